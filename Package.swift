@@ -1,0 +1,48 @@
+// swift-tools-version: 6.1
+// The products: the machine as a library, the file system as a library, the `rmpfs` command, and `oracle-tree`, the
+// second tree on which recordings of a real kernel are checked.
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "rmpfs",
+    products: [
+        .library(name: "RMPModel", targets: ["RMPModel"]),
+        .library(name: "RMPFS", targets: ["RMPFS"]),
+        .executable(name: "rmpfs", targets: ["RMPCommand"]),
+        .executable(name: "oracle-tree", targets: ["OracleTree"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .target(name: "RMPModel", swiftSettings: strict),
+        .target(name: "RMPFS", dependencies: ["CFuse", "RMPModel"], swiftSettings: strict),
+        .executableTarget(
+            name: "RMPCommand",
+            dependencies: [
+                "RMPFS", "RMPModel",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(name: "OracleTree", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
+        .testTarget(name: "RMPModelTests", dependencies: ["RMPModel"], swiftSettings: strict),
+        .testTarget(name: "RMPFSTests", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
+        .testTarget(
+            name: "RMPCommandTests",
+            dependencies: ["RMPCommand"],
+            exclude: ["Golden"],
+            swiftSettings: strict
+        ),
+    ]
+)
