@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that can be asked of a machine, as values: what changes a machine can then be recorded and replayed.
+
+/// Something asked of a machine.
+public enum Command: Sendable, Hashable {
+    /// Re-optimize all memory: a store of 1 to configfs `action`.
+    case reoptimize
+    /// Make a guest. The name has 1 ... 255 bytes without NUL and `/`, and no other guest has it.
+    case createGuest(name: [UInt8])
+    /// Set a stopped guest's memory: a multiple of 4096 bytes, not more than the machine has; 0 unsets it.
+    case setGuestMemory(GuestID, bytes: UInt64)
+    /// Set the largest RMP entry that is to back a stopped guest.
+    case setGuestPageSize(GuestID, PageSize)
+    /// Launch a stopped guest; nothing happens to a running one.
+    case startGuest(GuestID)
+    /// End a running guest; nothing happens to one that is ending or stopped.
+    case stopGuest(GuestID)
+    /// Remove a guest, ending it first if it is running. Its name is free at once.
+    case removeGuest(GuestID)
+    /// RMPUPDATE at an address.
+    case rmpupdate(SPA, RMPUpdateInput)
+    /// PSMASH at an address.
+    case psmash(SPA)
+    /// RMPOPT on a CPU for an address, with RCX as given (`RMPOPTFunction`).
+    case rmpopt(cpu: Int, SPA, function: UInt64)
+}
+
+/// What a machine answers to a command that succeeded.
+public enum CommandResult: Sendable, Hashable {
+    /// It is done, or will be as time passes.
+    case done
+    /// A pass began.
+    case passBegun
+    /// The request for a pass was absorbed: one was requested or running already.
+    case passAbsorbed
+    /// The guest that was made.
+    case guest(GuestID)
+    /// The carry flag after RMPOPT.
+    case carry(Bool)
+}

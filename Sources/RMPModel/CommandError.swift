@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a machine refuses a command: one closed list, so that each reason can be given its errno and its sentence.
+
+/// A refusal. Unless a case says otherwise, the command has changed nothing.
+public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What keeps a guest from taking a command now.
+    public enum Busy: Sendable, Hashable, CaseIterable {
+        /// The guest is running.
+        case guestRunning
+        /// The guest's pages are still going back to the hypervisor.
+        case guestEnding
+    }
+
+    /// What is wrong with a value, whatever the machine's state.
+    public enum Invalid: Sendable, Hashable {
+        /// A guest's name is empty, longer than 255 bytes, or contains NUL or `/`.
+        case name
+        /// A guest's memory, in bytes, is not a multiple of 4096.
+        case memoryGranularity(UInt64)
+        /// The guest has no memory yet.
+        case noMemorySet
+        /// There is no such CPU.
+        case cpu(Int)
+    }
+
+    /// Not in this state.
+    case busy(Busy)
+    /// Not a value.
+    case invalid(Invalid)
+    /// The host has too little memory, in bytes.
+    case noMemory(requested: UInt64, available: UInt64)
+    /// All ASIDs are taken.
+    case noASID
+    /// There are as many guests as there can be.
+    case tooManyGuests(limit: Int)
+    /// A guest has this name already.
+    case exists([UInt8])
+    /// No guest has this number.
+    case noSuchGuest(GuestID)
+    /// An RMP instruction failed. From `startGuest` it means that the guest could not be launched and is ending.
+    case rmp(RMPCode)
+    /// RMPOPT faulted.
+    case fault(RMPOPTFault)
+
+    /// The error as a sentence that names value and remedy.
+    public var description: String {
+        switch self {
+        case .busy(.guestRunning): "the guest is running; stop it first"
+        case .busy(.guestEnding): "the guest's pages are still going back to the hypervisor; wait until it is stopped"
+        case .invalid(.name): "a guest's name has 1 to \(Guests.nameLimit) bytes, none of them NUL or /"
+        case .invalid(.memoryGranularity(let bytes)): "\(bytes) bytes: a guest's memory is a multiple of 4096"
+        case .invalid(.noMemorySet): "the guest has no memory; set its memory first"
+        case .invalid(.cpu(let cpu)): "there is no CPU \(cpu)"
+        case .noMemory(let requested, let available):
+            "\(requested) bytes asked for, \(available) available to guests; ask for less or end a guest"
+        case .noASID: "all \(ASIDs.range.count) ASIDs are taken; end a guest first"
+        case .tooManyGuests(let limit): "there are \(limit) guests already; remove one first"
+        case .exists(let name): "there is a guest \(String(decoding: name, as: UTF8.self)) already; choose another name"
+        case .noSuchGuest(let id): "there is no guest number \(id.rawValue)"
+        case .rmp(let code): "the RMP instruction failed with \(code) (\(code.rawValue))"
+        case .fault(let fault): "RMPOPT faulted with \(fault)"
+        }
+    }
+}

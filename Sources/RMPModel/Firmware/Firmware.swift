@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The security processor's part: it writes RMP entries that RMPUPDATE would refuse to touch.
+
+/// The SNP firmware.
+struct Firmware: Sendable {
+    let layout: RMPLayout
+    let pages: FirmwarePages
+
+    init(memory: MemoryMap) {
+        layout = RMPLayout(regionCount: memory.regionCount)
+        pages = FirmwarePages(memory: memory, layout: layout)
+    }
+
+    /// SNP_INIT_EX with INIT_RMP: every page hypervisor-owned, then HV-fixed ranges, then the RMP itself and firmware's
+    /// pages in Firmware state; the RMPOPT tables are cleared.
+    ///
+    /// Source: AMD's ASP firmware (order of the states); series v1 patch 4/6 (tables cleared). The ccp driver gives the
+    /// TMR and the command buffers to firmware around this command; here it happens with it.
+    func initialize(_ platform: inout Platform) {
+        platform.rmp = RMP(regionCount: platform.rmp.regionCount)
+        for fixed in FirmwarePages.hypervisorFixed {
+            let end = fixed.start.rawValue + UInt64(fixed.pages) * Granularity.page
+            Firmware.write(.hypervisorFixed, to: fixed.start.rawValue..<end, of: &platform.rmp)
+        }
+        for range in [layout.head, layout.tables, pages.trustedMemory, pages.commandBuffers] {
+            Firmware.write(.firmware, to: range, of: &platform.rmp)
+        }
+        platform.rmpopt.clearAll()
+    }
+
+    /// SNP_GCTX_CREATE: the page, given to firmware by RMPUPDATE before, becomes a guest's Context page.
+    ///
+    /// Source: APM vol 2 table 15-35 (Context: assigned, immutable, VMSA, ASID 0).
+    func createContext(_ page: PFN, _ platform: inout Platform) {
+        change(page, &platform) { $0 | EntryWord.vmsaBit }
+    }
+
+    /// SNP_DECOMMISSION: the guest's context is gone, its page is an ordinary firmware page.
+    func decommission(_ page: PFN, _ platform: inout Platform) {
+        change(page, &platform) { $0 & ~EntryWord.vmsaBit }
+    }
+
+    /// SNP_PAGE_RECLAIM: the page goes to Reclaim state, from which RMPUPDATE can take it back.
+    func reclaim(_ page: PFN, _ platform: inout Platform) {
+        change(page, &platform) { $0 & ~(EntryWord.immutableBit | EntryWord.lockBit) }
+    }
+
+    private func change(_ page: PFN, _ platform: inout Platform, _ body: (UInt64) -> UInt64) {
+        guard page.rawValue < platform.rmp.pageCount else { return }
+        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
+        let index = Int(truncatingIfNeeded: page.rawValue & 511)
+        let entry = platform.rmp.entry(frame: frame, index: index)
+        platform.rmp.setEntry(frame: frame, index: index, EntryWord(bits: body(entry.bits)))
+    }
+
+    /// Writes one state to a range of whole pages, by the region and by the frame where it can: the RMP of 64 TB is
+    /// 256 GB long.
+    private static func write(_ word: EntryWord, to range: Range<UInt64>, of rmp: inout RMP) {
+        var at = range.lowerBound
+        while at < range.upperBound {
+            let left = range.upperBound - at
+            if at.isMultiple(of: Granularity.region) && left >= Granularity.region {
+                rmp.setRegion(Int(at >> 30), word)
+                at += Granularity.region
+            } else if at.isMultiple(of: Granularity.frame) && left >= Granularity.frame {
+                rmp.setFrame(Int(at >> 21), word)
+                at += Granularity.frame
+            } else {
+                rmp.setEntry(frame: Int(at >> 21), index: Int(at >> 12 & 511), word)
+                at += Granularity.page
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// All guests and what they hold of the host: names, memory, ASIDs. Launch and teardown have files of their own.
+
+/// The guests of a machine.
+struct Guests: Sendable {
+    /// How many guests there can be at a time, ending ones among them: a bound on what clients can make the model keep.
+    static let limit = 65_536
+    static let nameLimit = 255
+
+    /// Looked up only, never walked over: a dictionary's order differs from run to run.
+    private var guests: [GuestID: Guest] = [:]
+    private var ids: [[UInt8]: GuestID] = [:]
+    /// All guests in the order of their creation, removed ones that are still ending among them.
+    private(set) var order: [GuestID] = []
+    private var nextID: UInt64 = 1
+    var asids = ASIDs()
+    var allocator: FrameAllocator
+    var contexts = ContextPages()
+    let memoryBytes: UInt64
+
+    init(memory: MemoryMap, firmware: Firmware) {
+        memoryBytes = memory.bytes
+        allocator = FrameAllocator(memory: memory)
+        for fixed in FirmwarePages.hypervisorFixed {
+            let bytes = UInt64(fixed.pages) * Granularity.page
+            allocator.reserve(fixed.start.rawValue..<(fixed.start.rawValue + bytes))
+        }
+        let pages = firmware.pages
+        for range in [firmware.layout.head, firmware.layout.tables, pages.trustedMemory, pages.commandBuffers] {
+            allocator.reserve(range)
+        }
+    }
+
+    /// A guest, removed or not.
+    subscript(id: GuestID) -> Guest? {
+        _read { yield guests[id] }
+        _modify { yield &guests[id] }
+    }
+
+    /// The guest of a name; a removed one has none.
+    func id(named name: [UInt8]) -> GuestID? { ids[name] }
+
+    mutating func create(_ name: [UInt8]) throws(CommandError) -> GuestID {
+        if name.isEmpty || name.count > Guests.nameLimit || name.contains(0) || name.contains(UInt8(ascii: "/")) {
+            throw .invalid(.name)
+        }
+        if ids[name] != nil { throw .exists(name) }
+        if order.count >= Guests.limit { throw .tooManyGuests(limit: Guests.limit) }
+        let id = GuestID(nextID)
+        nextID += 1
+        guests[id] = Guest(id: id, name: name)
+        ids[name] = id
+        order.append(id)
+        return id
+    }
+
+    mutating func setMemory(_ id: GuestID, _ bytes: UInt64) throws(CommandError) {
+        try requireStopped(id)
+        if !bytes.isMultiple(of: Granularity.page) { throw .invalid(.memoryGranularity(bytes)) }
+        if bytes > memoryBytes { throw .noMemory(requested: bytes, available: memoryBytes) }
+        guests[id]?.memoryBytes = bytes
+    }
+
+    mutating func setPageSize(_ id: GuestID, _ size: PageSize) throws(CommandError) {
+        try requireStopped(id)
+        guests[id]?.pageSize = size
+    }
+
+    /// The guest, unless there is none or it was removed.
+    func known(_ id: GuestID) throws(CommandError) -> Guest {
+        guard let guest = guests[id], !guest.isRemoved else { throw .noSuchGuest(id) }
+        return guest
+    }
+
+    private func requireStopped(_ id: GuestID) throws(CommandError) {
+        switch try known(id).state {
+        case .stopped: return
+        case .running: throw .busy(.guestRunning)
+        case .ending: throw .busy(.guestEnding)
+        }
+    }
+
+    /// Frees the name at once; the guest itself goes when none of its pages is left.
+    mutating func remove(_ id: GuestID) throws(CommandError) {
+        let guest = try known(id)
+        ids[guest.name] = nil
+        guests[id]?.isRemoved = true
+        if guest.state == .stopped { forget(id) }
+    }
+
+    /// Drops a removed guest that holds nothing any more.
+    mutating func forget(_ id: GuestID) {
+        guests[id] = nil
+        if let index = order.firstIndex(of: id) { order.remove(at: index) }
+    }
+}

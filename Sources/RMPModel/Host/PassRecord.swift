@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is remembered of a pass: the questions that everybody asked on the list and no posted version answers.
+
+/// What asked for a pass.
+public enum PassTrigger: Sendable, Hashable, CaseIterable {
+    /// The host's boot, after SNP_INIT_EX.
+    case boot
+    /// A store of 1 to configfs `action`, or the same by any other way.
+    case request
+}
+
+/// One walk over the range, running or ended.
+public struct PassRecord: Sendable, Hashable {
+    /// The number of the pass since boot, from 1.
+    public let number: UInt64
+    /// What asked for it.
+    public let trigger: PassTrigger
+    /// When it began, in ns of virtual time.
+    public let start: UInt64
+    /// When it ended; nil while it is running.
+    public internal(set) var end: UInt64?
+    /// Regions done so far.
+    public internal(set) var regionsScanned = 0
+    /// Regions of which at least one core's bit was set by this pass.
+    public internal(set) var regionsWon = 0
+    /// Regions that were optimized already on every core that took part and has them in its window.
+    public internal(set) var regionsKept = 0
+    /// Regions that hold an assigned page.
+    public internal(set) var regionsBlocked = 0
+    /// Regions in no taking-part core's window.
+    public internal(set) var regionsOutside = 0
+    /// Regions that RMPUPDATE un-optimized since the last pass ended, this pass' own time included; known at its end.
+    public internal(set) var regionsLost: UInt64 = 0
+    /// Time for broadcasts, in ns.
+    public internal(set) var broadcastTime: UInt64 = 0
+    /// Time for first cores' scans, in ns.
+    public internal(set) var scanTime: UInt64 = 0
+    /// Time that the other cores added, in ns.
+    public internal(set) var followerTime: UInt64 = 0
+}

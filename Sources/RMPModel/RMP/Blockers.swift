@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a region is not optimized: whose assigned pages it holds. Worked out when asked, from the RMP alone.
+
+/// Some assigned pages of a region that have one owner.
+public struct Blocker: Sendable, Hashable {
+    /// Who holds pages.
+    public enum Owner: Sendable, Hashable {
+        /// The RMP itself: bookkeeping, RST and segments.
+        case rmpTable
+        /// Firmware: the TMR, command buffers, Context pages of guests, and whatever else is immutable with ASID 0.
+        case firmware
+        /// The guest with this ASID; the number is nil when no guest has it, as after an RMPUPDATE by hand.
+        case guest(asid: UInt16, GuestID?)
+        /// Nobody: assigned, not immutable, ASID 0. A page in Reclaim state that was never taken back, so leaked.
+        case leaked
+    }
+
+    /// Who holds the pages.
+    public let owner: Owner
+    /// How many 4 KB pages, 1 ... 262,144.
+    public let pages: Int
+}
+
+extension Machine {
+    /// The owners of a region's assigned pages, most pages first, then in the order RMP table, firmware, guests by ASID,
+    /// leaked; empty for a region without any.
+    public func blockers(ofRegion region: Int) -> [Blocker] {
+        guard hasRegion(region), platform.rmp.assignedPages[region] > 0 else { return [] }
+        var tally = BlockerTally(layout: firmware.layout)
+        let first = region * Granularity.framesPerRegion
+        if let word = platform.rmp.uniformWord(ofRegion: region) {
+            tally.add(word, frame: first, pages: Granularity.pagesPerRegion)
+        } else {
+            for frame in first..<(first + Granularity.framesPerRegion) { tally.add(frame, platform.rmp) }
+        }
+        return tally.blockers { asid in
+            guests.order.first { guests[$0]?.asid == asid }
+        }
+    }
+}
+
+/// Pages counted by owner.
+private struct BlockerTally {
+    let layout: RMPLayout
+    private var table = 0
+    private var firmware = 0
+    private var leaked = 0
+    private var byASID: [(asid: UInt16, pages: Int)] = []
+
+    init(layout: RMPLayout) { self.layout = layout }
+
+    mutating func add(_ frame: Int, _ rmp: borrowing RMP) {
+        let word = rmp.frameWord(frame)
+        guard word.isMixed else { return add(word, frame: frame, pages: Granularity.pagesPerFrame) }
+        for index in 0..<Granularity.pagesPerFrame {
+            add(rmp.entry(frame: frame, index: index), frame: frame, index: index, pages: 1)
+        }
+    }
+
+    /// `pages` pages that hold the same, from page `index` of `frame` on.
+    mutating func add(_ word: EntryWord, frame: Int, index: Int = 0, pages: Int) {
+        if !word.isAssigned { return }
+        if word.asid != 0 {
+            addGuest(word.asid, pages)
+        } else if layout.contains(SPA(PFN(UInt64(frame * Granularity.pagesPerFrame + index)))) {
+            table += pages
+        } else if word.isImmutable {
+            firmware += pages
+        } else {
+            leaked += pages
+        }
+    }
+
+    /// Frames of one guest lie together, so the last ASID is asked first.
+    private mutating func addGuest(_ asid: UInt16, _ pages: Int) {
+        let known = byASID.last?.asid == asid ? byASID.count - 1 : byASID.firstIndex { $0.asid == asid }
+        if let known {
+            byASID[known].pages += pages
+        } else {
+            byASID.append((asid, pages))
+        }
+    }
+
+    func blockers(_ guest: (UInt16) -> GuestID?) -> [Blocker] {
+        var all = [Blocker(owner: .rmpTable, pages: table), Blocker(owner: .firmware, pages: firmware)]
+        for item in byASID.sorted(by: { $0.asid < $1.asid }) {
+            all.append(Blocker(owner: .guest(asid: item.asid, guest(item.asid)), pages: item.pages))
+        }
+        all.append(Blocker(owner: .leaked, pages: leaked))
+        // Swift's sort keeps equal elements in order only by accident, so the order is part of what is compared.
+        return all.enumerated().filter { $0.element.pages > 0 }
+            .sorted { ($1.element.pages, $0.offset) < ($0.element.pages, $1.offset) }
+            .map(\.element)
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where mixed frames live: numbered, so that a frame's word can name one, and used again, so that a page which is
+// assigned and freed over and over does not allocate each time.
+
+/// The mixed frames of an RMP.
+struct MixedFramePool: Sendable {
+    private var frames: [MixedFrame] = []
+    private var free: [Int] = []
+    /// How many free numbers may keep their storage; beyond that, memory goes back.
+    private static let spareLimit = 256
+
+    /// The number of mixed frames in use.
+    var count: Int { frames.count - free.count }
+
+    subscript(number: Int) -> MixedFrame {
+        _read { yield frames[number] }
+        _modify { yield &frames[number] }
+    }
+
+    /// A new mixed frame: page `index` holds `value`, all others `rest`.
+    mutating func make(rest: EntryWord, value: EntryWord, at index: Int) -> Int {
+        guard let number = free.popLast() else {
+            frames.append(MixedFrame(rest: rest, value: value, at: index))
+            return frames.count - 1
+        }
+        if frames[number].isReusable {
+            frames[number].reset(rest: rest, value: value, at: index)
+        } else {
+            frames[number] = MixedFrame(rest: rest, value: value, at: index)
+        }
+        return number
+    }
+
+    /// Gives a number back.
+    mutating func drop(_ number: Int) {
+        if free.count >= MixedFramePool.spareLimit || !frames[number].isReusable { frames[number] = MixedFrame() }
+        free.append(number)
+    }
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The instruction that splits a 2 MB entry when a guest wants to treat its pages one by one.
+
+extension RMP {
+    /// PSMASH of the 2 MB entry at `spa`: 512 entries of 4 KB with the same fields and consecutive GPAs (equal ones when
+    /// the ASID is 0, a choice).
+    ///
+    /// Source: APM vol 3, PSMASH; APM vol 2 15.36.11. Choices: an address that is not 2 MB-aligned, not covered by the
+    /// RMP, or without an assigned 2 MB entry gives FAIL_INPUT; immutable is checked before locked, as in RMPUPDATE.
+    mutating func smash(_ spa: UInt64) -> RMPCode {
+        let pfn = spa >> 12
+        if spa & (Granularity.frame - 1) != 0 || pfn >= pageCount { return .failInput }
+        let frame = Int(truncatingIfNeeded: pfn >> 9)
+        let word = frameWord(frame)
+        if word.isMixed || !word.is2M || !word.isAssigned { return .failInput }
+        if word.isImmutable { return .failPermission }
+        if word.isLocked { return .failInUse }
+        setFrame(frame, EntryWord(bits: word.bits & ~EntryWord.pageSizeBit))
+        return .success
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The RMP as storage: who owns each page, in as few bytes as the memory's real shape needs. The rules of the
+// instructions are in files of their own.
+
+/// The Reverse Map table over whole regions from address 0.
+///
+/// Three levels. A region is one word as long as all its frames are alike, then a table of 512 words. A frame's word is
+/// the entry of its first page: a 2 MB entry, or 512 entries of 4 KB with consecutive GPAs (equal ones when the ASID is
+/// 0), or the number of a mixed frame. Beside them two counts that RMPOPT lives on: the assigned pages of each region,
+/// and which frames hold any.
+struct RMP: Sendable {
+    /// The number of regions covered.
+    let regionCount: Int
+    /// Each region's word for all its frames, while its table is empty. Only words that mean the same for every frame
+    /// are kept here: ASID 0.
+    private var uniform: [UInt64]
+    private var tables: [[UInt64]]
+    private var mixed = MixedFramePool()
+    /// Assigned 4 KB pages of each region, 0 ... 262,144.
+    private(set) var assignedPages: [Int]
+    /// Eight words a region: bit f of the row is set when frame f holds an assigned page.
+    private(set) var assignedFrames: [UInt64]
+
+    static let frameWords = Granularity.framesPerRegion / 64
+
+    /// An RMP in which every page is hypervisor-owned.
+    init(regionCount: Int) {
+        self.regionCount = regionCount
+        uniform = [UInt64](repeating: 0, count: regionCount)
+        tables = [[UInt64]](repeating: [], count: regionCount)
+        assignedPages = [Int](repeating: 0, count: regionCount)
+        assignedFrames = [UInt64](repeating: 0, count: regionCount * RMP.frameWords)
+    }
+
+    /// The number of entries: every page of every region has one.
+    var pageCount: UInt64 { UInt64(regionCount) * UInt64(Granularity.pagesPerRegion) }
+    /// The number of frames.
+    var frameCount: Int { regionCount * Granularity.framesPerRegion }
+    /// The number of frames whose pages differ.
+    var mixedFrameCount: Int { mixed.count }
+
+    // MARK: Reading
+
+    /// The word of a frame.
+    func frameWord(_ frame: Int) -> EntryWord {
+        let region = frame >> 9
+        if tables[region].isEmpty { return EntryWord(bits: uniform[region]) }
+        return EntryWord(bits: tables[region][frame & 511])
+    }
+
+    /// The word of a whole region when all its frames have the same and no table is needed.
+    func uniformWord(ofRegion region: Int) -> EntryWord? {
+        tables[region].isEmpty ? EntryWord(bits: uniform[region]) : nil
+    }
+
+    /// The number of assigned pages in a frame, 0 ... 512.
+    func assignedPages(inFrame frame: Int) -> Int {
+        let word = frameWord(frame)
+        return word.isMixed ? mixed[RMP.number(word)].assignedPages : word.assignedPagesOfFrame
+    }
+
+    /// The entry of page `index` of `frame` with its own GPA. Inside a 2 MB entry, the pages after the first hold
+    /// nothing but the assigned bit, as RMPUPDATE leaves them.
+    func entry(frame: Int, index: Int) -> EntryWord {
+        let word = frameWord(frame)
+        if word.isMixed { return mixed[RMP.number(word)].value(at: index).advanced(pages: index) }
+        if word.is2M { return index == 0 ? word : EntryWord(bits: word.bits & EntryWord.assignedBit) }
+        return word.advanced(pages: index)
+    }
+
+    /// The lowest frame of a region, 0 ... 511, that holds an assigned page.
+    func firstAssignedFrame(ofRegion region: Int) -> Int? {
+        if assignedPages[region] == 0 { return nil }
+        for word in 0..<RMP.frameWords {
+            let bits = assignedFrames[region * RMP.frameWords + word]
+            if bits != 0 { return word * 64 + bits.trailingZeroBitCount }
+        }
+        return nil
+    }
+
+    // MARK: Writing
+
+    /// Gives a whole frame one word, an entry of its first page: 2 MB, or 512 entries of 4 KB.
+    mutating func setFrame(_ frame: Int, _ word: EntryWord) {
+        let old = frameWord(frame)
+        if old == word { return }
+        let before = assignedPages(inFrame: frame)
+        if old.isMixed { mixed.drop(RMP.number(old)) }
+        setFrameWord(frame, word)
+        noteAssigned(frame, before: before, after: word.assignedPagesOfFrame)
+    }
+
+    /// Gives one page a 4 KB entry. The page must not lie inside a 2 MB entry: RMPUPDATE refuses that before.
+    mutating func setEntry(frame: Int, index: Int, _ entry: EntryWord) {
+        let word = frameWord(frame)
+        let value = entry.advanced(pages: -index)
+        guard word.isMixed else {
+            if value == word { return }
+            let number = mixed.make(rest: word, value: value, at: index)
+            setFrameWord(frame, RMP.mixedWord(number))
+            noteAssigned(frame, before: word.assignedPagesOfFrame, after: mixed[number].assignedPages)
+            return
+        }
+        let number = RMP.number(word)
+        let before = mixed[number].assignedPages
+        if let shared = mixed[number].replace(index, with: value) {
+            mixed.drop(number)
+            setFrameWord(frame, shared)
+            noteAssigned(frame, before: before, after: shared.assignedPagesOfFrame)
+        } else {
+            noteAssigned(frame, before: before, after: mixed[number].assignedPages)
+        }
+    }
+
+    /// Gives all frames of a region one word at the cost of one frame; the word's ASID must be 0.
+    mutating func setRegion(_ region: Int, _ word: EntryWord) {
+        for frame in 0..<tables[region].count where EntryWord(bits: tables[region][frame]).isMixed {
+            mixed.drop(RMP.number(EntryWord(bits: tables[region][frame])))
+        }
+        tables[region] = []
+        uniform[region] = word.bits
+        assignedPages[region] = word.assignedPagesOfFrame * Granularity.framesPerRegion
+        for index in 0..<RMP.frameWords {
+            assignedFrames[region * RMP.frameWords + index] = word.isAssigned ? .max : 0
+        }
+    }
+
+    /// Gives a region's table back if all its frames are alike again. Not done at each update: a page that is assigned
+    /// and freed over and over would pay for it.
+    mutating func compact(_ region: Int) {
+        guard let first = tables[region].first else { return }
+        let word = EntryWord(bits: first)
+        if word.isMixed || word.asid != 0 || tables[region].contains(where: { $0 != first }) { return }
+        uniform[region] = first
+        tables[region] = []
+    }
+
+    private mutating func setFrameWord(_ frame: Int, _ word: EntryWord) {
+        let region = frame >> 9
+        if tables[region].isEmpty {
+            tables[region] = [UInt64](repeating: uniform[region], count: Granularity.framesPerRegion)
+        }
+        tables[region][frame & 511] = word.bits
+    }
+
+    private mutating func noteAssigned(_ frame: Int, before: Int, after: Int) {
+        if before == after { return }
+        assignedPages[frame >> 9] += after - before
+        if before == 0 {
+            assignedFrames[frame >> 6] |= 1 << UInt64(frame & 63)
+        } else if after == 0 {
+            assignedFrames[frame >> 6] &= ~(1 << UInt64(frame & 63))
+        }
+    }
+
+    private static func number(_ word: EntryWord) -> Int { Int(truncatingIfNeeded: word.bits >> 12) }
+
+    private static func mixedWord(_ number: Int) -> EntryWord {
+        EntryWord(bits: UInt64(truncatingIfNeeded: number) << 12 | EntryWord.mixedMark)
+    }
+}

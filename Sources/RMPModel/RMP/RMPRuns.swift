@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// RMPUPDATE of whole frames in one step, for guests: the same answer as page by page, at 1/512 of the work.
+
+extension RMP {
+    /// Updates all pages of a frame: one RMPUPDATE when `first.pageSize` is 2 MB, else 512 of 4 KB in ascending order,
+    /// page i with GPA `first.gpa` + i * 4 KB (all with `first.gpa` when the ASID is 0).
+    ///
+    /// - Returns: the first code that is not SUCCESS; as with single updates, the pages before it are then changed.
+    mutating func updateFrame(_ frame: Int, _ first: RMPUpdateInput) -> RMPCode {
+        let spa = UInt64(truncatingIfNeeded: frame) << 21
+        guard first.pageSize == .size4K else { return update(spa, first) }
+        guard frame >= 0 && frame < frameCount && first.asid <= 0x3ff && isUniform4K(frame),
+            first.assigned || (!first.immutable && first.asid == 0)
+        else { return updatePages(frame, 0..<Granularity.pagesPerFrame, first) }
+        setFrame(frame, first.word)
+        return .success
+    }
+
+    /// Updates some pages of a frame one by one; `first` is for the first page of the frame, as in `updateFrame`.
+    mutating func updatePages(_ frame: Int, _ pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
+        for page in pages {
+            var input = first
+            if first.asid != 0 { input.gpa.rawValue &+= UInt64(truncatingIfNeeded: page) << 12 }
+            let spa = (UInt64(truncatingIfNeeded: frame) << 21) &+ UInt64(truncatingIfNeeded: page) << 12
+            let code = update(spa, input)
+            if code != .success { return code }
+        }
+        return .success
+    }
+
+    /// Whether no page of the frame could refuse a 4 KB update.
+    private func isUniform4K(_ frame: Int) -> Bool {
+        let word = frameWord(frame)
+        return !word.isMixed && !word.is2M && !word.isImmutable && !word.isLocked
+    }
+}

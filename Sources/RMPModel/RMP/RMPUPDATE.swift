@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The instruction with which the hypervisor gives pages away and takes them back, check by check in the manual's order.
+
+/// What an RMP instruction leaves in EAX.
+///
+/// Source: APM vol 3, RMPUPDATE and PSMASH.
+public enum RMPCode: UInt32, Error, Sendable, Hashable, CaseIterable, CustomStringConvertible {
+    /// Done.
+    case success = 0
+    /// FAIL_INPUT: an operand is wrong, or no RMP entry covers the address.
+    case failInput = 1
+    /// FAIL_PERMISSION: the entry is immutable.
+    case failPermission = 2
+    /// FAIL_INUSE: the entry is locked by another processor or by firmware.
+    case failInUse = 3
+    /// FAIL_OVERLAP: a 4 KB and a 2 MB entry would cover the same page.
+    case failOverlap = 4
+
+    /// The manual's name of the code.
+    public var description: String {
+        switch self {
+        case .success: "SUCCESS"
+        case .failInput: "FAIL_INPUT"
+        case .failPermission: "FAIL_PERMISSION"
+        case .failInUse: "FAIL_INUSE"
+        case .failOverlap: "FAIL_OVERLAP"
+        }
+    }
+}
+
+/// The 16 bytes that RCX points to: the new entry in architectural form.
+///
+/// Source: APM vol 3, RMPUPDATE; Linux `struct rmp_state`.
+public struct RMPUpdateInput: Sendable, Hashable {
+    /// The guest physical address; bits 50:12 are used.
+    public var gpa: GPA
+    /// Whether the page is to be assigned.
+    public var assigned: Bool
+    /// The size of the entry.
+    public var pageSize: PageSize
+    /// Whether the entry is to be immutable.
+    public var immutable: Bool
+    /// The ASID. Above 1023, which an entry cannot hold, RMPUPDATE answers FAIL_INPUT (the sources do not say).
+    public var asid: UInt32
+
+    /// A new entry; without arguments, a hypervisor-owned 4 KB page.
+    public init(
+        gpa: GPA = GPA(0),
+        assigned: Bool = false,
+        pageSize: PageSize = .size4K,
+        immutable: Bool = false,
+        asid: UInt32 = 0
+    ) {
+        self.gpa = gpa
+        self.assigned = assigned
+        self.pageSize = pageSize
+        self.immutable = immutable
+        self.asid = asid
+    }
+
+    /// The entry that a successful update writes: validated and VMSA cleared, the size forced to 4 KB when unassigned.
+    var word: EntryWord {
+        var bits = gpa.rawValue & EntryWord.gpaMask | UInt64(asid & 0x3ff) << EntryWord.asidShift
+        if assigned { bits |= EntryWord.assignedBit }
+        if assigned && pageSize == .size2M { bits |= EntryWord.pageSizeBit }
+        if immutable { bits |= EntryWord.immutableBit }
+        return EntryWord(bits: bits)
+    }
+}
+
+extension RMP {
+    /// RMPUPDATE of the page at `spa`; bits 11:0 of the address are ignored.
+    ///
+    /// Source: the order of checks is the 2021 APM pseudocode's. Choices where it is silent: a locked entry is found
+    /// after an immutable one; an immutable page inside the 2 MB of a 2 MB update gives FAIL_PERMISSION, since HV-fixed
+    /// pages cannot be assigned (APM vol 2 table 15-35).
+    mutating func update(_ spa: UInt64, _ new: RMPUpdateInput) -> RMPCode {
+        if new.pageSize == .size2M && spa & (Granularity.frame - Granularity.page) != 0 { return .failInput }
+        if !new.assigned && (new.immutable || new.asid != 0) { return .failInput }
+        if new.asid > 0x3ff { return .failInput }
+        let pfn = spa >> 12
+        if pfn >= pageCount { return .failInput }
+
+        let frame = Int(truncatingIfNeeded: pfn >> 9)
+        let index = Int(truncatingIfNeeded: pfn & 511)
+        let old = entry(frame: frame, index: index)
+        if old.isImmutable { return .failPermission }
+        if old.isLocked { return .failInUse }
+
+        let covered = frameWord(frame).is2M && !frameWord(frame).isMixed
+        if new.pageSize == .size4K {
+            // The pseudocode looks at the 2 MB-aligned page only; hardware sees the pages after it as well (Brijesh
+            // Singh's answer to the quotation of the pseudocode).
+            if covered { return .failOverlap }
+            setEntry(frame: frame, index: index, new.word)
+            return .success
+        }
+        // Pages covered by the frame's own 2 MB entry do not overlap with it: KVM frees 2 MB in one update.
+        if !covered {
+            if assignedPages(inFrame: frame) > 0 { return .failOverlap }
+            if hasImmutable(frame) { return .failPermission }
+        }
+        setFrame(frame, new.assigned ? new.word : .hypervisor)
+        if !new.assigned { setEntry(frame: frame, index: 0, new.word) }
+        return .success
+    }
+
+    /// Whether any page of a frame that is not covered by a 2 MB entry is immutable.
+    private func hasImmutable(_ frame: Int) -> Bool {
+        let word = frameWord(frame)
+        if !word.isMixed { return word.isImmutable }
+        return (0..<Granularity.pagesPerFrame).contains { entry(frame: frame, index: $0).isImmutable }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The MSR that enables RMPOPT on a core and says which 2 TB its table stands for.
+
+/// MSR C001_0139, RMPOPT_BASE: bit 0 enables RMPOPT, the rest is the 1 GB-aligned start of the window.
+///
+/// Source: series v1 patch 2/6 (`MSR_AMD64_RMPOPT_BASE`, `MSR_AMD64_RMPOPT_ENABLE`). One register for each core.
+public struct RMPOPTBase: Sendable, Hashable {
+    /// The number of the MSR.
+    public static let msr: UInt32 = 0xc001_0139
+    /// Regions in a window: 2 TB.
+    public static let windowRegions = 2048
+
+    /// The register's value.
+    public var rawValue: UInt64
+
+    /// A value of the register; bits 29:1 are ignored.
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    /// An enabled window from `base`, rounded down to 1 GB.
+    public init(enabledFrom base: SPA) { rawValue = base.rawValue.alignedDown(to: Granularity.region) | 1 }
+
+    /// RMPOPT_EN.
+    public var isEnabled: Bool { rawValue & 1 != 0 }
+    /// The start of the window.
+    public var base: SPA { SPA(rawValue.alignedDown(to: Granularity.region)) }
+}
+
+/// The cores whose tables stand for the same regions.
+struct RMPOPTWindow: Sendable {
+    var regions: Range<Int>
+    /// A mask of cores, in words of 64.
+    var cores: [UInt64]
+
+    static func regions(from base: RMPOPTBase) -> Range<Int> {
+        let first = Int(truncatingIfNeeded: base.base.region)
+        return first..<(first + RMPOPTBase.windowRegions)
+    }
+
+    /// The windows of all enabled cores, in the order of their first core.
+    static func group(_ bases: [RMPOPTBase]) -> [RMPOPTWindow] {
+        let words = (bases.count + 63) / 64
+        var windows: [RMPOPTWindow] = []
+        for (core, base) in bases.enumerated() where base.isEnabled {
+            let regions = regions(from: base)
+            let known = windows.firstIndex { $0.regions == regions }
+            if known == nil { windows.append(RMPOPTWindow(regions: regions, cores: Array(repeating: 0, count: words))) }
+            windows[known ?? windows.count - 1].cores[core >> 6] |= 1 << UInt64(core & 63)
+        }
+        return windows
+    }
+}

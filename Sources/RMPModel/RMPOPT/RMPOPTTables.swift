@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The RMPOPT tables of all cores, region by region: what RMPUPDATE clears and what one line of a file shows is then one
+// short row.
+
+/// The RMPOPT tables and RMPOPT_BASE registers of all cores.
+///
+/// A table holds one bit for each region of the window: 2048 regions (2 TB) from RMPOPT_BASE. Set means: every page of
+/// the region is hypervisor-owned, no RMP check is needed.
+struct RMPOPTTables: Sendable {
+    let coreCount: Int
+    let regionCount: Int
+    let wordsPerRow: Int
+    /// `wordsPerRow` words for each region: bit c of the row is core c's.
+    private(set) var bits: [UInt64]
+    /// How many bits of each row are set.
+    private(set) var setCores: [Int]
+    /// RMPOPT_BASE of each core.
+    private(set) var bases: [RMPOPTBase]
+    /// Cores that share a base: the rows of a window are worked on a word at a time.
+    private(set) var windows: [RMPOPTWindow] = []
+    /// Rows that went from some bits to none because RMPUPDATE assigned a page.
+    private(set) var rowsCleared: UInt64 = 0
+    /// Grows with each change of any bit, so that a reader can tell that nothing has changed.
+    private(set) var generation: UInt64 = 0
+
+    init(coreCount: Int, regionCount: Int) {
+        self.coreCount = coreCount
+        self.regionCount = regionCount
+        wordsPerRow = (coreCount + 63) / 64
+        bits = [UInt64](repeating: 0, count: regionCount * wordsPerRow)
+        setCores = [Int](repeating: 0, count: regionCount)
+        bases = [RMPOPTBase](repeating: RMPOPTBase(rawValue: 0), count: coreCount)
+    }
+
+    func isSet(region: Int, core: Int) -> Bool {
+        bits[region * wordsPerRow + core >> 6] >> UInt64(core & 63) & 1 != 0
+    }
+
+    /// Whether the region lies in the window of a core whose RMPOPT_EN is set.
+    func isInWindow(region: Int, core: Int) -> Bool {
+        bases[core].isEnabled && RMPOPTWindow.regions(from: bases[core]).contains(region)
+    }
+
+    /// WRMSR of RMPOPT_BASE. The bits of the tables stay (the sources do not say; the kernel scans after it).
+    mutating func program(_ base: RMPOPTBase, cores: Range<Int>) {
+        for core in cores { bases[core] = base }
+        windows = RMPOPTWindow.group(bases)
+    }
+
+    /// Sets one bit.
+    mutating func set(region: Int, core: Int) {
+        if isSet(region: region, core: core) { return }
+        bits[region * wordsPerRow + core >> 6] |= 1 << UInt64(core & 63)
+        setCores[region] += 1
+        generation &+= 1
+    }
+
+    /// Sets the bits of all `cores` (a mask of `wordsPerRow` words) whose window holds the region.
+    ///
+    /// - Returns: how many bits were new.
+    mutating func set(region: Int, cores: [UInt64]) -> Int {
+        var won = 0
+        for window in windows where window.regions.contains(region) {
+            for word in 0..<wordsPerRow {
+                let old = bits[region * wordsPerRow + word]
+                let new = old | window.cores[word] & cores[word]
+                if new == old { continue }
+                bits[region * wordsPerRow + word] = new
+                won += (new ^ old).nonzeroBitCount
+            }
+        }
+        if won > 0 {
+            setCores[region] += won
+            generation &+= 1
+        }
+        return won
+    }
+
+    /// How many of some cores (a mask of `wordsPerRow` words) have the region in their window.
+    func coresWithWindow(over region: Int, of cores: [UInt64]) -> Int {
+        var count = 0
+        for window in windows where window.regions.contains(region) {
+            for word in 0..<wordsPerRow { count += (window.cores[word] & cores[word]).nonzeroBitCount }
+        }
+        return count
+    }
+
+    /// What RMPUPDATE does when it marks a page assigned: the region's bit of every core is cleared.
+    ///
+    /// Source: Ashish Kalra, 2026-02-17 and 2026-03-04 (hardware broadcasts to all CPUs). Whether an update from
+    /// assigned to unassigned clears too is UNKNOWN; here it does not: the bits of such a region are clear already.
+    mutating func clear(region: Int) {
+        if setCores[region] == 0 { return }
+        for word in 0..<wordsPerRow { bits[region * wordsPerRow + word] = 0 }
+        setCores[region] = 0
+        rowsCleared &+= 1
+        generation &+= 1
+    }
+
+    /// What SNP_INIT_EX does: all tables are cleared.
+    mutating func clearAll() {
+        for index in bits.indices { bits[index] = 0 }
+        for region in setCores.indices { setCores[region] = 0 }
+        generation &+= 1
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// A set of CPU numbers as a bit mask: the online CPUs, the primary threads, the CPUs of one line of a table.
+
+/// A set of CPU numbers below a fixed limit, like the kernel's cpumask.
+public struct CPUSet: Sendable, Hashable {
+    /// The numbers that can be in the set are 0 ..< `limit`.
+    public let limit: Int
+    private(set) var words: [UInt64]
+
+    /// The empty set over CPUs 0 ..< `limit`; a negative limit counts as 0.
+    public init(limit: Int) {
+        self.limit = max(limit, 0)
+        words = [UInt64](repeating: 0, count: (self.limit + 63) / 64)
+    }
+
+    /// The set of all CPUs 0 ..< `limit`.
+    public init(all limit: Int) {
+        self.init(limit: limit)
+        for cpu in 0..<self.limit { insert(cpu) }
+    }
+
+    /// Whether `cpu` is in the set; false for a number outside 0 ..< `limit`.
+    public func contains(_ cpu: Int) -> Bool {
+        cpu >= 0 && cpu < limit && words[cpu >> 6] >> UInt64(cpu & 63) & 1 != 0
+    }
+
+    /// Puts `cpu` into the set; a number outside 0 ..< `limit` is ignored.
+    public mutating func insert(_ cpu: Int) {
+        if cpu >= 0 && cpu < limit { words[cpu >> 6] |= 1 << UInt64(cpu & 63) }
+    }
+
+    /// Takes `cpu` out of the set.
+    public mutating func remove(_ cpu: Int) {
+        if cpu >= 0 && cpu < limit { words[cpu >> 6] &= ~(1 << UInt64(cpu & 63)) }
+    }
+
+    /// Takes every CPU out, keeping the storage.
+    public mutating func removeAll() {
+        for index in words.indices { words[index] = 0 }
+    }
+
+    /// The number of CPUs in the set.
+    public var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
+
+    /// Whether no CPU is in the set.
+    public var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+
+    /// The smallest CPU number in the set that is `cpu` or above; nil when there is none.
+    public func next(from cpu: Int) -> Int? { nextBit(from: cpu, flip: 0) }
+
+    /// Calls `body` with each maximal run of consecutive CPU numbers, in ascending order.
+    public func forEachRun<E: Error>(_ body: (ClosedRange<Int>) throws(E) -> Void) throws(E) {
+        var from = 0
+        while let first = nextBit(from: from, flip: 0) {
+            let end = nextBit(from: first, flip: .max) ?? limit
+            try body(first...(end - 1))
+            from = end
+        }
+    }
+
+    /// The first bit at `cpu` or above that is set in the words XOR `flip`; word by word, since masks are long.
+    private func nextBit(from cpu: Int, flip: UInt64) -> Int? {
+        var index = max(cpu, 0) >> 6
+        guard index < words.count else { return nil }
+        var word = (words[index] ^ flip) & (UInt64.max << UInt64(max(cpu, 0) & 63))
+        while word == 0 {
+            index += 1
+            guard index < words.count else { return nil }
+            word = words[index] ^ flip
+        }
+        let found = index << 6 + word.trailingZeroBitCount
+        return found < limit ? found : nil
+    }
+}
