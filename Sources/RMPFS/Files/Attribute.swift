@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// A configfs attribute: a value as a short text, shown once an open and stored once a write.
+
+import Synchronization
+
+/// A file of fs/configfs.
+///
+/// Rules (fs/configfs/file.c, and the recorded kernel): the text is made at the first read of an open file and kept until
+/// a write on it; a write calls the store once with at most 4,095 bytes, whatever the offset, and takes no more than those;
+/// opening for reading needs a show method and an r bit *somewhere* in the mode, for writing a store method and a w bit,
+/// also for root; fsync and O_DIRECT do not exist.
+public final class Attribute: File, @unchecked Sendable {
+    /// Writes the value's text, newline included; at most 4,096 bytes, else the reader gets EIO.
+    public typealias Show = @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
+    /// Takes a new value, or refuses it and changes nothing.
+    public typealias Store = @Sendable (_ value: StoredText) throws(Errno) -> Void
+
+    private let show: Show?
+    private let store: Store?
+
+    /// The most bytes that one store gets: a page less the NUL behind them.
+    static let storeLimit = FileLimits.page - 1
+
+    /// An attribute with the mode that configfs gives its kind: 0644, 0444 (`store` nil) or 0200 (`show` nil).
+    public init(owner: Owner, show: Show?, store: Store?) {
+        self.show = show
+        self.store = store
+        let mode: UInt32 = (show == nil ? 0 : 0o444) | (store == nil ? 0 : 0o200)
+        super.init(rules: .configfs, mode: mode, owner: owner)
+    }
+
+    override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile {
+        let mode = metadata.withLock { $0.mode }
+        if request.reads && (show == nil || mode & 0o444 == 0) { throw .accessDenied }
+        if request.writes && (store == nil || mode & 0o222 == 0) { throw .accessDenied }
+        return OpenAttribute(self)
+    }
+
+    /// generic_file_llseek: the whole 4,096 bytes are data, with a hole behind them.
+    override func seek(_ target: SeekTarget, from offset: Int64) throws(Errno) -> Int64 {
+        let end = Int64(size)
+        if target == .other { throw .invalid }
+        guard offset >= 0, offset < end else { throw .noSuchAddress }
+        return target == .data ? offset : end
+    }
+
+    fileprivate func render(into snapshot: Snapshot) throws(Errno) {
+        guard let show else { throw .invalid }
+        if isRemoved { throw .noSuchFile }
+        try show(&snapshot.text)
+        if snapshot.text.count > FileLimits.page { throw .ioError }
+    }
+
+    fileprivate func take(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
+        guard let store else { throw .invalid }
+        if isRemoved { throw .noSuchFile }
+        try store(StoredText(bytes))
+    }
+}
+
+/// An open attribute: a text, once it was read.
+private final class OpenAttribute: OpenFile, @unchecked Sendable {
+    private struct State {
+        var snapshot: Snapshot?
+        var isFilled = false
+    }
+
+    private let attribute: Attribute
+    private let state = Mutex(State())
+
+    init(_ attribute: Attribute) {
+        self.attribute = attribute
+        super.init(attribute)
+    }
+
+    override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
+        try state.withLock { state throws(Errno) in
+            if !state.isFilled {
+                try attribute.render(into: Snapshot.fresh(in: &state.snapshot, capacity: 64))
+                state.isFilled = true
+            }
+            guard let snapshot = state.snapshot else { return .empty }
+            return TextSlice(of: snapshot, offset: offset, size: size)
+        }
+    }
+
+    override func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) -> Int {
+        // A write that is refused makes the next read look again too.
+        state.withLock { $0.isFilled = false }
+        let taken = min(bytes.count, Attribute.storeLimit)
+        try attribute.take(UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
+        return taken
+    }
+}

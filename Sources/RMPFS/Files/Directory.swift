@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// A folder: its children by name and in the order they came, and mkdir and rmdir of items where a group allows them.
+
+import Synchronization
+
+/// A folder of fs/configfs or fs/debugfs.
+///
+/// Rules (fs/configfs/dir.c, fs/libfs.c, and the recorded kernel): children are listed newest first; mkdir works only in
+/// a group with item operations, ignores the mode and makes 0755; rmdir of an item always works; nothing else can be
+/// made, removed or renamed by a client.
+public final class Directory: Node, @unchecked Sendable {
+    /// Makes the folder of a new item called `name` (1 to 255 bytes, any but `/` and NUL), or refuses it: the make_item of
+    /// `struct configfs_group_operations`.
+    public typealias MakeItem = @Sendable (_ name: [UInt8]) throws(Errno) -> Directory
+    /// Drops what an item stands for, after a client's rmdir: drop_item. Cannot refuse.
+    public typealias DropItem = @Sendable () -> Void
+
+    /// A child under its name, as listings give it.
+    struct Entry: Sendable {
+        let name: [UInt8]
+        let node: Node
+        /// The name with the NUL behind it that C asks for.
+        let terminatedName: [CChar]
+
+        init(name: [UInt8], node: Node) {
+            self.name = name
+            self.node = node
+            terminatedName = name.map { CChar(bitPattern: $0) } + [0]
+        }
+
+        /// Whether this is `.` or `..`, which are listed and never looked up.
+        var isDot: Bool { name == [0x2E] || name == [0x2E, 0x2E] }
+    }
+
+    private struct Children: Sendable {
+        var inOrder: [Entry] = []
+        var byName: [[UInt8]: Node] = [:]
+        var folders: UInt32 = 0
+
+        mutating func insert(_ entry: Entry) {
+            inOrder.append(entry)
+            byName[entry.name] = entry.node
+            if entry.node is Directory { folders += 1 }
+        }
+
+        mutating func remove(_ name: [UInt8]) -> Node? {
+            guard let node = byName.removeValue(forKey: name) else { return nil }
+            inOrder.removeAll { $0.name == name }
+            if node is Directory { folders -= 1 }
+            return node
+        }
+    }
+
+    /// Held while an item is made or dropped, which may take long.
+    private let children = Mutex(Children())
+    private let makeItem: MakeItem?
+    private let dropItem: DropItem?
+
+    /// An empty folder.
+    /// - Parameters:
+    ///   - makeItem: makes this a group in which clients may mkdir.
+    ///   - dropItem: for the folder of an item, what its rmdir does. Called with the group locked: a new item of the same
+    ///     name is made after it has returned.
+    public init(
+        rules: FileSystemRules, owner: Owner, mode: UInt32 = 0o755, makeItem: MakeItem? = nil, dropItem: DropItem? = nil
+    ) {
+        self.makeItem = makeItem
+        self.dropItem = dropItem
+        super.init(rules: rules, mode: mode, owner: owner)
+    }
+
+    /// Adds a child; a later one is listed before an earlier one. For building trees: the name must be free.
+    public func add(_ name: String, _ node: Node) {
+        children.withPatientLock { $0.insert(Entry(name: Array(name.utf8), node: node)) }
+    }
+
+    /// Adds children in the order of a table of attributes.
+    public func add(_ nodes: KeyValuePairs<String, Node>) {
+        for (name, node) in nodes { add(name, node) }
+    }
+
+    /// The file or folder at a path of names separated by `/`; for use without a mount.
+    /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``.
+    public func node(at path: String) throws(Errno) -> Node {
+        var node: Node = self
+        for name in path.utf8.split(separator: UInt8(ascii: "/")) {
+            guard let folder = node as? Directory else { throw .notDirectory }
+            node = try folder.child(named: Array(name))
+        }
+        return node
+    }
+
+    override var linkCount: UInt32 { 2 + children.withPatientLock { $0.folders } }
+
+    /// The children, oldest first, as they are now.
+    func entries() -> [Entry] {
+        children.withPatientLock { $0.inOrder }
+    }
+
+    /// Finds a child.
+    /// - Throws: ``Errno/nameTooLong`` above 255 bytes, ``Errno/noSuchFile``.
+    func child(named name: [UInt8]) throws(Errno) -> Node {
+        guard name.count <= FileLimits.name else { throw .nameTooLong }
+        guard let node = children.withPatientLock({ $0.byName[name] }) else { throw .noSuchFile }
+        return node
+    }
+
+    /// mkdir(2): makes an item where this is a group.
+    ///
+    /// - Throws: ``Errno/notPermitted`` in other folders, else what the group refuses with.
+    @discardableResult
+    public func makeItem(named name: [UInt8]) throws(Errno) -> Directory {
+        guard name.count <= FileLimits.name else { throw .nameTooLong }
+        if isRemoved { throw .noSuchFile }
+        guard let makeItem else { throw .notPermitted }
+        return try children.withPatientLock { children throws(Errno) in
+            if children.byName[name] != nil { throw .exists }
+            let item = try makeItem(name)
+            item.markItem()
+            for entry in item.entries() { entry.node.markItem() }
+            children.insert(Entry(name: name, node: item))
+            touch()
+            return item
+        }
+    }
+
+    /// rmdir(2): removes an item of this group.
+    /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``, and ``Errno/notPermitted`` for what no client made.
+    public func removeItem(named name: [UInt8]) throws(Errno) {
+        try children.withPatientLock { children throws(Errno) in
+            guard let node = children.byName[name] else { throw .noSuchFile }
+            guard let item = node as? Directory else { throw .notDirectory }
+            guard makeItem != nil else { throw .notPermitted }
+            _ = children.remove(name)
+            item.markRemoved()
+            for entry in item.entries() { entry.node.markRemoved() }
+            item.dropItem?()
+        }
+        touch()
+    }
+
+    /// unlink(2) of a child: never permitted.
+    /// - Throws: ``Errno/noSuchFile``, ``Errno/isDirectory``, else ``Errno/notPermitted``.
+    func unlink(_ name: [UInt8]) throws(Errno) {
+        throw try child(named: name) is Directory ? .isDirectory : .notPermitted
+    }
+}
+
+/// What one opendir(2) made: the listing, taken when reading starts at its first entry.
+final class OpenDirectory: Sendable {
+    private let directory: Directory
+    private let listing = Mutex<[Directory.Entry]>([])
+
+    init(_ directory: Directory) {
+        self.directory = directory
+    }
+
+    /// `.`, `..` and the children newest first, as they were when a reader last was at the first entry.
+    func entries(fromStart: Bool) -> [Directory.Entry] {
+        listing.withLock { held in
+            if fromStart {
+                let dots = [".", ".."].map { Directory.Entry(name: Array($0.utf8), node: directory) }
+                held = dots + directory.entries().reversed()
+            }
+            return held
+        }
+    }
+}

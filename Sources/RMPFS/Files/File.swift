@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every file kind answers to: open it, and then read, write, seek on what the open made.
+
+import Synchronization
+
+/// How a client opened a file: the part of open(2)'s flags that a file decides on.
+public struct OpenRequest: Sendable, Hashable {
+    /// Whether reads were asked for (O_RDONLY, O_RDWR; not access mode 3).
+    public var reads: Bool
+    /// Whether writes were asked for (O_WRONLY, O_RDWR; not access mode 3).
+    public var writes: Bool
+    /// O_DIRECT.
+    public var direct: Bool
+    /// O_TRUNC.
+    public var truncates: Bool
+
+    /// Names the flags one by one.
+    public init(reads: Bool, writes: Bool = false, direct: Bool = false, truncates: Bool = false) {
+        self.reads = reads
+        self.writes = writes
+        self.direct = direct
+        self.truncates = truncates
+    }
+}
+
+/// What lseek(2) asks beyond the offsets that a client computes by itself.
+public enum SeekTarget: Sendable, Hashable {
+    /// SEEK_DATA
+    case data
+    /// SEEK_HOLE
+    case hole
+    /// Any other whence.
+    case other
+}
+
+/// A regular file.
+public class File: Node, @unchecked Sendable {
+    /// Whether lseek, pread and pwrite exist (nonseekable_open() in the kernel takes them away: ESPIPE).
+    var isSeekable: Bool { true }
+
+    /// Checks whether `request` may open this file and makes its open file.
+    ///
+    /// Mode bits against the caller were checked before (`default_permissions`); what is left is what the kind itself
+    /// refuses, root included.
+    func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile {
+        throw .notSupported
+    }
+
+    /// open(2): makes an open file and, with O_TRUNC, changes the size while storing nothing.
+    func open(_ request: OpenRequest) throws(Errno) -> OpenFile {
+        if isRemoved { throw .noSuchFile }
+        let opened = try makeOpenFile(request)
+        if request.direct { throw .invalid }
+        metadata.withLock { data in
+            data.openCount += 1
+            if request.truncates { data.truncatedSize = 0 }
+        }
+        return opened
+    }
+
+    /// The whole text, as a reader gets it that asks for `chunk` bytes at a time until the end.
+    ///
+    /// For use without a mount. The text of a file that changes between two reads is what such a reader gets, too.
+    public func contents(chunk: Int = 131_072) throws(Errno) -> [UInt8] {
+        let opened = try open(OpenRequest(reads: true))
+        defer { opened.close() }
+        var bytes: [UInt8] = []
+        while true {
+            let slice = try opened.read(at: UInt64(bytes.count), size: max(chunk, 1))
+            if slice.count == 0 { return bytes }
+            slice.withBytes { bytes.append(contentsOf: $0) }
+        }
+    }
+
+    /// Writes a value in one write(2), as `echo` does; for use without a mount.
+    /// - Throws: what the file refuses the open or the value with.
+    public func write(_ value: some StringProtocol) throws(Errno) {
+        let opened = try open(OpenRequest(reads: false, writes: true, truncates: true))
+        defer { opened.close() }
+        let bytes = Array(value.utf8)
+        let result = bytes.withUnsafeBytes { bytes -> Result<Int, Errno> in
+            Result { () throws(Errno) in try opened.write(bytes, at: 0) }
+        }
+        _ = try result.get()
+    }
+
+    /// One open file less.
+    fileprivate func close() {
+        metadata.withLock { data in
+            data.openCount -= 1
+            if data.openCount == 0 && !rules.truncatedSizeLasts { data.truncatedSize = nil }
+        }
+    }
+
+    /// lseek(2) with SEEK_DATA or SEEK_HOLE.
+    /// - Returns: the new position.
+    func seek(_ target: SeekTarget, from offset: Int64) throws(Errno) -> Int64 {
+        throw .invalid
+    }
+
+    /// The size in bytes that stat(2) gives.
+    var size: UInt64 { metadata.withLock { $0.truncatedSize ?? rules.fileSize } }
+}
+
+/// What one open(2) made. Lives until the last close of its descriptors.
+///
+/// Unchecked: a class with subclasses cannot be checked. Each subclass keeps its state in one `Mutex`, which is held
+/// while a text is rendered and never while a reply is sent.
+public class OpenFile: @unchecked Sendable {
+    /// The file that was opened.
+    let file: File
+
+    init(_ file: File) {
+        self.file = file
+    }
+
+    /// The end of the open file. Called once.
+    func close() {
+        file.close()
+    }
+
+    /// read(2) and pread(2) of `size` bytes at `offset`; empty at the end.
+    func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
+        throw .invalid
+    }
+
+    /// write(2) and pwrite(2).
+    /// - Returns: how many of the bytes were taken, at least one.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) -> Int {
+        throw .invalid
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What configfs and debugfs do differently for one and the same call, as a table with one row for each of them.
+
+/// The rules that hold for every node of one kernel file system.
+///
+/// Source: recordings of Linux 6.1 and 6.12 (`Tests/Oracle`), and `fs/configfs`, `fs/debugfs`, `fs/libfs.c`.
+public struct FileSystemRules: Sendable, Hashable {
+    /// The size in bytes that stat(2) gives for a file whose size nobody changed.
+    public let fileSize: UInt64
+    /// Whether a size set by truncate(2) or O_TRUNC stays after the last close. configfs makes a new inode for each
+    /// lookup, so there it does not.
+    public let truncatedSizeLasts: Bool
+    /// What fsync(2) of a folder gives; nil for success.
+    public let directorySync: Errno?
+
+    /// fs/configfs: attributes are one page; a folder has no fsync method.
+    public static let configfs = FileSystemRules(
+        fileSize: 4096, truncatedSizeLasts: false, directorySync: .invalid)
+    /// fs/debugfs: sizes are 0; folders take the simple_dir_operations with an fsync that does nothing.
+    public static let debugfs = FileSystemRules(
+        fileSize: 0, truncatedSizeLasts: true, directorySync: nil)
+}
+
+/// Limits that both file systems share.
+enum FileLimits {
+    /// The longest name in bytes (NAME_MAX); one more is ENAMETOOLONG.
+    static let name = 255
+    /// The page: an attribute's text, a sequence file's first buffer, st_blksize.
+    static let page = 4096
+    /// Sizes from here on are EFBIG (s_maxbytes of both, 2^31 - 1).
+    static let sizeEnd: UInt64 = 1 << 31
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a rule that may take long says so to whoever runs it, so that others are served meanwhile.
+
+import Glibc
+import Synchronization
+
+/// A thread that answers requests, as the rules see it.
+public class RequestThread {
+    /// Called on the thread itself before it does something that may take longer than a few hundred microseconds.
+    func willTakeLong() {}
+
+    init() {}
+}
+
+/// Work that may take long: a guest's launch, much virtual time at once, waiting for somebody who does such a thing.
+public enum LongWork {
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        pthread_key_create(&key, nil)
+        return key
+    }()
+
+    /// Says that this thread may be busy for long from here on. Elsewhere than on a request's thread this does nothing.
+    public static func announce() {
+        guard let pointer = pthread_getspecific(key) else { return }
+        Unmanaged<RequestThread>.fromOpaque(pointer).takeUnretainedValue().willTakeLong()
+    }
+
+    /// Makes `thread` the one that announcements on this thread go to, while `body` runs.
+    static func withThread(_ thread: RequestThread, _ body: () -> Void) {
+        pthread_setspecific(key, Unmanaged.passUnretained(thread).toOpaque())
+        body()
+        pthread_setspecific(key, nil)
+    }
+}
+
+extension Mutex where Value: Sendable {
+    /// As `withLock`, for a lock that is sometimes held during long work: whoever has to wait says so first.
+    func withPatientLock<Result: Sendable, Failure: Error>(
+        _ body: (inout Value) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        if let result = try withLockIfAvailable({ value throws(Failure) in try body(&value) }) { return result }
+        LongWork.announce()
+        return try withLock { value throws(Failure) in try body(&value) }
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every folder and file of a tree has in common: a number, stat(2) data, and whether it is still there.
+
+import Synchronization
+
+/// The numbers that stat(2) gives as st_ino; one counter for the process, so no two nodes share one.
+private let nextInodeNumber = Atomic<UInt64>(2)
+
+/// How a node comes and goes.
+private enum Lifetime: UInt8, AtomicRepresentable {
+    /// There from mount to unmount.
+    case fixed
+    /// Part of an item that a client made and may remove.
+    case item
+    /// Part of an item that was removed.
+    case removed
+}
+
+/// A folder or a file.
+///
+/// Unchecked: a class with subclasses cannot be checked. All state here and in the subclasses is constant or behind a
+/// `Mutex` or `Atomic`.
+public class Node: @unchecked Sendable {
+    /// st_ino.
+    let inodeNumber = nextInodeNumber.add(1, ordering: .relaxed).oldValue
+    /// The rules of the kernel file system that this node imitates.
+    let rules: FileSystemRules
+    let metadata: Mutex<Metadata>
+    private let lifetime = Atomic<Lifetime>(.fixed)
+
+    init(rules: FileSystemRules, mode: UInt32, owner: Owner) {
+        self.rules = rules
+        metadata = Mutex(Metadata(mode: mode, owner: owner))
+    }
+
+    /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
+    var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
+
+    /// Marks the node as part of an item.
+    func markItem() {
+        lifetime.store(.item, ordering: .releasing)
+    }
+
+    /// Marks the node as gone with its item.
+    func markRemoved() {
+        lifetime.store(.removed, ordering: .releasing)
+    }
+
+    /// st_nlink as long as the node is there.
+    var linkCount: UInt32 { 1 }
+
+    /// Whether stat(2) of this node changes by calls on this very node alone, so that the kernel may remember it.
+    ///
+    /// Not so for an item's nodes, whose link count falls to 0 with the item, nor while a size lasts until the last close.
+    var isFixed: Bool {
+        guard lifetime.load(ordering: .acquiring) == .fixed else { return false }
+        return rules.truncatedSizeLasts || metadata.withLock { $0.truncatedSize == nil }
+    }
+
+    /// Moves the modification time to now.
+    func touch() {
+        metadata.withLock { data in
+            data.modified = .now
+            data.changed = data.modified
+        }
+    }
+
+    /// Applies a setattr.
+    ///
+    /// Permissions were checked by the caller of the mount (`default_permissions`).
+    /// - Throws: ``Errno/fileTooLarge`` for a size of 2^31 or more.
+    func change(_ change: AttributeChange) throws(Errno) {
+        if let size = change.size, size >= FileLimits.sizeEnd { throw .fileTooLarge }
+        metadata.withLock { data in
+            let now = Timestamp.now
+            if let mode = change.mode { data.mode = mode & 0o7777 }
+            if let user = change.user { data.owner.user = user }
+            if let group = change.group { data.owner.group = group }
+            if let accessed = change.accessed { data.accessed = accessed }
+            if let modified = change.modified { data.modified = modified }
+            if let size = change.size {
+                if rules.truncatedSizeLasts || data.openCount > 0 { data.truncatedSize = size }
+                data.modified = now
+            }
+            data.changed = now
+        }
+    }
+}

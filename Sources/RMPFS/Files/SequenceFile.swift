@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// A seq_file of debugfs: records made as they are read, in pages, as fs/seq_file.c hands them out.
+
+import Synchronization
+
+/// Where the records of a sequence file come from.
+public protocol RecordSource: Sendable {
+    /// Writes the records from number `first` on into `page` until it wants no more or there are none left.
+    ///
+    /// Called again from record 0 whenever a reader goes back, and with the next record's number for each further page;
+    /// between two calls the world may have changed, as it may between two calls of the kernel's start() and stop().
+    func show(from first: Int, into page: inout RecordPage) throws(Errno)
+
+    /// All records as ``show(from:into:)`` would give them now, if the source has them at hand; nil to be asked for them.
+    func rendering() throws(Errno) -> Rendering?
+}
+
+extension RecordSource {
+    /// Nothing at hand.
+    public func rendering() throws(Errno) -> Rendering? { nil }
+}
+
+/// The one record of a file that is made with single_open(): a text as a whole.
+public struct SingleRecord: RecordSource {
+    private let write: @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
+    private let atHand: @Sendable () throws(Errno) -> Rendering?
+
+    /// A file whose whole text is `write`'s.
+    /// - Parameter atHand: the same text if it need not be made; nil if it has to be.
+    public init(
+        atHand: @escaping @Sendable () throws(Errno) -> Rendering? = { () throws(Errno) in nil },
+        _ write: @escaping @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
+    ) {
+        self.atHand = atHand
+        self.write = write
+    }
+
+    /// The record, if it is at hand.
+    public func rendering() throws(Errno) -> Rendering? { try atHand() }
+
+    /// The record, once.
+    public func show(from first: Int, into page: inout RecordPage) throws(Errno) {
+        if first == 0 { _ = try page.record(write) }
+    }
+}
+
+/// The buffer of a sequence file while records are written into it.
+public struct RecordPage: ~Copyable {
+    /// What to do with a record that was written.
+    fileprivate enum Goal {
+        /// Keep records while they fit and fewer than `wanted` bytes are there.
+        case fill(wanted: Int)
+        /// Drop records until the one that holds byte `offset` of the whole text.
+        case seek(offset: UInt64)
+    }
+
+    private let snapshot: Snapshot
+    private let goal: Goal
+    /// Bytes in front that earlier records left; they count for nobody.
+    private let kept: Int
+    /// A record fits while all of them together stay below this many bytes.
+    private let size: Int
+    /// Where the text that was kept starts in the whole text (seek only).
+    fileprivate private(set) var position: UInt64 = 0
+    /// How many records were taken.
+    fileprivate private(set) var taken = 0
+    /// Whether the first record did not fit: the buffer has to double.
+    fileprivate private(set) var overflowed = false
+
+    fileprivate init(_ snapshot: Snapshot, _ goal: Goal, size: Int) {
+        self.snapshot = snapshot
+        self.goal = goal
+        self.size = size
+        kept = snapshot.text.count
+    }
+
+    /// Writes one record.
+    /// - Returns: whether the next one is wanted too. When not, the source returns.
+    public mutating func record(_ write: (_ text: inout TextBuffer) throws(Errno) -> Void) throws(Errno) -> Bool {
+        let before = snapshot.text.count
+        do {
+            try write(&snapshot.text)
+        } catch {
+            // Records before a failing one are read first; the error comes with the read that starts there.
+            snapshot.text.truncate(to: before)
+            if taken == 0 { throw error }
+            return false
+        }
+        let after = snapshot.text.count
+        switch goal {
+        case .fill(let wanted):
+            if after - kept >= size {
+                snapshot.text.truncate(to: before)
+                overflowed = taken == 0
+                return false
+            }
+            taken += 1
+            return after - kept < wanted || after == kept
+        case .seek(let offset):
+            if after >= size {
+                overflowed = true
+                return false
+            }
+            taken += 1
+            if position + UInt64(after) > offset { return false }
+            position += UInt64(after)
+            snapshot.text.removeAll()
+            return position != offset
+        }
+    }
+}
+
+/// A file of fs/debugfs whose text is made by fs/seq_file.c.
+///
+/// Rules (fs/seq_file.c, and the recorded kernel): the buffer is one page, so a large read returns only whole records that
+/// stay below 4,096 bytes; what is left of a record that was begun is returned first; a record longer than the page
+/// doubles the buffer; a read at offset 0, or at a position where the last one did not end, makes the records again from
+/// the first. Root opens it for writing, each write is EINVAL.
+public final class SequenceFile: File, @unchecked Sendable {
+    fileprivate let source: any RecordSource
+
+    /// A file with the mode of debugfs' read-only files, or another one such as 0400.
+    public init(owner: Owner, mode: UInt32 = 0o444, source: any RecordSource) {
+        self.source = source
+        super.init(rules: .debugfs, mode: mode, owner: owner)
+    }
+
+    override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile { OpenSequence(self) }
+}
+
+/// An open sequence file: `struct seq_file`.
+private final class OpenSequence: OpenFile, @unchecked Sendable {
+    private struct State {
+        var snapshot: Snapshot?
+        /// The first byte of the buffer that was not read, and how many there are from it on.
+        var from = 0
+        var count = 0
+        /// The number of the next record.
+        var index = 0
+        /// Where the last read ended.
+        var position: UInt64 = 0
+        /// The size of the buffer: a page, doubled for longer records.
+        var size = FileLimits.page
+
+        /// traverse() over records that are at hand.
+        mutating func seek(to offset: UInt64, in rendering: Rendering) {
+            var start = 0
+            while index < rendering.ends.count && UInt64(start) != offset {
+                let end = rendering.ends[index]
+                while end - start >= size { size *= 2 }
+                index += 1
+                if UInt64(end) > offset {
+                    snapshot = rendering.snapshot
+                    from = Int(offset)
+                    count = end - from
+                    return
+                }
+                start = end
+            }
+        }
+
+        /// Goes on with records that are at hand: nothing is copied, the buffer becomes a part of their text.
+        /// - Returns: false, with nothing changed, if what is left of the last record is not the part in front of them.
+        mutating func fill(from rendering: Rendering, for wanted: Int) -> Bool {
+            let start = rendering.start(of: index)
+            guard count == 0 || snapshot === rendering.snapshot && from + count == start else { return false }
+            let records = rendering.records(from: index)
+            // As far as the buffer goes, and not beyond the first record with which the reader has enough.
+            var next = rendering.record(endingAtOrBehind: start + size, in: records)
+            while next == index && next < records.upperBound && rendering.ends[next] - start >= size {
+                size *= 2
+                next = rendering.record(endingAtOrBehind: start + size, in: records)
+            }
+            let enough = rendering.record(endingAtOrBehind: start + wanted - count, in: index..<next)
+            index = min(enough + 1, next)
+            snapshot = rendering.snapshot
+            from = start - count
+            count += rendering.start(of: index) - start
+            return true
+        }
+    }
+
+    private let sequence: SequenceFile
+    private let state = Mutex(State())
+
+    init(_ sequence: SequenceFile) {
+        self.sequence = sequence
+        super.init(sequence)
+    }
+
+    override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
+        try state.withLock { state throws(Errno) in
+            if offset == 0 { (state.index, state.count, state.from) = (0, 0, 0) }
+            if offset == 0 || offset != state.position {
+                state.position = 0
+                if offset != 0 { try seek(to: offset, &state) }
+                state.position = offset
+            }
+            if state.count < size { try fill(&state, for: size) }
+            let slice = TextSlice(snapshot: state.snapshot, start: state.from, count: min(size, state.count))
+            state.from += slice.count
+            state.count -= slice.count
+            state.position += UInt64(slice.count)
+            return slice
+        }
+    }
+
+    /// traverse(): makes the records from the first up to the one that holds byte `offset`.
+    private func seek(to offset: UInt64, _ state: inout State) throws(Errno) {
+        (state.index, state.count, state.from) = (0, 0, 0)
+        if let rendering = try sequence.source.rendering() {
+            state.seek(to: offset, in: rendering)
+            return
+        }
+        while true {
+            let snapshot = Snapshot.fresh(in: &state.snapshot, capacity: FileLimits.page)
+            var page = RecordPage(snapshot, .seek(offset: offset), size: state.size)
+            try sequence.source.show(from: 0, into: &page)
+            if page.overflowed {
+                state.size *= 2
+                continue
+            }
+            state.index = page.taken
+            if page.position + UInt64(snapshot.text.count) > offset {
+                state.from = Int(offset - page.position)
+                state.count = snapshot.text.count - state.from
+            }
+            return
+        }
+    }
+
+    /// Puts what is left of the last record in front and makes further records behind it.
+    private func fill(_ state: inout State, for wanted: Int) throws(Errno) {
+        if let rendering = try sequence.source.rendering(), state.fill(from: rendering, for: wanted) { return }
+        let left = state.count
+        let snapshot = Snapshot.fresh(in: &state.snapshot, keeping: state.from..<state.from + left)
+        state.from = 0
+        while true {
+            var page = RecordPage(snapshot, .fill(wanted: wanted - left), size: state.size)
+            do {
+                try sequence.source.show(from: state.index, into: &page)
+            } catch {
+                // An error is told by a read that has nothing else to return.
+                if left == 0 { throw error }
+            }
+            if page.overflowed {
+                state.size *= 2
+                continue
+            }
+            state.index += page.taken
+            state.count = snapshot.text.count
+            return
+        }
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rendered text of an open file, shared between the open file and the replies that are still on their way.
+
+/// A text that does not change while anybody but its open file holds it.
+///
+/// An open file renders into a snapshot only while it is the one holder (``uniquely(_:)``); a reply keeps the snapshot
+/// alive without a copy and without a lock.
+///
+/// Unchecked: `text` is written only by the open file, under its lock, and only while no other reference exists.
+public final class Snapshot: @unchecked Sendable {
+    /// The text.
+    public internal(set) var text: TextBuffer
+
+    /// An empty text with room for `capacity` bytes.
+    public init(capacity: Int = 64) {
+        text = TextBuffer(capacity: capacity)
+    }
+
+    /// The snapshot in `holder` if nobody else holds it, else a new one that takes its place there; emptied either way.
+    static func fresh(in holder: inout Snapshot?, capacity: Int) -> Snapshot {
+        if isKnownUniquelyReferenced(&holder), let mine = holder {
+            mine.text.removeAll()
+            return mine
+        }
+        let new = Snapshot(capacity: capacity)
+        holder = new
+        return new
+    }
+
+    /// As ``fresh(in:capacity:)``, with the bytes `kept` of the old text as the new one.
+    static func fresh(in holder: inout Snapshot?, keeping kept: Range<Int>) -> Snapshot {
+        let capacity = FileLimits.page + kept.count
+        guard !kept.isEmpty else { return fresh(in: &holder, capacity: capacity) }
+        if isKnownUniquelyReferenced(&holder), let mine = holder {
+            mine.text.truncate(to: kept.upperBound)
+            mine.text.removeFirst(kept.lowerBound)
+            return mine
+        }
+        let new = Snapshot(capacity: capacity)
+        if let old = holder { new.text.append(UnsafeRawBufferPointer(rebasing: old.text.bytes[kept])) }
+        holder = new
+        return new
+    }
+}
+
+/// A part of a snapshot: what a read returns.
+public struct TextSlice: Sendable {
+    /// The text; nil for no bytes.
+    public let snapshot: Snapshot?
+    /// The first byte's position in the text.
+    public let start: Int
+    /// The number of bytes.
+    public let count: Int
+
+    /// No bytes: the end of the file.
+    public static let empty = TextSlice(snapshot: nil, start: 0, count: 0)
+
+    init(snapshot: Snapshot?, start: Int, count: Int) {
+        self.snapshot = snapshot
+        self.start = start
+        self.count = count
+    }
+
+    /// The part of `snapshot` that a read of `size` bytes at `offset` gets; empty past the end.
+    init(of snapshot: Snapshot, offset: UInt64, size: Int) {
+        let length = snapshot.text.count
+        guard offset < UInt64(length) else {
+            self = .empty
+            return
+        }
+        let start = Int(offset)
+        self.init(snapshot: snapshot, start: start, count: min(size, length - start))
+    }
+
+    /// Gives the bytes to `body`; they are valid only inside it.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        guard let snapshot, count > 0 else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return body(UnsafeRawBufferPointer(rebasing: snapshot.text.bytes[start..<start + count]))
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the kernel reads a value that was written: kstrtouint(), kstrtoull(), sysfs_streq() and memparse() suffixes.
+
+/// The bytes of one write(2), as a store method sees them: text up to the first NUL.
+///
+/// Source: lib/kstrtox.c, lib/string_helpers.c (sysfs_streq), lib/cmdline.c (memparse), and the recorded kernel.
+public struct StoredText {
+    /// The text, without its NUL and what follows it. Valid during the store call only.
+    public let bytes: UnsafeRawBufferPointer
+
+    /// The text of a write; a NUL ends it.
+    public init(_ written: UnsafeRawBufferPointer) {
+        let end = written.firstIndex(of: 0) ?? written.count
+        bytes = UnsafeRawBufferPointer(rebasing: written[..<end])
+    }
+
+    /// The bytes without the one newline that may end a value.
+    private var value: Slice<UnsafeRawBufferPointer> {
+        bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
+    }
+
+    /// sysfs_streq(): the text equals `word` but for one newline at its end; case matters.
+    public func equals(_ word: StaticString) -> Bool {
+        value.elementsEqual(UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+    }
+
+    /// kstrtouint(text, 10): digits with one optional `+` before and one optional newline behind.
+    /// - Throws: ``Errno/invalid`` if it is no number, ``Errno/outOfRange`` above 2^32 - 1.
+    public func unsignedInt() throws(Errno) -> UInt32 {
+        let number = try Self.number(Self.unsigned(value), base: 10)
+        guard let small = UInt32(exactly: number) else { throw .outOfRange }
+        return small
+    }
+
+    /// kstrtoull(text, 0): decimal, `0x` hexadecimal, or octal after a leading 0; one optional `+` and newline.
+    /// - Throws: ``Errno/invalid`` if it is no number, ``Errno/outOfRange`` above 2^64 - 1.
+    public func unsignedLongLong() throws(Errno) -> UInt64 {
+        let (digits, base) = Self.based(Self.unsigned(value))
+        return try Self.number(digits, base: base)
+    }
+
+    /// `+`, a decimal number and one of `units`, such as `+250ms`.
+    /// - Returns: the number times the unit's factor.
+    /// - Throws: ``Errno/invalid`` if it is not that, ``Errno/outOfRange`` above 2^64 - 1.
+    public func step(in units: KeyValuePairs<StaticString, UInt64>) throws(Errno) -> UInt64 {
+        guard value.first == 0x2B else { throw .invalid }
+        let text = value.dropFirst()
+        let digits = text.prefix { Self.value(of: $0) < 10 }
+        let name = text[digits.endIndex...]
+        for (unit, factor) in units
+        where name.elementsEqual(UnsafeRawBufferPointer(start: unit.utf8Start, count: unit.utf8CodeUnitCount)) {
+            let (product, overflow) = try Self.number(digits, base: 10).multipliedReportingOverflow(by: factor)
+            if overflow { throw .outOfRange }
+            return product
+        }
+        throw .invalid
+    }
+
+    /// A size in bytes: as ``unsignedLongLong()``, with an optional suffix K, M, G, T or P (powers of 1,024, either case).
+    /// - Throws: ``Errno/invalid`` if it is no size, ``Errno/outOfRange`` above 2^64 - 1.
+    public func size() throws(Errno) -> UInt64 {
+        var text = Self.unsigned(value)
+        var shift: UInt64 = 0
+        if let last = text.last, let index = Self.suffixes.firstIndex(of: last | 0x20) {
+            shift = UInt64(index + 1) * 10
+            text = text.dropLast()
+        }
+        let (digits, base) = Self.based(text)
+        let number = try Self.number(digits, base: base)
+        guard number.leadingZeroBitCount >= Int(shift) || number == 0 else { throw .outOfRange }
+        return number << shift
+    }
+
+    /// The suffixes of memparse(), each 1,024 times the one before it.
+    private static let suffixes = Array("kmgtp".utf8)
+
+    private static func unsigned(_ text: Slice<UnsafeRawBufferPointer>) -> Slice<UnsafeRawBufferPointer> {
+        text.first == 0x2B ? text.dropFirst() : text
+    }
+
+    /// _parse_integer_fixup_radix() for base 0.
+    private static func based(
+        _ text: Slice<UnsafeRawBufferPointer>
+    ) -> (digits: Slice<UnsafeRawBufferPointer>, base: UInt64) {
+        guard text.first == 0x30 else { return (text, 10) }
+        let rest = text.dropFirst()
+        // `0x` counts as hexadecimal only when a hexadecimal digit follows it.
+        if let mark = rest.first, mark | 0x20 == 0x78, let digit = rest.dropFirst().first, value(of: digit) < 16 {
+            return (rest.dropFirst(), 16)
+        }
+        return (text, 8)
+    }
+
+    /// _parse_integer(): the digits up to the first other byte. A number that is too large is that, whatever follows it;
+    /// behind any other number nothing may follow.
+    private static func number(_ text: Slice<UnsafeRawBufferPointer>, base: UInt64) throws(Errno) -> UInt64 {
+        var number: UInt64 = 0
+        var overflowed = false
+        var rest = text
+        while let byte = rest.first, value(of: byte) < base {
+            let (product, tooLarge) = number.multipliedReportingOverflow(by: base)
+            let (sum, carried) = product.addingReportingOverflow(value(of: byte))
+            overflowed = overflowed || tooLarge || carried
+            number = sum
+            rest = rest.dropFirst()
+        }
+        if overflowed { throw .outOfRange }
+        guard rest.isEmpty, !text.isEmpty else { throw .invalid }
+        return number
+    }
+
+    private static func value(of byte: UInt8) -> UInt64 {
+        switch byte {
+        case 0x30...0x39: UInt64(byte - 0x30)
+        case 0x61...0x66: UInt64(byte - 0x61) + 10
+        case 0x41...0x46: UInt64(byte - 0x41) + 10
+        default: .max
+        }
+    }
+}

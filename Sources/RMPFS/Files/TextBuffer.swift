@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where file contents are written: bytes appended to memory that is kept and reused, no String on the way.
+
+/// A growing run of bytes, with the few ways of writing that kernel-style files need.
+///
+/// Appending costs a bounds check and a store; memory doubles when it is full and is kept by ``removeAll()``.
+public struct TextBuffer: ~Copyable {
+    private var base: UnsafeMutableRawPointer
+    private var capacity: Int
+    /// The number of bytes written so far.
+    public private(set) var count = 0
+
+    /// An empty buffer that can take `capacity` bytes before it has to grow.
+    public init(capacity: Int = 64) {
+        self.capacity = max(capacity, 16)
+        base = UnsafeMutableRawPointer.allocate(byteCount: self.capacity, alignment: 16)
+    }
+
+    deinit {
+        base.deallocate()
+    }
+
+    /// The bytes written so far. Valid until the buffer is next changed.
+    public var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base, count: count)
+    }
+
+    /// Forgets the contents and keeps the memory.
+    public mutating func removeAll() {
+        count = 0
+    }
+
+    /// Forgets everything behind the first `length` bytes. A larger `length` changes nothing.
+    public mutating func truncate(to length: Int) {
+        count = max(0, min(count, length))
+    }
+
+    /// Forgets the first `length` bytes and moves the rest to the front.
+    public mutating func removeFirst(_ length: Int) {
+        let dropped = max(0, min(count, length))
+        count -= dropped
+        base.copyMemory(from: base + dropped, byteCount: count)
+    }
+
+    /// Makes room for `more` bytes behind the present ones.
+    @inline(__always)
+    public mutating func reserve(_ more: Int) {
+        if count + more > capacity { grow(by: more) }
+    }
+
+    @inline(never)
+    private mutating func grow(by more: Int) {
+        let larger = max(capacity * 2, count + more)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
+        memory.copyMemory(from: base, byteCount: count)
+        base.deallocate()
+        base = memory
+        capacity = larger
+    }
+
+    /// Appends one byte.
+    @inline(__always)
+    public mutating func append(_ byte: UInt8) {
+        reserve(1)
+        base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count += 1
+    }
+
+    /// Appends a literal text.
+    @inline(__always)
+    public mutating func append(_ text: StaticString) {
+        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Appends raw bytes.
+    @inline(__always)
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress, !bytes.isEmpty else { return }
+        reserve(bytes.count)
+        (base + count).copyMemory(from: source, byteCount: bytes.count)
+        count += bytes.count
+    }
+
+    /// Appends the bytes of an array.
+    public mutating func append(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { append($0) }
+    }
+
+    /// Appends a number in decimal, right-aligned with spaces in at least `width` columns (`%*llu`).
+    @inline(__always)
+    public mutating func append(decimal value: UInt64, width: Int = 0) {
+        var digits = 1
+        var limit: UInt64 = 10
+        while value >= limit {
+            digits += 1
+            let (next, overflow) = limit.multipliedReportingOverflow(by: 10)
+            if overflow { break }
+            limit = next
+        }
+        let columns = max(digits, width)
+        reserve(columns)
+        var end = base + count + columns
+        count += columns
+        var rest = value
+        for _ in 0..<digits {
+            let tens = rest / 10
+            end -= 1
+            // Not `| 0x30`: Swift 6.3.1 loses the `or` here when it optimizes, and raw digits come out.
+            end.storeBytes(of: 0x30 &+ UInt8(truncatingIfNeeded: rest &- tens &* 10), as: UInt8.self)
+            rest = tens
+        }
+        for _ in digits..<columns {
+            end -= 1
+            end.storeBytes(of: 0x20, as: UInt8.self)
+        }
+    }
+
+    /// Appends a run of its own earlier bytes again: a line that repeats is copied instead of made anew.
+    public mutating func append(repeating range: Range<Int>) {
+        guard range.lowerBound >= 0, range.upperBound <= count, !range.isEmpty else { return }
+        reserve(range.count)
+        (base + count).copyMemory(from: base + range.lowerBound, byteCount: range.count)
+        count += range.count
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that can keep a tree from being mounted or unmounted, each with its text and its remedy.
+
+/// Why a mount or an unmount failed.
+public enum MountError: Error, Hashable, Sendable {
+    /// The mount point does not exist.
+    case missing(path: String)
+    /// The mount point is no folder.
+    case notDirectory(path: String)
+    /// The mount point cannot be looked at or written by this user.
+    case noPermission(path: String, Errno)
+    /// The mount point has something in it.
+    case notEmpty(path: String)
+    /// An rmpfs that answers is mounted there already.
+    case alreadyMounted(path: String)
+    /// Something else, which does not answer, is mounted there.
+    case deadForeignMount(path: String, type: String)
+    /// A dead rmpfs mount could not be taken away.
+    case notRecovered(path: String, reason: String)
+    /// /dev/fuse is not there or cannot be opened.
+    case noDevice(Errno)
+    /// Not root, and no setuid fusermount3 to help.
+    case noHelper
+    /// allow_other was asked by a user who may not.
+    case allowOtherForbidden
+    /// libfuse or the kernel said no.
+    case refused(path: String, reason: String)
+    /// Nothing of ours is mounted there.
+    case notMounted(path: String, type: String?)
+    /// Another user mounted it.
+    case mountedByOther(path: String, user: UInt32)
+    /// The mount is in use.
+    case busy(path: String)
+    /// The call that unmounts failed.
+    case unmountFailed(path: String, reason: String)
+    /// A thread could not be made.
+    case noThread(Errno)
+}
+
+extension MountError: CustomStringConvertible {
+    /// What is wrong, and how to mend it.
+    public var description: String {
+        switch self {
+        case .missing(let path):
+            "\(path): no such folder. Make it first: mkdir -p '\(path)'"
+        case .notDirectory(let path):
+            "\(path): not a folder. Give an empty folder as the mount point"
+        case .noPermission(let path, let error):
+            "\(path): \(error). The mount point must be a folder that you can write to; choose another, or mount as root"
+        case .notEmpty(let path):
+            "\(path): the folder is not empty. Give an empty folder, or cover what is in it with -o nonempty"
+        case .alreadyMounted(let path):
+            "\(path): an rmpfs is mounted here already. Unmount it first: rmpfs unmount '\(path)'"
+        case .deadForeignMount(let path, let type):
+            "\(path): a dead mount of type \(type) is here. Unmount it first: fusermount3 -uz '\(path)'"
+        case .notRecovered(let path, let reason):
+            "\(path): a dead rmpfs mount is here and could not be taken away (\(reason)). "
+                + "Unmount it as the user who mounted it: fusermount3 -uz '\(path)'"
+        case .noDevice(.accessDenied):
+            "/dev/fuse: \(Errno.accessDenied). Let users open it (chmod 666 /dev/fuse, as distributions do), or mount as root"
+        case .noDevice(let error):
+            "/dev/fuse: \(error). Load the fuse module (modprobe fuse); in a container, pass the device (--device /dev/fuse)"
+        case .noHelper:
+            "fusermount3: not found, or not setuid root. Install it (apt-get install fuse3), or mount as root"
+        case .allowOtherForbidden:
+            "mount option 'allow_other': only for root, unless /etc/fuse.conf has a line user_allow_other. "
+                + "Add that line, or leave the option out"
+        case .refused(let path, let reason):
+            "\(path): the mount was refused: \(reason)"
+        case .notMounted(let path, .some(let type)):
+            "\(path): a mount of type \(type) is here, not an rmpfs. Unmount it with umount(8)"
+        case .notMounted(let path, nil):
+            "\(path): nothing is mounted here. See 'findmnt -t \(MountTableEntry.ownType)' for the mounts of rmpfs"
+        case .mountedByOther(let path, let user):
+            "\(path): the user with id \(user) mounted it. Unmount it as that user or as root"
+        case .busy(let path):
+            "\(path): in use: a process has a file open there, or its working directory. "
+                + "Find it with 'fuser -vm \(path)', or detach the mount at once: rmpfs unmount --lazy '\(path)'"
+        case .unmountFailed(let path, let reason):
+            "\(path): cannot unmount: \(reason)"
+        case .noThread(let error):
+            "cannot start a thread: \(error)"
+        }
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words of `-o`: which are ours, which go to the kernel, which /etc/fstab adds and nobody needs, and that others are
+// refused.
+
+/// What `-o` asked for.
+public struct MountOptions: Sendable, Hashable {
+    /// Who owns the tree's folders and files; nil: who mounts.
+    public var user: UInt32?
+    /// Their group; nil: that of who mounts.
+    public var group: UInt32?
+    /// The mode of `debug/`, as debugfs' own mount option; nil: 0700.
+    public var mode: UInt32?
+    /// Whether other users may come in, as far as the modes let them; nil: only if root mounts.
+    public var allowOther: Bool?
+    /// Whether a mount point with something in it is taken.
+    public var nonEmpty = false
+    /// Whether getxattr(2) of a POSIX ACL gives the kernel's own EOPNOTSUPP instead of ENODATA, at the price of one more
+    /// request (GETXATTR) for each open with O_TRUNC. Nothing but a conformance test is known to look.
+    public var exact = false
+    /// The source that /proc/mounts shows.
+    public var source: String?
+    /// Words for the kernel's mount flags.
+    public var kernelWords: [String] = []
+
+    /// No options.
+    public init() {}
+
+    /// Why a word of `-o` is refused.
+    public struct Refusal: Error, CustomStringConvertible, Hashable {
+        /// The word as it was given.
+        public let word: String
+        /// What is wrong with it and what to write instead.
+        public let description: String
+
+        init(_ word: String, _ reason: String) {
+            self.word = word
+            description = "mount option '\(word)': \(reason)"
+        }
+    }
+
+    /// What a word means.
+    private enum Meaning {
+        case flag(@Sendable (inout MountOptions) -> Void)
+        case value(@Sendable (inout MountOptions, String, String) throws(Refusal) -> Void)
+        case kernel
+        case ignored
+        case refused(String)
+    }
+
+    private static let alwaysSafe = "rmpfs is always mounted nosuid,nodev; leave it out"
+
+    /// The words that are known; `x-` and `comment=` words are taken too, as mount(8) takes them.
+    private static let meanings: [String: Meaning] = [
+        "uid": .value { options, word, text throws(Refusal) in options.user = try number(word, text) },
+        "gid": .value { options, word, text throws(Refusal) in options.group = try number(word, text) },
+        "mode": .value { options, word, text throws(Refusal) in options.mode = try mode(word, text) },
+        "fsname": .value { options, _, text throws(Refusal) in options.source = text },
+        "allow_other": .flag { $0.allowOther = true },
+        "exact": .flag { $0.exact = true },
+        "nonempty": .flag { $0.nonEmpty = true },
+        "ro": .kernel, "rw": .kernel, "exec": .kernel, "noexec": .kernel, "atime": .kernel, "noatime": .kernel,
+        "sync": .kernel, "async": .kernel, "dirsync": .kernel,
+        // libfuse and the kernel set these for every rmpfs mount.
+        "nosuid": .ignored, "nodev": .ignored, "default_permissions": .ignored,
+        // Words for mount(8) and systemd.
+        "defaults": .ignored, "auto": .ignored, "noauto": .ignored, "nofail": .ignored, "_netdev": .ignored,
+        "user": .ignored, "users": .ignored, "nouser": .ignored, "owner": .ignored, "group": .ignored,
+        "relatime": .ignored, "norelatime": .ignored, "nodiratime": .ignored, "diratime": .ignored,
+        "suid": .refused(alwaysSafe), "dev": .refused(alwaysSafe),
+        "allow_root": .refused("use allow_other; the files' modes decide who gets in"),
+        "auto_unmount": .refused("rmpfs unmounts when it ends, and the next mount recovers a dead one"),
+    ]
+
+    /// The words with a meaning of their own, for help texts and error messages.
+    static let ownWords = ["allow_other", "exact", "fsname=", "gid=", "mode=", "nonempty", "uid="]
+
+    /// Takes a list such as `allow_other,mode=755`; a later word wins over an earlier one.
+    public mutating func add(list: String) throws(Refusal) {
+        for word in list.split(separator: ",", omittingEmptySubsequences: true) { try add(word: String(word)) }
+    }
+
+    private mutating func add(word: String) throws(Refusal) {
+        if word.hasPrefix("x-") || word.hasPrefix("X-") || word.hasPrefix("comment=") { return }
+        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = String(parts[0])
+        let value = parts.count > 1 ? String(parts[1]) : nil
+        guard let meaning = Self.meanings[name] else {
+            throw Refusal(word, "unknown; rmpfs knows \(Self.ownWords.joined(separator: ", ")) and the words of mount(8)")
+        }
+        switch (meaning, value) {
+        case (.flag(let set), nil): set(&self)
+        case (.value(let set), .some(let text)) where !text.isEmpty: try set(&self, word, text)
+        case (.value, _): throw Refusal(word, "needs a value, as in \(name)=...")
+        case (.kernel, nil): kernelWords.append(name)
+        case (.ignored, nil): break
+        case (.refused(let reason), _): throw Refusal(word, reason)
+        default: throw Refusal(word, "takes no value")
+        }
+    }
+
+    private static func number(_ word: String, _ text: String) throws(Refusal) -> UInt32 {
+        // 2^32 - 1 is chown's "leave it alone" and nobody's id.
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt32(text), number != .max else {
+            throw Refusal(word, "not a numeric id from 0 to 4294967294")
+        }
+        return number
+    }
+
+    private static func mode(_ word: String, _ text: String) throws(Refusal) -> UInt32 {
+        guard text.utf8.allSatisfy({ (0x30...0x37).contains($0) }), let mode = UInt32(text, radix: 8), mode <= 0o7777 else {
+            throw Refusal(word, "not an octal mode such as 755")
+        }
+        return mode & 0o777
+    }
+}

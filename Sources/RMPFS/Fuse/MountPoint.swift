@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks a mount point before libfuse sees it, so that each thing that can be wrong has its own message, and clears away a
+// dead mount of ours.
+
+import Glibc
+
+/// A folder that a tree can be mounted on.
+public struct MountPoint: Sendable, Hashable {
+    /// The absolute path, without links.
+    public let path: String
+
+    /// Resolves a path, also when what is mounted there does not answer any more.
+    public static func resolve(_ path: String) -> String? {
+        if let whole = canonical(path) { return whole }
+        // A dead mount cannot be resolved itself, but the folder above it can.
+        guard errno == ENOTCONN else { return nil }
+        var trimmed = Substring(path)
+        while trimmed.count > 1 && trimmed.last == "/" { trimmed.removeLast() }
+        let parts = trimmed.split(separator: "/", omittingEmptySubsequences: true)
+        guard let name = parts.last else { return nil }
+        let parent = String(trimmed.dropLast(name.count))
+        guard let above = canonical(parent.isEmpty ? "." : parent) else { return nil }
+        return above == "/" ? "/" + name : above + "/" + name
+    }
+
+    private static func canonical(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// Checks the folder; a dead rmpfs mount on it is unmounted.
+    /// - Parameter recovered: called with a line to tell the user when a dead mount was cleared away.
+    public init(_ given: String, options: MountOptions, recovered: (String) -> Void = { _ in }) throws(MountError) {
+        guard let path = Self.resolve(given) else {
+            let error = Errno.current
+            throw error == .noSuchFile ? .missing(path: given) : .noPermission(path: given, error)
+        }
+        self.path = path
+        try Self.checkHelp(options)
+        try clearDeadMounts(recovered)
+        try checkFolder(options)
+    }
+
+    /// Looks whether the device is there for this user, and for users that the helper is.
+    private static func checkHelp(_ options: MountOptions) throws(MountError) {
+        if access("/dev/fuse", R_OK | W_OK) != 0 { throw .noDevice(.current) }
+        if geteuid() == 0 { return }
+        if !Helper.isInstalled { throw .noHelper }
+        if options.allowOther == true && !Helper.allowsOther { throw .allowOtherForbidden }
+    }
+
+    private func clearDeadMounts(_ recovered: (String) -> Void) throws(MountError) {
+        // Dead mounts may lie on one another; each turn takes one away.
+        for _ in 0..<16 {
+            var status = stat()
+            if stat(path, &status) == 0 || errno != ENOTCONN { return }
+            let type = MountTable.entry(at: path)?.type ?? "unknown"
+            guard type == MountTableEntry.ownType else { throw .deadForeignMount(path: path, type: type) }
+            do {
+                try Unmount.detach(path)
+            } catch {
+                throw .notRecovered(path: path, reason: error.description)
+            }
+            recovered("\(path): cleared away the mount of an rmpfs that died")
+        }
+    }
+
+    private func checkFolder(_ options: MountOptions) throws(MountError) {
+        if MountTable.entry(at: path)?.isOurs == true { throw .alreadyMounted(path: path) }
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw .noPermission(path: path, .current) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw .notDirectory(path: path) }
+        guard access(path, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
+        guard let folder = opendir(path) else { throw .noPermission(path: path, .current) }
+        defer { closedir(folder) }
+        while !options.nonEmpty, let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { throw .notEmpty(path: path) }
+        }
+    }
+}
+
+/// fusermount3, which mounts and unmounts for users who are not root.
+enum Helper {
+    private static let places = ["/usr/bin/fusermount3", "/bin/fusermount3", "/usr/local/bin/fusermount3"]
+
+    /// Where it is; nil if it is nowhere.
+    static var path: String? { places.first { access($0, X_OK) == 0 } }
+
+    /// Whether it is there and can help: setuid root.
+    static var isInstalled: Bool {
+        guard let path else { return false }
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_uid == 0 && status.st_mode & S_ISUID != 0
+    }
+
+    /// Whether /etc/fuse.conf lets users ask for allow_other.
+    static var allowsOther: Bool {
+        guard let bytes = contents(ofFile: "/etc/fuse.conf") else { return false }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
+            line.split(separator: "#", omittingEmptySubsequences: false)[0]
+                .split(whereSeparator: \.isWhitespace) == ["user_allow_other"]
+        }
+    }
+}

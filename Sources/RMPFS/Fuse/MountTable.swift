@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is mounted where, from /proc/self/mountinfo.
+
+import Glibc
+
+/// One mount as the kernel lists it.
+public struct MountTableEntry: Sendable, Hashable {
+    /// Where it is mounted, as an absolute path.
+    public let mountPoint: String
+    /// The file system's type, such as `fuse.rmpfs`.
+    public let type: String
+    /// The user who mounted it, for FUSE mounts.
+    public let user: UInt32?
+
+    /// The type that every rmpfs mount has.
+    public static let ownType = "fuse.rmpfs"
+
+    /// Whether this is a mount of rmpfs.
+    public var isOurs: Bool { type == Self.ownType }
+}
+
+/// The mounts that this process sees.
+public enum MountTable {
+    /// The mount on top at `path`, which must be absolute and without links; nil if nothing is mounted just there.
+    public static func entry(at path: String) -> MountTableEntry? {
+        entries().last { $0.mountPoint == path }
+    }
+
+    /// All mounts, later ones behind those that they cover.
+    public static func entries() -> [MountTableEntry] {
+        guard let bytes = contents(ofFile: "/proc/self/mountinfo") else { return [] }
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap(parse)
+    }
+
+    /// One line: `id parent major:minor root mountpoint options [tags...] - type source options`.
+    static func parse(_ line: ArraySlice<UInt8>) -> MountTableEntry? {
+        let fields = line.split(separator: UInt8(ascii: " "))
+        guard fields.count > 6, let dash = fields.dropFirst(6).firstIndex(where: { $0.elementsEqual("-".utf8) }),
+            dash + 1 < fields.count
+        else { return nil }
+        let options = String(decoding: fields[fields.endIndex - 1], as: UTF8.self).split(separator: ",")
+        let user = options.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst("user_id=".count)) }
+        return MountTableEntry(
+            mountPoint: unescape(fields[4]), type: String(decoding: fields[dash + 1], as: UTF8.self), user: user)
+    }
+
+    /// Space, tab, newline and backslash stand as `\` and three octal digits.
+    private static func unescape(_ field: ArraySlice<UInt8>) -> String {
+        var bytes: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3,
+                let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+            {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// A whole small file; nil if it cannot be read.
+func contents(ofFile path: String) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    while true {
+        let count = read(descriptor, &chunk, chunk.count)
+        if count < 0 && errno == EINTR { continue }
+        guard count >= 0 else { return nil }
+        if count == 0 { return bytes }
+        bytes += chunk[..<count]
+    }
+}

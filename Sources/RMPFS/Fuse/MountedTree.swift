@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a FUSE request needs to know of its mount, and the replies that every operation shares.
+
+import CFuse
+import Glibc
+import Synchronization
+
+/// A tree of nodes as one mount serves it; the userdata of its FUSE session.
+final class MountedTree: Sendable {
+    let root: Directory
+    /// Called once, when the kernel has said INIT.
+    let onInit: @Sendable () -> Void
+
+    init(root: Directory, onInit: @escaping @Sendable () -> Void) {
+        self.root = root
+        self.onInit = onInit
+    }
+
+    /// The tree of the mount that a request came from.
+    static func of(_ request: fuse_req_t) -> MountedTree? {
+        guard let pointer = fuse_req_userdata(request) else { return nil }
+        return Unmanaged<MountedTree>.fromOpaque(pointer).takeUnretainedValue()
+    }
+}
+
+/// How long the kernel may remember what it was told, in seconds.
+enum Timeouts {
+    /// Names and attributes that change only by calls through the mount itself, of which the kernel knows.
+    static let fixed = 3600.0
+    /// Attributes that change by themselves.
+    static let changing = 0.0
+
+    /// The attribute timeout of a node.
+    static func attributes(of node: Node) -> Double { node.isFixed ? fixed : changing }
+}
+
+/// Replies. Each sends exactly one answer; a client that is gone by then is no error.
+enum Reply {
+    static func error(_ request: fuse_req_t, _ error: Errno) {
+        fuse_reply_err(request, error.rawValue)
+    }
+
+    static func success(_ request: fuse_req_t) {
+        fuse_reply_err(request, 0)
+    }
+
+    /// Runs an operation that answers with nothing but success or an error.
+    static func result(_ request: fuse_req_t, _ operation: () throws(Errno) -> Void) {
+        do {
+            try operation()
+            success(request)
+        } catch {
+            Reply.error(request, error)
+        }
+    }
+
+    static func attributes(_ request: fuse_req_t, of node: Node) {
+        var status = node.status
+        fuse_reply_attr(request, &status, Timeouts.attributes(of: node))
+    }
+
+    static func entry(_ request: fuse_req_t, _ node: Node) {
+        var entry = parameters(for: node)
+        if fuse_reply_entry(request, &entry) != 0 { NodeReference.release(entry.ino, count: 1) }
+    }
+
+    /// An entry that takes a reference to the node.
+    static func parameters(for node: Node) -> fuse_entry_param {
+        var entry = fuse_entry_param()
+        entry.ino = NodeReference.retain(node)
+        entry.generation = node.inodeNumber
+        entry.attr = node.status
+        entry.attr_timeout = Timeouts.attributes(of: node)
+        entry.entry_timeout = Timeouts.fixed
+        return entry
+    }
+}
+
+extension Node {
+    /// stat(2) of the node.
+    var status: stat {
+        var status = stat()
+        let data = metadata.withLock { $0 }
+        status.st_ino = ino_t(inodeNumber)
+        status.st_mode = data.mode
+        status.st_uid = data.owner.user
+        status.st_gid = data.owner.group
+        status.st_nlink = nlink_t(isRemoved ? 0 : linkCount)
+        status.st_blksize = blksize_t(FileLimits.page)
+        status.st_atim = timespec(data.accessed)
+        status.st_mtim = timespec(data.modified)
+        status.st_ctim = timespec(data.changed)
+        if self is Directory {
+            status.st_mode |= S_IFDIR
+        } else {
+            status.st_mode |= S_IFREG
+            status.st_size = off_t(truncatingIfNeeded: data.truncatedSize ?? rules.fileSize)
+        }
+        return status
+    }
+}
+
+extension timespec {
+    init(_ time: Timestamp) {
+        self.init(tv_sec: time.seconds, tv_nsec: time.nanoseconds)
+    }
+}
+
+extension Timestamp {
+    init(_ time: timespec) {
+        self.init(seconds: time.tv_sec, nanoseconds: time.tv_nsec)
+    }
+}

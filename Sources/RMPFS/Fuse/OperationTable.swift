@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of FUSE operations that a session answers, and what it says at INIT.
+
+import CFuse
+
+/// Every request that rmpfs answers; libfuse answers the others with ENOSYS, once for those that the kernel remembers
+/// (FLUSH, GETXATTR, POLL, IOCTL, locks).
+/// - Parameter exact: as ``MountOptions/exact``.
+func makeOperationTable(exact: Bool) -> fuse_lowlevel_ops {
+    var table = fuse_lowlevel_ops()
+    table.`init` = initialize
+    table.lookup = lookup
+    table.forget = forget
+    table.forget_multi = forgetMany
+    table.getattr = getAttributes
+    table.setattr = setAttributes
+    if exact { table.getxattr = getAttribute }
+    table.listxattr = listAttributes
+    table.statfs = fileSystemStatus
+    table.mkdir = makeFolder
+    table.rmdir = removeFolder
+    table.unlink = unlink
+    table.mknod = makeNode
+    table.create = create
+    table.symlink = symlink
+    table.link = link
+    table.rename = rename
+    table.open = open
+    table.read = read
+    table.write = write
+    table.lseek = seek
+    table.fsync = synchronize
+    table.release = release
+    table.opendir = openFolder
+    table.readdir = readFolder
+    table.readdirplus = readFolderPlus
+    table.fsyncdir = synchronizeFolder
+    table.releasedir = releaseFolder
+    return table
+}
+
+private func initialize(_ userdata: UnsafeMutableRawPointer?, _ connection: UnsafeMutablePointer<fuse_conn_info>?) {
+    guard let userdata, let connection else { return }
+    // chown and write keep or clear setuid bits as the kernel decides, not we.
+    connection.pointee.want &= ~UInt32(FUSE_CAP_HANDLE_KILLPRIV)
+    Unmanaged<MountedTree>.fromOpaque(userdata).takeUnretainedValue().onInit()
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIGINT, SIGTERM and SIGHUP as one thread sees them, so that none lands on a thread that cannot end the mount.
+
+import Glibc
+
+/// The signals that end a mount.
+public enum TerminationSignals {
+    private static var set: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, signal) }
+        return set
+    }
+
+    /// Blocks the signals for this thread and all that it starts. Call it first, before any thread exists.
+    ///
+    /// A client that goes away while a reply is written must not end the daemon either: SIGPIPE is ignored.
+    public static func block() {
+        var signals = set
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Starts a thread that sleeps until such a signal comes and then runs `handler` with its number, each time.
+    public static func watch(_ handler: @escaping @Sendable (Int32) -> Void) throws(Errno) {
+        var thread = pthread_t()
+        let box = Unmanaged.passRetained(Handler(handler))
+        let failure = pthread_create(&thread, nil, watchSignals, box.toOpaque())
+        if failure != 0 {
+            box.release()
+            throw Errno(rawValue: failure)
+        }
+        pthread_detach(thread)
+    }
+
+    fileprivate final class Handler: Sendable {
+        let run: @Sendable (Int32) -> Void
+
+        init(_ run: @escaping @Sendable (Int32) -> Void) {
+            self.run = run
+        }
+
+        func loop() {
+            var signals = TerminationSignals.set
+            while true {
+                var number: Int32 = 0
+                if sigwait(&signals, &number) == 0 { run(number) }
+            }
+        }
+    }
+}
+
+private func watchSignals(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let argument else { return nil }
+    Unmanaged<TerminationSignals.Handler>.fromOpaque(argument).takeRetainedValue().loop()
+    return nil
+}
