@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the daemon into the background: the program starts itself again, in a session of its own, and waits to hear that
+// the mount answers. A fork would leave threads of the runtime behind.
+
+import Glibc
+
+enum BackgroundProcess {
+    /// The hidden flag of the second process.
+    static let flag = "background-process"
+
+    /// Where the second process says that the mount answers.
+    private static let readyDescriptor: Int32 = 3
+
+    /// Starts this program again with `arguments` and waits until its mount answers or it has ended.
+    /// - Returns: the exit status: 0, or that of the process, which has told its error itself.
+    static func spawn(arguments: [String]) -> Int32 {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return fail("pipe", errno) }
+        defer { close(ends[0]) }
+        _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
+
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        // As the write end may be number 3 already, where dup2 would change nothing, it goes by way of another number.
+        let writeEnd = fcntl(ends[1], F_DUPFD_CLOEXEC, 10)
+        close(ends[1])
+        guard writeEnd >= 0 else { return fail("fcntl", errno) }
+        posix_spawn_file_actions_adddup2(&actions, writeEnd, readyDescriptor)
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Int16(newSession))
+
+        var vector: [UnsafeMutablePointer<CChar>?] = (["rmpfs"] + arguments + ["--\(flag)"]).map { strdup($0) }
+        vector.append(nil)
+        defer { for argument in vector { free(argument) } }
+        var process = pid_t()
+        let failure = posix_spawn(&process, "/proc/self/exe", &actions, &attributes, vector, environ)
+        close(writeEnd)
+        guard failure == 0 else { return fail("posix_spawn", failure) }
+
+        var byte: UInt8 = 0
+        var count = read(ends[0], &byte, 1)
+        while count < 0 && errno == EINTR { count = read(ends[0], &byte, 1) }
+        if count == 1 { return 0 }
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) < 0 && errno == EINTR {}
+        let exited = status & 0x7F == 0
+        return exited ? max(1, (status >> 8) & 0xFF) : 128 + (status & 0x7F)
+    }
+
+    /// POSIX_SPAWN_SETSID, which Swift does not import.
+    private static let newSession: Int32 = 0x80
+
+    /// Tells the first process that the mount answers, and lets go of everything of its that is still held.
+    static func reportReady() {
+        _ = chdir("/")
+        let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
+        if null >= 0 {
+            dup2(null, STDERR_FILENO)
+            if null != STDERR_FILENO { close(null) }
+        }
+        var byte = UInt8(ascii: "R")
+        _ = write(readyDescriptor, &byte, 1)
+        close(readyDescriptor)
+    }
+
+    private static func fail(_ call: String, _ error: Int32) -> Int32 {
+        StandardError.write("rmpfs: cannot start in the background: \(call): \(String(cString: strerror(error)))\n")
+        return 1
+    }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sizes on the command line, read by the same rule as sizes written to files.
+
+import ArgumentParser
+import RMPFS
+
+/// A size in bytes: 4096, 64K, 100M, 16G, 2T.
+struct MemorySize: ExpressibleByArgument, Hashable, Sendable {
+    let bytes: UInt64
+
+    init(bytes: UInt64) {
+        self.bytes = bytes
+    }
+
+    init?(argument: String) {
+        let text = Array(argument.utf8)
+        guard !text.contains(0), text.last != UInt8(ascii: "\n"),
+            let bytes = text.withUnsafeBytes({ try? StoredText($0).size() })
+        else { return nil }
+        self.bytes = bytes
+    }
+
+    /// In the largest unit that holds it whole.
+    var defaultValueDescription: String {
+        for (unit, shift) in [("T", 40), ("G", 30), ("M", 20), ("K", 10)] as [(String, UInt64)]
+        where bytes > 0 && bytes % (1 << shift) == 0 {
+            return "\(bytes >> shift)\(unit)"
+        }
+        return "\(bytes)"
+    }
+}

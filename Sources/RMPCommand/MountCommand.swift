@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rmpfs mount`: checks what was asked for, and serves the mount, in the foreground or by a process of its own.
+
+import ArgumentParser
+import Glibc
+import Logging
+import RMPFS
+import RMPModel
+
+struct MountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mount",
+        abstract: "Mount a simulated RMPOPT host.",
+        discussion: """
+            Returns when the mount answers. The host has booted: SNP is enabled, the boot pass has ended, no guest has run.
+            SIGINT and SIGTERM unmount it. A mount whose rmpfs died is recovered by the next one at the same place.
+            """
+    )
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Number of CPUs, 1 to 8192. An even number makes two threads a core.", valueName: "n"))
+    var cpus = 16
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Memory from address 0 up, 1G to 64T, a multiple of 2M.", valueName: "size"))
+    var memory = MemorySize(bytes: 64 << 30)
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going has "
+                + "ended when the write returns.", valueName: "factor"))
+    var pace = PaceArgument(pace: .factor(1))
+
+    @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
+    var foreground = false
+
+    @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
+    var options: [String] = []
+
+    @Argument(help: ArgumentHelp("An empty folder.", valueName: "mountpoint"), completion: .directory)
+    var mountPoint: String
+
+    /// Set by the process that put this one into the background.
+    @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
+    var isBackgroundProcess = false
+
+    private var machine: MachineConfiguration {
+        get throws(ConfigurationError) { try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes) }
+    }
+
+    private var mountOptions: MountOptions {
+        get throws(MountOptions.Refusal) {
+            var parsed = MountOptions()
+            for list in options { try parsed.add(list: list) }
+            return parsed
+        }
+    }
+
+    func validate() throws {
+        do {
+            _ = try machine
+            _ = try mountOptions
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    func run() throws {
+        if foreground || isBackgroundProcess {
+            try serve()
+        } else {
+            throw ExitCode(BackgroundProcess.spawn(arguments: Array(CommandLine.arguments.dropFirst())))
+        }
+    }
+
+    private func serve() throws {
+        TerminationSignals.block()
+        let log = Logger(label: "rmpfs") { StreamLogHandler.standardError(label: $0) }
+        do {
+            let options = try mountOptions
+            let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
+            let engine = SimulatedEngine(try machine, pace: pace.pace)
+            let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
+            let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700).root(engine)
+            let isBackgroundProcess = isBackgroundProcess
+            let mount = try Mount(tree, at: point, options: options) {
+                if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
+            }
+            try TerminationSignals.watch { number in
+                log.info("signal \(number): unmounting \(point.path)")
+                mount.end()
+            }
+            try mount.serve()
+            log.info("unmounted \(point.path)")
+        } catch {
+            StandardError.write("rmpfs: \(error)\n")
+            throw ExitCode.failure
+        }
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `rmpfs` command: its subcommands and its version.
+
+import ArgumentParser
+
+@main
+struct RMPFSCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rmpfs",
+        abstract: "Mounts an AMD RMPOPT host: the kernel's files over a faithful simulated machine.",
+        version: "0.1.0",
+        subcommands: [MountCommand.self, UnmountCommand.self]
+    )
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages to people, unbuffered.
+
+import Glibc
+
+enum StandardError {
+    /// Writes a text; when nobody reads it, it is lost.
+    static func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
+    }
+}

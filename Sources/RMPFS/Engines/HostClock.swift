@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// How virtual time follows the wall clock: the one place where the simulated host meets a real clock.
+
+import Glibc
+
+/// The ratio of virtual time to the wall clock's.
+public enum Pace: Sendable, Hashable {
+    /// Virtual time runs this many times as fast as the wall clock; greater than 0.
+    case factor(Double)
+    /// Virtual time stands still but for writes to `rmpsim/clock`.
+    case manual
+    /// As factor 1, and whatever a write sets going has ended when the write returns.
+    case instant
+
+    /// The fastest factor: a month in a second and more.
+    public static let fastest = 1e7
+
+    /// Reads `FACTOR`, `0` or `instant`.
+    public init?(_ text: String) {
+        switch text {
+        case "instant": self = .instant
+        case "0": self = .manual
+        default:
+            guard let factor = Double(text), factor.isFinite, factor > 0, factor <= Self.fastest else { return nil }
+            self = .factor(factor)
+        }
+    }
+}
+
+/// Virtual time since boot as a function of the wall clock.
+struct HostClock: Sendable {
+    private let pace: Pace
+    /// The wall clock's time at which the clock was made.
+    private let origin = HostClock.monotonic
+    /// Virtual time at the origin, and what was let pass by hand since.
+    private var offset: UInt64
+
+    init(pace: Pace, startingAt start: UInt64) {
+        self.pace = pace
+        offset = start
+    }
+
+    /// The wall clock in nanoseconds, which never goes back.
+    private static var monotonic: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    /// Virtual time in nanoseconds since boot.
+    var now: UInt64 {
+        let elapsed = HostClock.monotonic &- origin
+        let passed: UInt64 =
+            switch pace {
+            case .manual: 0
+            case .instant: elapsed
+            case .factor(let factor): UInt64(exactly: (Double(elapsed) * factor).rounded(.down)) ?? .max
+            }
+        let (sum, overflow) = offset.addingReportingOverflow(passed)
+        return overflow ? .max : sum
+    }
+
+    /// Lets `duration` nanoseconds of virtual time pass at once.
+    /// - Returns: whether the time stays below 2^63 ns (292 years); if not, nothing has changed.
+    mutating func skip(_ duration: UInt64) -> Bool {
+        let (sum, overflow) = now.addingReportingOverflow(duration)
+        guard !overflow, sum < 1 << 63 else { return false }
+        offset += duration
+        return true
+    }
+
+    /// Goes on from `time` if that is ahead.
+    mutating func catchUp(to time: UInt64) {
+        let now = now
+        if time > now { offset += time - now }
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The texts of a simulated machine's tables, and the last of them for as long as the tables do not change.
+
+import RMPModel
+
+/// Renders the RMPOPT tables of a machine.
+///
+/// A text that was made is kept under the tables' generation, up to a bound on memory: most reads find nothing changed.
+struct MachineTexts: Sendable {
+    private var cache = RenderingCache(limit: Self.cacheLimit)
+    /// The tables' generation at the last read of rmpopt-table that found nothing kept.
+    private var missedGeneration: UInt64?
+    private var cpuLists = CPUListCache()
+
+    /// Enough for the table and a dozen CPUs of a 2 TB machine.
+    private static let cacheLimit = 1 << 20
+    /// More regions than this make a text that is not kept.
+    private static let regionLimit = 8192
+    /// The table's key; a CPU's key is its number.
+    private static let tableKey = -1
+
+    // MARK: rmpopt-table
+
+    /// Writes lines from `first` on.
+    mutating func showTable(
+        of machine: borrowing Machine, from first: Int, into page: inout RecordPage
+    ) throws(Errno) {
+        for region in RegionTable.lines(from: first, regions: machine.regionCount) {
+            let wanted = try page.record { text throws(Errno) in
+                RegionTable.line(region: region, cpus: cpuLists.text(ofRegion: region, in: machine), into: &text)
+            }
+            if !wanted { return }
+        }
+    }
+
+    /// The whole table, if it is kept or worth keeping: a reader that comes a second time finds the tables unchanged.
+    mutating func renderedTable(of machine: borrowing Machine) throws(Errno) -> Rendering? {
+        let generation = machine.rowGeneration
+        if let kept = cache.rendering(Self.tableKey, version: generation) { return kept }
+        guard machine.regionCount <= Self.regionLimit, missedGeneration == generation else {
+            missedGeneration = generation
+            return nil
+        }
+        let rendering = try Rendering(hidesLastRecordFromItself: true) { text, ends throws(Errno) in
+            for region in RegionTable.lines(from: 0, regions: machine.regionCount) {
+                RegionTable.line(region: region, cpus: cpuLists.text(ofRegion: region, in: machine), into: &text)
+                ends.append(text.count)
+            }
+        }
+        cache.keep(rendering, Self.tableKey, version: generation)
+        return rendering
+    }
+
+    // MARK: cpuN
+
+    /// Writes the lines of a CPU.
+    static func showRegions(
+        ofCPU cpu: Int, of machine: borrowing Machine, into text: inout TextBuffer
+    ) throws(Errno) {
+        guard machine.onlineCPUs.contains(cpu) else { throw .noSuchDevice }
+        let window = machine.window(ofCPU: cpu)
+        machine.forEachRegion(ofCPU: cpu) { region, isOptimized in
+            let status: CPURegions.Status = isOptimized ? .optimized : window.contains(region) ? .checked : .outside
+            CPURegions.line(region: region, status, into: &text)
+        }
+    }
+
+    /// The text of a CPU, made if it is not kept; nil for a machine whose texts are too long to keep.
+    mutating func renderedRegions(ofCPU cpu: Int, of machine: borrowing Machine) throws(Errno) -> Rendering? {
+        guard machine.regionCount <= Self.regionLimit, machine.onlineCPUs.contains(cpu) else { return nil }
+        let generation = machine.rowGeneration
+        if let kept = cache.rendering(cpu, version: generation) { return kept }
+        let rendering = try Rendering { text, ends throws(Errno) in
+            try Self.showRegions(ofCPU: cpu, of: machine, into: &text)
+            ends.append(text.count)
+        }
+        cache.keep(rendering, cpu, version: generation)
+        return rendering
+    }
+}
+
+/// The list of CPUs of the row that was printed last: most rows of a table are equal.
+private struct CPUListCache: Sendable {
+    private var generation: UInt64?
+    private var region = 0
+    private var cpus: CPUSet?
+    private var bytes: [UInt8] = []
+
+    /// The text of the CPUs on which a region is optimized; empty for none.
+    mutating func text(ofRegion region: Int, in machine: borrowing Machine) -> [UInt8] {
+        if generation == machine.rowGeneration && machine.hasEqualRows(region, self.region) { return bytes }
+        var set = cpus ?? CPUSet(limit: machine.cpuCount)
+        machine.collectOptimizedCPUs(ofRegion: region, into: &set)
+        bytes.removeAll(keepingCapacity: true)
+        CPUList.append(set, to: &bytes)
+        cpus = set
+        self.region = region
+        generation = machine.rowGeneration
+        return bytes
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of our debug/rmpopt/cpuN: the regions from one CPU's point of view.
+
+/// The lines of `cpuN`.
+enum CPURegions {
+    /// What a region is to a CPU.
+    enum Status: Sendable, Hashable, CaseIterable {
+        /// The CPU skips RMP checks there.
+        case optimized
+        /// RMP checks are done.
+        case checked
+        /// Beyond the window of the CPU's core: RMP checks are always done.
+        case outside
+
+        fileprivate var word: StaticString {
+            switch self {
+            case .optimized: "optimized"
+            case .checked: "checked"
+            case .outside: "outside"
+            }
+        }
+    }
+
+    /// `Memory @%3lluGB: ` and the status.
+    static func line(region: Int, _ status: Status, into text: inout TextBuffer) {
+        text.append(region: region)
+        text.append(status.word)
+        text.append(0x0A)
+    }
+}

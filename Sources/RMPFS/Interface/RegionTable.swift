@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of debugfs' rmpopt-table, byte for byte as the series prints it.
+
+/// The lines of `rmpopt-table`.
+///
+/// Source: series v1 patch 6/6. The iterator goes on to the address equal to the end, so there is one line more than there
+/// are regions; but start() stops at just that address, so a read that begins there does not get the line.
+enum RegionTable {
+    /// The lines that a fill of the buffer gets which starts with line `first`.
+    static func lines(from first: Int, regions: Int) -> Range<Int> {
+        first < regions ? first..<(regions + 1) : first..<first
+    }
+
+    /// `Memory @%3lluGB: CPU(s): %*pbl\n`, or `none` for an empty list.
+    static func line(region: Int, cpus: [UInt8], into text: inout TextBuffer) {
+        text.append(region: region)
+        text.append("CPU(s): ")
+        if cpus.isEmpty {
+            text.append("none")
+        } else {
+            text.append(cpus)
+        }
+        text.append(0x0A)
+    }
+}
+
+/// `rmpopt-table` as a source of records.
+struct RegionTableSource: RecordSource {
+    let engine: any Engine
+
+    func show(from first: Int, into page: inout RecordPage) throws(Errno) {
+        try engine.showTable(from: first, into: &page)
+    }
+
+    func rendering() throws(Errno) -> Rendering? { try engine.renderedTable() }
+}

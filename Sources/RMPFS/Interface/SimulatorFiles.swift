@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The controls of a simulated machine, rmpsim/: its guests and its clock.
+
+import RMPModel
+
+/// Builds `rmpsim/`.
+struct SimulatorFiles {
+    let engine: SimulatedEngine
+    let owner: Owner
+
+    /// What a step of `clock` is written in.
+    private static let units: KeyValuePairs<StaticString, UInt64> = [
+        "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000, "h": 3_600_000_000_000,
+    ]
+
+    func folder() -> Directory {
+        let folder = Directory(rules: .configfs, owner: owner)
+        let makeGuest: Directory.MakeItem = { [engine, owner] name throws(Errno) in
+            guard case .guest(let id) = try engine.perform(.createGuest(name: name)) else { throw .ioError }
+            return GuestFiles(id: id, engine: engine, owner: owner).folder()
+        }
+        folder.add([
+            "guests": Directory(rules: .configfs, owner: owner, makeItem: makeGuest),
+            "clock": Attribute(
+                owner: owner,
+                show: { [engine] text throws(Errno) in
+                    text.append(decimal: try engine.now())
+                    text.append(0x0A)
+                },
+                store: { [engine] value throws(Errno) in try engine.skip(nanoseconds: value.step(in: Self.units)) }),
+        ])
+        return folder
+    }
+}
