@@ -1,4 +1,5 @@
 // swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
 // The products: the machine as a library, the file system as a library, the `rmpfs` command, and `oracle-tree`, the
 // second tree on which recordings of a real kernel are checked.
 

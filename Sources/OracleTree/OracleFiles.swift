@@ -15,15 +15,21 @@ extension OracleModule {
                 show: { text throws(Errno) in
                     text.append("RMP optimization in progress: ")
                     text.append(self.isInProgress ? "Yes\n" : "No\n")
-                }, store: store),
+                },
+                store: store
+            ),
             "description": Attribute(
                 owner: .root,
                 show: { text throws(Errno) in
                     text.append("[RMPOPT]\n\necho 1 > action to perform RMP optimization.\n")
-                }, store: nil),
+                },
+                store: nil
+            ),
             "reenable": Attribute(
                 owner: .root,
-                show: { text throws(Errno) in text.append(self.isInProgress ? "1\n" : "0\n") }, store: store),
+                show: { text throws(Errno) in text.append(self.isInProgress ? "1\n" : "0\n") },
+                store: store
+            ),
         ])
         let makeGuest: Directory.MakeItem = { _ throws(Errno) in OracleGuest().makeFolder() }
         let rmpsim = Directory(rules: .configfs, owner: .root)
@@ -104,7 +110,8 @@ private final class OracleGuest: Sendable {
                     if guest.isRunning.load(ordering: .acquiring) { throw .busy }
                     let bytes = try value.unsignedLongLong()
                     guest.memory.withLock { $0 = bytes }
-                }),
+                }
+            ),
             "state": Attribute(
                 owner: .root,
                 show: { text throws(Errno) in
@@ -118,10 +125,13 @@ private final class OracleGuest: Sendable {
                     } else {
                         throw .invalid
                     }
-                }),
+                }
+            ),
             "kick": Attribute(
-                owner: .root, show: nil,
-                store: { value throws(Errno) in if !value.equals("1") { throw .invalid } }),
+                owner: .root,
+                show: nil,
+                store: { value throws(Errno) in if !value.equals("1") { throw .invalid } }
+            ),
         ])
         return folder
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The made-up values of the kernel module behind the recordings: which region is optimized on which CPU, and the state of
-// an optimization that takes 200 ms.
+// The made-up values of the kernel module behind the recordings: which region is optimized on which CPU, and the state
+// of an optimization that takes 200 ms.
 
 import Glibc
 import RMPFS

@@ -44,11 +44,13 @@ enum OracleTree {
         try configuration.start()
         try debug.serve()
         configuration.end()
-        configuration.wait()
+        try configuration.wait()
     }
 
     private nonisolated static func mount(
-        _ root: Directory, at path: String, _ options: MountOptions
+        _ root: Directory,
+        at path: String,
+        _ options: MountOptions
     ) throws(MountError) -> Mount {
         let point = try MountPoint(path, options: options)
         return try Mount(root, at: point, options: options) {}

@@ -3,6 +3,7 @@
 // the mount answers. A fork would leave threads of the runtime behind.
 
 import Glibc
+import RMPFS
 
 enum BackgroundProcess {
     /// The hidden flag of the second process.
@@ -35,7 +36,9 @@ enum BackgroundProcess {
         defer { posix_spawnattr_destroy(&attributes) }
         posix_spawnattr_setflags(&attributes, Int16(newSession))
 
-        var vector: [UnsafeMutablePointer<CChar>?] = (["rmpfs"] + arguments + ["--\(flag)"]).map { strdup($0) }
+        // Behind the subcommand: at the end it could be behind a `--`.
+        let own = ["rmpfs"] + arguments.prefix(1) + ["--\(flag)"] + arguments.dropFirst()
+        var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
         var process = pid_t()
@@ -55,6 +58,14 @@ enum BackgroundProcess {
 
     /// POSIX_SPAWN_SETSID, which Swift does not import.
     private static let newSession: Int32 = 0x80
+
+    /// Lets go of every descriptor that the caller left open but the standard ones: a daemon that keeps them keeps
+    /// locks and pipes alive.
+    static func begin() {
+        for name in SystemFiles.names(in: "/proc/self/fd") ?? [] {
+            if let number = Int32(name), number > readyDescriptor { close(number) }
+        }
+    }
 
     /// Tells the first process that the mount answers, and lets go of everything of its that is still held.
     static func reportReady() {

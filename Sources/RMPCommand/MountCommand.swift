@@ -12,22 +12,32 @@ struct MountCommand: ParsableCommand {
         commandName: "mount",
         abstract: "Mount a simulated RMPOPT host.",
         discussion: """
-            Returns when the mount answers. The host has booted: SNP is enabled, the boot pass has ended, no guest has run.
+            Returns when the mount answers. The host has booted: SNP is enabled, the boot pass has ended, no guest has \
+            run.
             SIGINT and SIGTERM unmount it. A mount whose rmpfs died is recovered by the next one at the same place.
             """
     )
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Number of CPUs, 1 to 8192. An even number makes two threads a core.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Number of CPUs, 1 to 8192. An even number makes two threads a core.", valueName: "n")
+    )
     var cpus = 16
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Memory from address 0 up, 1G to 64T, a multiple of 2M.", valueName: "size"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Memory from address 0 up, 1G to 64T, a multiple of 2M.", valueName: "size")
+    )
     var memory = MemorySize(bytes: 64 << 30)
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going has "
-                + "ended when the write returns.", valueName: "factor"))
+            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going "
+                + "has ended when the write returns.",
+            valueName: "factor"
+        )
+    )
     var pace = PaceArgument(pace: .factor(1))
 
     @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
@@ -73,6 +83,7 @@ struct MountCommand: ParsableCommand {
     }
 
     private func serve() throws {
+        if isBackgroundProcess { BackgroundProcess.begin() }
         TerminationSignals.block()
         let log = Logger(label: "rmpfs") { StreamLogHandler.standardError(label: $0) }
         do {
@@ -85,12 +96,17 @@ struct MountCommand: ParsableCommand {
             let mount = try Mount(tree, at: point, options: options) {
                 if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
             }
-            try TerminationSignals.watch { number in
-                log.info("signal \(number): unmounting \(point.path)")
+            do {
+                try TerminationSignals.watch { number in
+                    // First the end, then the word: the log may be a pipe that nobody reads.
+                    mount.end()
+                    log.info("signal \(number): unmounted \(point.path)")
+                }
+            } catch {
                 mount.end()
+                throw error
             }
             try mount.serve()
-            log.info("unmounted \(point.path)")
         } catch {
             StandardError.write("rmpfs: \(error)\n")
             throw ExitCode.failure

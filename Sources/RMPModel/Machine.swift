@@ -45,8 +45,8 @@ public struct Machine: Sendable {
     /// When the next work falls due, in ns of virtual time; nil when nothing is pending.
     public var nextDue: UInt64? { work.next?.due }
 
-    /// Applies all work that is due at `time` or before, in the order of due times, and moves `now` there. A time in the
-    /// past changes nothing.
+    /// Applies all work that is due at `time` or before, in the order of due times, and moves `now` there. A time in
+    /// the past changes nothing.
     public mutating func advance(to time: UInt64) {
         if let due = work.next?.due, due <= time { drain(until: time) }
         if time > now { now = time }
@@ -60,18 +60,27 @@ public struct Machine: Sendable {
     private mutating func drain(until limit: UInt64) {
         while let item = work.next, item.due <= limit {
             if item.due > now { now = item.due }
-            if let due = step(item.kind) {
-                work.replaceTop(with: Work(due: due, kind: item.kind))
-            } else {
-                _ = work.pop()
+            let last: UInt64
+            switch item.kind {
+            case .pass:
+                last = item.due
+                replaceNext(item.kind, due: driver.step(&platform))
+            case .teardown(let id):
+                // As many frames at once as nothing else comes between.
+                let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
+                let due: UInt64?
+                (last, due) = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
+                replaceNext(item.kind, due: due)
             }
+            if last > now { now = last }
         }
     }
 
-    private mutating func step(_ kind: Work.Kind) -> UInt64? {
-        switch kind {
-        case .pass: driver.step(&platform)
-        case .teardown(let id): guests.tearDownFrame(id, &platform, configuration.costs)
+    private mutating func replaceNext(_ kind: Work.Kind, due: UInt64?) {
+        if let due {
+            work.replaceTop(with: Work(due: due, kind: kind))
+        } else {
+            _ = work.pop()
         }
     }
 

@@ -33,8 +33,8 @@ extension Machine {
         return platform.rmpopt.isInWindow(region: region, core: topology.coreOfCPU[cpu])
     }
 
-    /// The regions in the window of the CPU's core, those beyond the memory included; empty for a CPU that does not exist
-    /// or whose RMPOPT_EN is 0.
+    /// The regions in the window of the CPU's core, those beyond the memory included; empty for a CPU that does not
+    /// exist or whose RMPOPT_EN is 0.
     public func window(ofCPU cpu: Int) -> Range<Int> {
         guard let base = rmpoptBase(ofCPU: cpu), base.isEnabled else { return 0..<0 }
         return RMPOPTWindow.regions(from: base)
@@ -43,7 +43,8 @@ extension Machine {
     /// Calls `body` for every region in order with whether it is optimized on the CPU, as ``isOptimized(region:cpu:)``
     /// tells.
     public func forEachRegion<E: Error>(
-        ofCPU cpu: Int, _ body: (_ region: Int, _ isOptimized: Bool) throws(E) -> Void
+        ofCPU cpu: Int,
+        _ body: (_ region: Int, _ isOptimized: Bool) throws(E) -> Void
     ) throws(E) {
         guard hasCPU(cpu) else { return }
         let core = topology.coreOfCPU[cpu]
@@ -130,8 +131,8 @@ extension Machine {
     /// All guests in the order of their creation.
     public var guestIDs: [GuestID] { guests.order.filter { guest($0) != nil } }
 
-    /// The regions that hold memory of a running guest, or what is left of it of an ending one, ascending; empty for any
-    /// other.
+    /// The regions that hold memory of a running guest, or what is left of it of an ending one, ascending; empty for
+    /// any other.
     public func regions(ofGuest id: GuestID) -> [Int] {
         guard let guest = guests[id], !guest.isRemoved else { return [] }
         var regions: [Int] = []

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RMP and the RMPOPT tables as one: an RMPUPDATE that assigns a page changes both, and nothing may change one alone.
+// The RMP and the RMPOPT tables as one: an RMPUPDATE that assigns a page changes both, and nothing may change one
+// alone.
 
 /// The machine's memory protection state as the instructions see it.
 struct Platform: Sendable {

@@ -35,6 +35,12 @@ struct WorkQueue: Sendable {
     var next: Work? { heap.first }
     var count: Int { heap.count }
 
+    /// The work behind the next one.
+    var second: Work? {
+        guard heap.count > 1 else { return nil }
+        return heap.count > 2 && heap[2] < heap[1] ? heap[2] : heap[1]
+    }
+
     mutating func push(_ work: Work) {
         heap.append(work)
         var child = heap.count - 1

@@ -23,7 +23,9 @@ struct MachineTexts: Sendable {
 
     /// Writes lines from `first` on.
     mutating func showTable(
-        of machine: borrowing Machine, from first: Int, into page: inout RecordPage
+        of machine: borrowing Machine,
+        from first: Int,
+        into page: inout RecordPage
     ) throws(Errno) {
         for region in RegionTable.lines(from: first, regions: machine.regionCount) {
             let wanted = try page.record { text throws(Errno) in
@@ -55,7 +57,9 @@ struct MachineTexts: Sendable {
 
     /// Writes the lines of a CPU.
     static func showRegions(
-        ofCPU cpu: Int, of machine: borrowing Machine, into text: inout TextBuffer
+        ofCPU cpu: Int,
+        of machine: borrowing Machine,
+        into text: inout TextBuffer
     ) throws(Errno) {
         guard machine.onlineCPUs.contains(cpu) else { throw .noSuchDevice }
         let window = machine.window(ofCPU: cpu)

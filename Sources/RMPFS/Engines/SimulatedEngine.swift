@@ -26,12 +26,22 @@ public final class SimulatedEngine: Engine {
         state = Mutex(State(machine: machine, clock: clock))
     }
 
+    /// How far due work may lie back, in ns of virtual time, before bringing the machine up to date may take long.
+    private static let backlog: UInt64 = 10_000_000
+
+    /// Brings the machine up to date. When nobody has looked for long, much is due.
+    private static func advance(_ state: inout State) {
+        let now = state.clock.now
+        if let due = state.machine.nextDue, due < now, now - due > backlog { LongWork.announce() }
+        state.machine.advance(to: now)
+    }
+
     /// Runs `body` with the state to itself and up to date.
     private func withCurrentState<Result: Sendable>(
         _ body: (inout State) throws(Errno) -> Result
     ) throws(Errno) -> Result {
         try state.withPatientLock { state throws(Errno) in
-            state.machine.advance(to: state.clock.now)
+            Self.advance(&state)
             return try body(&state)
         }
     }
@@ -46,6 +56,7 @@ public final class SimulatedEngine: Engine {
     func perform(_ command: Command) throws(Errno) -> CommandResult {
         if command.mayTakeLong || pace == .instant { LongWork.announce() }
         return try state.withPatientLock { state throws(Errno) in
+            Self.advance(&state)
             let result: CommandResult
             do throws(CommandError) {
                 result = try state.machine.perform(command, at: state.clock.now)
@@ -75,32 +86,40 @@ public final class SimulatedEngine: Engine {
         }
     }
 
+    /// Series v1's flag, as the machine's driver keeps it.
     public func optimizationInProgress() throws(Errno) -> Bool {
         try look { machine throws(Errno) in machine.optimizationInProgress }
     }
 
+    /// Whether the machine's driver walks over the regions now.
     public func passIsRunning() throws(Errno) -> Bool {
         try look { machine throws(Errno) in machine.passIsRunning }
     }
 
+    /// What a store of 1 does. Absorbed by a pass that was asked for; never refused.
     public func reoptimize() throws(Errno) {
         try perform(.reoptimize)
     }
 
+    /// The lines of `rmpopt-table` from the machine's tables as they are now.
     public func showTable(from first: Int, into page: inout RecordPage) throws(Errno) {
         try withCurrentState { state throws(Errno) in
             try state.texts.showTable(of: state.machine, from: first, into: &page)
         }
     }
 
+    /// The whole table, if the last reader found the tables as they are now.
     public func renderedTable() throws(Errno) -> Rendering? {
         try withCurrentState { state throws(Errno) in try state.texts.renderedTable(of: state.machine) }
     }
 
+    /// The text of `cpuN` from the machine's tables as they are now.
+    /// - Throws: ``Errno/noSuchDevice`` for a CPU that is offline.
     public func showRegions(ofCPU cpu: Int, into text: inout TextBuffer) throws(Errno) {
         try look { machine throws(Errno) in try MachineTexts.showRegions(ofCPU: cpu, of: machine, into: &text) }
     }
 
+    /// The text of `cpuN`, kept for as long as the tables do not change; nil for an offline CPU.
     public func renderedRegions(ofCPU cpu: Int) throws(Errno) -> Rendering? {
         try withCurrentState { state throws(Errno) in
             try state.texts.renderedRegions(ofCPU: cpu, of: state.machine)

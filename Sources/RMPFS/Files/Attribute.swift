@@ -5,10 +5,10 @@ import Synchronization
 
 /// A file of fs/configfs.
 ///
-/// Rules (fs/configfs/file.c, and the recorded kernel): the text is made at the first read of an open file and kept until
-/// a write on it; a write calls the store once with at most 4,095 bytes, whatever the offset, and takes no more than those;
-/// opening for reading needs a show method and an r bit *somewhere* in the mode, for writing a store method and a w bit,
-/// also for root; fsync and O_DIRECT do not exist.
+/// Rules (fs/configfs/file.c, and the recorded kernel): the text is made at the first read of an open file and kept
+/// until a write on it; a write calls the store once with at most 4,095 bytes, whatever the offset, and takes no more
+/// than those; opening for reading needs a show method and an r bit *somewhere* in the mode, for writing a store method
+/// and a w bit, also for root; fsync and O_DIRECT do not exist.
 public final class Attribute: File, @unchecked Sendable {
     /// Writes the value's text, newline included; at most 4,096 bytes, else the reader gets EIO.
     public typealias Show = @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
@@ -36,12 +36,9 @@ public final class Attribute: File, @unchecked Sendable {
         return OpenAttribute(self)
     }
 
-    /// generic_file_llseek: the whole 4,096 bytes are data, with a hole behind them.
+    /// generic_file_llseek: what stat(2) calls the size is data, with a hole behind it.
     override func seek(_ target: SeekTarget, from offset: Int64) throws(Errno) -> Int64 {
-        let end = Int64(size)
-        if target == .other { throw .invalid }
-        guard offset >= 0, offset < end else { throw .noSuchAddress }
-        return target == .data ? offset : end
+        try seekBySize(target, from: offset, negative: .noSuchAddress)
     }
 
     fileprivate func render(into snapshot: Snapshot) throws(Errno) {
@@ -60,7 +57,7 @@ public final class Attribute: File, @unchecked Sendable {
 
 /// An open attribute: a text, once it was read.
 private final class OpenAttribute: OpenFile, @unchecked Sendable {
-    private struct State {
+    private struct State: Sendable {
         var snapshot: Snapshot?
         var isFilled = false
     }
@@ -74,7 +71,7 @@ private final class OpenAttribute: OpenFile, @unchecked Sendable {
     }
 
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
-        try state.withLock { state throws(Errno) in
+        try state.withPatientLock { state throws(Errno) in
             if !state.isFilled {
                 try attribute.render(into: Snapshot.fresh(in: &state.snapshot, capacity: 64))
                 state.isFilled = true
@@ -85,10 +82,13 @@ private final class OpenAttribute: OpenFile, @unchecked Sendable {
     }
 
     override func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) -> Int {
-        // A write that is refused makes the next read look again too.
-        state.withLock { $0.isFilled = false }
         let taken = min(bytes.count, Attribute.storeLimit)
-        try attribute.take(UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
+        // As under configfs' buffer->mutex: no read comes between the store and the text's end. A write that is refused
+        // makes the next read look again too.
+        try state.withPatientLock { state throws(Errno) in
+            state.isFilled = false
+            try attribute.take(UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
+        }
         return taken
     }
 }

@@ -14,9 +14,9 @@ public final class BlobFile: File, @unchecked Sendable {
 
     override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile { OpenBlob(self) }
 
-    /// default_llseek with a size of 0: nothing is data.
+    /// default_llseek: what stat(2) calls the size is data, not what there is to read.
     override func seek(_ target: SeekTarget, from offset: Int64) throws(Errno) -> Int64 {
-        throw target == .other ? .invalid : .noSuchAddress
+        try seekBySize(target, from: offset, negative: .invalid)
     }
 }
 

@@ -5,12 +5,12 @@ import Synchronization
 
 /// A folder of fs/configfs or fs/debugfs.
 ///
-/// Rules (fs/configfs/dir.c, fs/libfs.c, and the recorded kernel): children are listed newest first; mkdir works only in
-/// a group with item operations, ignores the mode and makes 0755; rmdir of an item always works; nothing else can be
+/// Rules (fs/configfs/dir.c, fs/libfs.c, and the recorded kernel): children are listed newest first; mkdir works only
+/// in a group with item operations, ignores the mode and makes 0755; rmdir of an item always works; nothing else can be
 /// made, removed or renamed by a client.
 public final class Directory: Node, @unchecked Sendable {
-    /// Makes the folder of a new item called `name` (1 to 255 bytes, any but `/` and NUL), or refuses it: the make_item of
-    /// `struct configfs_group_operations`.
+    /// Makes the folder of a new item called `name` (1 to 255 bytes, any but `/` and NUL), or refuses it: the make_item
+    /// of `struct configfs_group_operations`.
     public typealias MakeItem = @Sendable (_ name: [UInt8]) throws(Errno) -> Directory
     /// Drops what an item stands for, after a client's rmdir: drop_item. Cannot refuse.
     public typealias DropItem = @Sendable () -> Void
@@ -19,12 +19,17 @@ public final class Directory: Node, @unchecked Sendable {
     struct Entry: Sendable {
         let name: [UInt8]
         let node: Node
+        /// The number that listings give: the node's own, but for `..`.
+        let inodeNumber: UInt64
         /// The name with the NUL behind it that C asks for.
         let terminatedName: [CChar]
+        /// Grows from child to child: where the entry is in the order.
+        fileprivate var ordinal: UInt64 = 0
 
-        init(name: [UInt8], node: Node) {
+        init(name: [UInt8], node: Node, inodeNumber: UInt64? = nil) {
             self.name = name
             self.node = node
+            self.inodeNumber = inodeNumber ?? node.inodeNumber
             terminatedName = name.map { CChar(bitPattern: $0) } + [0]
         }
 
@@ -33,45 +38,64 @@ public final class Directory: Node, @unchecked Sendable {
     }
 
     private struct Children: Sendable {
-        var inOrder: [Entry] = []
-        var byName: [[UInt8]: Node] = [:]
-        var folders: UInt32 = 0
+        /// The oldest first, with growing ordinals.
+        private(set) var inOrder: [Entry] = []
+        private var byName: [[UInt8]: Entry] = [:]
+        private(set) var folders: UInt32 = 0
+        private var nextOrdinal: UInt64 = 0
 
-        mutating func insert(_ entry: Entry) {
+        func node(_ name: [UInt8]) -> Node? { byName[name]?.node }
+
+        mutating func insert(_ name: [UInt8], _ node: Node) {
+            var entry = Entry(name: name, node: node)
+            entry.ordinal = nextOrdinal
+            nextOrdinal += 1
             inOrder.append(entry)
-            byName[entry.name] = entry.node
-            if entry.node is Directory { folders += 1 }
+            byName[name] = entry
+            if node is Directory { folders += 1 }
         }
 
-        mutating func remove(_ name: [UInt8]) -> Node? {
-            guard let node = byName.removeValue(forKey: name) else { return nil }
-            inOrder.removeAll { $0.name == name }
-            if node is Directory { folders -= 1 }
-            return node
+        mutating func remove(_ name: [UInt8]) {
+            guard let entry = byName.removeValue(forKey: name) else { return }
+            var (low, high) = (0, inOrder.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if inOrder[middle].ordinal < entry.ordinal { low = middle + 1 } else { high = middle }
+            }
+            inOrder.remove(at: low)
+            if entry.node is Directory { folders -= 1 }
         }
     }
 
     /// Held while an item is made or dropped, which may take long.
     private let children = Mutex(Children())
+    /// The number of the folder above, for `..`; its own for a root.
+    fileprivate let parentNumber: Atomic<UInt64>
     private let makeItem: MakeItem?
     private let dropItem: DropItem?
 
     /// An empty folder.
     /// - Parameters:
     ///   - makeItem: makes this a group in which clients may mkdir.
-    ///   - dropItem: for the folder of an item, what its rmdir does. Called with the group locked: a new item of the same
-    ///     name is made after it has returned.
+    ///   - dropItem: for the folder of an item, what its rmdir does. Called with the group locked: a new item of the
+    ///   same name is made after it has returned.
     public init(
-        rules: FileSystemRules, owner: Owner, mode: UInt32 = 0o755, makeItem: MakeItem? = nil, dropItem: DropItem? = nil
+        rules: FileSystemRules,
+        owner: Owner,
+        mode: UInt32 = 0o755,
+        makeItem: MakeItem? = nil,
+        dropItem: DropItem? = nil
     ) {
         self.makeItem = makeItem
         self.dropItem = dropItem
+        parentNumber = Atomic(0)
         super.init(rules: rules, mode: mode, owner: owner)
     }
 
     /// Adds a child; a later one is listed before an earlier one. For building trees: the name must be free.
     public func add(_ name: String, _ node: Node) {
-        children.withPatientLock { $0.insert(Entry(name: Array(name.utf8), node: node)) }
+        children.withPatientLock { $0.insert(Array(name.utf8), node) }
+        (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
 
     /// Adds children in the order of a table of attributes.
@@ -101,7 +125,8 @@ public final class Directory: Node, @unchecked Sendable {
     /// - Throws: ``Errno/nameTooLong`` above 255 bytes, ``Errno/noSuchFile``.
     func child(named name: [UInt8]) throws(Errno) -> Node {
         guard name.count <= FileLimits.name else { throw .nameTooLong }
-        guard let node = children.withPatientLock({ $0.byName[name] }) else { throw .noSuchFile }
+        if isRemoved { throw .noSuchFile }
+        guard let node = children.withPatientLock({ $0.node(name) }) else { throw .noSuchFile }
         return node
     }
 
@@ -114,11 +139,12 @@ public final class Directory: Node, @unchecked Sendable {
         if isRemoved { throw .noSuchFile }
         guard let makeItem else { throw .notPermitted }
         return try children.withPatientLock { children throws(Errno) in
-            if children.byName[name] != nil { throw .exists }
+            if children.node(name) != nil { throw .exists }
             let item = try makeItem(name)
             item.markItem()
             for entry in item.entries() { entry.node.markItem() }
-            children.insert(Entry(name: name, node: item))
+            children.insert(name, item)
+            item.parentNumber.store(inodeNumber, ordering: .relaxed)
             touch()
             return item
         }
@@ -128,10 +154,10 @@ public final class Directory: Node, @unchecked Sendable {
     /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``, and ``Errno/notPermitted`` for what no client made.
     public func removeItem(named name: [UInt8]) throws(Errno) {
         try children.withPatientLock { children throws(Errno) in
-            guard let node = children.byName[name] else { throw .noSuchFile }
+            guard let node = children.node(name) else { throw .noSuchFile }
             guard let item = node as? Directory else { throw .notDirectory }
             guard makeItem != nil else { throw .notPermitted }
-            _ = children.remove(name)
+            children.remove(name)
             item.markRemoved()
             for entry in item.entries() { entry.node.markRemoved() }
             item.dropItem?()
@@ -157,10 +183,18 @@ final class OpenDirectory: Sendable {
 
     /// `.`, `..` and the children newest first, as they were when a reader last was at the first entry.
     func entries(fromStart: Bool) -> [Directory.Entry] {
-        listing.withLock { held in
+        listing.withPatientLock { held in
             if fromStart {
-                let dots = [".", ".."].map { Directory.Entry(name: Array($0.utf8), node: directory) }
-                held = dots + directory.entries().reversed()
+                let above = directory.parentNumber.load(ordering: .relaxed)
+                held = [
+                    Directory.Entry(name: [0x2E], node: directory),
+                    Directory.Entry(
+                        name: [0x2E, 0x2E],
+                        node: directory,
+                        inodeNumber: above == 0 ? directory.inodeNumber : above
+                    ),
+                ]
+                held.append(contentsOf: directory.entries().reversed())
             }
             return held
         }

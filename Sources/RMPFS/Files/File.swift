@@ -53,7 +53,11 @@ public class File: Node, @unchecked Sendable {
         if request.direct { throw .invalid }
         metadata.withLock { data in
             data.openCount += 1
-            if request.truncates { data.truncatedSize = 0 }
+            if request.truncates {
+                data.truncatedSize = 0
+                data.modified = .now
+                data.changed = data.modified
+            }
         }
         return opened
     }
@@ -96,6 +100,16 @@ public class File: Node, @unchecked Sendable {
     /// - Returns: the new position.
     func seek(_ target: SeekTarget, from offset: Int64) throws(Errno) -> Int64 {
         throw .invalid
+    }
+
+    /// SEEK_DATA and SEEK_HOLE of a file that is data up to the size that stat(2) gives, with a hole behind it.
+    /// - Parameter negative: what an offset below 0 gives.
+    final func seekBySize(_ target: SeekTarget, from offset: Int64, negative: Errno) throws(Errno) -> Int64 {
+        let end = Int64(truncatingIfNeeded: size)
+        if target == .other { throw .invalid }
+        if offset < 0 { throw negative }
+        if offset >= end { throw .noSuchAddress }
+        return target == .data ? offset : end
     }
 
     /// The size in bytes that stat(2) gives.

@@ -15,10 +15,16 @@ public struct FileSystemRules: Sendable, Hashable {
 
     /// fs/configfs: attributes are one page; a folder has no fsync method.
     public static let configfs = FileSystemRules(
-        fileSize: 4096, truncatedSizeLasts: false, directorySync: .invalid)
+        fileSize: 4096,
+        truncatedSizeLasts: false,
+        directorySync: .invalid
+    )
     /// fs/debugfs: sizes are 0; folders take the simple_dir_operations with an fsync that does nothing.
     public static let debugfs = FileSystemRules(
-        fileSize: 0, truncatedSizeLasts: true, directorySync: nil)
+        fileSize: 0,
+        truncatedSizeLasts: true,
+        directorySync: nil
+    )
 }
 
 /// Limits that both file systems share.

@@ -12,7 +12,8 @@ public class RequestThread {
     init() {}
 }
 
-/// Work that may take long: a guest's launch, much virtual time at once, waiting for somebody who does such a thing.
+/// Work that may take long: a store that changes a lot, much that fell due at once, waiting for somebody who does such
+/// a thing.
 public enum LongWork {
     private static let key: pthread_key_t = {
         var key = pthread_key_t()

@@ -81,4 +81,7 @@ public struct AttributeChange: Sendable {
 
     /// A change of nothing.
     public init() {}
+
+    /// Whether the change time moves: not by truncate(2), which sets the size alone.
+    var movesChangeTime: Bool { mode != nil || user != nil || group != nil || accessed != nil || modified != nil }
 }

@@ -36,6 +36,9 @@ public class Node: @unchecked Sendable {
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
     var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
 
+    /// Whether the node is part of an item, removed or not.
+    var isItem: Bool { lifetime.load(ordering: .acquiring) != .fixed }
+
     /// Marks the node as part of an item.
     func markItem() {
         lifetime.store(.item, ordering: .releasing)
@@ -51,7 +54,8 @@ public class Node: @unchecked Sendable {
 
     /// Whether stat(2) of this node changes by calls on this very node alone, so that the kernel may remember it.
     ///
-    /// Not so for an item's nodes, whose link count falls to 0 with the item, nor while a size lasts until the last close.
+    /// Not so for an item's nodes, whose link count falls to 0 with the item, nor while a size lasts until the last
+    /// close.
     var isFixed: Bool {
         guard lifetime.load(ordering: .acquiring) == .fixed else { return false }
         return rules.truncatedSizeLasts || metadata.withLock { $0.truncatedSize == nil }
@@ -72,17 +76,13 @@ public class Node: @unchecked Sendable {
     func change(_ change: AttributeChange) throws(Errno) {
         if let size = change.size, size >= FileLimits.sizeEnd { throw .fileTooLarge }
         metadata.withLock { data in
-            let now = Timestamp.now
             if let mode = change.mode { data.mode = mode & 0o7777 }
             if let user = change.user { data.owner.user = user }
             if let group = change.group { data.owner.group = group }
             if let accessed = change.accessed { data.accessed = accessed }
             if let modified = change.modified { data.modified = modified }
-            if let size = change.size {
-                if rules.truncatedSizeLasts || data.openCount > 0 { data.truncatedSize = size }
-                data.modified = now
-            }
-            data.changed = now
+            if let size = change.size, rules.truncatedSizeLasts || data.openCount > 0 { data.truncatedSize = size }
+            if change.movesChangeTime { data.changed = .now }
         }
     }
 }

@@ -5,8 +5,8 @@ import Synchronization
 
 /// A file of fs/debugfs that shows one number (fs/libfs.c, simple_attr_open with nonseekable_open).
 ///
-/// The number is taken at each read at position 0 and kept for the reads behind it; lseek and pread are ESPIPE; without a
-/// set method each write is EACCES.
+/// The number is taken at each read at position 0 and kept for the reads behind it; lseek and pread are ESPIPE; without
+/// a set method each write is EACCES.
 public final class NumberFile: File, @unchecked Sendable {
     fileprivate let value: @Sendable () throws(Errno) -> UInt64
 
@@ -32,7 +32,7 @@ private final class OpenNumber: OpenFile, @unchecked Sendable {
     }
 
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
-        try state.withLock { held throws(Errno) in
+        try state.withPatientLock { held throws(Errno) in
             if offset == 0 || held == nil {
                 let value = try number.value()
                 let snapshot = Snapshot.fresh(in: &held, capacity: 24)

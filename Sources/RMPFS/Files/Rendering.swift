@@ -7,8 +7,8 @@ public final class Rendering: Sendable {
     let snapshot: Snapshot
     /// Where each record ends in the text.
     let ends: [Int]
-    /// Whether a fill of the buffer that starts at the last record does not get it: a start() that takes the last position
-    /// for the end.
+    /// Whether a fill of the buffer that starts at the last record does not get it: a start() that takes the last
+    /// position for the end.
     let hidesLastRecordFromItself: Bool
 
     /// - Parameters:

@@ -11,7 +11,8 @@ public protocol RecordSource: Sendable {
     /// between two calls the world may have changed, as it may between two calls of the kernel's start() and stop().
     func show(from first: Int, into page: inout RecordPage) throws(Errno)
 
-    /// All records as ``show(from:into:)`` would give them now, if the source has them at hand; nil to be asked for them.
+    /// All records as ``show(from:into:)`` would give them now, if the source has them at hand; nil to be asked for
+    /// them.
     func rendering() throws(Errno) -> Rendering?
 }
 
@@ -81,17 +82,18 @@ public struct RecordPage: ~Copyable {
         do {
             try write(&snapshot.text)
         } catch {
-            // Records before a failing one are read first; the error comes with the read that starts there.
+            // Text before a failing record is read first; the error comes with the read that starts there. On the way
+            // to an offset nothing is read, so nothing comes first.
             snapshot.text.truncate(to: before)
-            if taken == 0 { throw error }
-            return false
+            if case .fill = goal, before > kept { return false }
+            throw error
         }
         let after = snapshot.text.count
         switch goal {
         case .fill(let wanted):
             if after - kept >= size {
                 snapshot.text.truncate(to: before)
-                overflowed = taken == 0
+                overflowed = before == kept
                 return false
             }
             taken += 1
@@ -112,10 +114,10 @@ public struct RecordPage: ~Copyable {
 
 /// A file of fs/debugfs whose text is made by fs/seq_file.c.
 ///
-/// Rules (fs/seq_file.c, and the recorded kernel): the buffer is one page, so a large read returns only whole records that
-/// stay below 4,096 bytes; what is left of a record that was begun is returned first; a record longer than the page
-/// doubles the buffer; a read at offset 0, or at a position where the last one did not end, makes the records again from
-/// the first. Root opens it for writing, each write is EINVAL.
+/// Rules (fs/seq_file.c, and the recorded kernel): the buffer is one page, so a large read returns only whole records
+/// that stay below 4,096 bytes; what is left of a record that was begun is returned first; a record longer than the
+/// page doubles the buffer; a read at offset 0, or at a position where the last one did not end, makes the records
+/// again from the first. Root opens it for writing, each write is EINVAL.
 public final class SequenceFile: File, @unchecked Sendable {
     fileprivate let source: any RecordSource
 
@@ -130,7 +132,7 @@ public final class SequenceFile: File, @unchecked Sendable {
 
 /// An open sequence file: `struct seq_file`.
 private final class OpenSequence: OpenFile, @unchecked Sendable {
-    private struct State {
+    private struct State: Sendable {
         var snapshot: Snapshot?
         /// The first byte of the buffer that was not read, and how many there are from it on.
         var from = 0
@@ -167,11 +169,11 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
             let records = rendering.records(from: index)
             // As far as the buffer goes, and not beyond the first record with which the reader has enough.
             var next = rendering.record(endingAtOrBehind: start + size, in: records)
-            while next == index && next < records.upperBound && rendering.ends[next] - start >= size {
+            while rendering.start(of: next) == start && next < records.upperBound {
                 size *= 2
                 next = rendering.record(endingAtOrBehind: start + size, in: records)
             }
-            let enough = rendering.record(endingAtOrBehind: start + wanted - count, in: index..<next)
+            let enough = rendering.record(endingAtOrBehind: start + max(wanted - count, 1), in: index..<next)
             index = min(enough + 1, next)
             snapshot = rendering.snapshot
             from = start - count
@@ -189,14 +191,15 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
     }
 
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
-        try state.withLock { state throws(Errno) in
+        try state.withPatientLock { state throws(Errno) in
             if offset == 0 { (state.index, state.count, state.from) = (0, 0, 0) }
             if offset == 0 || offset != state.position {
                 state.position = 0
                 if offset != 0 { try seek(to: offset, &state) }
                 state.position = offset
             }
-            if state.count < size { try fill(&state, for: size) }
+            // Also when what is left is just enough: then one record is made and kept for the next read.
+            if state.count <= size { try fill(&state, for: size) }
             let slice = TextSlice(snapshot: state.snapshot, start: state.from, count: min(size, state.count))
             state.from += slice.count
             state.count -= slice.count
@@ -208,7 +211,8 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
     /// traverse(): makes the records from the first up to the one that holds byte `offset`.
     private func seek(to offset: UInt64, _ state: inout State) throws(Errno) {
         (state.index, state.count, state.from) = (0, 0, 0)
-        if let rendering = try sequence.source.rendering() {
+        // An error is told by the records themselves, where it belongs.
+        if let rendering = try? sequence.source.rendering() {
             state.seek(to: offset, in: rendering)
             return
         }
@@ -231,7 +235,7 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
 
     /// Puts what is left of the last record in front and makes further records behind it.
     private func fill(_ state: inout State, for wanted: Int) throws(Errno) {
-        if let rendering = try sequence.source.rendering(), state.fill(from: rendering, for: wanted) { return }
+        if let rendering = try? sequence.source.rendering(), state.fill(from: rendering, for: wanted) { return }
         let left = state.count
         let snapshot = Snapshot.fresh(in: &state.snapshot, keeping: state.from..<state.from + left)
         state.from = 0
@@ -240,8 +244,11 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
             do {
                 try sequence.source.show(from: state.index, into: &page)
             } catch {
-                // An error is told by a read that has nothing else to return.
-                if left == 0 { throw error }
+                // An error is told by a read that has nothing else to return. Empty records before it are behind us.
+                if left == 0 {
+                    state.index += page.taken
+                    throw error
+                }
             }
             if page.overflowed {
                 state.size *= 2

@@ -3,8 +3,8 @@
 
 /// A text that does not change while anybody but its open file holds it.
 ///
-/// An open file renders into a snapshot only while it is the one holder (``uniquely(_:)``); a reply keeps the snapshot
-/// alive without a copy and without a lock.
+/// An open file renders into a snapshot only while it is the one holder (``fresh(in:capacity:)``); a reply keeps the
+/// snapshot alive without a copy and without a lock.
 ///
 /// Unchecked: `text` is written only by the open file, under its lock, and only while no other reference exists.
 public final class Snapshot: @unchecked Sendable {
@@ -75,6 +75,8 @@ public struct TextSlice: Sendable {
     /// Gives the bytes to `body`; they are valid only inside it.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         guard let snapshot, count > 0 else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
-        return body(UnsafeRawBufferPointer(rebasing: snapshot.text.bytes[start..<start + count]))
+        return withExtendedLifetime(snapshot) {
+            body(UnsafeRawBufferPointer(rebasing: snapshot.text.bytes[start..<start + count]))
+        }
     }
 }

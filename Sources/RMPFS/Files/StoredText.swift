@@ -56,7 +56,8 @@ public struct StoredText {
         throw .invalid
     }
 
-    /// A size in bytes: as ``unsignedLongLong()``, with an optional suffix K, M, G, T or P (powers of 1,024, either case).
+    /// A size in bytes: as ``unsignedLongLong()``, with an optional suffix K, M, G, T or P (powers of 1,024, either
+    /// case).
     /// - Throws: ``Errno/invalid`` if it is no size, ``Errno/outOfRange`` above 2^64 - 1.
     public func size() throws(Errno) -> UInt64 {
         var text = Self.unsigned(value)
@@ -91,8 +92,8 @@ public struct StoredText {
         return (text, 8)
     }
 
-    /// _parse_integer(): the digits up to the first other byte. A number that is too large is that, whatever follows it;
-    /// behind any other number nothing may follow.
+    /// _parse_integer(): the digits up to the first other byte. A number that is too large is that, whatever follows
+    /// it; behind any other number nothing may follow.
     private static func number(_ text: Slice<UnsafeRawBufferPointer>, base: UInt64) throws(Errno) -> UInt64 {
         var number: UInt64 = 0
         var overflowed = false

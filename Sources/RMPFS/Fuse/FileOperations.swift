@@ -34,7 +34,10 @@ extension OpenRequest {
 }
 
 func read(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ size: Int, _ offset: off_t,
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ size: Int,
+    _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     guard let request else { return }
@@ -51,7 +54,11 @@ func read(
 }
 
 func write(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ bytes: UnsafePointer<CChar>?, _ size: Int, _ offset: off_t,
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ bytes: UnsafePointer<CChar>?,
+    _ size: Int,
+    _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     guard let request else { return }
@@ -68,7 +75,10 @@ func write(
 
 /// The kernel asks only for SEEK_DATA and SEEK_HOLE; the other offsets it computes by itself.
 func seek(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ offset: off_t, _ whence: Int32,
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ offset: off_t,
+    _ whence: Int32,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     guard let request, let tree = MountedTree.of(request) else { return }
@@ -94,7 +104,10 @@ extension SeekTarget {
 
 /// Neither configfs nor debugfs files have an fsync method.
 func synchronize(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ dataOnly: Int32, _ info: UnsafeMutablePointer<fuse_file_info>?
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ dataOnly: Int32,
+    _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     guard let request else { return }
     Reply.error(request, .invalid)

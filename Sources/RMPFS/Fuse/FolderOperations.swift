@@ -15,32 +15,45 @@ func openFolder(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutableP
 }
 
 func readFolder(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ size: Int, _ offset: off_t,
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ size: Int,
+    _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     list(request, size, offset, info) { request, room, entry, next in
         var status = stat()
-        status.st_ino = ino_t(entry.node.inodeNumber)
+        status.st_ino = ino_t(entry.inodeNumber)
         status.st_mode = entry.node is Directory ? S_IFDIR : S_IFREG
         return fuse_add_direntry(request, room.baseAddress, room.count, entry.terminatedName, &status, next)
     }
 }
 
 func readFolderPlus(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ size: Int, _ offset: off_t,
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ size: Int,
+    _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     list(request, size, offset, info) { request, room, entry, next in
-        if entry.isDot {
-            // Without an id the kernel takes neither a reference nor attributes from the entry.
-            var dot = fuse_entry_param()
-            dot.attr.st_ino = ino_t(entry.node.inodeNumber)
-            dot.attr.st_mode = S_IFDIR
-            return fuse_add_direntry_plus(request, room.baseAddress, room.count, entry.terminatedName, &dot, next)
+        if entry.isDot || entry.node.isRemoved {
+            // Without an id the kernel takes neither a reference nor attributes from the entry, and remembers no name:
+            // an item that was removed since the listing was taken must not come back.
+            var name = fuse_entry_param()
+            name.attr.st_ino = ino_t(entry.inodeNumber)
+            name.attr.st_mode = entry.node is Directory ? S_IFDIR : S_IFREG
+            return fuse_add_direntry_plus(request, room.baseAddress, room.count, entry.terminatedName, &name, next)
         }
         var parameters = Reply.parameters(for: entry.node)
         let needed = fuse_add_direntry_plus(
-            request, room.baseAddress, room.count, entry.terminatedName, &parameters, next)
+            request,
+            room.baseAddress,
+            room.count,
+            entry.terminatedName,
+            &parameters,
+            next
+        )
         if needed > room.count { NodeReference.release(parameters.ino, count: 1) }
         return needed
     }
@@ -55,7 +68,10 @@ private typealias AddEntry = (
 
 /// Lists entries from offset `offset` on until the reply is full: `.` at 0, `..` at 1, then the children, newest first.
 private func list(
-    _ request: fuse_req_t?, _ size: Int, _ offset: off_t, _ info: UnsafeMutablePointer<fuse_file_info>?,
+    _ request: fuse_req_t?,
+    _ size: Int,
+    _ offset: off_t,
+    _ info: UnsafeMutablePointer<fuse_file_info>?,
     _ add: AddEntry
 ) {
     guard let request else { return }
@@ -78,7 +94,10 @@ private func list(
 }
 
 func synchronizeFolder(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ dataOnly: Int32, _ info: UnsafeMutablePointer<fuse_file_info>?
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ dataOnly: Int32,
+    _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     guard let request, let tree = MountedTree.of(request) else { return }
     Reply.result(request) { () throws(Errno) in

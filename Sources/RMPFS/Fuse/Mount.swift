@@ -11,20 +11,24 @@ import Synchronization
 public final class Mount: Sendable {
     private let session: SessionPointer
     private let tree: MountedTree
-    private let path: String
+    /// The number of the mounted file system, `major:minor`, by which it is known wherever it is moved.
+    private let device: String?
     private let pool: Mutex<WorkerPool?>
     private let ending = Atomic<Bool>(false)
 
     /// Mounts `root` at `point`. Requests are answered once ``serve()`` runs.
     /// - Parameter onReady: called once, on any thread, when the kernel has greeted the session.
     public init(
-        _ root: Directory, at point: MountPoint, options: MountOptions, onReady: @escaping @Sendable () -> Void
+        _ root: Directory,
+        at point: MountPoint,
+        options: MountOptions,
+        onReady: @escaping @Sendable () -> Void
     ) throws(MountError) {
-        path = point.path
+        let path = point.path
         tree = MountedTree(root: root, onInit: onReady)
         pool = Mutex(nil)
         LibraryLog.install()
-        let words = ["rmpfs", "-o", Self.words(options).joined(separator: ",")]
+        let words = ["rmpfs"] + Self.words(options).flatMap { ["-o", $0] }
         var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         vector.append(nil)
         var table = makeOperationTable(exact: options.exact)
@@ -42,11 +46,15 @@ public final class Mount: Sendable {
             fuse_session_destroy(made)
             throw Self.refusal(path)
         }
+        device = MountTable.entry(at: path)?.device
     }
 
     /// The words that libfuse gets.
     private static func words(_ options: MountOptions) -> [String] {
-        var words = ["subtype=rmpfs", "fsname=\(options.source ?? "rmpfs")", "default_permissions", "nosuid", "nodev"]
+        // libfuse takes a backslash for the start of an escape.
+        let source = (options.source ?? "rmpfs").split(separator: "\\", omittingEmptySubsequences: false)
+            .joined(separator: "\\\\")
+        var words = ["subtype=rmpfs", "fsname=\(source)", "default_permissions", "nosuid", "nodev"]
         if options.allowOther ?? (geteuid() == 0) { words.append("allow_other") }
         return words + options.kernelWords
     }
@@ -59,7 +67,7 @@ public final class Mount: Sendable {
     /// Answers requests until the tree is unmounted, by ``end()`` or by anybody else.
     public func serve() throws(MountError) {
         try start()
-        wait()
+        try wait()
     }
 
     /// Starts to answer requests and returns.
@@ -68,26 +76,46 @@ public final class Mount: Sendable {
         do {
             workers = try WorkerPool(session: session)
         } catch {
-            try? Unmount.detach(path)
+            detach()
             throw .noThread(error)
         }
-        pool.withLock { $0 = workers }
-        // An end() that came before there were workers to stop.
-        if ending.load(ordering: .acquiring) { workers.stop() }
+        pool.withLock { pool in
+            pool = workers
+            // An end() that came before there were workers to stop.
+            if ending.load(ordering: .acquiring) { workers.stop() }
+        }
     }
 
     /// Waits until the tree is unmounted. To be called once, after ``start()``.
-    public func wait() {
-        pool.withLock { $0 }?.wait()
-        // Whoever unmounted it: from here on nothing at the mount point is ours.
+    /// - Throws: ``MountError/deviceFailed(_:)`` if that was not what ended it.
+    public func wait() throws(MountError) {
+        let workers = pool.withLock { $0 }
+        workers?.wait()
         ending.store(true, ordering: .releasing)
-        fuse_session_destroy(session.pointer)
+        // A connection that was aborted leaves its mount behind.
+        detach()
+        // An end() on another thread is either done with the session or finds no pool any more.
+        pool.withLock { pool in
+            pool = nil
+            fuse_session_destroy(session.pointer)
+        }
+        if let failure = workers?.failure { throw .deviceFailed(failure) }
     }
 
     /// Unmounts, in use or not, and lets ``wait()`` return. May be called on any thread and more than once.
     public func end() {
         if ending.exchange(true, ordering: .acquiringAndReleasing) { return }
-        try? Unmount.detach(path)
-        pool.withLock { $0 }?.stop()
+        detach()
+        pool.withLock { $0?.stop() }
+    }
+
+    /// Detaches this mount wherever it is by now, and no other one at the same place. One that is covered by another
+    /// cannot be reached; it is dead when the daemon has gone, and the next mount there clears it away.
+    private func detach() {
+        guard let device else { return }
+        for entry in MountTable.entries().reversed()
+        where entry.device == device && MountTable.entry(at: entry.mountPoint)?.device == device {
+            try? Unmount.detach(entry.mountPoint)
+        }
     }
 }

@@ -13,6 +13,8 @@ public enum MountError: Error, Hashable, Sendable {
     case notEmpty(path: String)
     /// An rmpfs that answers is mounted there already.
     case alreadyMounted(path: String)
+    /// What is mounted there neither answers nor is dead.
+    case notAnswering(path: String)
     /// Something else, which does not answer, is mounted there.
     case deadForeignMount(path: String, type: String)
     /// A dead rmpfs mount could not be taken away.
@@ -33,6 +35,8 @@ public enum MountError: Error, Hashable, Sendable {
     case busy(path: String)
     /// The call that unmounts failed.
     case unmountFailed(path: String, reason: String)
+    /// Reading requests failed while the tree was mounted.
+    case deviceFailed(Errno)
     /// A thread could not be made.
     case noThread(Errno)
 }
@@ -46,20 +50,26 @@ extension MountError: CustomStringConvertible {
         case .notDirectory(let path):
             "\(path): not a folder. Give an empty folder as the mount point"
         case .noPermission(let path, let error):
-            "\(path): \(error). The mount point must be a folder that you can write to; choose another, or mount as root"
+            "\(path): \(error). The mount point must be a folder that you can write to; choose another, or mount as "
+                + "root"
         case .notEmpty(let path):
             "\(path): the folder is not empty. Give an empty folder, or cover what is in it with -o nonempty"
         case .alreadyMounted(let path):
             "\(path): an rmpfs is mounted here already. Unmount it first: rmpfs unmount '\(path)'"
+        case .notAnswering(let path):
+            "\(path): what is mounted here does not answer. Unmount it first: umount -l '\(path)', "
+                + "or fusermount3 -uz '\(path)'"
         case .deadForeignMount(let path, let type):
             "\(path): a dead mount of type \(type) is here. Unmount it first: fusermount3 -uz '\(path)'"
         case .notRecovered(let path, let reason):
             "\(path): a dead rmpfs mount is here and could not be taken away (\(reason)). "
                 + "Unmount it as the user who mounted it: fusermount3 -uz '\(path)'"
         case .noDevice(.accessDenied):
-            "/dev/fuse: \(Errno.accessDenied). Let users open it (chmod 666 /dev/fuse, as distributions do), or mount as root"
+            "/dev/fuse: \(Errno.accessDenied). Let users open it (chmod 666 /dev/fuse, as distributions do), "
+                + "or mount as root"
         case .noDevice(let error):
-            "/dev/fuse: \(error). Load the fuse module (modprobe fuse); in a container, pass the device (--device /dev/fuse)"
+            "/dev/fuse: \(error). Load the fuse module (modprobe fuse); in a container, pass the device "
+                + "(--device /dev/fuse)"
         case .noHelper:
             "fusermount3: not found, or not setuid root. Install it (apt-get install fuse3), or mount as root"
         case .allowOtherForbidden:
@@ -78,6 +88,8 @@ extension MountError: CustomStringConvertible {
                 + "Find it with 'fuser -vm \(path)', or detach the mount at once: rmpfs unmount --lazy '\(path)'"
         case .unmountFailed(let path, let reason):
             "\(path): cannot unmount: \(reason)"
+        case .deviceFailed(let error):
+            "/dev/fuse: \(error) while serving: the mount has ended. Mount again"
         case .noThread(let error):
             "cannot start a thread: \(error)"
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of `-o`: which are ours, which go to the kernel, which /etc/fstab adds and nobody needs, and that others are
-// refused.
+// The words of `-o`: which are ours, which go to the kernel, which /etc/fstab adds and nobody needs, and that others
+// are refused.
 
 /// What `-o` asked for.
 public struct MountOptions: Sendable, Hashable {
@@ -14,8 +14,8 @@ public struct MountOptions: Sendable, Hashable {
     public var allowOther: Bool?
     /// Whether a mount point with something in it is taken.
     public var nonEmpty = false
-    /// Whether getxattr(2) of a POSIX ACL gives the kernel's own EOPNOTSUPP instead of ENODATA, at the price of one more
-    /// request (GETXATTR) for each open with O_TRUNC. Nothing but a conformance test is known to look.
+    /// Whether getxattr(2) of a POSIX ACL gives the kernel's own EOPNOTSUPP instead of ENODATA, at the price of one
+    /// more request (GETXATTR) for each open with O_TRUNC. Nothing but a conformance test is known to look.
     public var exact = false
     /// The source that /proc/mounts shows.
     public var source: String?
@@ -85,7 +85,10 @@ public struct MountOptions: Sendable, Hashable {
         let name = String(parts[0])
         let value = parts.count > 1 ? String(parts[1]) : nil
         guard let meaning = Self.meanings[name] else {
-            throw Refusal(word, "unknown; rmpfs knows \(Self.ownWords.joined(separator: ", ")) and the words of mount(8)")
+            throw Refusal(
+                word,
+                "unknown; rmpfs knows \(Self.ownWords.joined(separator: ", ")) and the words of mount(8)"
+            )
         }
         switch (meaning, value) {
         case (.flag(let set), nil): set(&self)
@@ -107,7 +110,8 @@ public struct MountOptions: Sendable, Hashable {
     }
 
     private static func mode(_ word: String, _ text: String) throws(Refusal) -> UInt32 {
-        guard text.utf8.allSatisfy({ (0x30...0x37).contains($0) }), let mode = UInt32(text, radix: 8), mode <= 0o7777 else {
+        guard text.utf8.allSatisfy({ (0x30...0x37).contains($0) }), let mode = UInt32(text, radix: 8), mode <= 0o7777
+        else {
             throw Refusal(word, "not an octal mode such as 755")
         }
         return mode & 0o777

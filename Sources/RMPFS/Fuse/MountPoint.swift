@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a mount point before libfuse sees it, so that each thing that can be wrong has its own message, and clears away a
-// dead mount of ours.
+// Checks a mount point before libfuse sees it, so that each thing that can be wrong has its own message, and clears
+// away a dead mount of ours.
 
 import Glibc
+import Synchronization
 
 /// A folder that a tree can be mounted on.
 public struct MountPoint: Sendable, Hashable {
@@ -14,13 +15,15 @@ public struct MountPoint: Sendable, Hashable {
         if let whole = canonical(path) { return whole }
         // A dead mount cannot be resolved itself, but the folder above it can.
         guard errno == ENOTCONN else { return nil }
-        var trimmed = Substring(path)
-        while trimmed.count > 1 && trimmed.last == "/" { trimmed.removeLast() }
-        let parts = trimmed.split(separator: "/", omittingEmptySubsequences: true)
-        guard let name = parts.last else { return nil }
-        let parent = String(trimmed.dropLast(name.count))
+        // By bytes: a character of Swift may be a slash and what combines with it.
+        let slash = UInt8(ascii: "/")
+        var bytes = Array(path.utf8)
+        while bytes.count > 1 && bytes.last == slash { bytes.removeLast() }
+        let name = bytes[(bytes.lastIndex(of: slash).map { $0 + 1 } ?? 0)...]
+        if name.isEmpty { return nil }
+        let parent = String(decoding: bytes.dropLast(name.count), as: UTF8.self)
         guard let above = canonical(parent.isEmpty ? "." : parent) else { return nil }
-        return above == "/" ? "/" + name : above + "/" + name
+        return (above == "/" ? "" : above) + "/" + String(decoding: name, as: UTF8.self)
     }
 
     private static func canonical(_ path: String) -> String? {
@@ -53,8 +56,8 @@ public struct MountPoint: Sendable, Hashable {
     private func clearDeadMounts(_ recovered: (String) -> Void) throws(MountError) {
         // Dead mounts may lie on one another; each turn takes one away.
         for _ in 0..<16 {
-            var status = stat()
-            if stat(path, &status) == 0 || errno != ENOTCONN { return }
+            guard let answer = Self.ask(path) else { throw .notAnswering(path: path) }
+            if answer != ENOTCONN { return }
             let type = MountTable.entry(at: path)?.type ?? "unknown"
             guard type == MountTableEntry.ownType else { throw .deadForeignMount(path: path, type: type) }
             do {
@@ -66,21 +69,60 @@ public struct MountPoint: Sendable, Hashable {
         }
     }
 
+    /// Asks whoever serves `path`: 0 or an errno, or nil if there was no answer within some seconds.
+    ///
+    /// By statvfs(3): attributes may come from the kernel's memory when the server is long dead. On a thread of its
+    /// own: a server that was stopped never answers.
+    private static func ask(_ path: String) -> Int32? {
+        let question = Question(path)
+        var thread = pthread_t()
+        let reference = Unmanaged.passRetained(question)
+        guard pthread_create(&thread, nil, askServer, reference.toOpaque()) == 0 else {
+            reference.release()
+            return 0
+        }
+        pthread_detach(thread)
+        return question.answer(within: 5)
+    }
+
     private func checkFolder(_ options: MountOptions) throws(MountError) {
         if MountTable.entry(at: path)?.isOurs == true { throw .alreadyMounted(path: path) }
         var status = stat()
         guard stat(path, &status) == 0 else { throw .noPermission(path: path, .current) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .notDirectory(path: path) }
-        guard access(path, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
-        guard let folder = opendir(path) else { throw .noPermission(path: path, .current) }
-        defer { closedir(folder) }
-        while !options.nonEmpty, let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { throw .notEmpty(path: path) }
-        }
+        // mount(2) asks root for nothing, so a read-only file system is fine.
+        guard geteuid() == 0 || access(path, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
+        guard let names = SystemFiles.names(in: path, limit: 1) else { throw .noPermission(path: path, .current) }
+        guard names.isEmpty || options.nonEmpty else { throw .notEmpty(path: path) }
     }
+}
+
+/// A question to the server of a path, and its answer.
+private final class Question: Sendable {
+    private let path: String
+    private let result = Atomic<Int32>(0)
+    private let done = Semaphore()
+
+    init(_ path: String) {
+        self.path = path
+    }
+
+    func ask() {
+        var status = statvfs()
+        result.store(statvfs(path, &status) == 0 ? 0 : errno, ordering: .releasing)
+        done.signal()
+    }
+
+    /// The answer; nil if it does not come in time.
+    func answer(within seconds: Int) -> Int32? {
+        done.wait(seconds: seconds) ? result.load(ordering: .acquiring) : nil
+    }
+}
+
+private func askServer(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let argument else { return nil }
+    Unmanaged<Question>.fromOpaque(argument).takeRetainedValue().ask()
+    return nil
 }
 
 /// fusermount3, which mounts and unmounts for users who are not root.
@@ -99,7 +141,7 @@ enum Helper {
 
     /// Whether /etc/fuse.conf lets users ask for allow_other.
     static var allowsOther: Bool {
-        guard let bytes = contents(ofFile: "/etc/fuse.conf") else { return false }
+        guard let bytes = SystemFiles.contents(of: "/etc/fuse.conf") else { return false }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
             line.split(separator: "#", omittingEmptySubsequences: false)[0]
                 .split(whereSeparator: \.isWhitespace) == ["user_allow_other"]

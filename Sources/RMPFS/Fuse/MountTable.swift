@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is mounted where, from /proc/self/mountinfo.
 
-import Glibc
-
 /// One mount as the kernel lists it.
 public struct MountTableEntry: Sendable, Hashable {
     /// Where it is mounted, as an absolute path.
     public let mountPoint: String
+    /// The number of the file system, `major:minor`; no two have the same.
+    public let device: String
     /// The file system's type, such as `fuse.rmpfs`.
     public let type: String
     /// The user who mounted it, for FUSE mounts.
@@ -23,12 +23,12 @@ public struct MountTableEntry: Sendable, Hashable {
 public enum MountTable {
     /// The mount on top at `path`, which must be absolute and without links; nil if nothing is mounted just there.
     public static func entry(at path: String) -> MountTableEntry? {
-        entries().last { $0.mountPoint == path }
+        entries().last { $0.mountPoint.utf8.elementsEqual(path.utf8) }
     }
 
     /// All mounts, later ones behind those that they cover.
     public static func entries() -> [MountTableEntry] {
-        guard let bytes = contents(ofFile: "/proc/self/mountinfo") else { return [] }
+        guard let bytes = SystemFiles.contents(of: "/proc/self/mountinfo") else { return [] }
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap(parse)
     }
 
@@ -41,7 +41,11 @@ public enum MountTable {
         let options = String(decoding: fields[fields.endIndex - 1], as: UTF8.self).split(separator: ",")
         let user = options.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst("user_id=".count)) }
         return MountTableEntry(
-            mountPoint: unescape(fields[4]), type: String(decoding: fields[dash + 1], as: UTF8.self), user: user)
+            mountPoint: unescape(fields[4]),
+            device: String(decoding: fields[2], as: UTF8.self),
+            type: String(decoding: fields[dash + 1], as: UTF8.self),
+            user: user
+        )
     }
 
     /// Space, tab, newline and backslash stand as `\` and three octal digits.
@@ -59,21 +63,5 @@ public enum MountTable {
             }
         }
         return String(decoding: bytes, as: UTF8.self)
-    }
-}
-
-/// A whole small file; nil if it cannot be read.
-func contents(ofFile path: String) -> [UInt8]? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 4096)
-    while true {
-        let count = read(descriptor, &chunk, chunk.count)
-        if count < 0 && errno == EINTR { continue }
-        guard count >= 0 else { return nil }
-        if count == 0 { return bytes }
-        bytes += chunk[..<count]
     }
 }

@@ -30,6 +30,8 @@ enum Timeouts {
     /// Attributes that change by themselves.
     static let changing = 0.0
 
+    /// The name's timeout of a node: an item's names end with the item, open files of it or not.
+    static func name(of node: Node) -> Double { node.isItem ? changing : fixed }
     /// The attribute timeout of a node.
     static func attributes(of node: Node) -> Double { node.isFixed ? fixed : changing }
 }
@@ -71,7 +73,7 @@ enum Reply {
         entry.generation = node.inodeNumber
         entry.attr = node.status
         entry.attr_timeout = Timeouts.attributes(of: node)
-        entry.entry_timeout = Timeouts.fixed
+        entry.entry_timeout = Timeouts.name(of: node)
         return entry
     }
 }

@@ -59,7 +59,11 @@ func unlink(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<
 
 /// A folder without a create method: regular files are EACCES (vfs_create), other kinds EPERM (vfs_mknod).
 func makeNode(
-    _ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ mode: mode_t, _ device: dev_t
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ mode: mode_t,
+    _ device: dev_t
 ) {
     guard let request else { return }
     let kind = mode & S_IFMT
@@ -67,7 +71,10 @@ func makeNode(
 }
 
 func create(
-    _ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ mode: mode_t,
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ mode: mode_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     guard let request else { return }
@@ -75,7 +82,10 @@ func create(
 }
 
 func symlink(
-    _ request: fuse_req_t?, _ target: UnsafePointer<CChar>?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?
+    _ request: fuse_req_t?,
+    _ target: UnsafePointer<CChar>?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?
 ) {
     guard let request else { return }
     Reply.error(request, .notPermitted)
@@ -87,8 +97,12 @@ func link(_ request: fuse_req_t?, _ id: fuse_ino_t, _ parent: fuse_ino_t, _ name
 }
 
 func rename(
-    _ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ newParent: fuse_ino_t,
-    _ newName: UnsafePointer<CChar>?, _ flags: UInt32
+    _ request: fuse_req_t?,
+    _ parent: fuse_ino_t,
+    _ name: UnsafePointer<CChar>?,
+    _ newParent: fuse_ino_t,
+    _ newName: UnsafePointer<CChar>?,
+    _ flags: UInt32
 ) {
     guard let request else { return }
     Reply.error(request, .notPermitted)

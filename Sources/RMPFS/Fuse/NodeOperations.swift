@@ -10,13 +10,19 @@ func getAttributes(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutab
 }
 
 func setAttributes(
-    _ request: fuse_req_t?, _ id: fuse_ino_t, _ status: UnsafeMutablePointer<stat>?, _ which: Int32,
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ status: UnsafeMutablePointer<stat>?,
+    _ which: Int32,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
     guard let request, let status, let tree = MountedTree.of(request) else { return }
     let node = NodeReference.node(id, in: tree)
     do {
-        try node.change(AttributeChange(status.pointee, which: which))
+        var change = AttributeChange(status.pointee, which: which)
+        // ftruncate(2), which comes with its open file, moves the modification time, truncate(2) does not.
+        if change.size != nil && info != nil { change.modified = .now }
+        try node.change(change)
         Reply.attributes(request, of: node)
     } catch {
         Reply.error(request, error)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node ids and file handles of the FUSE protocol: pointers to nodes and open files, counted as the protocol counts them.
+// Node ids and file handles of the FUSE protocol: pointers to nodes and open files, counted as the protocol counts
+// them.
 
 import CFuse
 
@@ -42,7 +43,8 @@ enum HandleReference {
 
     /// The object in the handle.
     static func load<Object: AnyObject>(
-        _ type: Object.Type, from info: UnsafeMutablePointer<fuse_file_info>?
+        _ type: Object.Type,
+        from info: UnsafeMutablePointer<fuse_file_info>?
     ) -> Object? {
         guard let info, let pointer = UnsafeRawPointer(bitPattern: UInt(info.pointee.fh)) else { return nil }
         return Unmanaged<Object>.fromOpaque(pointer).takeUnretainedValue()
@@ -50,7 +52,8 @@ enum HandleReference {
 
     /// Takes the object out of the handle and gives its reference to the caller.
     static func take<Object: AnyObject>(
-        _ type: Object.Type, from info: UnsafeMutablePointer<fuse_file_info>?
+        _ type: Object.Type,
+        from info: UnsafeMutablePointer<fuse_file_info>?
     ) -> Object? {
         guard let info, let pointer = UnsafeRawPointer(bitPattern: UInt(info.pointee.fh)) else { return nil }
         info.pointee.fh = 0

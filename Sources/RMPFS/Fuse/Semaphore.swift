@@ -24,6 +24,18 @@ final class Semaphore: @unchecked Sendable {
         sem_post(raw)
     }
 
+    /// Waits until it can count down, but not longer than some seconds.
+    /// - Returns: whether it counted down.
+    func wait(seconds: Int) -> Bool {
+        var end = timespec()
+        clock_gettime(CLOCK_REALTIME, &end)
+        end.tv_sec += seconds
+        while sem_timedwait(raw, &end) != 0 {
+            if errno != EINTR { return false }
+        }
+        return true
+    }
+
     /// Waits until it can count down.
     func wait() {
         while sem_wait(raw) != 0 && errno == EINTR {}

@@ -8,8 +8,19 @@ public enum TerminationSignals {
     private static var set: sigset_t {
         var set = sigset_t()
         sigemptyset(&set)
-        for signal in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&set, signal) }
+        for signal in [SIGINT, SIGTERM] { sigaddset(&set, signal) }
+        // nohup(1) ignores SIGHUP for its child, which is to go on when the terminal closes.
+        if !isIgnored(SIGHUP) { sigaddset(&set, SIGHUP) }
         return set
+    }
+
+    /// Whether the process ignores a signal, by the mask in /proc/self/status.
+    private static func isIgnored(_ signal: Int32) -> Bool {
+        let status = String(decoding: SystemFiles.contents(of: "/proc/self/status") ?? [], as: UTF8.self)
+        guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigIgn:") }),
+            let mask = UInt64(line.dropFirst("SigIgn:".count).drop { $0 == "\t" }, radix: 16)
+        else { return false }
+        return mask >> UInt64(signal - 1) & 1 != 0
     }
 
     /// Blocks the signals for this thread and all that it starts. Call it first, before any thread exists.

@@ -8,20 +8,22 @@ import Synchronization
 
 /// Threads that serve one session until it ends.
 ///
-/// Requests are taken by one thread at a time and answered in the order in which they came: a request costs one wake-up of
-/// one thread, always the same. Before a rule does something long (``LongWork``) its thread hands the reading over to one
-/// that stands by. No thread ever waits for a client.
+/// Requests are taken by one thread at a time and answered in the order in which they came: a request costs one wake-up
+/// of one thread, always the same. Before a rule does something long (``LongWork``) its thread hands the reading over
+/// to one that stands by. No thread ever waits for a client.
 ///
-/// libfuse's own multi-threaded loop has all its threads in read(2), which the kernel wakes in turn, makes and ends threads
-/// all the time, and in 3.14 is never ended by a signal that lands on another thread. Here ``stop()`` sets the session's
-/// exit flag and interrupts the read(2).
+/// libfuse's own multi-threaded loop has all its threads in read(2), which the kernel wakes in turn, makes and ends
+/// threads all the time, and in 3.14 is never ended by a signal that lands on another thread. Here ``stop()`` sets the
+/// session's exit flag and interrupts the read(2).
 final class WorkerPool: Sendable {
-    /// One that reads, and three that may be at something long.
-    static let threadCount = 4
+    /// One that reads, and others that may be at something long. They cost nothing while they stand by.
+    static let threadCount = 16
 
     private let session: SessionPointer
     private let threads: Mutex<[pthread_t]>
     private let running: Atomic<Int>
+    /// The error that reading ended with, if it was not the end of the mount.
+    private let readError = Atomic<Int32>(0)
     private let allLeft = Semaphore()
     /// Counts up when there is nobody who reads: whoever gets through is the reader.
     private let reading = Semaphore()
@@ -54,6 +56,12 @@ final class WorkerPool: Sendable {
 
     private static let wakeSignal = SIGUSR1
 
+    /// What ended the session, if it was neither an unmount nor ``stop()``.
+    var failure: Errno? {
+        let error = readError.load(ordering: .acquiring)
+        return error == 0 ? nil : Errno(rawValue: error)
+    }
+
     /// Waits until the session has ended: unmounted, or stopped.
     func wait() {
         allLeft.wait()
@@ -83,6 +91,11 @@ final class WorkerPool: Sendable {
 
     /// One thread's life: wait for its turn to read, then take requests and answer them until it hands over.
     fileprivate func serve(_ worker: Worker) {
+        // Whoever started the daemon may have blocked the signal that interrupts the read(2).
+        var wake = sigset_t()
+        sigemptyset(&wake)
+        sigaddset(&wake, Self.wakeSignal)
+        pthread_sigmask(SIG_UNBLOCK, &wake, nil)
         var buffer = fuse_buf()
         while true {
             reading.wait()
@@ -92,6 +105,7 @@ final class WorkerPool: Sendable {
                 if length == -EINTR || length == -EAGAIN { continue }
                 if length <= 0 {
                     // Unmounted, or the device is broken: the others end too.
+                    if length < 0 { readError.store(-Int32(length), ordering: .releasing) }
                     fuse_session_exit(session.pointer)
                     break
                 }

@@ -11,11 +11,13 @@ struct GuestFiles {
 
     func folder() -> Directory {
         let folder = Directory(
-            rules: .configfs, owner: owner,
+            rules: .configfs,
+            owner: owner,
             dropItem: { [engine, id] in
                 // rmdir(2) has succeeded; a guest of this number exists until here.
                 _ = try? engine.perform(.removeGuest(id))
-            })
+            }
+        )
         folder.add(["memory": memory, "state": state])
         return folder
     }
@@ -29,8 +31,11 @@ struct GuestFiles {
                 text.append(0x0A)
             },
             store: { [engine, id] value throws(Errno) in
+                // A guest that cannot take memory now says so before it looks at the value.
+                if try engine.guest(id).state != .stopped { throw .busy }
                 try engine.perform(.setGuestMemory(id, bytes: value.size()))
-            })
+            }
+        )
     }
 
     /// `stopped`, `running`, or `ending` while the pages of a guest that was stopped go back to the hypervisor.
@@ -52,7 +57,8 @@ struct GuestFiles {
                 } else {
                     throw .invalid
                 }
-            })
+            }
+        )
     }
 }
 

@@ -36,16 +36,21 @@ public struct HostTree {
                 show: { text throws(Errno) in
                     text.append("RMP optimization in progress: ")
                     text.append(try engine.optimizationInProgress() ? "Yes\n" : "No\n")
-                }, store: store),
+                },
+                store: store
+            ),
             "description": Attribute(
                 owner: owner,
                 show: { text throws(Errno) in
                     text.append("[RMPOPT]\n\necho 1 > action to perform RMP optimization.\n")
-                }, store: nil),
+                },
+                store: nil
+            ),
             "reenable": Attribute(
                 owner: owner,
                 show: { text throws(Errno) in text.append(try engine.passIsRunning() ? "1\n" : "0\n") },
-                store: store),
+                store: store
+            ),
         ])
         return folder
     }
@@ -57,7 +62,8 @@ public struct HostTree {
         for cpu in 0..<engine.cpuCount {
             let text = SingleRecord(
                 atHand: { () throws(Errno) in try engine.renderedRegions(ofCPU: cpu) },
-                { text throws(Errno) in try engine.showRegions(ofCPU: cpu, into: &text) })
+                { text throws(Errno) in try engine.showRegions(ofCPU: cpu, into: &text) }
+            )
             folder.add("cpu\(cpu)", SequenceFile(owner: owner, source: text))
         }
         let root = Directory(rules: .debugfs, owner: owner, mode: debugMode)

@@ -3,8 +3,8 @@
 
 /// The lines of `rmpopt-table`.
 ///
-/// Source: series v1 patch 6/6. The iterator goes on to the address equal to the end, so there is one line more than there
-/// are regions; but start() stops at just that address, so a read that begins there does not get the line.
+/// Source: series v1 patch 6/6. The iterator goes on to the address equal to the end, so there is one line more than
+/// there are regions; but start() stops at just that address, so a read that begins there does not get the line.
 enum RegionTable {
     /// The lines that a fill of the buffer gets which starts with line `first`.
     static func lines(from first: Int, regions: Int) -> Range<Int> {

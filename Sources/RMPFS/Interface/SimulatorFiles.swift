@@ -27,7 +27,8 @@ struct SimulatorFiles {
                     text.append(decimal: try engine.now())
                     text.append(0x0A)
                 },
-                store: { [engine] value throws(Errno) in try engine.skip(nanoseconds: value.step(in: Self.units)) }),
+                store: { [engine] value throws(Errno) in try engine.skip(nanoseconds: value.step(in: Self.units)) }
+            ),
         ])
         return folder
     }

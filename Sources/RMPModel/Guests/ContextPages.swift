@@ -4,8 +4,8 @@
 
 /// Single pages for firmware, from frames of their own.
 ///
-/// Source: KVM takes one page a guest for the context (`snp_alloc_firmware_page()`); that the pages lie side by side, in
-/// the lowest free frame, is a choice.
+/// Source: KVM takes one page a guest for the context (`snp_alloc_firmware_page()`); that the pages lie side by side,
+/// in the lowest free frame, is a choice.
 struct ContextPages: Sendable {
     /// Frames in use for such pages, ascending, each with a bit for each page taken.
     private(set) var frames: [(frame: Int, taken: [UInt64])] = []

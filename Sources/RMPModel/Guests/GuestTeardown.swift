@@ -28,11 +28,33 @@ extension Guests {
         self[id] = guest
     }
 
-    /// Takes the frame at work back and goes on to the next one.
+    /// Takes the frame at work back, and those after it that are due at `horizon` or before.
     ///
-    /// - Returns: when the next frame will be done; nil when the guest has ended.
-    mutating func tearDownFrame(_ id: GuestID, _ platform: inout Platform, _ costs: CostModel) -> UInt64? {
-        guard var guest = self[id], guest.state == .ending else { return nil }
+    /// - Returns: when the last of them was done, and when the next one will be; nil when the guest has ended.
+    mutating func tearDownFrames(
+        _ id: GuestID,
+        until horizon: UInt64,
+        _ platform: inout Platform,
+        _ costs: CostModel
+    ) -> (last: UInt64, next: UInt64?) {
+        guard var guest = self[id], guest.state == .ending else { return (0, nil) }
+        // Taken out while it is worked on: nothing is copied.
+        self[id] = nil
+        var last = guest.teardown.due
+        repeat {
+            last = guest.teardown.due
+            tearDownFrame(of: &guest, &platform, costs)
+        } while guest.state == .ending && guest.teardown.due <= horizon
+        let ended = guest.state != .ending
+        let next = ended ? nil : guest.teardown.due
+        let isGone = ended && guest.isRemoved
+        self[id] = guest
+        if isGone { forget(id) }
+        return (last, next)
+    }
+
+    /// Takes the frame at work back and goes on to the next one; behind the last, the guest is stopped.
+    private mutating func tearDownFrame(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) {
         if guest.teardown.run < guest.frames.count {
             let run = guest.frames[guest.teardown.run]
             let frame = run.first + guest.teardown.offset
@@ -47,19 +69,15 @@ extension Guests {
             let leftRegion = frame & 511 == 511 || guest.teardown.offset == 0
             if leftRegion { platform.rmp.compact(frame >> 9) }
         }
-        let ended = guest.teardown.run >= guest.frames.count
-        if ended {
-            if let asid = guest.asid { asids.release(asid) }
-            guest.asid = nil
-            guest.frames = []
-            guest.teardown = Teardown()
-            guest.state = .stopped
-        } else {
+        if guest.teardown.run < guest.frames.count {
             guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
+            return
         }
-        self[id] = guest
-        if ended && guest.isRemoved { forget(id) }
-        return ended ? nil : guest.teardown.due
+        if let asid = guest.asid { asids.release(asid) }
+        guest.asid = nil
+        guest.frames = []
+        guest.teardown = Teardown()
+        guest.state = .stopped
     }
 
     /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each assigned page.

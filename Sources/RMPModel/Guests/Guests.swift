@@ -91,6 +91,12 @@ struct Guests: Sendable {
     /// Drops a removed guest that holds nothing any more.
     mutating func forget(_ id: GuestID) {
         guests[id] = nil
-        if let index = order.firstIndex(of: id) { order.remove(at: index) }
+        // Ascending, so that one of many thousands is found without walking over the others.
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if order[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        if low < order.count && order[low] == id { order.remove(at: low) }
     }
 }

@@ -17,8 +17,8 @@ public struct CostModel: Sendable, Hashable {
     public var fullScan: UInt64 = 41_000
     /// RMPOPT on the other cores at the same time, when the whole region is scanned.
     public var contendedFollower: UInt64 = 57_000
-    /// Making one 4 KB page shared at a guest's end: one RMPUPDATE. The model's choice, nobody has posted it; what the host
-    /// does beside it (flushing caches, freeing) is not counted.
+    /// Making one 4 KB page shared at a guest's end: one RMPUPDATE. The model's choice, nobody has posted it; what the
+    /// host does beside it (flushing caches, freeing) is not counted.
     public var share4K: UInt64 = 80
     /// Making a 2 MB entry shared at a guest's end: likewise one RMPUPDATE.
     public var share2M: UInt64 = 80

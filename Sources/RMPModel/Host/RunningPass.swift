@@ -3,8 +3,8 @@
 
 /// A pass that is walking over the range.
 ///
-/// Source: series v1 patch 4/6: for each 1 GB of [0, ALIGN(end)), one broadcast to the primary threads of all cores, each
-/// of which executes RMPOPT with function 0.
+/// Source: series v1 patch 4/6: for each 1 GB of [0, ALIGN(end)), one broadcast to the primary threads of all cores,
+/// each of which executes RMPOPT with function 0.
 struct RunningPass: Sendable {
     var record: PassRecord
     /// The cores that take part and have RMPOPT enabled, as a mask in words of 64.

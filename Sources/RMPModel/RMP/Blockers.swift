@@ -22,8 +22,8 @@ public struct Blocker: Sendable, Hashable {
 }
 
 extension Machine {
-    /// The owners of a region's assigned pages, most pages first, then in the order RMP table, firmware, guests by ASID,
-    /// leaked; empty for a region without any.
+    /// The owners of a region's assigned pages, most pages first, then in the order RMP table, firmware, guests by
+    /// ASID, leaked; empty for a region without any.
     public func blockers(ofRegion region: Int) -> [Blocker] {
         guard hasRegion(region), platform.rmp.assignedPages[region] > 0 else { return [] }
         var tally = BlockerTally(layout: firmware.layout)

@@ -2,8 +2,8 @@
 // The instruction that splits a 2 MB entry when a guest wants to treat its pages one by one.
 
 extension RMP {
-    /// PSMASH of the 2 MB entry at `spa`: 512 entries of 4 KB with the same fields and consecutive GPAs (equal ones when
-    /// the ASID is 0, a choice).
+    /// PSMASH of the 2 MB entry at `spa`: 512 entries of 4 KB with the same fields and consecutive GPAs (equal ones
+    /// when the ASID is 0, a choice).
     ///
     /// Source: APM vol 3, PSMASH; APM vol 2 15.36.11. Choices: an address that is not 2 MB-aligned, not covered by the
     /// RMP, or without an assigned 2 MB entry gives FAIL_INPUT; immutable is checked before locked, as in RMPUPDATE.
