@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Series v1's driver: the flag, the absorbed request, a pass seen half done, and what its time is made of.
+
+import Testing
+
+@testable import RMPModel
+
+@Suite struct DriverTests {
+    @Test func requestSetsTheFlagUntilThePassEnds() throws {
+        var machine = try machine()
+        #expect(!machine.optimizationInProgress && !machine.passIsRunning && machine.nextDue == nil)
+        #expect(try machine.perform(.reoptimize, at: machine.now) == .passBegun)
+        #expect(machine.optimizationInProgress && machine.passIsRunning)
+        #expect(machine.runningPass?.trigger == .request)
+        machine.runToIdle()
+        #expect(!machine.optimizationInProgress && !machine.passIsRunning)
+        #expect(machine.runningPass == nil)
+    }
+
+    @Test func secondRequestIsAbsorbed() throws {
+        var machine = try machine()
+        let start = machine.now
+        #expect(try machine.perform(.reoptimize, at: start) == .passBegun)
+        #expect(try machine.perform(.reoptimize, at: start + 1_000_000) == .passAbsorbed)
+        machine.runToIdle()
+        #expect(machine.passes.count == 2)
+        #expect(machine.passes.map(\.trigger) == [.boot, .request])
+        #expect(try machine.perform(.reoptimize, at: machine.now) == .passBegun)
+    }
+
+    /// A request while a pass runs that was not requested sets the flag, wakes nobody and is forgotten at the end.
+    @Test func requestDuringTheBootPassIsLost() throws {
+        let configuration = try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30)
+        let booted = Machine(configuration)
+        var platform = booted.platform
+        var driver = Driver(series: .v1, costs: .standard)
+        let began = driver.begin(.boot, at: 0, platform, configuration.topology)
+        #expect(began)
+        #expect(!driver.flag)
+        let requested = driver.request(at: 5, platform, configuration.topology)
+        #expect(!requested)
+        #expect(driver.flag)
+        while driver.step(&platform) != nil { #expect(driver.flag) }
+        #expect(!driver.flag && driver.running == nil && driver.records.count == 1)
+    }
+
+    @Test func aReaderSeesAPassHalfDone() throws {
+        var machine = try machine()
+        let regions: [Int] = [10, 50]
+        for region in regions {
+            let spa = SPA(UInt64(region) << 30)
+            #expect(machine.code(.rmpupdate(spa, .init(assigned: true))) == .success)
+            #expect(machine.code(.rmpupdate(spa, .init())) == .success)
+            #expect(machine.optimizedCoreCount(ofRegion: region) == 0)
+        }
+        let start = machine.now
+        try machine.perform(.reoptimize, at: start)
+        let first = try #require(machine.nextDue)
+        machine.advance(to: first - 1)
+        #expect(machine.runningPass?.regionsScanned == 0)
+        machine.advance(to: first)
+        #expect(machine.runningPass?.regionsScanned == 1)
+        while machine.runningPass?.regionsScanned != 30, let due = machine.nextDue { machine.advance(to: due) }
+        #expect(machine.optimizedCoreCount(ofRegion: 10) == machine.coreCount)
+        #expect(machine.optimizedCoreCount(ofRegion: 50) == 0)
+        #expect(InvariantChecker.violations(in: machine) == [])
+        machine.runToIdle()
+        #expect(machine.optimizedCoreCount(ofRegion: 50) == machine.coreCount)
+        let pass = try #require(machine.passes.last)
+        #expect(pass.regionsWon == 2 && pass.regionsLost == 2 && pass.regionsBlocked == 2)
+        #expect(pass.regionsKept == 60 && pass.regionsScanned == 64 && pass.regionsOutside == 0)
+        #expect(pass.start == start && pass.end == machine.now && pass.number == 2)
+        #expect(pass.broadcastTime + pass.scanTime + pass.followerTime == machine.now - start)
+    }
+
+    /// A region whose turn is over stays lost until the next pass, a region ahead is won by this one.
+    @Test func updatesDuringAPass() throws {
+        var machine = try machine()
+        try machine.perform(.reoptimize, at: machine.now)
+        while machine.runningPass?.regionsScanned != 30, let due = machine.nextDue { machine.advance(to: due) }
+        for region in [20, 40] as [UInt64] {
+            let spa = SPA(region << 30)
+            #expect(machine.code(.rmpupdate(spa, .init(assigned: true))) == .success)
+            #expect(machine.code(.rmpupdate(spa, .init())) == .success)
+        }
+        machine.runToIdle()
+        #expect(machine.optimizedCoreCount(ofRegion: 20) == 0)
+        #expect(machine.optimizedCoreCount(ofRegion: 40) == machine.coreCount)
+    }
+
+    @Test func onlyTheLast64PassesAreKept() throws {
+        var machine = try machine(cpus: 2, gigabytes: 1)
+        for _ in 0..<70 {
+            try machine.perform(.reoptimize, at: machine.now)
+            machine.runToIdle()
+        }
+        #expect(machine.passes.map(\.number) == Array(8...71))
+    }
+
+    @Test func stepsOfTimeDoNotMatter() throws {
+        var stepped = try machine(gigabytes: 16)
+        let guest = try stepped.makeGuest("vm", bytes: 3 << 30)
+        try stepped.perform(.startGuest(guest), at: stepped.now)
+        try stepped.perform(.stopGuest(guest), at: stepped.now)
+        try stepped.perform(.reoptimize, at: stepped.now)
+        var atOnce = stepped
+        let end = stepped.now + 1_700_000
+        while stepped.now < end { stepped.advance(to: stepped.now + 777) }
+        atOnce.advance(to: stepped.now)
+        #expect(stepped.now == atOnce.now && stepped.nextDue == atOnce.nextDue)
+        #expect(stepped.runningPass == atOnce.runningPass && stepped.passes == atOnce.passes)
+        #expect((0..<16).allSatisfy { stepped.assignedPages(ofRegion: $0) == atOnce.assignedPages(ofRegion: $0) })
+        #expect(stepped.rowGeneration == atOnce.rowGeneration)
+    }
+
+    // MARK: Costs
+
+    @Test func twoTerabytesTakeWhatWasPosted() throws {
+        let machine = try machine(cpus: 1024, gigabytes: 2048)
+        let pass = try #require(machine.passes.first)
+        let time = Double(try #require(pass.end) - pass.start)
+        #expect(abs(time - 311_135_734) / 311_135_734 < 0.15)
+        let region = CostModel.standard.region(firstAssignedFrame: nil, cores: 512).total * 2048
+        #expect(abs(Double(region) - 311_135_734) / 311_135_734 < 0.15)
+        let fail = CostModel.standard.region(firstAssignedFrame: 0, cores: 512).total * 2048
+        #expect(abs(Double(fail) - 95_275_588) / 95_275_588 < 0.02)
+    }
+
+    @Test func costParts() {
+        let costs = CostModel.standard
+        #expect(costs.region(firstAssignedFrame: nil, cores: 1).followers == 0)
+        #expect(costs.region(firstAssignedFrame: nil, cores: 2).followers == costs.contendedFollower)
+        #expect(costs.region(firstAssignedFrame: nil, cores: 0).total == costs.broadcast + costs.instruction)
+        #expect(costs.region(firstAssignedFrame: 256, cores: 8).scan == costs.fullScan / 2)
+        var huge = CostModel()
+        huge.broadcast = .max
+        #expect(huge.region(firstAssignedFrame: nil, cores: 2).total == .max)
+    }
+
+    @Test func timeNeverGoesBackwardsOrWraps() throws {
+        var machine = try machine()
+        let boot = machine.now
+        machine.advance(to: boot - 1)
+        #expect(machine.now == boot)
+        machine.advance(to: .max)
+        #expect(machine.now == .max)
+        #expect(try machine.perform(.reoptimize, at: 0) == .passBegun)
+        machine.runToIdle()
+        #expect(machine.now == .max && !machine.optimizationInProgress)
+    }
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest's life, what it costs in regions, and each refusal.
+
+import Testing
+
+@testable import RMPModel
+
+@Suite struct GuestTests {
+    @Test(arguments: PageSize.allCases) func life(_ size: PageSize) throws {
+        var machine = try machine()
+        let id = try machine.makeGuest("vm0", bytes: 8 << 30, pageSize: size)
+        let before = machine.optimizedRegions
+        #expect(machine.guest(id)?.state == .stopped && machine.guest(id)?.asid == nil)
+        try machine.perform(.startGuest(id), at: machine.now)
+        let info = try #require(machine.guest(id))
+        #expect(info.state == .running && info.asid == 1 && info.memoryBytes == 8 << 30 && info.pageSize == size)
+        let regions = machine.regions(ofGuest: id)
+        #expect(regions.first == 0 && regions.count == 9)
+        #expect(machine.optimizedRegions == before.filter { !regions.contains($0) })
+        let pages = (0..<64).reduce(0) { $0 + machine.assignedPages(ofRegion: $1) }
+        #expect(pages == 2_097_152 + 1 + 5 + 64 * 1024 + 514)
+        #expect(machine.blockers(ofRegion: 2) == [Blocker(owner: .guest(asid: 1, id), pages: 262_144)])
+        #expect(machine.blockers(ofRegion: 0).map(\.owner) == [.guest(asid: 1, id), .rmpTable, .firmware])
+        #expect(machine.passIsRunning == false && InvariantChecker.violations(in: machine) == [])
+
+        try machine.perform(.stopGuest(id), at: machine.now)
+        #expect(machine.guest(id)?.state == .ending && machine.guest(id)?.asid == 1)
+        let costs = machine.configuration.costs
+        let frameCost = size == .size2M ? costs.share2M : 512 * costs.share4K
+        let due = try #require(machine.nextDue)
+        #expect(due == machine.now + frameCost)
+        let end = machine.now + 4096 * frameCost
+        machine.advance(to: end - 1)
+        #expect(machine.guest(id)?.state == .ending && InvariantChecker.violations(in: machine) == [])
+        machine.advance(to: end)
+        #expect(machine.guest(id)?.state == .stopped && machine.guest(id)?.asid == nil && machine.nextDue == nil)
+        #expect(machine.optimizedRegions == before.filter { !regions.contains($0) })
+        #expect((0..<64).filter { machine.assignedPages(ofRegion: $0) > 0 } == [0, 4])
+        try machine.perform(.reoptimize, at: machine.now)
+        machine.runToIdle()
+        #expect(machine.optimizedRegions == before)
+        #expect(InvariantChecker.violations(in: machine) == [])
+        // A second life is like the first.
+        try machine.perform(.startGuest(id), at: machine.now)
+        #expect(machine.regions(ofGuest: id) == regions)
+        try machine.perform(.stopGuest(id), at: machine.now)
+        #expect(machine.nextDue == machine.now + frameCost)
+        machine.runToIdle()
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    /// Two teardowns and a pass at once: brought up to date in one step or in many, the machine is the same.
+    @Test func stepsOfTimeDoNotMatter() throws {
+        var machine = try machine()
+        let guests = try ["a", "b"].map { try machine.makeGuest($0, bytes: 3 << 30) }
+        for id in guests { try machine.perform(.startGuest(id), at: machine.now) }
+        for id in guests { try machine.perform(.stopGuest(id), at: machine.now + 50) }
+        try machine.perform(.reoptimize, at: machine.now)
+        var stepped = machine
+        let end = machine.now + 20_000_000
+        machine.advance(to: end)
+        while stepped.now < end { stepped.advance(to: min(end, stepped.now + 7_777)) }
+        #expect(machine.optimizedRegions == stepped.optimizedRegions)
+        #expect(machine.passes == stepped.passes && machine.nextDue == stepped.nextDue)
+        #expect(
+            (0..<machine.regionCount).allSatisfy {
+                machine.assignedPages(ofRegion: $0) == stepped.assignedPages(ofRegion: $0)
+            }
+        )
+        #expect(guests.allSatisfy { machine.guest($0) == stepped.guest($0) })
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    @Test func memoryThatIsNoWholeFrame() throws {
+        var machine = try machine()
+        let id = try machine.makeGuest("odd", bytes: 2 << 21 + 3 << 12)
+        try machine.perform(.startGuest(id), at: machine.now)
+        // Frame 0 is HV-fixed in part, frame 1 holds the context page.
+        let first = machine.rmpEntry(PFN(2 * 512))
+        #expect(first == RMPEntry(assigned: true, pageSize: .size2M, gpa: GPA(0), asid: 1))
+        #expect(machine.rmpEntry(PFN(3 * 512))?.gpa == GPA(1 << 21))
+        #expect(machine.rmpEntry(PFN(4 * 512 + 2)) == RMPEntry(assigned: true, gpa: GPA(2 << 21 + 2 << 12), asid: 1))
+        #expect(machine.rmpEntry(PFN(4 * 512 + 3)) == RMPEntry())
+        #expect(machine.rmpEntry(PFN(512)) == RMPEntry(assigned: true, immutable: true, vmsa: true))
+        try machine.perform(.stopGuest(id), at: machine.now)
+        #expect(machine.rmpEntry(PFN(512)) == RMPEntry())
+        let start = machine.now
+        machine.runToIdle()
+        #expect(
+            machine.now == start + 2 * machine.configuration.costs.share2M + 3 * machine.configuration.costs.share4K
+        )
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    @Test func refusals() throws {
+        var machine = try machine()
+        func refusal(_ command: Command) -> CommandError? {
+            do {
+                try machine.perform(command, at: machine.now)
+                return nil
+            } catch { return error }
+        }
+        let id = try machine.makeGuest("vm", bytes: 0)
+        #expect(refusal(.createGuest(name: Array("vm".utf8))) == .exists(Array("vm".utf8)))
+        for name in [[], [UInt8](repeating: 65, count: 256), [65, 0], [47]] {
+            #expect(refusal(.createGuest(name: name)) == .invalid(.name))
+        }
+        #expect(refusal(.startGuest(id)) == .invalid(.noMemorySet))
+        #expect(refusal(.setGuestMemory(id, bytes: 4097)) == .invalid(.memoryGranularity(4097)))
+        let tooMuch = 64 << 30 + 4096 as UInt64
+        #expect(refusal(.setGuestMemory(id, bytes: tooMuch)) == .noMemory(requested: tooMuch, available: 64 << 30))
+        #expect(refusal(.setGuestMemory(id, bytes: 64 << 30)) == nil)
+        guard case .noMemory(64 << 30, let available) = refusal(.startGuest(id)) else {
+            Issue.record("64 GB cannot all be free")
+            return
+        }
+        // Not free: 1 HV-fixed frame, 1 with the head, 128 of table, 1 TMR, 1 with command buffers, 1 for the context.
+        #expect(available == 64 << 30 - 133 << 21)
+        #expect(machine.guest(id)?.state == .stopped && InvariantChecker.violations(in: machine) == [])
+        #expect(refusal(.setGuestMemory(id, bytes: available)) == nil)
+        #expect(refusal(.startGuest(id)) == nil)
+        #expect(machine.optimizedRegions == [])
+        #expect(refusal(.startGuest(id)) == nil)
+        #expect(refusal(.setGuestMemory(id, bytes: 4096)) == .busy(.guestRunning))
+        #expect(refusal(.setGuestPageSize(id, .size4K)) == .busy(.guestRunning))
+        let other = try machine.makeGuest("other", bytes: 4096)
+        #expect(refusal(.startGuest(other)) == .noMemory(requested: 4096, available: 0))
+        #expect(refusal(.stopGuest(id)) == nil)
+        #expect(refusal(.stopGuest(id)) == nil)
+        #expect(refusal(.startGuest(id)) == .busy(.guestEnding))
+        #expect(refusal(.setGuestMemory(id, bytes: 4096)) == .busy(.guestEnding))
+        #expect(refusal(.stopGuest(other)) == nil)
+        let nobody = GuestID(99)
+        for command: Command in [
+            .startGuest(nobody), .stopGuest(nobody), .removeGuest(nobody), .setGuestMemory(nobody, bytes: 0),
+            .setGuestPageSize(nobody, .size4K),
+        ] { #expect(refusal(command) == .noSuchGuest(nobody)) }
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    @Test func removalFreesTheNameAtOnce() throws {
+        var machine = try machine()
+        let id = try machine.makeGuest("vm", bytes: 1 << 30)
+        try machine.perform(.startGuest(id), at: machine.now)
+        try machine.perform(.removeGuest(id), at: machine.now)
+        #expect(machine.guest(id) == nil && machine.guestIDs == [] && machine.guestID(named: Array("vm".utf8)) == nil)
+        #expect(throws: CommandError.noSuchGuest(id)) { try machine.perform(.removeGuest(id), at: machine.now) }
+        let next = try machine.makeGuest("vm", bytes: 1 << 30)
+        #expect(next != id && machine.guestID(named: Array("vm".utf8)) == next)
+        try machine.perform(.startGuest(next), at: machine.now)
+        // The first guest's pages are still there, and so is its ASID.
+        #expect(
+            machine.guest(next)?.asid == 2 && machine.blockers(ofRegion: 0).contains { $0.owner == .guest(asid: 1, id) }
+        )
+        #expect(InvariantChecker.violations(in: machine) == [])
+        machine.runToIdle()
+        #expect(InvariantChecker.violations(in: machine) == [])
+        #expect(machine.blockers(ofRegion: 0).allSatisfy { $0.owner != .guest(asid: 1, id) })
+        try machine.perform(.removeGuest(next), at: machine.now)
+        machine.runToIdle()
+        #expect(machine.assignedPages(ofRegion: 1) == 0 && InvariantChecker.violations(in: machine) == [])
+        let idle = try machine.makeGuest("idle", bytes: 4096)
+        try machine.perform(.removeGuest(idle), at: machine.now)
+        #expect(machine.guest(idle) == nil && machine.nextDue == nil)
+    }
+
+    @Test func allASIDs() throws {
+        var machine = try machine(cpus: 2, gigabytes: 8)
+        var ids: [GuestID] = []
+        for number in 0..<1007 { ids.append(try machine.makeGuest("vm\(number)", bytes: 4096)) }
+        for id in ids.dropLast() { try machine.perform(.startGuest(id), at: machine.now) }
+        #expect(machine.guest(ids[1005])?.asid == 1006)
+        #expect(throws: CommandError.noASID) { try machine.perform(.startGuest(ids[1006]), at: machine.now) }
+        try machine.perform(.stopGuest(ids[4]), at: machine.now)
+        machine.runToIdle()
+        try machine.perform(.startGuest(ids[1006]), at: machine.now)
+        #expect(machine.guest(ids[1006])?.asid == 5)
+        #expect(InvariantChecker.violations(in: machine) == [])
+        for id in ids { try machine.perform(.removeGuest(id), at: machine.now) }
+        machine.runToIdle()
+        #expect(machine.guestIDs.isEmpty && InvariantChecker.violations(in: machine) == [])
+        #expect(machine.assignedPages(ofRegion: 1) == 0)
+    }
+
+    /// What a client does to pages by hand must neither break a launch nor a teardown.
+    @Test func pagesChangedByHand() throws {
+        var machine = try machine()
+        #expect(machine.code(.rmpupdate(SPA(2 << 21 + 0x5000), .init(assigned: true))) == .success)
+        let id = try machine.makeGuest("vm", bytes: 8 << 21)
+        try machine.perform(.startGuest(id), at: machine.now)
+        #expect(machine.rmpEntry(PFN(2 * 512)) == RMPEntry())
+        #expect(machine.rmpEntry(PFN(3 * 512))?.asid == 1)
+        #expect(machine.code(.psmash(SPA(4 << 21))) == .success)
+        #expect(machine.code(.rmpupdate(SPA(4 << 21 + 0x3000), .init(assigned: true, immutable: true))) == .success)
+        #expect(machine.code(.rmpupdate(SPA(4 << 21 + 0x4000), .init())) == .success)
+        #expect(machine.code(.psmash(SPA(5 << 21))) == .success)
+        try machine.perform(.stopGuest(id), at: machine.now)
+        machine.runToIdle()
+        #expect(machine.guest(id)?.state == .stopped)
+        #expect(machine.rmpEntry(PFN(4 * 512 + 3)) == RMPEntry(assigned: true, immutable: true))
+        #expect(machine.assignedPages(ofRegion: 0) == 5 + 65_536 + 2)
+        #expect(machine.blockers(ofRegion: 0).contains(Blocker(owner: .leaked, pages: 1)))
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    @Test func blockersByHand() throws {
+        var machine = try machine()
+        #expect(machine.code(.rmpupdate(freeSPA, .init(assigned: true, asid: 77))) == .success)
+        #expect(machine.blockers(ofRegion: freeRegion) == [Blocker(owner: .guest(asid: 77, nil), pages: 1)])
+    }
+
+    @Test func errorsHaveSentences() {
+        let errors: [CommandError] = [
+            .busy(.guestRunning), .busy(.guestEnding), .invalid(.name), .invalid(.memoryGranularity(5)),
+            .invalid(.noMemorySet), .invalid(.cpu(3)), .noMemory(requested: 1, available: 0), .noASID,
+            .tooManyGuests(limit: 2), .exists([65]), .noSuchGuest(GuestID(3)), .rmp(.failInUse),
+            .fault(.undefinedOpcode),
+        ]
+        #expect(Set(errors.map(\.description)).count == errors.count)
+        #expect(CommandError.rmp(.failOverlap).description.contains("FAIL_OVERLAP (4)"))
+    }
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// Long random sequences: the machine against the reference model, runs against single updates, and everything at once
+// against the invariants. RMPFS_TEST_SEED repeats a run.
+
+import Testing
+
+@testable import RMPModel
+
+@Suite struct PropertyTests {
+    /// Few frames, pages, ASIDs and GPAs, so that commands meet: a frame becomes whole, mixed, wide and whole again.
+    private static func update(_ random: inout Random, _ spa: UInt64) -> RMPUpdateInput {
+        let index = spa >> 12 & 511
+        let gpa: UInt64 =
+            switch random.next() % 8 {
+            case 0: 0
+            case 1: random.next()
+            default: 0x4000_0000 + index << 12
+            }
+        let assigned = !random.chance(3)
+        return RMPUpdateInput(
+            gpa: GPA(gpa),
+            assigned: assigned,
+            pageSize: random.chance(6) ? .size2M : .size4K,
+            immutable: random.chance(2_000),
+            asid: assigned || random.chance(20) ? UInt32(random.next() % 3) : 0
+        )
+    }
+
+    private static func address(_ random: inout Random) -> UInt64 {
+        if random.chance(200) { return random.next() }
+        if random.chance(50) { return random.next() % (3 << 30) }
+        let frames: [UInt64] = [0, 1, 67, 68, 513, 514, 600, 1023]
+        let frame = frames[Int(random.next() % 8)] << 21
+        let pages: UInt64 = random.chance(4) ? 512 : 6
+        return random.chance(5) ? frame : frame + (random.next() % pages) << 12
+    }
+
+    @Test func machineAgainstReference() throws {
+        var random = Random(seed: testSeed)
+        var machine = try machine(cpus: 6, gigabytes: 2)
+        var reference = ReferenceModel(copying: machine)
+        let commands = 120_000
+        var codes: [RMPCode: Int] = [:]
+        for number in 0..<commands {
+            let spa = Self.address(&random)
+            switch random.next() % 64 {
+            case 0..<48:
+                let input = Self.update(&random, spa)
+                let code = reference.rmpupdate(spa, input)
+                codes[code, default: 0] += 1
+                try #require(machine.code(.rmpupdate(SPA(spa), input)) == code, "seed \(testSeed), command \(number)")
+            case 48..<53:
+                let code = reference.psmash(spa)
+                try #require(machine.code(.psmash(SPA(spa))) == code, "seed \(testSeed), command \(number)")
+            case 53:
+                let cpu = Int(random.next() % 6)
+                let function = random.next() % 2
+                let carry = reference.rmpopt(core: cpu % 3, spa, function: function)
+                let result = try machine.perform(.rmpopt(cpu: cpu, SPA(spa), function: function), at: 0)
+                try #require(result == .carry(carry), "seed \(testSeed), command \(number)")
+            default:
+                let output = try? machine.rmpread(SPA(spa))
+                try #require(output == reference.rmpread(spa), "seed \(testSeed), command \(number)")
+            }
+            if number.isMultiple(of: 4_000) {
+                let violations = InvariantChecker.violations(in: machine)
+                try #require(violations == [], "seed \(testSeed), command \(number)")
+            }
+        }
+        for pfn in 0..<UInt64(2 << 18) where machine.rmpEntry(PFN(pfn)) != reference.entry(pfn) {
+            Issue.record("seed \(testSeed): page \(pfn) differs")
+            break
+        }
+        // A sequence that met no refusal would have tested little.
+        for code in [RMPCode.success, .failInput, .failPermission, .failOverlap] {
+            #expect(codes[code, default: 0] > 50, "seed \(testSeed): \(code)")
+        }
+    }
+
+    /// The bulk path must leave behind what 512 single updates do, and answer the same.
+    @Test func runsAgainstSingleUpdates() throws {
+        var random = Random(seed: testSeed)
+        for round in 0..<150 {
+            var bulk = RMP(regionCount: 1)
+            let frame = Int(random.next() % 512)
+            let base = UInt64(frame) << 21
+            for _ in 0..<Int(random.next() % 4) {
+                let spa = base + (random.chance(2) ? 0 : random.next() % 512 << 12)
+                _ = bulk.update(spa, Self.update(&random, spa))
+            }
+            if random.chance(8) { bulk.setEntry(frame: frame, index: 300, .hypervisorFixed) }
+            var single = bulk
+            var input = Self.update(&random, base)
+            if round.isMultiple(of: 50) { input.asid = 5000 }
+            let code = bulk.updateFrame(frame, input)
+            var expected = RMPCode.success
+            if input.pageSize == .size2M {
+                expected = single.update(base, input)
+            } else {
+                for page in 0..<512 as Range<UInt64> where expected == .success {
+                    var next = input
+                    if input.asid != 0 { next.gpa = GPA(input.gpa.rawValue &+ page << 12) }
+                    expected = single.update(base + page << 12, next)
+                }
+            }
+            try #require(code == expected, "seed \(testSeed), round \(round)")
+            for index in 0..<512 {
+                let same = bulk.entry(frame: frame, index: index) == single.entry(frame: frame, index: index)
+                try #require(same, "seed \(testSeed), round \(round), page \(index)")
+            }
+            try #require(bulk.assignedPages == single.assignedPages && bulk.assignedFrames == single.assignedFrames)
+            try #require(bulk.mixedFrameCount == single.mixedFrameCount, "seed \(testSeed), round \(round)")
+        }
+    }
+
+    /// Through every form of a mixed frame: palette, its growth, wide, and back.
+    @Test func mixedFramesChangeForm() {
+        var rmp = RMP(regionCount: 1)
+        var expected = [EntryWord](repeating: .hypervisor, count: 512)
+        func set(_ index: Int, _ entry: RMPEntry) {
+            rmp.setEntry(frame: 9, index: index, entry.word)
+            expected[index] = entry.word
+        }
+        func check() {
+            #expect((0..<512).allSatisfy { rmp.entry(frame: 9, index: $0) == expected[$0] })
+            #expect(rmp.assignedPages[0] == expected.count { $0.isAssigned })
+        }
+        for index in 0..<512 {
+            set(index, RMPEntry(assigned: true, gpa: GPA(UInt64(index * index) << 12), asid: 1))
+            if [0, 3, 4, 127, 255, 256, 257, 511].contains(index) { check() }
+        }
+        #expect(rmp.mixedFrameCount == 1)
+        for index in 0..<511 {
+            set(index, RMPEntry(assigned: true, gpa: GPA(UInt64(index) << 12), asid: 2))
+            if [100, 382, 383, 384, 385, 510].contains(index) { check() }
+        }
+        #expect(rmp.mixedFrameCount == 1)
+        set(511, RMPEntry(assigned: true, gpa: GPA(511 << 12), asid: 2))
+        check()
+        #expect(rmp.mixedFrameCount == 0)
+        for index in (0..<512).reversed() { set(index, RMPEntry()) }
+        check()
+        #expect(rmp.mixedFrameCount == 0)
+        rmp.compact(0)
+        #expect(rmp.uniformWord(ofRegion: 0) == .hypervisor)
+    }
+
+    /// What is stored must shrink again, not only read right.
+    @Test func storageShrinks() throws {
+        var frame = MixedFrame(rest: .hypervisor, value: .firmware, at: 0)
+        for index in 0..<512 { _ = frame.replace(index, with: RMPEntry(gpa: GPA(UInt64(index) << 12)).word) }
+        #expect(frame.words.count > 512)
+        for index in 0..<500 { _ = frame.replace(index, with: .hypervisor) }
+        #expect(frame.words.count < 300)
+
+        var machine = try machine()
+        let guest = try machine.makeGuest("vm", bytes: 4 << 30)
+        try machine.perform(.startGuest(guest), at: machine.now)
+        #expect(machine.platform.rmp.uniformWord(ofRegion: 2) == nil)
+        try machine.perform(.stopGuest(guest), at: machine.now)
+        machine.runToIdle()
+        #expect((1...3).allSatisfy { machine.platform.rmp.uniformWord(ofRegion: $0) == .hypervisor })
+    }
+
+    /// Guests, passes and updates by hand at random times.
+    @Test func everythingAtOnce() throws {
+        var random = Random(seed: testSeed)
+        var machine = try machine(cpus: 7, gigabytes: 6)
+        for number in 0..<6_000 {
+            let ids = machine.guestIDs
+            let id = ids.isEmpty ? GuestID(1) : ids[Int(random.next() % UInt64(ids.count))]
+            let command: Command =
+                switch random.next() % 16 {
+                case 0: .createGuest(name: [UInt8(65 + random.next() % 8)])
+                case 1, 2: .setGuestMemory(id, bytes: random.next() % (1 << 19) << 12)
+                case 3: .setGuestPageSize(id, random.chance(2) ? .size4K : .size2M)
+                case 4, 5, 6: .startGuest(id)
+                case 7, 8: .stopGuest(id)
+                case 9: .removeGuest(id)
+                case 10: .reoptimize
+                case 11: .psmash(SPA(random.next() % (6 << 30) & ~0x1f_ffff))
+                case 12: .rmpopt(cpu: Int(random.next() % 7), SPA(random.next() % (7 << 30)), function: 0)
+                default:
+                    .rmpupdate(
+                        SPA(random.next() % (6 << 30)),
+                        .init(gpa: GPA(random.next()), assigned: random.chance(2), immutable: random.chance(40))
+                    )
+                }
+            let time = machine.now + (random.chance(4) ? random.next() % 20_000_000 : random.next() % 20_000)
+            _ = try? machine.perform(command, at: time)
+            if number.isMultiple(of: 100) {
+                try #require(InvariantChecker.violations(in: machine) == [], "seed \(testSeed), command \(number)")
+            }
+        }
+        machine.runToIdle()
+        #expect(InvariantChecker.violations(in: machine) == [], "seed \(testSeed)")
+        #expect(machine.passes.count > 10, "seed \(testSeed)")
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each check of RMPUPDATE, PSMASH and RMPREAD, one table row or test a rule.
+
+import Testing
+
+@testable import RMPModel
+
+@Suite struct RMPUPDATETests {
+    static let privatePage = RMPUpdateInput(gpa: GPA(0x5000), assigned: true, asid: 3)
+    static let private2M = RMPUpdateInput(gpa: GPA(0x40_0000), assigned: true, pageSize: .size2M, asid: 3)
+    static let shared2M = RMPUpdateInput(pageSize: .size2M)
+
+    /// What must be done before, what is tried, and what it must answer.
+    struct Row: CustomTestStringConvertible {
+        var testDescription: String
+        var before: [(UInt64, RMPUpdateInput)] = []
+        var at: UInt64
+        var input: RMPUpdateInput
+        var code: RMPCode
+    }
+
+    static let rows = [
+        Row(testDescription: "assign", at: 0, input: privatePage, code: .success),
+        Row(testDescription: "assign 2 MB", at: 0, input: private2M, code: .success),
+        Row(testDescription: "1: 2 MB at an odd address", at: 0x1000, input: private2M, code: .failInput),
+        Row(testDescription: "bits 11:0 do not count", at: 0xfff, input: private2M, code: .success),
+        Row(testDescription: "2: unassigned and immutable", at: 0, input: .init(immutable: true), code: .failInput),
+        Row(testDescription: "2: unassigned with an ASID", at: 0, input: .init(asid: 1), code: .failInput),
+        Row(
+            testDescription: "an ASID that no entry holds",
+            at: 0,
+            input: .init(assigned: true, asid: 1024),
+            code: .failInput
+        ),
+        Row(testDescription: "the largest ASID", at: 0, input: .init(assigned: true, asid: 1023), code: .success),
+        Row(testDescription: "3: beyond the RMP", at: 64 << 30, input: privatePage, code: .failInput),
+        Row(testDescription: "3: the last address of all", at: .max, input: privatePage, code: .failInput),
+        Row(
+            testDescription: "4: immutable",
+            before: [(0, .init(assigned: true, immutable: true))],
+            at: 0,
+            input: .init(),
+            code: .failPermission
+        ),
+        Row(
+            testDescription: "2 comes before 4",
+            before: [(0, .init(assigned: true, immutable: true))],
+            at: 0,
+            input: .init(asid: 1),
+            code: .failInput
+        ),
+        Row(
+            testDescription: "4 comes before 6",
+            before: [(0, .init(assigned: true, immutable: true))],
+            at: 0,
+            input: private2M,
+            code: .failPermission
+        ),
+        Row(
+            testDescription: "5: 4 KB over the first page of 2 MB",
+            before: [(0, private2M)],
+            at: 0,
+            input: .init(),
+            code: .failOverlap
+        ),
+        Row(
+            testDescription: "5: 4 KB inside 2 MB",
+            before: [(0, private2M)],
+            at: 0x7000,
+            input: .init(),
+            code: .failOverlap
+        ),
+        Row(
+            testDescription: "6: 2 MB over an assigned page",
+            before: [(0x7000, privatePage)],
+            at: 0,
+            input: private2M,
+            code: .failOverlap
+        ),
+        Row(
+            testDescription: "6: the same to unassign",
+            before: [(0x7000, privatePage)],
+            at: 0,
+            input: shared2M,
+            code: .failOverlap
+        ),
+        Row(
+            testDescription: "2 MB back in one update",
+            before: [(0, private2M)],
+            at: 0,
+            input: shared2M,
+            code: .success
+        ),
+        Row(testDescription: "2 MB over 2 MB", before: [(0, private2M)], at: 0, input: private2M, code: .success),
+        Row(
+            testDescription: "an assigned page again",
+            before: [(0x7000, privatePage)],
+            at: 0x7000,
+            input: .init(assigned: true, asid: 9),
+            code: .success
+        ),
+    ]
+
+    @Test(arguments: rows) func order(_ row: Row) throws {
+        var machine = try machine()
+        // Addresses of small value are meant relative to a free region.
+        let base = row.at < 1 << 30 ? freeSPA.rawValue : 0
+        for (at, input) in row.before { #expect(machine.code(.rmpupdate(SPA(base + at), input)) == .success) }
+        let entry = machine.rmpEntry(SPA(base &+ row.at).pfn)
+        #expect(machine.code(.rmpupdate(SPA(base &+ row.at), row.input)) == row.code)
+        if row.code != .success { #expect(machine.rmpEntry(SPA(base &+ row.at).pfn) == entry) }
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    @Test func whatIsWritten() throws {
+        var machine = try machine()
+        #expect(machine.code(.rmpupdate(freeSPA, Self.privatePage)) == .success)
+        #expect(machine.rmpEntry(freeSPA.pfn) == RMPEntry(assigned: true, gpa: GPA(0x5000), asid: 3))
+        #expect(machine.code(.rmpupdate(freeSPA, .init())) == .success)
+        #expect(machine.rmpEntry(freeSPA.pfn) == RMPEntry())
+        #expect(machine.code(.rmpupdate(freeSPA, Self.private2M)) == .success)
+        let entry = RMPEntry(assigned: true, pageSize: .size2M, gpa: GPA(0x40_0000), asid: 3)
+        #expect(machine.rmpEntry(freeSPA.pfn) == entry)
+        #expect(machine.rmpEntry(PFN(freeSPA.pfn.rawValue + 511)) == RMPEntry(assigned: true))
+        #expect(machine.assignedPages(ofRegion: freeRegion) == 512)
+        #expect(machine.code(.rmpupdate(freeSPA, .init(gpa: GPA(0x9000), pageSize: .size2M))) == .success)
+        #expect(machine.rmpEntry(freeSPA.pfn) == RMPEntry(gpa: GPA(0x9000)))
+        #expect(machine.rmpEntry(PFN(freeSPA.pfn.rawValue + 1)) == RMPEntry())
+        #expect(machine.assignedPages(ofRegion: freeRegion) == 0)
+    }
+
+    @Test func hvFixedPagesAreNeverAssigned() throws {
+        var machine = try machine()
+        #expect(machine.rmpEntry(PFN(0)) == RMPEntry(immutable: true))
+        #expect(machine.rmpEntry(PFN(0x9f)) == RMPEntry())
+        #expect(machine.rmpEntry(PFN(0xa0)) == RMPEntry(immutable: true))
+        #expect(machine.rmpEntry(PFN(0xff)) == RMPEntry(immutable: true))
+        #expect(machine.rmpEntry(PFN(0x100)) == RMPEntry())
+        #expect(machine.code(.rmpupdate(SPA(0), Self.privatePage)) == .failPermission)
+        #expect(machine.code(.rmpupdate(SPA(0xa_0000), Self.privatePage)) == .failPermission)
+        #expect(machine.code(.rmpupdate(SPA(0x9_f000), Self.privatePage)) == .success)
+    }
+
+    @Test func immutableInsideTwoMegabytes() {
+        var rmp = RMP(regionCount: 1)
+        rmp.setEntry(frame: 3, index: 5, .hypervisorFixed)
+        #expect(rmp.update(3 << 21, Self.private2M) == .failPermission)
+        rmp.setEntry(frame: 3, index: 6, RMPEntry(assigned: true).word)
+        #expect(rmp.update(3 << 21, Self.private2M) == .failOverlap)
+    }
+
+    @Test func lockedEntriesAreInUse() {
+        var rmp = RMP(regionCount: 1)
+        rmp.setEntry(frame: 3, index: 5, RMPEntry(assigned: true, locked: true).word)
+        #expect(rmp.update(3 << 21 + 5 << 12, .init()) == .failInUse)
+        rmp.setEntry(frame: 3, index: 5, .firmware)
+        #expect(rmp.update(3 << 21 + 5 << 12, .init()) == .failPermission)
+        rmp.setFrame(4, RMPEntry(assigned: true, pageSize: .size2M, locked: true).word)
+        #expect(rmp.smash(4 << 21) == .failInUse)
+        rmp.setFrame(4, RMPEntry(assigned: true, pageSize: .size2M, immutable: true).word)
+        #expect(rmp.smash(4 << 21) == .failPermission)
+    }
+
+    @Test func vmsaAndValidatedAreCleared() {
+        var rmp = RMP(regionCount: 1)
+        rmp.setEntry(frame: 0, index: 1, RMPEntry(assigned: true, asid: 4, vmsa: true, validated: true).word)
+        #expect(rmp.update(0x1000, .init(assigned: true, asid: 4)) == .success)
+        #expect(rmp.entry(frame: 0, index: 1) == RMPEntry(assigned: true, asid: 4).word)
+    }
+
+    @Test func psmash() throws {
+        var machine = try machine()
+        #expect(machine.code(.psmash(freeSPA)) == .failInput)
+        #expect(machine.code(.rmpupdate(freeSPA, Self.private2M)) == .success)
+        #expect(machine.code(.psmash(SPA(freeSPA.rawValue + 0x1000))) == .failInput)
+        #expect(machine.code(.psmash(SPA(64 << 30))) == .failInput)
+        #expect(machine.code(.psmash(SPA(.max))) == .failInput)
+        #expect(machine.code(.psmash(freeSPA)) == .success)
+        for page in [0, 1, 200, 511] as [UInt64] {
+            let entry = RMPEntry(assigned: true, gpa: GPA(0x40_0000 + page << 12), asid: 3)
+            #expect(machine.rmpEntry(PFN(freeSPA.pfn.rawValue + page)) == entry)
+        }
+        #expect(machine.code(.psmash(freeSPA)) == .failInput)
+        #expect(machine.code(.rmpupdate(SPA(freeSPA.rawValue + 0x3000), .init())) == .success)
+        #expect(machine.assignedPages(ofRegion: freeRegion) == 511)
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    @Test func rmpread() throws {
+        var machine = try machine()
+        #expect(throws: RMPCode.failInput) { try machine.rmpread(SPA(64 << 30)) }
+        #expect(try machine.rmpread(freeSPA).hugePageRegionStatus == false)
+        #expect(machine.code(.rmpupdate(SPA(freeSPA.rawValue + 0x1000), Self.privatePage)) == .success)
+        let first = try machine.rmpread(freeSPA)
+        #expect(first.hugePageRegionStatus && !first.assigned)
+        let page = try machine.rmpread(SPA(freeSPA.rawValue + 0x1abc))
+        #expect(!page.hugePageRegionStatus && page.assigned && page.asid == 3 && page.gpa == GPA(0x5000))
+        #expect(machine.rawRMPEntry(freeSPA.pfn) == 1 << 3)
+        #expect(machine.rawRMPEntry(PFN(freeSPA.pfn.rawValue + 1)) == 3 << 51 | 0x5000 | 1)
+        #expect(machine.rawRMPEntry(PFN(.max)) == nil)
+    }
+}
