@@ -92,7 +92,7 @@ public class File: Node, @unchecked Sendable {
     fileprivate func close() {
         metadata.withLock { data in
             data.openCount -= 1
-            if data.openCount == 0 && !rules.truncatedSizeLasts { data.truncatedSize = nil }
+            if data.openCount == 0 && rules.makesFilesAnew { data.truncatedSize = nil }
         }
     }
 

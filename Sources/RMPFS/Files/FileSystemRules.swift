@@ -7,22 +7,22 @@
 public struct FileSystemRules: Sendable, Hashable {
     /// The size in bytes that stat(2) gives for a file whose size nobody changed.
     public let fileSize: UInt64
-    /// Whether a size set by truncate(2) or O_TRUNC stays after the last close. configfs makes a new inode for each
-    /// lookup, so there it does not.
-    public let truncatedSizeLasts: Bool
+    /// Whether each lookup of a file makes an inode anew. A size set by truncate(2) or O_TRUNC then lasts only while
+    /// the inode is in use, and no name is remembered.
+    public let makesFilesAnew: Bool
     /// What fsync(2) of a folder gives; nil for success.
     public let directorySync: Errno?
 
     /// fs/configfs: attributes are one page; a folder has no fsync method.
     public static let configfs = FileSystemRules(
         fileSize: 4096,
-        truncatedSizeLasts: false,
+        makesFilesAnew: true,
         directorySync: .invalid
     )
     /// fs/debugfs: sizes are 0; folders take the simple_dir_operations with an fsync that does nothing.
     public static let debugfs = FileSystemRules(
         fileSize: 0,
-        truncatedSizeLasts: true,
+        makesFilesAnew: false,
         directorySync: nil
     )
 }

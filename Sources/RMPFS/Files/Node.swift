@@ -58,7 +58,7 @@ public class Node: @unchecked Sendable {
     /// close.
     var isFixed: Bool {
         guard lifetime.load(ordering: .acquiring) == .fixed else { return false }
-        return rules.truncatedSizeLasts || metadata.withLock { $0.truncatedSize == nil }
+        return !rules.makesFilesAnew || metadata.withLock { $0.truncatedSize == nil }
     }
 
     /// Moves the modification time to now.
@@ -81,7 +81,7 @@ public class Node: @unchecked Sendable {
             if let group = change.group { data.owner.group = group }
             if let accessed = change.accessed { data.accessed = accessed }
             if let modified = change.modified { data.modified = modified }
-            if let size = change.size, rules.truncatedSizeLasts || data.openCount > 0 { data.truncatedSize = size }
+            if let size = change.size, !rules.makesFilesAnew || data.openCount > 0 { data.truncatedSize = size }
             if change.movesChangeTime { data.changed = .now }
         }
     }

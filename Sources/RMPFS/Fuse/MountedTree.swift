@@ -30,8 +30,14 @@ enum Timeouts {
     /// Attributes that change by themselves.
     static let changing = 0.0
 
-    /// The name's timeout of a node: an item's names end with the item, open files of it or not.
-    static func name(of node: Node) -> Double { node.isItem ? changing : fixed }
+    /// The name's timeout of a node.
+    ///
+    /// An item's names end with the item, open files of it or not. An attribute is looked up each time, as in configfs:
+    /// sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which O_TRUNC, a write
+    /// or a short read through its page cache have changed, and only a lookup puts right.
+    static func name(of node: Node) -> Double {
+        node.isItem || node is File && node.rules.makesFilesAnew ? changing : fixed
+    }
     /// The attribute timeout of a node.
     static func attributes(of node: Node) -> Double { node.isFixed ? fixed : changing }
 }
