@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+# The programs that people read and write such files with, each against a mount. Root and ordinary users run the same
+# list.
+#
+# Two facts of the real kernel decide what some of them can do: an attribute says that it has 4,096 bytes, a file of
+# debugfs that it has none, whatever they hold. What tar, rsync, gzip and tail make of that here was compared with what
+# they make of sysfs and debugfs (Linux 6.18), and is the same.
+# shellcheck shell=bash
+# Names that lib.bash and the tests share with this file:
+# shellcheck disable=SC2034,SC2154
+
+# How many tests `run_clients` makes.
+client_count=84
+
+# --- What a client's script may use: M the mount, five files of it by name, E expected texts, W a folder to write to
+
+# Lets every pass end.
+settle() {
+    echo +10s >"$M/rmpsim/clock"
+    same 0 "$(cat "$M/rmpopt/reenable")"
+}
+
+# A pass is running: the write that was just made has arrived.
+running() {
+    same 1 "$(cat "$M/rmpopt/reenable")"
+    same "RMP optimization in progress: Yes" "$(cat "$M/rmpopt/action")"
+}
+
+idle() { same 0 "$(cat "$M/rmpopt/reenable")"; }
+
+same() {
+    [ "$1" = "$2" ] || { printf 'expected: %s\nactual:   %s\n' "$1" "$2" >&2; exit 1; }
+}
+
+# fails STATUS PATTERN COMMAND...: the exit status, and a message that matches the extended regular expression.
+fails() {
+    local wanted=$1 pattern=$2 status=0
+    shift 2
+    "$@" >"$W/said" 2>&1 || status=$?
+    [ "$status" = "$wanted" ] && grep -qE -- "$pattern" "$W/said" && return
+    printf '%s\nexit status %d, expected %d and a message like %s\n' "$*" "$status" "$wanted" "$pattern" >&2
+    cat "$W/said" >&2
+    exit 1
+}
+export -f settle running idle same fails
+
+# client NAME SCRIPT: the script succeeds within its time, run as the user whose turn it is.
+client() {
+    check "$1" limit 30 "${as[@]}" bash -euo pipefail -c "cd \"\$W\"; $2"
+}
+
+# client_of_sendfile NAME SCRIPT: as client, for one that reads a file of debugfs by sendfile(2). The real kernel's
+# files refuse that (EINVAL), and the client goes on with read(2). From Linux 6.5 on FUSE has no say: a file that tells a
+# size of 0 reads as empty.
+client_of_sendfile() {
+    if "${as[@]}" python3 -c 'import os, sys
+source, sink = os.open(sys.argv[1], os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
+sys.exit(os.sendfile(sink, source, 0, 100) == 0)' "$cpu0"; then
+        client "$1" "$2"
+    else
+        skip "$1" "this kernel's sendfile(2) takes a FUSE file of size 0 for empty"
+    fi
+}
+
+# writes NAME SCRIPT: the script starts a pass by its one write.
+writes() {
+    client "$1 starts a pass" "settle; $2
+        running; settle"
+}
+
+# The texts of the default machine, made without asking it: 16 CPUs, 64 GB, everything optimized but region 0, which
+# holds the RMP, and region 4, which holds pages of firmware; one line more than there are regions.
+write_expected_texts() {
+    local region
+    mkdir -p "$E"
+    for ((region = 0; region <= 64; region++)); do
+        case $region in 0 | 4 | 64) cpus=none ;; *) cpus=0-15 ;; esac
+        printf 'Memory @%3dGB: CPU(s): %s\n' "$region" "$cpus"
+    done >"$E/table"
+    for ((region = 0; region < 64; region++)); do
+        case $region in 0 | 4) word=checked ;; *) word=optimized ;; esac
+        printf 'Memory @%3dGB: %s\n' "$region" "$word"
+    done >"$E/cpu0"
+    printf 'RMP optimization in progress: No\n' >"$E/action"
+    printf '[RMPOPT]\n\necho 1 > action to perform RMP optimization.\n' >"$E/description"
+    printf '1\n' >"$E/one"
+    printf 1 >"$E/bare-one"
+}
+
+# run_clients: mounts a host whose time stands still and runs the list.
+run_clients() {
+    E=$work/expected W=$work/scratch
+    mount_host clients --pace 0
+    write_expected_texts
+    mkdir -p "$W"
+    if [ "${#as[@]}" -gt 0 ]; then chown "$user:$group" "$W"; fi
+    table=$M/debug/rmpopt/rmpopt-table cpu0=$M/debug/rmpopt/cpu0
+    action=$M/rmpopt/action reenable=$M/rmpopt/reenable description=$M/rmpopt/description
+    export M E W table cpu0 action reenable description
+    reading_clients
+    searching_clients
+    copying_clients
+    writing_clients
+    language_clients
+    busybox_clients
+}
+
+reading_clients() {
+    # shellcheck disable=SC2016
+    {
+        client 'cat: the table' 'cat "$table" | cmp - "$E/table"'
+        client 'cat: a CPU' 'cat "$cpu0" | cmp - "$E/cpu0"'
+        client 'cat: attributes' 'cat "$action" "$description" | cmp - <(cat "$E/action" "$E/description")'
+        client 'shell: read a line' 'read -r line <"$action"; same "RMP optimization in progress: No" "$line"'
+        client 'shell: $(<file)' 'same "$(<"$E/table")" "$(<"$table")"'
+        client 'shell: mapfile' 'mapfile -t lines <"$table"; same 65 "${#lines[@]}"'
+        client 'head -c: a part' 'head -c 100 "$table" | cmp - <(head -c 100 "$E/table")'
+        client 'head -c 1: an attribute' 'same R "$(head -c 1 "$action")"'
+        client 'head -n' 'head -n 3 "$cpu0" | cmp - <(head -n 3 "$E/cpu0")'
+        client 'tail -n' 'tail -n 3 "$table" | cmp - <(tail -n 3 "$E/table")'
+        client 'tail -n +N' 'tail -n +60 "$cpu0" | cmp - <(tail -n +60 "$E/cpu0")'
+        client 'tail -c' 'tail -c 30 "$table" | cmp - <(tail -c 30 "$E/table")'
+        client 'tail -f: an attribute, until killed' '
+            status=0; timeout -k 2 0.7 tail -f "$action" >followed || status=$?
+            same 124 "$status"; cmp followed "$E/action"'
+        client 'tail -f: the table, until killed' '
+            status=0; timeout -k 2 0.7 tail -n 2 -f "$table" >followed 2>said || status=$?
+            same 124 "$status"; head -n 2 followed | cmp - <(tail -n 2 "$E/table")'
+        client 'dd: bs=1' 'dd if="$action" bs=1 status=none | cmp - "$E/action"'
+        client 'dd: bs=4096' 'dd if="$table" bs=4096 status=none | cmp - "$E/table"'
+        client 'dd: skip and count' '
+            dd if="$table" bs=28 skip=2 count=3 status=none | cmp - <(head -c 140 "$E/table" | tail -c 84)'
+        client 'dd: iflag=skip_bytes in an attribute' '
+            dd if="$action" bs=64 skip=4 iflag=skip_bytes status=none | cmp - <(tail -c +5 "$E/action")'
+        client 'less into a pipe' 'less "$table" | cmp - "$E/table"'
+        client 'less on a terminal' '
+            script -qec "TERM=xterm less -F -X \"$action\"" /dev/null </dev/null >screen
+            grep -q "RMP optimization in progress: No" screen'
+        client 'wc, sort, tac, sed, awk, od' '
+            same 1820 "$(wc -c <"$table")"; same 65 "$(wc -l <"$table")"
+            sort -r "$cpu0" | cmp - <(sort -r "$E/cpu0")
+            tac "$table" | cmp - <(tac "$E/table")
+            same "Memory @ 63GB: optimized" "$(sed -n "\$p" "$cpu0")"
+            same 62 "$(awk "/optimized/ { n++ } END { print n }" "$cpu0")"
+            same "$(od -c "$E/cpu0")" "$(od -c "$cpu0")"'
+        client 'sha256sum, cmp, diff' '
+            same "$(sha256sum <"$E/table")" "$(sha256sum <"$table")"
+            cmp "$table" "$E/table"
+            diff "$cpu0" "$E/cpu0"'
+        client 'gzip: the text, and its warning of a size that changed' '
+            fails 0 "file size changed while zipping" bash -c "gzip -c \"\$1\" >table.gz" - "$table"
+            gzip -dc table.gz | cmp - "$E/table"'
+    }
+}
+
+searching_clients() {
+    # shellcheck disable=SC2016
+    {
+        client 'grep: count in one file' 'same 62 "$(grep -c "CPU(s): 0-15" "$table")"'
+        client 'grep -r: over the whole tree' '
+            grep -rl "Memory @ 63GB: optimized" "$M" | sort >found
+            for cpu in {0..15}; do echo "$M/debug/rmpopt/cpu$cpu"; done | sort | cmp - found'
+        client 'grep -r: the attributes' '
+            grep -r optimization "$M/rmpopt" | sort >found
+            printf "%s:%s\n" "$action" "RMP optimization in progress: No" \
+                "$description" "echo 1 > action to perform RMP optimization." | sort | cmp - found'
+        client 'find: every folder' '
+            (cd "$M" && find . -type d) | sort >found
+            printf "%s\n" . ./debug ./debug/rmpopt ./rmpopt ./rmpsim ./rmpsim/guests | cmp - found'
+        client 'find -type f' 'same 21 "$(find "$M" -type f | wc -l)"'
+        client 'find -size' '
+            same 17 "$(find "$M" -type f -size 0 | wc -l)"
+            same "$(find "$M/rmpopt" "$M/rmpsim/clock" -type f | sort)" "$(find "$M" -type f -size 4096c | sort)"'
+        client 'find -perm' '
+            same "action clock reenable" "$(find "$M" -type f -perm 0644 -printf "%f\n" | sort | xargs)"
+            same 18 "$(find "$M" -type f -perm 0444 | wc -l)"'
+        client 'find -exec cat' 'find "$M/debug" -type f -exec cat {} + | wc -l | { read -r n; same 1089 "$n"; }'
+        client 'find -delete is refused' '
+            fails 1 "cannot delete.*Operation not permitted" find "$M/rmpopt" -type f -delete
+            same 3 "$(find "$M/rmpopt" -type f | wc -l)"'
+        client 'ls -lR' '
+            ls -lR "$M" >found; same 21 "$(grep -c "^-r" found)"
+            grep -qE "^-rw-r--r-- +1 .* 4096 .* reenable$" found
+            grep -qE "^-r--r--r-- +1 .* 0 .* rmpopt-table$" found'
+        client 'stat' 'same "4096 644 1 regular file" "$(stat -c "%s %a %h %F" "$reenable")"'
+        client 'du' 'same 0 "$(du -s "$M" | cut -f 1)"'
+    }
+}
+
+copying_clients() {
+    # shellcheck disable=SC2016
+    {
+        client 'cp: out of the mount' 'cp "$table" copy; cmp copy "$E/table"; rm copy'
+        client 'cp -r: a folder out of the mount' '
+            cp -r "$M/debug" copies; same 17 "$(ls copies/rmpopt | wc -l)"
+            cmp copies/rmpopt/rmpopt-table "$E/table"; cmp copies/rmpopt/cpu0 "$E/cpu0"; rm -r copies'
+        client 'cp -a: mode and text' '
+            cp -a "$reenable" copy; same "644 2" "$(stat -c "%a %s" copy)"; rm copy'
+        client 'tar: attributes are padded to 4,096 bytes, exit 1' '
+            fails 1 "action: File shrank by 4063 bytes; padding with zeros" tar -cf files.tar -C "$M" rmpopt
+            tar -xf files.tar; same 4096 "$(stat -c %s rmpopt/action)"
+            head -c 33 rmpopt/action | cmp - "$E/action"
+            same 0 "$(tail -c +34 rmpopt/action | tr -d "\0" | wc -c)"; rm -rf rmpopt files.tar'
+        client 'tar: files of debugfs are empty, exit 0' '
+            tar -cf files.tar -C "$M" debug
+            same 17 "$(tar -tvf files.tar | awk "/^-/ && \$3 == 0 { n++ } END { print n }")"; rm files.tar'
+        client 'rsync -a: attributes are discarded, exit 23' '
+            fails 23 "read errors mapping \".*/rmpopt/action\": No data available" rsync -a "$M/rmpopt/" copies
+            [ ! -e copies/action ]; rm -rf copies'
+        client 'rsync -a: files of debugfs are empty, exit 0' '
+            rsync -a "$M/debug/" copies
+            same 17 "$(find copies/rmpopt -type f -size 0 | wc -l)"; rm -rf copies'
+        client 'mv out of the mount copies, and cannot remove' '
+            fails 1 "cannot remove .*: Operation not permitted" mv "$action" moved; cmp moved "$E/action"; rm moved'
+        client 'install: the text as a program would get it' 'install -m 600 "$cpu0" copy; cmp copy "$E/cpu0"; rm copy'
+    }
+}
+
+writing_clients() {
+    # shellcheck disable=SC2016
+    {
+        writes 'echo' 'echo 1 >"$reenable"'
+        writes 'echo to action' 'echo 1 >"$action"'
+        writes 'printf without a newline' 'printf 1 >"$reenable"'
+        writes 'echo, appending' 'echo 1 >>"$reenable"'
+        writes 'tee' 'echo 1 | tee "$reenable" | cmp - "$E/one"'
+        writes 'tee -a to two files' 'echo 1 | tee -a "$action" "$reenable" >said'
+        writes 'cat into it' 'cat "$E/one" >"$reenable"'
+        writes 'cp into it' 'cp "$E/one" "$reenable"'
+        writes 'cp without a newline' 'cp "$E/bare-one" "$action"'
+        writes 'dd' 'dd if="$E/one" of="$reenable" status=none'
+        writes 'dd conv=notrunc bs=4096' 'dd if="$E/one" of="$reenable" bs=4096 conv=notrunc status=none'
+        writes 'dd bs=1, one byte' 'printf 1 | dd of="$reenable" bs=1 status=none'
+        writes 'dd bs=1: each byte is a value, the newline is none, but the 1' '
+            fails 1 "error writing .*: Invalid argument" dd if="$E/one" of="$reenable" bs=1 status=none'
+        writes 'dd seek: the offset is ignored' '
+            dd if="$E/one" of="$reenable" bs=1024 seek=1 conv=notrunc oflag=seek_bytes status=none'
+        writes 'rsync --inplace' 'rsync --inplace --no-times "$E/one" "$reenable"'
+        client 'echo 2 is refused, and nothing starts' '
+            settle; fails 1 "write error: Invalid argument" bash -c "echo 2 >\"\$1\"" - "$reenable"; idle'
+        client 'echo -n "" writes nothing' 'settle; echo -n "" >"$reenable"; idle'
+        client 'sed -i cannot make its file' '
+            fails 4 "couldn.t open temporary file" sed -i s/0/1/ "$reenable"; idle'
+        client 'touch' 'touch "$reenable"; same 4096 "$(stat -c %s "$reenable")"; idle'
+        client 'truncate stores nothing' 'settle; truncate -s 0 "$reenable"; idle'
+        client 'a read-only attribute' '
+            fails 1 "Permission denied" bash -c "echo 1 >\"\$1\"" - "$description"
+            cmp "$description" "$E/description"'
+    }
+}
+
+language_clients() {
+    # shellcheck disable=SC2016
+    {
+        client 'python: read, seek, read again' 'python3 - "$table" "$E/table" <<"END"
+import os, sys
+expected = open(sys.argv[2]).read()
+with open(sys.argv[1]) as file:
+    assert file.read() == expected
+    file.seek(28)
+    assert file.read() == expected[28:]
+    file.seek(0)
+    assert file.readline() == expected[:28]
+with open(sys.argv[1], "rb", buffering=0) as file:
+    assert os.pread(file.fileno(), 50, 100) == expected.encode()[100:150]
+    assert file.seek(1000) == 1000
+    assert file.read(64) == expected.encode()[1000:1064]
+END'
+        client 'python: shutil.copyfile of an attribute' '
+            python3 -c "import shutil, sys; shutil.copyfile(sys.argv[1], \"copy\")" "$action"; cmp copy "$E/action"'
+        client_of_sendfile 'python: shutil.copyfile of the table' '
+            python3 -c "import shutil, sys; shutil.copyfile(sys.argv[1], \"copy\")" "$table"; cmp copy "$E/table"'
+        writes 'python: write' 'python3 -c "import sys; open(sys.argv[1], \"w\").write(\"1\\n\")" "$reenable"'
+        writes 'python: pathlib' '
+            python3 -c "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(\"1\")" "$reenable"'
+        client 'python: a refused value is an error of write' '
+            settle
+            fails 1 "OSError: \[Errno 22\] Invalid argument" \
+                python3 -c "import sys; open(sys.argv[1], \"w\", buffering=1).write(\"no\\n\")" "$reenable"
+            idle'
+        client 'python: read, write and read on one descriptor' 'settle; python3 - "$reenable" <<"END"
+import os, sys
+descriptor = os.open(sys.argv[1], os.O_RDWR)
+assert os.read(descriptor, 100) == b"0\n"
+assert os.pwrite(descriptor, b"1", 0) == 1
+assert os.pread(descriptor, 100, 0) == b"1\n"
+END
+            running; settle'
+        client 'perl: read and seek' '
+            perl -e "open(F, q(<), shift) or die; local \$/; \$a = <F>; seek(F, 5, 0); \$b = <F>;
+                print \$a; die if substr(\$a, 5) ne \$b" "$table" | cmp - "$E/table"'
+        writes 'perl: write' 'perl -e "open(F, q(>), shift) or die; print F qq(1\\n); close(F) or die" "$reenable"'
+    }
+}
+
+busybox_clients() {
+    # shellcheck disable=SC2016
+    {
+        writes 'busybox ash: echo' 'busybox ash -c "echo 1 >\"\$1\"" - "$reenable"'
+        writes 'busybox dd' 'busybox dd if="$E/one" of="$reenable" 2>said'
+        writes 'busybox tee' 'echo 1 | busybox tee "$reenable" >said'
+        client 'busybox cat: an attribute' 'busybox cat "$action" | cmp - "$E/action"'
+        client_of_sendfile 'busybox cat: the table' 'busybox cat "$table" | cmp - "$E/table"'
+        client 'busybox head, tail, dd' '
+            busybox head -c 77 "$table" | cmp - <(head -c 77 "$E/table")
+            busybox head -n 5 "$cpu0" | cmp - <(head -n 5 "$E/cpu0")
+            busybox tail -n 5 "$table" | cmp - <(tail -n 5 "$E/table")
+            busybox tail -c 20 "$table" | cmp - <(tail -c 20 "$E/table")
+            busybox dd if="$table" bs=4096 2>said | cmp - "$E/table"'
+        client 'busybox cp: an attribute' 'busybox cp "$action" copy; cmp copy "$E/action"; rm copy'
+        client_of_sendfile 'busybox cp: the table' 'busybox cp "$table" copy; cmp copy "$E/table"; rm copy'
+        client 'busybox find and grep' '
+            same 21 "$(busybox find "$M" -type f | wc -l)"
+            same 17 "$(busybox grep -rl "@ 63GB" "$M" | wc -l)"
+            same 62 "$(busybox grep -c 0-15 "$table")"'
+        client 'busybox ash: read' '
+            line=$(busybox ash -c "read -r line <\"\$1\"; echo \"\$line\"" - "$action")
+            same "RMP optimization in progress: No" "$line"'
+    }
+}
