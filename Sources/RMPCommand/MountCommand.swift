@@ -6,6 +6,7 @@ import Glibc
 import Logging
 import RMPFS
 import RMPModel
+import Synchronization
 
 struct MountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -85,7 +86,7 @@ struct MountCommand: ParsableCommand {
     private func serve() throws {
         if isBackgroundProcess { BackgroundProcess.begin() }
         TerminationSignals.block()
-        let log = Logger(label: "rmpfs") { StreamLogHandler.standardError(label: $0) }
+        let log = Logger(label: "rmpfs") { _ in StandardErrorLog() }
         do {
             let options = try mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
@@ -96,17 +97,19 @@ struct MountCommand: ParsableCommand {
             let mount = try Mount(tree, at: point, options: options) {
                 if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
             }
+            let signal = Atomic<Int32>(0)
             do {
                 try TerminationSignals.watch { number in
-                    // First the end, then the word: the log may be a pipe that nobody reads.
+                    signal.store(number, ordering: .releasing)
                     mount.end()
-                    log.info("signal \(number): unmounted \(point.path)")
                 }
             } catch {
                 mount.end()
                 throw error
             }
             try mount.serve()
+            let number = signal.load(ordering: .acquiring)
+            log.info("\(number == 0 ? "" : "signal \(number): ")unmounted \(point.path)")
         } catch {
             StandardError.write("rmpfs: \(error)\n")
             throw ExitCode.failure

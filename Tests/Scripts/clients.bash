@@ -50,8 +50,8 @@ client() {
 }
 
 # client_of_sendfile NAME SCRIPT: as client, for one that reads a file of debugfs by sendfile(2). The real kernel's
-# files refuse that (EINVAL), and the client goes on with read(2). From Linux 6.5 on FUSE has no say: a file that tells a
-# size of 0 reads as empty.
+# files refuse that (EINVAL), and the client goes on with read(2). From Linux 6.5 on FUSE has no say: a file that tells
+# a size of 0 reads as empty.
 client_of_sendfile() {
     if "${as[@]}" python3 -c 'import os, sys
 source, sink = os.open(sys.argv[1], os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
