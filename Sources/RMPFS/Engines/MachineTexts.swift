@@ -44,8 +44,15 @@ struct MachineTexts: Sendable {
             return nil
         }
         let rendering = try Rendering(hidesLastRecordFromItself: true) { text, ends throws(Errno) in
+            // Most rows equal the one before: then its list is copied from the line before.
+            var last: (region: Int, list: Range<Int>)?
             for region in RegionTable.lines(from: 0, regions: machine.regionCount) {
-                RegionTable.line(region: region, cpus: cpuLists.text(ofRegion: region, in: machine), into: &text)
+                if let last, machine.hasEqualRows(region, last.region) {
+                    RegionTable.line(region: region, listAt: last.list, into: &text)
+                } else {
+                    let cpus = cpuLists.text(ofRegion: region, in: machine)
+                    last = (region, RegionTable.line(region: region, cpus: cpus, into: &text))
+                }
                 ends.append(text.count)
             }
         }

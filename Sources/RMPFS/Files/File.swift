@@ -62,18 +62,26 @@ public class File: Node, @unchecked Sendable {
         return opened
     }
 
-    /// The whole text, as a reader gets it that asks for `chunk` bytes at a time until the end.
-    ///
-    /// For use without a mount. The text of a file that changes between two reads is what such a reader gets, too.
-    public func contents(chunk: Int = 131_072) throws(Errno) -> [UInt8] {
+    /// Reads the whole text as a reader does that asks for `chunk` bytes at a time until the end; for use without a
+    /// mount. The text of a file that changes between two reads is what such a reader gets, too.
+    /// - Parameter body: gets the bytes of each read; they are valid only inside it.
+    public func read(chunk: Int = 131_072, _ body: (UnsafeRawBufferPointer) -> Void) throws(Errno) {
         let opened = try open(OpenRequest(reads: true))
         defer { opened.close() }
-        var bytes: [UInt8] = []
+        var offset: UInt64 = 0
         while true {
-            let slice = try opened.read(at: UInt64(bytes.count), size: max(chunk, 1))
-            if slice.count == 0 { return bytes }
-            slice.withBytes { bytes.append(contentsOf: $0) }
+            let slice = try opened.read(at: offset, size: max(chunk, 1))
+            if slice.count == 0 { return }
+            slice.withBytes(body)
+            offset += UInt64(slice.count)
         }
+    }
+
+    /// The whole text, as ``read(chunk:_:)`` gives it.
+    public func contents(chunk: Int = 131_072) throws(Errno) -> [UInt8] {
+        var text = TextBuffer(capacity: chunk)
+        try read(chunk: chunk) { text.append($0) }
+        return Array(text.bytes)
     }
 
     /// Writes a value in one write(2), as `echo` does; for use without a mount.

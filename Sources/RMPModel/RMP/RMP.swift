@@ -61,8 +61,10 @@ struct RMP: Sendable {
 
     /// The entry of page `index` of `frame` with its own GPA. Inside a 2 MB entry, the pages after the first hold
     /// nothing but the assigned bit, as RMPUPDATE leaves them.
-    func entry(frame: Int, index: Int) -> EntryWord {
-        let word = frameWord(frame)
+    func entry(frame: Int, index: Int) -> EntryWord { entry(of: frameWord(frame), index: index) }
+
+    /// The same for a frame whose word is known.
+    func entry(of word: EntryWord, index: Int) -> EntryWord {
         if word.isMixed { return mixed[RMP.number(word)].value(at: index).advanced(pages: index) }
         if word.is2M { return index == 0 ? word : EntryWord(bits: word.bits & EntryWord.assignedBit) }
         return word.advanced(pages: index)
@@ -92,7 +94,11 @@ struct RMP: Sendable {
 
     /// Gives one page a 4 KB entry. The page must not lie inside a 2 MB entry: RMPUPDATE refuses that before.
     mutating func setEntry(frame: Int, index: Int, _ entry: EntryWord) {
-        let word = frameWord(frame)
+        setEntry(frame: frame, of: frameWord(frame), index: index, entry)
+    }
+
+    /// The same for a frame whose word is known.
+    mutating func setEntry(frame: Int, of word: EntryWord, index: Int, _ entry: EntryWord) {
         let value = entry.advanced(pages: -index)
         guard word.isMixed else {
             if value == word { return }

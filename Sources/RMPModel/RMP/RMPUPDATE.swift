@@ -83,16 +83,17 @@ extension RMP {
 
         let frame = Int(truncatingIfNeeded: pfn >> 9)
         let index = Int(truncatingIfNeeded: pfn & 511)
-        let old = entry(frame: frame, index: index)
+        let word = frameWord(frame)
+        let old = entry(of: word, index: index)
         if old.isImmutable { return .failPermission }
         if old.isLocked { return .failInUse }
 
-        let covered = frameWord(frame).is2M && !frameWord(frame).isMixed
+        let covered = word.is2M && !word.isMixed
         if new.pageSize == .size4K {
             // The pseudocode looks at the 2 MB-aligned page only; hardware sees the pages after it as well (Brijesh
             // Singh's answer to the quotation of the pseudocode).
             if covered { return .failOverlap }
-            setEntry(frame: frame, index: index, new.word)
+            setEntry(frame: frame, of: word, index: index, new.word)
             return .success
         }
         // Pages covered by the frame's own 2 MB entry do not overlap with it: KVM frees 2 MB in one update.
