@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must stay cheap, measured in one process on a machine of 2 TB and 1,024 CPUs: Benchmarks/README.md has the bounds.
+// What must stay cheap, measured in one process on a machine of 2 TB and 1,024 CPUs; Benchmarks/README.md has the
+// bounds.
 
 import Benchmark
 import RMPFS
