@@ -76,8 +76,10 @@ enum BackgroundProcess {
             if null != STDERR_FILENO { close(null) }
         }
         var byte = UInt8(ascii: "R")
-        _ = write(readyDescriptor, &byte, 1)
+        let told = write(readyDescriptor, &byte, 1)
         close(readyDescriptor)
+        // Who asked for the mount has gone, as by Ctrl-C: nobody wants it any more.
+        if told != 1 { kill(getpid(), SIGTERM) }
     }
 
     private static func fail(_ call: String, _ error: Int32) -> Int32 {
