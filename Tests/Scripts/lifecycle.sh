@@ -9,7 +9,7 @@ need python3 findmnt
 root=yes
 [ "$(id -u)" = 0 ] || root=
 
-plan 104
+plan 105
 
 # --- mount returns when the mount answers ---
 
@@ -39,6 +39,16 @@ mkdir "$work/a b\\c"
 odd_name() { "$RMPFS" mount "$work/a b\\c" && [ -e "$work/a b\\c/rmpopt" ] && "$RMPFS" unmount "$work/a b\\c"; }
 check 'a folder with a space and a backslash in its name' odd_name
 check 'nothing is left of either' nothing_left "$work"
+
+# A daemon that learns late that its mount was taken away: the next one at the place has the same device number.
+late() {
+    local first
+    "$RMPFS" mount -f "$P" 2>/dev/null &
+    first=$!
+    within 10 [ -e "$P/rmpopt" ] && kill -STOP "$first" && unmount_host "$P" && "$RMPFS" mount "$P"
+    kill -CONT "$first" && wait "$first" && cat "$P/rmpopt/action" >/dev/null && unmount_host "$P"
+}
+check 'an end that comes late leaves the next mount alone' late
 
 # --- Refusals: a message that says what to do, the right status, and no mount ---
 

@@ -131,7 +131,7 @@ extension Command {
     /// Whether it changes many RMP entries at once.
     fileprivate var mayTakeLong: Bool {
         switch self {
-        case .startGuest, .stopGuest, .removeGuest: true
+        case .startGuest: true
         default: false
         }
     }

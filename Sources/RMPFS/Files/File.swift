@@ -126,8 +126,8 @@ public class File: Node, @unchecked Sendable {
 
 /// What one open(2) made. Lives until the last close of its descriptors.
 ///
-/// Unchecked: a class with subclasses cannot be checked. Each subclass keeps its state in one `Mutex`, which is held
-/// while a text is rendered and never while a reply is sent.
+/// Unchecked: a class with subclasses, which have to say it again, cannot be checked. Each subclass keeps its state in
+/// one `Mutex`, which is held while a text is rendered and never while a reply is sent.
 public class OpenFile: @unchecked Sendable {
     /// The file that was opened.
     let file: File

@@ -18,8 +18,8 @@ private enum Lifetime: UInt8, AtomicRepresentable {
 
 /// A folder or a file.
 ///
-/// Unchecked: a class with subclasses cannot be checked. All state here and in the subclasses is constant or behind a
-/// `Mutex` or `Atomic`.
+/// Unchecked: a class with subclasses cannot be checked. All state here and in the subclasses, which have to say it
+/// again, is constant or behind a `Mutex` or `Atomic`.
 public class Node: @unchecked Sendable {
     /// st_ino.
     let inodeNumber = nextInodeNumber.add(1, ordering: .relaxed).oldValue

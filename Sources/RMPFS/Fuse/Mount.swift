@@ -93,7 +93,7 @@ public final class Mount: Sendable {
         workers?.wait()
         ending.store(true, ordering: .releasing)
         // A connection that was aborted leaves its mount behind.
-        detach()
+        detach(onlyDead: true)
         // An end() on another thread is either done with the session or finds no pool any more.
         pool.withLock { pool in
             pool = nil
@@ -105,16 +105,19 @@ public final class Mount: Sendable {
     /// Unmounts, in use or not, and lets ``wait()`` return. May be called on any thread and more than once.
     public func end() {
         if ending.exchange(true, ordering: .acquiringAndReleasing) { return }
-        detach()
+        detach(onlyDead: pool.withLock { $0?.hasEnded ?? false })
         pool.withLock { $0?.stop() }
     }
 
     /// Detaches this mount wherever it is by now, and no other one at the same place. One that is covered by another
     /// cannot be reached; it is dead when the daemon has gone, and the next mount there clears it away.
-    private func detach() {
+    /// - Parameter onlyDead: for a session that has ended. When it ended by an unmount, its number is free, and a mount
+    ///   that was made since may have it: one that answers is not ours.
+    private func detach(onlyDead: Bool = false) {
         guard let device else { return }
         for entry in MountTable.entries().reversed()
         where entry.device == device && MountTable.entry(at: entry.mountPoint)?.device == device {
+            if onlyDead && MountPoint.ask(entry.mountPoint) != ENOTCONN { continue }
             try? Unmount.detach(entry.mountPoint)
         }
     }

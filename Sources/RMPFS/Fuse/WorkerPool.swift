@@ -56,6 +56,9 @@ final class WorkerPool: Sendable {
 
     private static let wakeSignal = SIGUSR1
 
+    /// Whether all threads have left.
+    var hasEnded: Bool { running.load(ordering: .acquiring) == 0 }
+
     /// What ended the session, if it was neither an unmount nor ``stop()``.
     var failure: Errno? {
         let error = readError.load(ordering: .acquiring)
