@@ -31,7 +31,7 @@ public struct Machine: Sendable {
             rmp: RMP(regionCount: regions),
             rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions)
         )
-        firmware = Firmware(memory: configuration.memory)
+        firmware = Firmware(configuration)
         guests = Guests(memory: configuration.memory, firmware: firmware)
         driver = Driver(series: configuration.series, costs: configuration.costs)
         firmware.initialize(&platform)

@@ -38,7 +38,7 @@ import Testing
         #expect((machine.optimizedCoreCount(ofRegion: 4) == 0) == (above || machine.regionCount <= 4))
         #expect(machine.optimizedCoreCount(ofRegion: 0) == 0)
         #expect(machine.optimizedRegions.count == machine.regionCount - (above ? 2 : 1))
-        #expect(machine.firmwarePages.commandBuffers.upperBound <= bytes)
+        #expect(machine.firmwarePages.assigned[0].upperBound <= bytes)
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 

@@ -6,9 +6,9 @@ struct Firmware: Sendable {
     let layout: RMPLayout
     let pages: FirmwarePages
 
-    init(memory: MemoryMap) {
-        layout = RMPLayout(regionCount: memory.regionCount)
-        pages = FirmwarePages(memory: memory, layout: layout)
+    init(_ configuration: MachineConfiguration) {
+        layout = configuration.rmp
+        pages = configuration.firmware
     }
 
     /// SNP_INIT_EX with INIT_RMP: every page hypervisor-owned, then HV-fixed ranges, then the RMP itself and firmware's
@@ -18,11 +18,8 @@ struct Firmware: Sendable {
     /// TMR and the command buffers to firmware around this command; here it happens with it.
     func initialize(_ platform: inout Platform) {
         platform.rmp = RMP(regionCount: platform.rmp.regionCount)
-        for fixed in FirmwarePages.hypervisorFixed {
-            let end = fixed.start.rawValue + UInt64(fixed.pages) * Granularity.page
-            Firmware.write(.hypervisorFixed, to: fixed.start.rawValue..<end, of: &platform.rmp)
-        }
-        for range in [layout.head, layout.tables, pages.trustedMemory, pages.commandBuffers] {
+        for fixed in pages.hypervisorFixed { Firmware.write(.hypervisorFixed, to: fixed, of: &platform.rmp) }
+        for range in [layout.head] + layout.segments.map(\.table) + pages.assigned {
             Firmware.write(.firmware, to: range, of: &platform.rmp)
         }
         platform.rmpopt.clearAll()

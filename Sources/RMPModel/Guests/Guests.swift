@@ -21,14 +21,9 @@ struct Guests: Sendable {
     init(memory: MemoryMap, firmware: Firmware) {
         memoryBytes = memory.bytes
         allocator = FrameAllocator(memory: memory)
-        for fixed in FirmwarePages.hypervisorFixed {
-            let bytes = UInt64(fixed.pages) * Granularity.page
-            allocator.reserve(fixed.start.rawValue..<(fixed.start.rawValue + bytes))
-        }
         let pages = firmware.pages
-        for range in [firmware.layout.head, firmware.layout.tables, pages.trustedMemory, pages.commandBuffers] {
-            allocator.reserve(range)
-        }
+        let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + pages.assigned
+        for range in reserved + pages.hypervisorFixed { allocator.reserve(range) }
     }
 
     /// A guest, removed or not.

@@ -44,7 +44,7 @@ struct Driver: Sendable {
         passCount += 1
         let participants: CPUSet =
             switch series.participants {
-            case .oneThreadPerCore: topology.primaryThreads
+            case .oneThreadPerCore: topology.firstOnlineThreads
             case .allOnline: topology.online
             }
         var pass = RunningPass(
