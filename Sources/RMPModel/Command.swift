@@ -17,6 +17,18 @@ public enum Command: Sendable, Hashable {
     case stopGuest(GuestID)
     /// Remove a guest, ending it first if it is running. Its name is free at once.
     case removeGuest(GuestID)
+    /// Bring a CPU online or take it offline, as a write to its `online` in sysfs does.
+    case setOnline(cpu: Int, Bool)
+    /// SNP_INIT_EX by the ccp driver, with what the kernel does around it. Nothing happens when it is initialised.
+    case initializeFirmware
+    /// SNP_SHUTDOWN_EX; with `x86` set, firmware also clears SNP_EN. Nothing happens when it is not initialised.
+    case shutDownFirmware(x86: Bool)
+    /// Let the next so many SNP_INIT_EX commands fail.
+    case failFirmware(count: UInt64)
+    /// Boot another kernel with kexec: SNP_EN stays set.
+    case kexec
+    /// Let passes stand still, or go on.
+    case holdPasses(Bool)
     /// RMPUPDATE at an address.
     case rmpupdate(SPA, RMPUpdateInput)
     /// PSMASH at an address.
@@ -29,10 +41,8 @@ public enum Command: Sendable, Hashable {
 public enum CommandResult: Sendable, Hashable {
     /// It is done, or will be as time passes.
     case done
-    /// A pass began.
-    case passBegun
-    /// The request for a pass was absorbed: one was requested or running already.
-    case passAbsorbed
+    /// What became of a request for a pass.
+    case pass(RequestOutcome)
     /// The guest that was made.
     case guest(GuestID)
     /// The carry flag after RMPOPT.

@@ -9,6 +9,22 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case guestRunning
         /// The guest's pages are still going back to the hypervisor.
         case guestEnding
+        /// Guests are running or ending: firmware cannot be shut down.
+        case guestsLeft
+        /// The kernel forbids CPU hotplug while SNP is enabled.
+        case hotplugForbidden
+        /// It is the last CPU that is online, or CPU 0, which Linux never takes offline.
+        case neededCPU
+    }
+
+    /// What this host cannot do at all.
+    public enum Unsupported: Sendable, Hashable, CaseIterable {
+        /// The processor or the RMP's place does not allow SNP.
+        case snp
+        /// The version of the series knows no shutdown with x86_snp_shutdown.
+        case x86Shutdown
+        /// Not all present CPUs are online, so that SNP cannot be enabled.
+        case offlineCPUs
     }
 
     /// What is wrong with a value, whatever the machine's state.
@@ -25,6 +41,12 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// Not in this state.
     case busy(Busy)
+    /// Not on this host.
+    case unsupported(Unsupported)
+    /// SNP is not enabled, or its firmware not initialised.
+    case noSNP
+    /// Firmware refused SNP_INIT_EX.
+    case firmwareFailed
     /// Not a value.
     case invalid(Invalid)
     /// The host has too little memory, in bytes.
@@ -47,6 +69,14 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .busy(.guestRunning): "the guest is running; stop it first"
         case .busy(.guestEnding): "the guest's pages are still going back to the hypervisor; wait until it is stopped"
+        case .busy(.guestsLeft): "guests are running or ending; stop them and wait until they are stopped"
+        case .busy(.hotplugForbidden): "CPU hotplug is forbidden while SNP is enabled; shut firmware down first"
+        case .busy(.neededCPU): "this CPU cannot be taken offline; choose another"
+        case .unsupported(.snp): "this host has no SNP; see the log for the reason"
+        case .unsupported(.x86Shutdown): "this version of the series knows no shutdown that clears SNP_EN; write shutdown"
+        case .unsupported(.offlineCPUs): "not all present CPUs are online; bring them online first"
+        case .noSNP: "SNP firmware is not initialised; write init to rmpsim/firmware/state"
+        case .firmwareFailed: "firmware refused SNP_INIT_EX; try again"
         case .invalid(.name): "a guest's name has 1 to \(Guests.nameLimit) bytes, none of them NUL or /"
         case .invalid(.memoryGranularity(let bytes)): "\(bytes) bytes: a guest's memory is a multiple of 4096"
         case .invalid(.noMemorySet): "the guest has no memory; set its memory first"

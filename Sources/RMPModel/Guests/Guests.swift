@@ -32,6 +32,11 @@ struct Guests: Sendable {
         _modify { yield &guests[id] }
     }
 
+    /// Whether pages of any guest are going back.
+    var anyEnding: Bool { order.contains { guests[$0]?.state == .ending } }
+    /// Whether any guest is running or ending.
+    var anyLeft: Bool { order.contains { guests[$0].map { $0.state != .stopped } ?? false } }
+
     /// The guest of a name; a removed one has none.
     func id(named name: [UInt8]) -> GuestID? { ids[name] }
 
