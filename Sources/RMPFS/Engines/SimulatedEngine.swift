@@ -62,15 +62,31 @@ public final class SimulatedEngine: Engine {
     /// Has the machine do something now.
     @discardableResult
     func perform(_ command: Command) throws(Errno) -> CommandResult {
+        do throws(CommandError) {
+            return try execute(command)
+        } catch {
+            throw Errno(error)
+        }
+    }
+
+    /// Has the machine execute an RMP instruction.
+    /// - Returns: its return code, whatever it is; other refusals are thrown.
+    func code(of command: Command) throws(Errno) -> RMPCode {
+        do throws(CommandError) {
+            try execute(command)
+            return .success
+        } catch {
+            guard case .rmp(let code) = error else { throw Errno(error) }
+            return code
+        }
+    }
+
+    @discardableResult
+    private func execute(_ command: Command) throws(CommandError) -> CommandResult {
         if command.mayTakeLong || pace == .instant { LongWork.announce() }
-        return try state.withPatientLock { state throws(Errno) in
+        return try state.withPatientLock { state throws(CommandError) in
             Self.advance(&state)
-            let result: CommandResult
-            do throws(CommandError) {
-                result = try state.machine.perform(command, at: state.clock.now)
-            } catch {
-                throw Errno(error)
-            }
+            let result = try state.machine.perform(command, at: state.clock.now)
             if pace == .instant {
                 state.machine.runToIdle()
                 state.clock.catchUp(to: state.machine.now)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMP instructions by hand, rmpsim/memory/: what a test needs to bring a page into any state.
+// RMP instructions by hand, rmpsim/memory/: what a test needs to bring pages into any state.
 
 import RMPModel
 import Synchronization
@@ -15,27 +15,48 @@ struct MemoryFiles {
         return folder
     }
 
-    /// `ADDRESS [assigned=0|1] [size=4K|2M] [asid=N] [gpa=N] [immutable=0|1]`; what is left out is 0 and 4K.
+    /// `ADDRESS [assigned=0|1] [size=4K|2M] [asid=N] [gpa=N] [immutable=0|1]`; what is left out is 0 and 4K. Read: the
+    /// address of the last one and its return code.
     private var rmpupdate: Attribute {
-        Attribute(
-            owner: owner,
-            show: nil,
-            store: { [engine] value throws(Errno) in
-                let words = value.words()
-                guard let address = words.first else { throw .invalid }
-                var input = RMPUpdateInput()
-                for word in words.dropFirst() { try input.take(word) }
-                try engine.perform(.rmpupdate(SPA(address.size()), input))
-            }
-        )
+        instruction { value throws(Errno) in
+            let words = value.words()
+            guard let address = words.first else { throw .invalid }
+            var input = RMPUpdateInput()
+            for word in words.dropFirst() { try input.take(word) }
+            let spa = SPA(try address.size())
+            return (spa, .rmpupdate(spa, input))
+        }
     }
 
-    /// The address of an assigned 2 MB entry.
+    /// The address of an assigned 2 MB entry. Read: that of the last one and its return code.
     private var psmash: Attribute {
-        Attribute(
+        instruction { value throws(Errno) in
+            let spa = SPA(try value.size())
+            return (spa, .psmash(spa))
+        }
+    }
+
+    /// A file that executes an RMP instruction and remembers its last return code.
+    private func instruction(
+        _ parse: @escaping @Sendable (StoredText) throws(Errno) -> (SPA, Command)
+    ) -> Attribute {
+        let last = LastCode()
+        return Attribute(
             owner: owner,
-            show: nil,
-            store: { [engine] value throws(Errno) in try engine.perform(.psmash(SPA(value.size()))) }
+            show: { text throws(Errno) in
+                guard let (spa, code) = last.value.withLock({ $0 }) else { return }
+                text.append("0x")
+                text.append(hexadecimal: spa.rawValue)
+                text.append(0x20)
+                text.append(Array(code.description.utf8))
+                text.append(0x0A)
+            },
+            store: { [engine] value throws(Errno) in
+                let (spa, command) = try parse(value)
+                let code = try engine.code(of: command)
+                last.value.withLock { $0 = (spa, code) }
+                if code != .success { throw Errno(code) }
+            }
         )
     }
 
@@ -59,6 +80,11 @@ struct MemoryFiles {
             }
         )
     }
+}
+
+/// The last return code of an instruction, for its two methods.
+private final class LastCode: Sendable {
+    let value = Mutex<(SPA, RMPCode)?>(nil)
 }
 
 /// The address that `rmpread` shows, shared by its two methods.
