@@ -32,7 +32,7 @@ public struct Machine: Sendable {
             rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions)
         )
         firmware = Firmware(configuration)
-        guests = Guests(memory: configuration.memory, firmware: firmware)
+        guests = Guests(configuration, firmware: firmware)
         driver = Driver(series: configuration.series, costs: configuration.costs)
         firmware.initialize(&platform)
         platform.rmpopt.program(RMPOPTBase(enabledFrom: SPA(0)), cores: 0..<topology.coreCount)
@@ -68,9 +68,9 @@ public struct Machine: Sendable {
             case .teardown(let id):
                 // As many frames at once as nothing else comes between.
                 let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
-                let due: UInt64?
-                (last, due) = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
-                replaceNext(item.kind, due: due)
+                let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
+                last = progress.last
+                replaceNext(item.kind, due: progress.next)
             }
             if last > now { now = last }
         }
@@ -115,8 +115,14 @@ public struct Machine: Sendable {
             return .guest(try guests.create(name))
         case .setGuestMemory(let id, let bytes):
             try guests.setMemory(id, bytes)
-        case .setGuestPageSize(let id, let size):
-            try guests.setPageSize(id, size)
+        case .setGuestBacking(let id, let backing):
+            try guests.setBacking(id, backing)
+        case .setGuestPlacement(let id, let placement):
+            try guests.setPlacement(id, placement)
+        case .setGuestNode(let id, let node):
+            try guests.setNode(id, node)
+        case .setGuestVCPUs(let id, let count):
+            try guests.setVCPUs(id, count)
         case .startGuest(let id):
             try start(id)
         case .stopGuest(let id):
@@ -124,6 +130,13 @@ public struct Machine: Sendable {
         case .removeGuest(let id):
             try stop(id)
             try guests.remove(id)
+        case .convert(let id, let gpa, let toPrivate):
+            return .work(try guests.convert(id, gpa, toPrivate: toPrivate, &platform, configuration.costs))
+        case .validate(let id, let gpa, let size):
+            return .work(try guests.validate(id, gpa, size, &platform, configuration.costs))
+        case .leak(let pages):
+            try guests.leak(pages, &platform)
+            return .leaked(pages)
         case .rmpupdate(let spa, let input):
             let code = platform.rmpupdate(spa, input)
             if code != .success { throw .rmp(code) }
@@ -148,7 +161,10 @@ public struct Machine: Sendable {
 
     private mutating func stop(_ id: GuestID) throws(CommandError) {
         if try guests.known(id).state != .running { return }
-        try guests.stop(id, at: now, &platform, firmware, configuration.costs)
+        guests.releaseVCPUs(id, &platform, firmware)
+        // Series v3 and v4 ask for a pass here, before decommission; v5 and later behind it.
+        guests.decommission(id, &platform, firmware)
+        guests.beginTeardown(id, at: now, platform.rmp, configuration.costs)
         scheduleTeardown(id)
     }
 

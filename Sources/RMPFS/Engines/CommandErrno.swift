@@ -9,6 +9,8 @@ extension Errno {
         switch error {
         case .busy: self = .busy
         case .invalid: self = .invalid
+        case .placement(.notFree): self = .busy
+        case .placement: self = .invalid
         case .noMemory, .noASID, .tooManyGuests: self = .noSpace
         case .exists: self = .exists
         case .noSuchGuest: self = .noSuchFile
