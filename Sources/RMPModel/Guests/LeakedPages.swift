@@ -50,7 +50,7 @@ extension Guests {
     ///   frame with leaked pages count as free while they are hypervisor-owned.
     mutating func leak(_ pages: Range<UInt64>, _ platform: inout Platform) throws(CommandError) {
         if pages.isEmpty { throw .invalid(.noPages) }
-        let limit: UInt64 = 1 << 52
+        let limit: UInt64 = (1 << 52) - 1
         guard pages.upperBound <= limit else {
             throw .placement(.notMemory(min(pages.lowerBound, limit) << 12..<min(pages.upperBound, limit) << 12))
         }
