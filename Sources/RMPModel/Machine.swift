@@ -37,7 +37,7 @@ public struct Machine: Sendable {
             rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions)
         )
         firmware = Firmware(configuration)
-        guests = Guests(memory: configuration.memory, firmware: firmware)
+        guests = Guests(configuration, firmware: firmware)
         driver = Driver(configuration)
         bootKernel()
         runToIdle()
@@ -78,9 +78,10 @@ public struct Machine: Sendable {
             case .teardown(let id):
                 // As many frames at once as nothing else comes between.
                 let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
-                let (last, due) = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
-                replaceNext(item.kind, due: due)
-                if last > now { now = last }
+                let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
+                replaceNext(item.kind, due: progress.next)
+                if progress.last > now { now = progress.last }
+                noteTeardown(progress)
             }
         }
     }
@@ -97,6 +98,19 @@ public struct Machine: Sendable {
         if let guest = guests[id], guest.state == .ending {
             work.push(Work(due: guest.teardown.due, kind: .teardown(id)))
         }
+    }
+
+    /// What the end of some frames of a guest sets going: a pass for each inode of guest_memfd in the versions that
+    /// have that trigger, and lines about pages that could not be taken back.
+    private mutating func noteTeardown(_ progress: TeardownProgress) {
+        noteLeaks(progress.leaked)
+        if configuration.series.guestEndPoint == .inodeFree {
+            for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
+        }
+    }
+
+    private mutating func noteLeaks(_ ranges: [Range<UInt64>]) {
+        for pages in ranges { say(.leaking(pages: pages)) }
     }
 
     // MARK: Passes
@@ -178,12 +192,24 @@ public struct Machine: Sendable {
         case .reoptimize: return .pass(requestPass(.request))
         case .createGuest(let name): return .guest(try guests.create(name))
         case .setGuestMemory(let id, let bytes): try guests.setMemory(id, bytes)
-        case .setGuestPageSize(let id, let size): try guests.setPageSize(id, size)
+        case .setGuestBacking(let id, let backing): try guests.setBacking(id, backing)
+        case .setGuestPlacement(let id, let placement): try guests.setPlacement(id, placement)
+        case .setGuestNode(let id, let node): try guests.setNode(id, node)
+        case .setGuestVCPUs(let id, let count): try guests.setVCPUs(id, count)
         case .startGuest(let id): try start(id)
         case .stopGuest(let id): try stop(id)
         case .removeGuest(let id):
             try stop(id)
             try guests.remove(id)
+        case .convert(let id, let gpa, let toPrivate):
+            return .work(try guests.convert(id, gpa, toPrivate: toPrivate, &platform, configuration.costs))
+        case .validate(let id, let gpa, let size):
+            return .work(try guests.validate(id, gpa, size, &platform, configuration.costs))
+        case .leak(let pages):
+            if !platform.snpEnabled { throw .noSNP }
+            try guests.leak(pages, &platform)
+            say(.leaking(pages: pages))
+            return .leaked(pages)
         case .setOnline(let cpu, let online): try setOnline(cpu, online)
         case .initializeFirmware: try initializeFirmware()
         case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)
@@ -215,8 +241,10 @@ public struct Machine: Sendable {
     private mutating func stop(_ id: GuestID) throws(CommandError) {
         if try guests.known(id).state != .running { return }
         let point = configuration.series.guestEndPoint
+        noteLeaks(guests.releaseVCPUs(id, &platform, firmware))
         if point == .beforeDecommission { requestPass(.guestEnd) }
-        try guests.stop(id, at: now, &platform, firmware, configuration.costs)
+        noteLeaks(guests.decommission(id, &platform, firmware))
+        guests.beginTeardown(id, at: now, platform.rmp, configuration.costs)
         scheduleTeardown(id)
         if point == .afterDecommission { requestPass(.guestEnd) }
     }

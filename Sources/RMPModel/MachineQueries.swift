@@ -214,18 +214,6 @@ extension Machine {
     /// All guests in the order of their creation.
     public var guestIDs: [GuestID] { guests.order.filter { guest($0) != nil } }
 
-    /// The regions that hold memory of a running guest, or what is left of it of an ending one, ascending; empty for
-    /// any other.
-    public func regions(ofGuest id: GuestID) -> [Int] {
-        guard let guest = guests[id], !guest.isRemoved else { return [] }
-        var regions: [Int] = []
-        for (number, run) in guest.frames.enumerated() where number >= guest.teardown.run {
-            let first = run.first + (number == guest.teardown.run ? guest.teardown.offset : 0)
-            for frame in first..<(run.first + run.count) where regions.last != frame >> 9 { regions.append(frame >> 9) }
-        }
-        return regions
-    }
-
     // MARK: RMP
 
     /// RMPREAD of the page at `spa`; throws FAIL_INPUT when no RMP entry covers the address.

@@ -12,6 +12,8 @@ extension Errno {
         case .noSNP: self = .noSuchDevice
         case .firmwareFailed: self = .ioError
         case .invalid: self = .invalid
+        case .placement(.notFree): self = .busy
+        case .placement: self = .invalid
         case .noMemory, .noASID, .tooManyGuests: self = .noSpace
         case .exists: self = .exists
         case .noSuchGuest: self = .noSuchFile

@@ -126,7 +126,7 @@ public struct PublishedFigure: Sendable, Hashable {
             guard case .guest(let id) = try machine.perform(.createGuest(name: Array(name.utf8)), at: machine.now)
             else { return }
             try machine.perform(.setGuestMemory(id, bytes: 100 << 30), at: machine.now)
-            try machine.perform(.setGuestPageSize(id, .size4K), at: machine.now)
+            try machine.perform(.setGuestBacking(id, .size4K), at: machine.now)
             try machine.perform(.startGuest(id), at: machine.now)
             last = id
         }
