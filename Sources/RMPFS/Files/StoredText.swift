@@ -47,6 +47,9 @@ public struct StoredText {
         )
     }
 
+    /// The bytes without the one newline that may end them.
+    public func line() -> [UInt8] { Array(value) }
+
     /// kstrtouint(text, 10): digits with one optional `+` before and one optional newline behind.
     /// - Throws: ``Errno/invalid`` if it is no number, ``Errno/outOfRange`` above 2^32 - 1.
     public func unsignedInt() throws(Errno) -> UInt32 {

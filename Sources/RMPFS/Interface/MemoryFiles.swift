@@ -11,7 +11,7 @@ struct MemoryFiles {
 
     func folder() -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
-        folder.add(["rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread])
+        folder.add(["rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak])
         return folder
     }
 
@@ -56,6 +56,35 @@ struct MemoryFiles {
                 let code = try engine.code(of: command)
                 last.value.withLock { $0 = (spa, code) }
                 if code != .success { throw Errno(code) }
+            }
+        )
+    }
+
+    /// Written: `ADDRESS [PAGES]`, free memory that firmware does not give back. Read: all leaked page frame numbers, a
+    /// range a line, as far as a page goes.
+    private var leak: Attribute {
+        Attribute(
+            owner: owner,
+            show: { [engine] text throws(Errno) in
+                for range in try engine.look({ machine throws(Errno) in machine.leaked }) {
+                    let start = text.count
+                    text.append("0x")
+                    text.append(hexadecimal: range.lowerBound)
+                    text.append("-0x")
+                    text.append(hexadecimal: range.upperBound)
+                    text.append(0x0A)
+                    if text.count > FileLimits.page { return text.truncate(to: start) }
+                }
+            },
+            store: { [engine] value throws(Errno) in
+                let words = value.words()
+                guard 1...2 ~= words.count else { throw .invalid }
+                let spa = try words[0].size()
+                guard spa.isMultiple(of: Granularity.page) else { throw .invalid }
+                let count = words.count == 2 ? try words[1].unsignedLongLong() : 1
+                let (end, overflow) = (spa >> 12).addingReportingOverflow(count)
+                if overflow { throw .outOfRange }
+                try engine.perform(.leak(spa >> 12..<end))
             }
         )
     }
