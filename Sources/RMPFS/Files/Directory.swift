@@ -94,6 +94,7 @@ public final class Directory: Node, @unchecked Sendable {
 
     /// Adds a child; a later one is listed before an earlier one. For building trees: the name must be free.
     public func add(_ name: String, _ node: Node) {
+        node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
         children.withPatientLock { $0.insert(Array(name.utf8), node) }
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
@@ -142,6 +143,7 @@ public final class Directory: Node, @unchecked Sendable {
             if children.node(name) != nil { throw .exists }
             let item = try makeItem(name)
             item.markItem()
+            item.place.withLock { $0 = NodePlace(folder: self, name: name) }
             for entry in item.entries() { entry.node.markItem() }
             children.insert(name, item)
             item.parentNumber.store(inodeNumber, ordering: .relaxed)

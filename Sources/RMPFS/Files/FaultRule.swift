@@ -60,7 +60,9 @@ public struct FaultRule: Sendable {
     private var state: UInt64 = 0
 
     /// Whether it could strike a request of some kind.
-    var isArmed: Bool { isActive && count != 0 && probability > 0 && pattern != nil && operation != .work && acts(on: .read) }
+    var isArmed: Bool {
+        isActive && count != 0 && probability > 0 && pattern != nil && operation != .work && acts(on: .read)
+    }
 
     /// Whether it holds the host's work.
     var holdsWork: Bool { isActive && operation == .work }

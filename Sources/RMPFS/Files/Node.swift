@@ -27,6 +27,8 @@ public class Node: @unchecked Sendable {
     let rules: FileSystemRules
     let metadata: Mutex<Metadata>
     private let lifetime = Atomic<Lifetime>(.fixed)
+    /// Where the node is; nil for a root.
+    let place = Mutex<NodePlace?>(nil)
 
     init(rules: FileSystemRules, mode: UInt32, owner: Owner) {
         self.rules = rules

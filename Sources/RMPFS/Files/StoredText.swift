@@ -19,6 +19,9 @@ public struct StoredText {
         bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
     }
 
+    /// The text without the one newline that may end it, as an array of its own.
+    var line: [UInt8] { Array(value) }
+
     /// sysfs_streq(): the text equals `word` but for one newline at its end; case matters.
     public func equals(_ word: StaticString) -> Bool {
         value.elementsEqual(UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))

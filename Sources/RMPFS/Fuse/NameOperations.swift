@@ -5,7 +5,7 @@ import CFuse
 import Glibc
 
 /// The bytes of a name as the kernel sent it.
-private func bytes(of name: UnsafePointer<CChar>?) -> [UInt8] {
+func bytes(of name: UnsafePointer<CChar>?) -> [UInt8] {
     guard let name else { return [] }
     return Array(UnsafeRawBufferPointer(start: name, count: strlen(name)))
 }

@@ -15,11 +15,12 @@ public struct HostTree {
     }
 
     /// The tree of a simulated machine.
-    public func root(_ engine: SimulatedEngine) -> Directory {
+    /// - Parameter faults: the faults that clients make in `rmpsim/faults/`, for the mount that serves the tree.
+    public func root(_ engine: SimulatedEngine, faults: FaultTable = FaultTable()) -> Directory {
         let root = Directory(rules: .configfs, owner: owner)
         root.add("rmpopt", configuration(engine))
         root.add("debug", debug(engine))
-        root.add("rmpsim", SimulatorFiles(engine: engine, owner: owner).folder())
+        root.add("rmpsim", SimulatorFiles(engine: engine, faults: faults, owner: owner).folder())
         return root
     }
 
