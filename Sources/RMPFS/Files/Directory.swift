@@ -144,7 +144,7 @@ public final class Directory: Node, @unchecked Sendable {
             let item = try makeItem(name)
             item.markItem()
             item.place.withLock { $0 = NodePlace(folder: self, name: name) }
-            for entry in item.entries() { entry.node.markItem() }
+            for entry in item.entries() { entry.node.markPartOfItem() }
             children.insert(name, item)
             item.parentNumber.store(inodeNumber, ordering: .relaxed)
             touch()
@@ -153,18 +153,23 @@ public final class Directory: Node, @unchecked Sendable {
     }
 
     /// rmdir(2): removes an item of this group.
+    /// - Returns: what was in it, of which stat(2) tells something else from here on.
     /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``, and ``Errno/notPermitted`` for what no client made.
-    public func removeItem(named name: [UInt8]) throws(Errno) {
-        try children.withPatientLock { children throws(Errno) in
+    @discardableResult
+    public func removeItem(named name: [UInt8]) throws(Errno) -> [Node] {
+        let parts = try children.withPatientLock { children throws(Errno) in
             guard let node = children.node(name) else { throw .noSuchFile }
             guard let item = node as? Directory else { throw .notDirectory }
             guard makeItem != nil else { throw .notPermitted }
             children.remove(name)
             item.markRemoved()
-            for entry in item.entries() { entry.node.markRemoved() }
+            let parts = item.entries().map(\.node)
+            for node in parts { node.markRemoved() }
             item.dropItem?()
+            return parts
         }
         touch()
+        return parts
     }
 
     /// unlink(2) of a child: never permitted.

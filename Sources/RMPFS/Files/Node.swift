@@ -10,9 +10,11 @@ private let nextInodeNumber = Atomic<UInt64>(2)
 private enum Lifetime: UInt8, AtomicRepresentable {
     /// There from mount to unmount.
     case fixed
-    /// Part of an item that a client made and may remove.
+    /// The folder of an item that a client made and may remove.
     case item
-    /// Part of an item that was removed.
+    /// In the folder of such an item.
+    case part
+    /// An item that was removed, or part of one.
     case removed
 }
 
@@ -38,12 +40,18 @@ public class Node: @unchecked Sendable {
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
     var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
 
-    /// Whether the node is part of an item, removed or not.
-    var isItem: Bool { lifetime.load(ordering: .acquiring) != .fixed }
+    /// Whether the node goes with a folder above it, or has gone. Its name must not be remembered: an open file of an
+    /// item that was removed would keep it alive.
+    var isPartOfItem: Bool { [.part, .removed].contains(lifetime.load(ordering: .acquiring)) }
 
-    /// Marks the node as part of an item.
+    /// Marks the node as an item's folder.
     func markItem() {
         lifetime.store(.item, ordering: .releasing)
+    }
+
+    /// Marks the node as part of an item.
+    func markPartOfItem() {
+        lifetime.store(.part, ordering: .releasing)
     }
 
     /// Marks the node as gone with its item.
@@ -54,12 +62,12 @@ public class Node: @unchecked Sendable {
     /// st_nlink as long as the node is there.
     var linkCount: UInt32 { 1 }
 
-    /// Whether stat(2) of this node changes by calls on this very node alone, so that the kernel may remember it.
+    /// Whether stat(2) of this node changes by calls on this very node alone, or with a removal of its item of which
+    /// the kernel is told, so that the kernel may remember it.
     ///
-    /// Not so for an item's nodes, whose link count falls to 0 with the item, nor while a size lasts until the last
-    /// close.
+    /// Not so while a size lasts until the last close.
     var isFixed: Bool {
-        guard lifetime.load(ordering: .acquiring) == .fixed else { return false }
+        guard !isRemoved else { return false }
         return !rules.makesFilesAnew || metadata.withLock { $0.truncatedSize == nil }
     }
 

@@ -114,12 +114,12 @@ final class DelayedRequests: Sendable {
     }
 
     /// What the faults of `tree` are to tell.
-    func listener(for tree: MountedTree, on session: SessionPointer) -> FaultTable.Listener {
+    func listener(for tree: MountedTree) -> FaultTable.Listener {
         FaultTable.Listener(
             released: { [weak tree] id in tree?.delayed.release(id) },
             mustForget: { [weak tree] in
                 tree?.delayed.run { [weak tree] in
-                    if let tree { KernelMemory.forgetAttributes(in: tree, on: session) }
+                    if let tree { KernelMemory.forgetWhatFaultsConcern(in: tree) }
                 }
             }
         )

@@ -82,7 +82,8 @@ public final class Mount: Sendable {
             detach()
             throw .noThread(error)
         }
-        tree.faults?.tell(tree.delayed.listener(for: tree, on: session))
+        tree.session.withLock { $0 = session }
+        tree.faults?.tell(tree.delayed.listener(for: tree))
         pool.withLock { pool in
             pool = workers
             // An end() that came before there were workers to stop.
@@ -95,9 +96,10 @@ public final class Mount: Sendable {
     public func wait() throws(MountError) {
         let workers = pool.withLock { $0 }
         workers?.wait()
-        // Nobody holds a request any more when the session goes.
+        // Nobody holds a request or the session any more when that goes.
         tree.faults?.tell(nil)
         tree.delayed.end()
+        tree.session.withLock { $0 = nil }
         ending.store(true, ordering: .releasing)
         // A connection that was aborted leaves its mount behind.
         detach(onlyDead: true)

@@ -12,6 +12,8 @@ final class MountedTree: Sendable {
     let faults: FaultTable?
     /// Requests that faults hold up.
     let delayed = DelayedRequests()
+    /// The session, while it is there.
+    let session = Mutex<SessionPointer?>(nil)
     /// Called once, when the kernel has said INIT.
     let onInit: @Sendable () -> Void
 
@@ -45,11 +47,11 @@ struct Timeouts {
 
     /// The name's timeout of a node.
     ///
-    /// An item's names end with the item, open files of it or not. An attribute is looked up each time, as in configfs:
+    /// The names in an item end with the item, open files of it or not. An attribute is looked up each time, as in configfs:
     /// sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which O_TRUNC, a write
     /// or a short read through its page cache have changed, and only a lookup puts right.
     func name(of node: Node) -> Double {
-        areNone || node.isItem || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
+        areNone || node.isPartOfItem || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
     }
     /// The attribute timeout of a node.
     func attributes(of node: Node) -> Double { !areNone && node.isFixed ? Self.fixed : Self.changing }

@@ -49,7 +49,11 @@ func makeFolder(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
 
 func removeFolder(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
     guard let request else { return }
-    Reply.result(request) { () throws(Errno) in try folder(parent, request).removeItem(named: bytes(of: name)) }
+    Reply.result(request) { () throws(Errno) in
+        let parts = try folder(parent, request).removeItem(named: bytes(of: name))
+        // The kernel knows that the folder has gone, but not that the files in it, which may be open, have no link.
+        if let tree = MountedTree.of(request) { KernelMemory.forgetAttributes(of: parts, in: tree) }
+    }
 }
 
 func unlink(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
