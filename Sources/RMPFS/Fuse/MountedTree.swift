@@ -47,9 +47,9 @@ struct Timeouts {
 
     /// The name's timeout of a node.
     ///
-    /// The names in an item end with the item, open files of it or not. An attribute is looked up each time, as in configfs:
-    /// sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which O_TRUNC, a write
-    /// or a short read through its page cache have changed, and only a lookup puts right.
+    /// The names in an item end with the item, open files of it or not. An attribute is looked up each time, as in
+    /// configfs: sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which
+    /// O_TRUNC, a write or a short read through its page cache have changed, and only a lookup puts right.
     func name(of node: Node) -> Double {
         areNone || node.isPartOfItem || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
     }
