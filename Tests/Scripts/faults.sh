@@ -191,6 +191,7 @@ fault slow path='rmpopt/action' operation=read delay_ms=600000
 cat "$action" >"$work/ended" 2>&1 &
 wait_for=$!
 within 5 eval '[ "$(hits slow)" = 1 ]'
+disown "$wait_for"
 kill -KILL "$wait_for"
 check 'a client that is killed while it waits ends' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
 expect 'a client whose time is up ends, too' 124 "$(timeout 0.3 cat "$action" >/dev/null 2>&1; echo $?)"

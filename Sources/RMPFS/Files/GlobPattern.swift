@@ -3,8 +3,8 @@
 
 /// A pattern that a path matches as a whole, byte by byte.
 ///
-/// `*` stands for any bytes but `/`, `**` for any bytes, `?` for one byte but `/`, `[a-z]` for one of a set, `[!a-z]` or
-/// `[^a-z]` for one that is not in it and not `/`; `\` takes the next byte as it is. A path has no `/` in front; the
+/// `*` stands for any bytes but `/`, `**` for any bytes, `?` for one byte but `/`, `[a-z]` for one of a set, `[!a-z]`
+/// or `[^a-z]` for one that is not in it and not `/`; `\` takes the next byte as it is. A path has no `/` in front; the
 /// root's is `.`.
 struct GlobPattern: Sendable {
     private enum Token: Sendable {
