@@ -171,8 +171,9 @@ public final class FaultTable: Sendable {
     private func isProtected(_ path: [UInt8], from operation: FaultOperation) -> Bool {
         guard let shield = shield.withLock({ $0.folder?.path(of: nil) }) else { return false }
         func isAbove(_ upper: [UInt8], _ lower: [UInt8]) -> Bool {
-            upper == Node.rootPath || lower.count > upper.count && lower.starts(with: upper)
-                && lower[upper.count] == UInt8(ascii: "/")
+            upper == Node.rootPath
+                || lower.count > upper.count && lower.starts(with: upper)
+                    && lower[upper.count] == UInt8(ascii: "/")
         }
         if path == shield || isAbove(shield, path) { return true }
         // Whoever comes to the folder looks up and stats those above it.
