@@ -100,9 +100,11 @@ struct MountCommand: ParsableCommand {
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let engine = SimulatedEngine(try machine, pace: pace.pace)
             let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
-            let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700).root(engine)
+            let faults = FaultTable(holdWork: engine.holdPasses)
+            let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700)
+                .root(engine, faults: faults)
             let isBackgroundProcess = isBackgroundProcess
-            let mount = try Mount(tree, at: point, options: options) {
+            let mount = try Mount(tree, at: point, options: options, faults: faults) {
                 if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
             }
             let signal = Atomic<Int32>(0)

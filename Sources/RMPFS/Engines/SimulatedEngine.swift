@@ -95,6 +95,12 @@ public final class SimulatedEngine: Engine {
         }
     }
 
+    /// Lets passes stand still, or go on: what a fault of operation `pass` does.
+    @Sendable public func holdPasses(_ hold: Bool) {
+        // Never refused.
+        _ = try? perform(.holdPasses(hold))
+    }
+
     /// Virtual time since boot in nanoseconds.
     func now() throws(Errno) -> UInt64 {
         try look { machine throws(Errno) in machine.now }

@@ -61,6 +61,7 @@ public final class Directory: Node, @unchecked Sendable {
                 ? folders : UInt32(inOrder.count { $0.node is Directory && ($0.isThere?() ?? true) })
         }
         private var conditionalFolders = 0
+        var hasConditionalFolders: Bool { conditionalFolders > 0 }
 
         mutating func insert(_ name: [UInt8], _ node: Node, isThere: Presence? = nil) {
             var entry = Entry(name: name, node: node, isThere: isThere)
@@ -111,6 +112,7 @@ public final class Directory: Node, @unchecked Sendable {
 
     /// Adds a child; a later one is listed before an earlier one. For building trees: the name must be free.
     public func add(_ name: String, _ node: Node) {
+        node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
         children.withPatientLock { $0.insert(Array(name.utf8), node) }
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
@@ -141,6 +143,9 @@ public final class Directory: Node, @unchecked Sendable {
 
     override var linkCount: UInt32 { 2 + children.withPatientLock { $0.foldersNow } }
 
+    /// The link count counts folders that come and go.
+    override var isFixed: Bool { super.isFixed && !children.withPatientLock { $0.hasConditionalFolders } }
+
     /// The children, oldest first, as they are now.
     func entries() -> [Entry] {
         children.withPatientLock { $0.inOrder.filter { $0.isThere?() ?? true } }
@@ -167,7 +172,8 @@ public final class Directory: Node, @unchecked Sendable {
             if children.node(name) != nil { throw .exists }
             let item = try makeItem(name)
             item.markItem()
-            for entry in item.entries() { entry.node.markItem() }
+            item.place.withLock { $0 = NodePlace(folder: self, name: name) }
+            for entry in item.entries() { entry.node.markPartOfItem() }
             children.insert(name, item)
             item.parentNumber.store(inodeNumber, ordering: .relaxed)
             touch()
@@ -176,18 +182,23 @@ public final class Directory: Node, @unchecked Sendable {
     }
 
     /// rmdir(2): removes an item of this group.
+    /// - Returns: what was in it, of which stat(2) tells something else from here on.
     /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``, and ``Errno/notPermitted`` for what no client made.
-    public func removeItem(named name: [UInt8]) throws(Errno) {
-        try children.withPatientLock { children throws(Errno) in
+    @discardableResult
+    public func removeItem(named name: [UInt8]) throws(Errno) -> [Node] {
+        let parts = try children.withPatientLock { children throws(Errno) in
             guard let node = children.node(name) else { throw .noSuchFile }
             guard let item = node as? Directory else { throw .notDirectory }
             guard makeItem != nil else { throw .notPermitted }
             children.remove(name)
             item.markRemoved()
-            for entry in item.entries() { entry.node.markRemoved() }
+            let parts = item.entries().map(\.node)
+            for node in parts { node.markRemoved() }
             item.dropItem?()
+            return parts
         }
         touch()
+        return parts
     }
 
     /// unlink(2) of a child: never permitted.

@@ -19,6 +19,9 @@ public struct StoredText {
         bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
     }
 
+    /// The text without the one newline that may end it, as an array of its own.
+    var line: [UInt8] { Array(value) }
+
     /// sysfs_streq(): the text equals `word` but for one newline at its end; case matters.
     public func equals(_ word: StaticString) -> Bool {
         value.elementsEqual(UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
@@ -46,9 +49,6 @@ public struct StoredText {
             StoredText(UnsafeRawBufferPointer(rebasing: bytes[(mark + 1)...]))
         )
     }
-
-    /// The bytes without the one newline that may end them.
-    public func line() -> [UInt8] { Array(value) }
 
     /// kstrtouint(text, 10): digits with one optional `+` before and one optional newline behind.
     /// - Throws: ``Errno/invalid`` if it is no number, ``Errno/outOfRange`` above 2^32 - 1.

@@ -68,7 +68,7 @@ struct GuestFiles {
             },
             store: { value throws(Errno) in
                 try requireStopped()
-                guard let placement = try? Placement(text: value.line()) else { throw .invalid }
+                guard let placement = try? Placement(text: value.line) else { throw .invalid }
                 try engine.perform(.setGuestPlacement(id, placement))
             }
         )

@@ -15,9 +15,10 @@ public struct HostTree {
     }
 
     /// The tree of a simulated machine.
-    public func root(_ engine: SimulatedEngine) -> Directory {
+    /// - Parameter faults: the faults that clients make in `rmpsim/faults/`, for the mount that serves the tree.
+    public func root(_ engine: SimulatedEngine, faults: FaultTable = FaultTable()) -> Directory {
         let root = host(engine)
-        root.add("rmpsim", SimulatorFiles(engine: engine, owner: owner).folder())
+        root.add("rmpsim", SimulatorFiles(engine: engine, faults: faults, owner: owner).folder())
         return root
     }
 
