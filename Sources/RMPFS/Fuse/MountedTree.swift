@@ -3,7 +3,6 @@
 
 import CFuse
 import Glibc
-import Synchronization
 
 /// A tree of nodes as one mount serves it; the userdata of its FUSE session.
 final class MountedTree: Sendable {
