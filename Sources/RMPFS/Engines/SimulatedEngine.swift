@@ -2,7 +2,6 @@
 // The simulated machine as an engine: one lock, one clock, and the machine brought up to date by whoever looks.
 
 public import RMPModel
-import Synchronization
 
 /// Answers for a simulated machine.
 public final class SimulatedEngine: Engine {
@@ -12,7 +11,7 @@ public final class SimulatedEngine: Engine {
         var texts = MachineTexts()
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
     private let pace: Pace
     /// The number of CPUs.
     public let cpuCount: Int
@@ -31,7 +30,7 @@ public final class SimulatedEngine: Engine {
         hasRMPOPT = machine.isRMPOPTPossible
         self.pace = pace
         let clock = HostClock(pace: pace, startingAt: machine.now)
-        state = Mutex(State(machine: machine, clock: clock))
+        state = Lock(State(machine: machine, clock: clock))
     }
 
     /// How far due work may lie back, in ns of virtual time, before bringing the machine up to date may take long.

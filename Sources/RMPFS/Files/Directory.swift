@@ -86,7 +86,7 @@ public final class Directory: Node, @unchecked Sendable {
     }
 
     /// Held while an item is made or dropped, which may take long.
-    private let children = Mutex(Children())
+    private let children = Lock(Children())
     /// The number of the folder above, for `..`; its own for a root.
     fileprivate let parentNumber: Atomic<UInt64>
     private let makeItem: MakeItem?
@@ -211,7 +211,7 @@ public final class Directory: Node, @unchecked Sendable {
 /// What one opendir(2) made: the listing, taken when reading starts at its first entry.
 final class OpenDirectory: Sendable {
     private let directory: Directory
-    private let listing = Mutex<[Directory.Entry]>([])
+    private let listing = Lock<[Directory.Entry]>([])
 
     init(_ directory: Directory) {
         self.directory = directory

@@ -44,13 +44,13 @@ public final class FaultTable: Sendable {
         weak var folder: Directory?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let armed = Atomic<Bool>(false)
     private let forgetful = Atomic<Bool>(false)
-    private let shield = Mutex(Shield())
-    private let listener = Mutex<Listener?>(nil)
+    private let shield = Lock(Shield())
+    private let listener = Lock<Listener?>(nil)
     /// Whether the host's work is held; the lock keeps two changes in their order.
-    private let isHolding = Mutex(false)
+    private let isHolding = Lock(false)
     private let holdWork: (@Sendable (Bool) -> Void)?
 
     /// - Parameter holdWork: holds the host's work, or lets it go on, for faults of ``FaultOperation/work``; nil where

@@ -23,20 +23,20 @@ private enum Lifetime: UInt8, AtomicRepresentable {
 /// A folder or a file.
 ///
 /// Unchecked: a class with subclasses cannot be checked. All state here and in the subclasses, which have to say it
-/// again, is constant or behind a `Mutex` or `Atomic`.
+/// again, is constant or behind a `Lock` or `Atomic`.
 public class Node: @unchecked Sendable {
     /// st_ino.
     let inodeNumber = nextInodeNumber.add(1, ordering: .relaxed).oldValue
     /// The rules of the kernel file system that this node imitates.
     let rules: FileSystemRules
-    let metadata: Mutex<Metadata>
+    let metadata: Lock<Metadata>
     private let lifetime = Atomic<Lifetime>(.fixed)
     /// Where the node is; nil for a root.
-    let place = Mutex<NodePlace?>(nil)
+    let place = Lock<NodePlace?>(nil)
 
     init(rules: FileSystemRules, mode: UInt32, owner: Owner) {
         self.rules = rules
-        metadata = Mutex(Metadata(mode: mode, owner: owner))
+        metadata = Lock(Metadata(mode: mode, owner: owner))
     }
 
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A seq_file of debugfs: records made as they are read, in pages, as fs/seq_file.c hands them out.
 
-import Synchronization
-
 /// Where the records of a sequence file come from.
 public protocol RecordSource: Sendable {
     /// Writes the records from number `first` on into `page` until it wants no more or there are none left.
@@ -188,7 +186,7 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
     }
 
     private let sequence: SequenceFile
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(_ sequence: SequenceFile) {
         self.sequence = sequence

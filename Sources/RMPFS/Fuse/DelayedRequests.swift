@@ -63,7 +63,7 @@ final class DelayedRequests: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let alarm = Alarm()
 
     /// Carries `operation` out later.

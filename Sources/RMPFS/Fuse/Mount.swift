@@ -13,7 +13,7 @@ public final class Mount: Sendable {
     private let tree: MountedTree
     /// The number of the mounted file system, `major:minor`, by which it is known wherever it is moved.
     private let device: String?
-    private let pool: Mutex<WorkerPool?>
+    private let pool: Lock<WorkerPool?>
     private let ending = Atomic<Bool>(false)
 
     /// Mounts `root` at `point`. Requests are answered once ``serve()`` runs.
@@ -29,7 +29,7 @@ public final class Mount: Sendable {
     ) throws(MountError) {
         let path = point.path
         tree = MountedTree(root: root, faults: faults, onInit: onReady)
-        pool = Mutex(nil)
+        pool = Lock(nil)
         LibraryLog.install()
         let words = ["rmpfs"] + Self.words(options).flatMap { ["-o", $0] }
         var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }

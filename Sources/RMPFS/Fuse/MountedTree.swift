@@ -3,7 +3,6 @@
 
 import CFuse
 import Glibc
-import Synchronization
 
 /// A tree of nodes as one mount serves it; the userdata of its FUSE session.
 final class MountedTree: Sendable {
@@ -13,7 +12,7 @@ final class MountedTree: Sendable {
     /// Requests that faults hold up.
     let delayed = DelayedRequests()
     /// The session, while it is there.
-    let session = Mutex<SessionPointer?>(nil)
+    let session = Lock<SessionPointer?>(nil)
     /// Called once, when the kernel has said INIT.
     let onInit: @Sendable () -> Void
 

@@ -21,7 +21,7 @@ final class WorkerPool: Sendable {
 
     private let session: SessionPointer
     private let log = RequestLog()
-    private let threads: Mutex<[pthread_t]>
+    private let threads: Lock<[pthread_t]>
     private let running: Atomic<Int>
     /// The error that reading ended with, if it was not the end of the mount.
     private let readError = Atomic<Int32>(0)
@@ -33,7 +33,7 @@ final class WorkerPool: Sendable {
     /// - Throws: the errno of pthread_create(3) if not even one could be made.
     init(session: SessionPointer) throws(Errno) {
         self.session = session
-        threads = Mutex([])
+        threads = Lock([])
         running = Atomic(0)
         // Interrupts a read(2) and does nothing else: without SA_RESTART the call returns EINTR.
         var action = sigaction()

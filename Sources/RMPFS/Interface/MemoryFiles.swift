@@ -113,7 +113,7 @@ struct MemoryFiles {
 
 /// The last return code of an instruction, for its two methods.
 private final class LastCode: Sendable {
-    let value = Mutex<(SPA, RMPCode)?>(nil)
+    let value = Lock<(SPA, RMPCode)?>(nil)
 }
 
 /// The address that `rmpread` shows, shared by its two methods.
