@@ -79,7 +79,7 @@ struct MountCommand: ParsableCommand {
         if foreground || isBackgroundProcess {
             try serve()
         } else {
-            throw ExitCode(BackgroundProcess.spawn(arguments: Array(CommandLine.arguments.dropFirst())))
+            throw ExitCode(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
     }
 
@@ -95,12 +95,15 @@ struct MountCommand: ParsableCommand {
             let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700).root(engine)
             let isBackgroundProcess = isBackgroundProcess
             let mount = try Mount(tree, at: point, options: options) {
-                if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
+                if isBackgroundProcess { return BackgroundProcess.reportReady() }
+                log.info("mounted at \(point.path)")
+                ServiceNotification.send("READY=1\n")
             }
             let signal = Atomic<Int32>(0)
             do {
                 try TerminationSignals.watch { number in
                     signal.store(number, ordering: .releasing)
+                    if !isBackgroundProcess { ServiceNotification.send("STOPPING=1\n") }
                     mount.end()
                 }
             } catch {

@@ -11,4 +11,9 @@ struct RMPFSCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [MountCommand.self, UnmountCommand.self, StatusCommand.self, MapCommand.self, DoctorCommand.self]
     )
+
+    static func main() {
+        Invocation.runAsMountHelper()
+        main(Invocation.arguments)
+    }
 }

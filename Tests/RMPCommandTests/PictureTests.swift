@@ -159,7 +159,8 @@ import Testing
                   leaked pages                     2 regions, 2 pages
                   not scanned                      2 regions
                   outside all windows              1 regions
-                last pass                     #7 (request) ended at 5.311 s: took 311.135 ms, leader 80.000 ms, 3 won, 2 lost
+                last pass                     #7 (request) ended at 5.311 s: took 311.135 ms, leader 80.000 ms, \
+                3 won, 2 lost
                 next pass                     pending at 15.000 s, asked by guest-end
 
                 """

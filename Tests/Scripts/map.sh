@@ -61,7 +61,9 @@ sys.stdout.buffer.write(text)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 PYTHON
 }
-in_terminal() { timeout -k 2 30 bash -c "$(declare -f terminal); RMPFS=\$1; shift; terminal \"\$@\"" bash "$RMPFS" "$@"; }
+in_terminal() {
+    timeout -k 2 30 bash -c "$(declare -f terminal); RMPFS=\$1; shift; terminal \"\$@\"" bash "$RMPFS" "$@"
+}
 TERM=xterm-256color in_terminal 80 24 map "$M" >"$work/colour"
 check 'a terminal gets colours' grep -q $'\033\\[0;38;5;22;48;5;29m' "$work/colour"
 plain=$(sed $'s/\033\\[[0-9;]*m//g; s/\r//' "$work/colour" | grep ' GB  ')
@@ -101,7 +103,8 @@ expect 'the reasons are shown' 'GGSS' "$(map "$work/tree" | sed -n 's/^ *0 GB  /
 check 'and the guest is named' eval 'status "$work/tree" | grep -q "guest a, b (asid 3) .* 1 regions, 7 pages"'
 echo 'Memory @  1GB: moonlight' >>"$tree/blockers"
 sed -i 2d "$tree/blockers"
-refused 'an unknown reason names file and line' 1 "^rmpfs: $tree/blockers:2: 'moonlight' is not" "$RMPFS" map "$work/tree"
+refused 'an unknown reason names file and line' 1 \
+    "^rmpfs: $tree/blockers:2: 'moonlight' is not" "$RMPFS" map "$work/tree"
 printf 'Memory @  0GB: CPU(s): 0-1\nMemory @  1G' >"$tree/rmpopt-table"
 refused 'a table that is cut names file and line' 1 "$tree/rmpopt-table:2: the line does not end" \
     "$RMPFS" status "$work/tree"
