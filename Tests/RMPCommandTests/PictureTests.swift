@@ -10,7 +10,7 @@ import Testing
     /// 100 regions and 4 CPUs with one of each kind at the front.
     private static let mixed: RegionSnapshot = {
         var regions = (0..<100).map { RegionState(region: UInt64($0), optimized: 4) }
-        let reasons: [[Blocker]] = [
+        let reasons: [[HostBlocker]] = [
             [.rmpTable(pages: 9), .firmware(pages: 1)], [.firmware(pages: 2)],
             [.guest(name: "a\tb", asid: 3, pages: 7)],
             [.guest(name: "a\tb", asid: 3, pages: 5), .leaked(pages: 1)], [.leaked(pages: 1)], [.notScanned],

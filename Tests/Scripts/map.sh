@@ -98,7 +98,7 @@ sed -i 's/optimized/checked/' "$tree/cpu1"
 status "$work/tree" >"$work/text"
 expect 'without a table the files of the CPUs tell' '0 1 1' \
     "$(sed -n 's/^optimized on .* \([0-9]*\) regions/\1/p' "$work/text" | paste -sd ' ')"
-printf 'Memory @  0GB: guest a, b (asid 3) 7 pages\nMemory @  1GB: not scanned\n' >"$tree/blockers"
+printf 'Memory @  0GB: guest a\\054\\040b (asid 3) 7 pages\nMemory @  1GB: not scanned\n' >"$tree/blockers"
 expect 'the reasons are shown' 'GGSS' "$(map "$work/tree" | sed -n 's/^ *0 GB  //p')"
 check 'and the guest is named' eval 'status "$work/tree" | grep -q "guest a, b (asid 3) .* 1 regions, 7 pages"'
 echo 'Memory @  1GB: moonlight' >>"$tree/blockers"

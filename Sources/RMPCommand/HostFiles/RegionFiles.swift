@@ -67,7 +67,11 @@ enum RegionTableReader {
 /// The lines of `cpuN`.
 enum CPUFileReader {
     /// What a region is to a CPU, as the file's word.
-    enum Status: Sendable { case optimized, checked, outside }
+    enum Status: Sendable {
+        case optimized, checked, outside
+        /// SNP is not enabled: nothing is checked.
+        case unchecked
+    }
 
     /// A region and what it is to the CPU.
     struct Row: Equatable {
@@ -91,10 +95,12 @@ enum CPUFileReader {
                 status = .checked
             } else if reader.take("outside") {
                 status = .outside
+            } else if reader.take("unchecked") {
+                status = .unchecked
             } else {
-                throw text.error(line, "optimized, checked or outside")
+                throw text.error(line, "optimized, checked, outside or unchecked")
             }
-            guard reader.isAtEnd else { throw text.error(line, "optimized, checked or outside") }
+            guard reader.isAtEnd else { throw text.error(line, "optimized, checked, outside or unchecked") }
             rows.append(Row(region: region, status: status))
         }
         return rows

@@ -7,7 +7,9 @@ import RMPFS
 struct RegionState: Sendable, Equatable {
     let region: UInt64
     var optimized = 0
-    var reasons: [Blocker] = []
+    var reasons: [HostBlocker] = []
+    /// SNP is not enabled: no CPU checks anything.
+    var isUnchecked = false
 }
 
 /// What a mount's files tell of its regions.
@@ -45,7 +47,7 @@ struct RegionSnapshot: Sendable, Equatable {
         for number in numbers where states.isEmpty {
             guard let rows = try Self.rows(ofCPU: number, in: mount) else { isOffline.insert(number); continue }
             online.insert(number)
-            states = rows.map { RegionState(region: $0.region) }
+            states = rows.map { RegionState(region: $0.region, isUnchecked: $0.status == .unchecked) }
         }
         guard !states.isEmpty else {
             throw HostFileError(

@@ -11,6 +11,10 @@ enum RegionKind: Int, CaseIterable, Sendable {
     case leaked
     case notScanned
     case outside
+    /// RMPOPT is not enabled on the CPUs.
+    case notEnabled
+    /// SNP is not enabled, so nothing is checked.
+    case unchecked
     /// On no CPU, and no file tells why.
     case unexplained
 
@@ -47,6 +51,16 @@ enum RegionKind: Int, CaseIterable, Sendable {
         case .notScanned: Look(letter: "N", terminal: "30;48;5;252", fill: "#d0d0d0", ink: "#000", words: "not scanned")
         case .outside:
             Look(letter: "O", terminal: "97;48;5;240", fill: "#585858", ink: "#fff", words: "outside all windows")
+        case .notEnabled:
+            Look(letter: "E", terminal: "97;48;5;88", fill: "#870000", ink: "#fff", words: "RMPOPT not enabled")
+        case .unchecked:
+            Look(
+                letter: "U",
+                terminal: "30;48;5;117",
+                fill: "#87d7ff",
+                ink: "#000",
+                words: "not checked, as SNP is off"
+            )
         case .unexplained:
             Look(letter: "X", terminal: "97;48;5;238", fill: "#444444", ink: "#fff", words: "not optimized")
         }
@@ -54,7 +68,9 @@ enum RegionKind: Int, CaseIterable, Sendable {
 
     /// What a region is: on no CPU, the first reason that is told counts, which is the one with most pages.
     init(_ state: RegionState, cpus: Int) {
-        if state.optimized >= cpus && cpus > 0 {
+        if state.isUnchecked {
+            self = .unchecked
+        } else if state.optimized >= cpus && cpus > 0 {
             self = .optimized
         } else if state.optimized > 0 {
             self = .partly
@@ -63,7 +79,7 @@ enum RegionKind: Int, CaseIterable, Sendable {
         }
     }
 
-    init(_ blocker: Blocker) {
+    init(_ blocker: HostBlocker) {
         switch blocker {
         case .rmpTable: self = .rmpTable
         case .firmware: self = .firmware
@@ -71,6 +87,7 @@ enum RegionKind: Int, CaseIterable, Sendable {
         case .leaked: self = .leaked
         case .notScanned: self = .notScanned
         case .outside: self = .outside
+        case .notEnabled: self = .notEnabled
         }
     }
 }

@@ -71,12 +71,12 @@ struct StatusReport: Sendable {
         var guest: String?
         var asid: UInt64?
 
-        static func of(_ reason: Blocker) -> (Key, pages: UInt64?) {
+        static func of(_ reason: HostBlocker) -> (Key, pages: UInt64?) {
             let kind = RegionKind(reason)
             switch reason {
             case .rmpTable(let pages), .firmware(let pages), .leaked(let pages): return (Key(kind: kind), pages)
             case .guest(let name, let asid, let pages): return (Key(kind: kind, guest: name, asid: asid), pages)
-            case .notScanned, .outside: return (Key(kind: kind), nil)
+            case .notScanned, .outside, .notEnabled: return (Key(kind: kind), nil)
             }
         }
     }

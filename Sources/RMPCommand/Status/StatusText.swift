@@ -17,7 +17,9 @@ extension StatusReport {
             Self.line("optimized on some CPUs", counts.some),
             Self.line("optimized on no CPU", counts.none),
         ]
-        if let holders {
+        if snapshot.regions.contains(where: \.isUnchecked) {
+            lines.append("SNP is not enabled: no CPU checks anything")
+        } else if let holders {
             lines.append("held back by" + (holders.isEmpty ? "                  nothing" : ":"))
             for holder in holders.prefix(Self.shownHolders) {
                 let guest = holder.guest.map { " \(printable($0))" } ?? ""
@@ -153,6 +155,8 @@ extension RegionKind {
         case .leaked: "leaked"
         case .notScanned: "not_scanned"
         case .outside: "outside"
+        case .notEnabled: "not_enabled"
+        case .unchecked: "unchecked"
         case .unexplained: "unexplained"
         }
     }
