@@ -10,7 +10,7 @@ import Testing
 
     @Test(arguments: [
         ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
-        ("map", ["map"]),
+        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]),
     ])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])

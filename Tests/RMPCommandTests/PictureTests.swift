@@ -150,17 +150,17 @@ import Testing
             report.text == """
                 /m: 100 regions of 1 GB, 4 CPUs (2 more offline)
                 optimized on all CPUs             91 regions
-                optimized on some CPUs             1 regions
+                optimized on some CPUs             1 region
                 optimized on no CPU                8 regions
                 held back by:
-                  RMP table                        1 regions, 9 pages
+                  RMP table                        1 region, 9 pages
                   firmware                         2 regions, 3 pages
                   guest a?b (asid 3)               2 regions, 12 pages
                   leaked pages                     2 regions, 2 pages
                   not scanned                      2 regions
-                  outside all windows              1 regions
-                last pass                     #7 (request) ended at 5.311 s: took 311.135 ms, leader 80.000 ms, \
-                3 won, 2 lost
+                  outside all windows              1 region
+                last pass                     #7 (request) ended at 5.311 s
+                                              took 311.135 ms, leader 80.000 ms, 3 won, 2 lost
                 next pass                     pending at 15.000 s, asked by guest-end
 
                 """

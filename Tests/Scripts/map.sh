@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 26
+plan 36
 
 map() { limit 30 env -u COLUMNS "$RMPFS" map "$@"; }
 status() { limit 30 "$RMPFS" status "$@"; }
@@ -90,17 +90,36 @@ expect 'as XML, with a cell for each region' 256 "$(cells_of_svg "$work/map.svg"
 refused 'a file that cannot be written is named' 1 "^rmpfs: $work/none/map.svg.new: cannot be written: No such" \
     "$RMPFS" map --svg "$work/none/map.svg" "$M"
 
-# What other versions have: no table, reasons, passes.
+# Every version of the series, some of which have no table: what is told is what the files of the CPUs tell.
+for series in v1 v2 v5 v8 v10; do
+    unmount_host
+    mount_host "$series" --series "$series" --pace 0 --memory 8G --cpus 4
+    mkdir "$M/rmpsim/guests/a, b"
+    echo 3G >"$M/rmpsim/guests/a, b/memory"
+    echo running >"$M/rmpsim/guests/a, b/state"
+    status --json "$M" >"$work/json"
+    told=$(cat "$M"/debug/rmpopt/cpu[0-3] | grep -c ': optimized')
+    expect "$series: as many are optimized as cpuN tells" "$told" $((4 * $(number optimized_on_all "$work/json")))
+    check "$series: the guest and the last pass are told" python3 -c '
+import json, sys
+found = json.load(open(sys.argv[1]))
+guests = [holder for holder in found["blockers"] if holder["kind"] == "guest"]
+assert [guest["guest"] for guest in guests] == ["a, b"] and 0 <= guests[0]["pages"] - (3 << 18) < 16, guests
+assert found["last_pass"]["number"] >= 1 and found["last_pass"]["won"] > 0, found["last_pass"]
+assert found["schedule"] == {"running": False, "pending": False, "due_ns": None, "asked_by": None}, found' "$work/json"
+done
+
+# What a mount may lack, or have wrong.
 tree=$work/tree/debug/rmpopt
 mkdir -p "$tree"
 for cpu in 0 1; do printf 'Memory @  0GB: checked\nMemory @  1GB: optimized\n' >"$tree/cpu$cpu"; done
 sed -i 's/optimized/checked/' "$tree/cpu1"
 status "$work/tree" >"$work/text"
 expect 'without a table the files of the CPUs tell' '0 1 1' \
-    "$(sed -n 's/^optimized on .* \([0-9]*\) regions/\1/p' "$work/text" | paste -sd ' ')"
+    "$(sed -n 's/^optimized on .* \([0-9]*\) regions*/\1/p' "$work/text" | paste -sd ' ')"
 printf 'Memory @  0GB: guest a\\054\\040b (asid 3) 7 pages\nMemory @  1GB: not scanned\n' >"$tree/blockers"
 expect 'the reasons are shown' 'GGSS' "$(map "$work/tree" | sed -n 's/^ *0 GB  //p')"
-check 'and the guest is named' eval 'status "$work/tree" | grep -q "guest a, b (asid 3) .* 1 regions, 7 pages"'
+check 'and the guest is named' eval 'status "$work/tree" | grep -q "guest a, b (asid 3) .* 1 region, 7 pages"'
 echo 'Memory @  1GB: moonlight' >>"$tree/blockers"
 sed -i 2d "$tree/blockers"
 refused 'an unknown reason names file and line' 1 \

@@ -24,10 +24,9 @@ extension StatusReport {
             for holder in holders.prefix(Self.shownHolders) {
                 let guest = holder.guest.map { " \(printable($0))" } ?? ""
                 let asid = holder.asid.map { " (asid \($0))" } ?? ""
-                let pages = holder.pages.map { ", \($0) pages" } ?? ""
-                lines.append(
-                    Self.line("  \(holder.kind.look.words)\(guest)\(asid)", Int(holder.regions), "regions" + pages)
-                )
+                let pages = holder.pages.map { $0 == 1 ? ", 1 page" : ", \($0) pages" } ?? ""
+                let name = "  \(holder.kind.look.words)\(guest)\(asid)"
+                lines.append(Self.line(name, Int(clamping: holder.regions), pages))
             }
             let more = holders.count - Self.shownHolders
             if more > 0 { lines.append("  and \(more) more; --json tells all") }
@@ -39,10 +38,11 @@ extension StatusReport {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    private static func line(_ name: String, _ number: Int, _ unit: String = "regions") -> String {
+    /// A name, a number of regions in its column, and what else there is to say.
+    private static func line(_ name: String, _ number: Int, _ more: String = "") -> String {
         let digits = String(number)
         let blanks = max(1, 36 - name.count - digits.count)
-        return name + String(repeating: " ", count: blanks) + digits + " " + unit
+        return name + String(repeating: " ", count: blanks) + digits + (number == 1 ? " region" : " regions") + more
     }
 
     private var lastPassText: String {
@@ -59,7 +59,7 @@ extension StatusReport {
             pass.won.map { "\($0) won" },
             pass.lost.map { "\($0) lost" },
         ]
-        return "#\(pass.number) (\(pass.trigger)) ended at \(seconds(end)): "
+        return "#\(pass.number) (\(pass.trigger)) ended at \(seconds(end))\n" + String(repeating: " ", count: 30)
             + parts.compactMap { $0 }.joined(separator: ", ")
     }
 

@@ -10,6 +10,8 @@ private let nextInodeNumber = Atomic<UInt64>(2)
 private enum Lifetime: UInt8, AtomicRepresentable {
     /// There from mount to unmount.
     case fixed
+    /// There as long as something else is, such as a driver: its names are not remembered.
+    case conditional
     /// Part of an item that a client made and may remove.
     case item
     /// Part of an item that was removed.
@@ -36,8 +38,13 @@ public class Node: @unchecked Sendable {
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
     var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
 
-    /// Whether the node is part of an item, removed or not.
-    var isItem: Bool { lifetime.load(ordering: .acquiring) != .fixed }
+    /// Whether the node is part of an item, removed or not, or comes and goes with something else.
+    var comesAndGoes: Bool { lifetime.load(ordering: .acquiring) != .fixed }
+
+    /// Marks the node as one that is there only at times.
+    func markConditional() {
+        lifetime.store(.conditional, ordering: .releasing)
+    }
 
     /// Marks the node as part of an item.
     func markItem() {

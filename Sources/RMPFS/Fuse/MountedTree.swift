@@ -36,7 +36,7 @@ enum Timeouts {
     /// sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which O_TRUNC, a write
     /// or a short read through its page cache have changed, and only a lookup puts right.
     static func name(of node: Node) -> Double {
-        node.isItem || node is File && node.rules.makesFilesAnew ? changing : fixed
+        node.comesAndGoes || node is File && node.rules.makesFilesAnew ? changing : fixed
     }
     /// The attribute timeout of a node.
     static func attributes(of node: Node) -> Double { node.isFixed ? fixed : changing }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The controls of a simulated machine, rmpsim/: its guests and its clock.
+// The controls of a simulated machine, rmpsim/: its guests, CPUs, firmware, memory and clock.
 
 import RMPModel
 
@@ -21,6 +21,9 @@ struct SimulatorFiles {
         }
         folder.add([
             "guests": Directory(rules: .configfs, owner: owner, makeItem: makeGuest),
+            "cpus": CPUFiles(engine: engine, owner: owner).folder(),
+            "firmware": FirmwareFiles(engine: engine, owner: owner).folder(),
+            "memory": MemoryFiles(engine: engine, owner: owner).folder(),
             "clock": Attribute(
                 owner: owner,
                 show: { [engine] text throws(Errno) in
