@@ -25,12 +25,13 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(name: "CProcessor"),
         .target(name: "RMPModel", swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPModel"], swiftSettings: strict),
         .executableTarget(
             name: "RMPCommand",
             dependencies: [
-                "RMPFS", "RMPModel",
+                "CProcessor", "RMPFS", "RMPModel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

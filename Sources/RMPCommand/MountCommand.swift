@@ -87,7 +87,7 @@ struct MountCommand: ParsableCommand {
         if foreground || isBackgroundProcess {
             try serve()
         } else {
-            throw ExitCode(BackgroundProcess.spawn(arguments: Array(CommandLine.arguments.dropFirst())))
+            throw ExitCode(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
     }
 
@@ -105,12 +105,15 @@ struct MountCommand: ParsableCommand {
                 .root(engine, faults: faults)
             let isBackgroundProcess = isBackgroundProcess
             let mount = try Mount(tree, at: point, options: options, faults: faults) {
-                if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
+                if isBackgroundProcess { return BackgroundProcess.reportReady() }
+                log.info("mounted at \(point.path)")
+                ServiceNotification.send("READY=1\n")
             }
             let signal = Atomic<Int32>(0)
             do {
                 try TerminationSignals.watch { number in
                     signal.store(number, ordering: .releasing)
+                    if !isBackgroundProcess { ServiceNotification.send("STOPPING=1\n") }
                     mount.end()
                 }
             } catch {
