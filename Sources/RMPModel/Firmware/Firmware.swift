@@ -17,7 +17,7 @@ struct Firmware: Sendable {
     /// Source: AMD's ASP firmware (order of the states); series v1 patch 4/6 (tables cleared). The ccp driver gives the
     /// TMR and the command buffers to firmware around this command; here it happens with it.
     func initialize(_ platform: inout Platform) {
-        platform.rmp = RMP(regionCount: platform.rmp.regionCount)
+        platform.rmp.reset()
         for fixed in pages.hypervisorFixed { Firmware.write(.hypervisorFixed, to: fixed, of: &platform.rmp) }
         for range in [layout.head] + layout.segments.map(\.table) + pages.assigned {
             Firmware.write(.firmware, to: range, of: &platform.rmp)
@@ -43,7 +43,7 @@ struct Firmware: Sendable {
     }
 
     private func change(_ page: PFN, _ platform: inout Platform, _ body: (UInt64) -> UInt64) {
-        guard page.rawValue < platform.rmp.pageCount else { return }
+        guard platform.rmp.covers(page.rawValue) else { return }
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         let entry = platform.rmp.entry(frame: frame, index: index)

@@ -47,7 +47,7 @@ struct RunningPass: Sendable {
         record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast)
         record.scanTime = record.scanTime.addingClamped(cost.scan)
         record.followerTime = record.followerTime.addingClamped(cost.followers)
-        if platform.rmp.assignedPages[region] > 0 {
+        if !platform.rmp.isOptimizable(region) {
             record.regionsBlocked += 1
         } else if platform.rmpopt.coresWithWindow(over: region, of: cores) == 0 {
             record.regionsOutside += 1
