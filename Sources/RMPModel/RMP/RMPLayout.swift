@@ -208,7 +208,10 @@ public struct RMPLayout: Sendable, Hashable {
     }
 
     /// Whether the page at `spa` belongs to the RMP.
-    public func contains(_ spa: SPA) -> Bool { bytes(in: spa.rawValue..<(spa.rawValue | 0xfff)) > 0 }
+    public func contains(_ spa: SPA) -> Bool {
+        let page = spa.rawValue & ~0xfff
+        return bytes(in: page..<(page &+ 0x1000 < page ? .max : page + 0x1000)) > 0
+    }
 
     /// How many bytes of a range belong to the RMP.
     func bytes(in range: Range<UInt64>) -> UInt64 {
