@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a machine file makes, told in a few lines: for whoever checks one without a mount.
+
+import RMPModel
+
+extension MachineFile {
+    /// A line for each part of the machine: `name: text`.
+    public var summary: String {
+        let machine = configuration
+        let topology = machine.topology
+        let memory = machine.memory
+        var lines = [("name", name)]
+        if !about.isEmpty { lines.append(("description", about)) }
+        lines += [
+            ("cpus", "\(topology.cpuCount): \(count(topology.packageCount, "package")), "
+                + "\(count(topology.coreCount, "core")), \(count(topology.cpuCount / topology.coreCount, "thread")) each"),
+            ("online", list(topology.online)),
+        ]
+        if topology.online != topology.present { lines.append(("present", list(topology.present))) }
+        for node in 0..<topology.nodeCount {
+            let spans = memory.spans.filter { $0.node == node }
+            let bytes = spans.reduce(0) { $0 &+ $1.bytes }
+            let kind = topology.packageOfNode[node].map { "package \($0)" } ?? "no CPUs"
+            let places = spans.map { " \(text($0.range))" }.joined()
+            lines.append(("node \(node)", "\(kind), \(bytes == 0 ? "no memory" : Quantities.size(bytes))\(places)"))
+        }
+        lines.append(("memory", "\(Quantities.size(memory.bytes)), \(count(memory.regionCount, "region"))"))
+        lines.append(("rmp", "\(text(machine.rmp.head))" + machine.rmp.segments.map { " \(text($0.table))" }.joined()))
+        let assigned = machine.firmware.assigned.map(text).joined(separator: " ")
+        lines.append(("firmware", assigned.isEmpty ? "no pages" : assigned))
+        lines.append(("series", "v\(machine.series.version)"))
+        lines.append(("windows", Words.word(machine.windows, in: Words.windows)))
+        lines.append(("boot", Words.word(machine.boot.stage, in: Words.stages)))
+        return lines.map { "\($0.0): \($0.1)\n" }.joined()
+    }
+
+    private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+    private func list(_ cpus: CPUSet) -> String { String(decoding: CPUList.format(cpus), as: UTF8.self) }
+
+    /// A range as the kernel's log writes it: both ends belong to it.
+    private func text(_ range: Range<UInt64>) -> String {
+        guard let last = range.last else { return "[]" }
+        return "[0x\(String(range.lowerBound, radix: 16))-0x\(String(last, radix: 16))]"
+    }
+}
