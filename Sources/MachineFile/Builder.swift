@@ -16,11 +16,9 @@ struct Builder {
         let memory = try MemoryBuilder(spans: spans).memory(topology)
         let distances = try distances(topology)
         let processor = try processor()
-        let rmp = try file.record("rmp").map { record throws(Fault) in
-            try RMPBuilder(record: record).layout(processor)
-        }
+        let rmp = try rmp(processor, memory)
         do {
-            var usual = try MachineConfiguration(
+            let machine = try MachineConfiguration(
                 processor: processor,
                 topology: topology,
                 memory: memory,
@@ -32,14 +30,22 @@ struct Builder {
                 boot: boot(),
                 costs: costs()
             )
-            usual = try withGivenFixedPages(usual)
-            return usual
+            return try withGivenFixedPages(machine)
         } catch let fault as Fault {
             throw fault
         } catch let error as ConfigurationError {
             throw Tracing(file: file).fault(error)
         } catch {
             throw file.fault("\(error)")
+        }
+    }
+
+    private func rmp(_ processor: Processor, _ memory: MemoryMap) throws(Fault) -> RMPLayout? {
+        if let record = file.record("rmp") { return try RMPBuilder(record: record).layout(processor) }
+        do {
+            return try UsualRMP(memory: memory, processor: processor).layout()
+        } catch {
+            throw file.fault("memory", error.text)
         }
     }
 

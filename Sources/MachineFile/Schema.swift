@@ -66,7 +66,7 @@ enum Schema {
         Key("series", .word(SeriesNames.all)),
         Key("windows", .word(Words.windows.map(\.word))),
         Key("boot", .mapping(boot)),
-        Key("costs", .mapping(CostKeys.all.map { Key($0.name, .duration(0...CostKeys.largest)) })),
+        Key("costs", .mapping(CostKeys.all.map { Key($0.name, $0.kind) })),
     ]
 
     private static let cpus = [
@@ -91,8 +91,12 @@ enum Schema {
         Key("base", rmpBase),
         Key("segment_size", .bytes(Granularity.region...top, multipleOf: Granularity.region)),
         Key("segments", .list(.mapping(segment), 1...512)),
-        Key("contiguous", .mapping([Key("base", rmpBase, required: true), Key("end", .bytes(1...top, multipleOf: 1),
-            required: true)])),
+        Key("contiguous", .mapping(contiguous)),
+    ]
+
+    private static let contiguous = [
+        Key("base", rmpBase, required: true),
+        Key("end", .bytes(1...top, multipleOf: 1), required: true),
     ]
 
     private static let segment = [

@@ -12,8 +12,8 @@ extension MachineFile {
         var lines = [("name", name)]
         if !about.isEmpty { lines.append(("description", about)) }
         lines += [
-            ("cpus", "\(topology.cpuCount): \(count(topology.packageCount, "package")), "
-                + "\(count(topology.coreCount, "core")), \(count(topology.cpuCount / topology.coreCount, "thread")) each"),
+            ("cpus", "\(topology.cpuCount) in \(count(topology.packageCount, "package")), "
+                + "\(count(topology.coreCount, "core")) of \(count(topology.cpuCount / topology.coreCount, "thread"))"),
             ("online", list(topology.online)),
         ]
         if topology.online != topology.present { lines.append(("present", list(topology.present))) }
@@ -25,7 +25,8 @@ extension MachineFile {
             lines.append(("node \(node)", "\(kind), \(bytes == 0 ? "no memory" : Quantities.size(bytes))\(places)"))
         }
         lines.append(("memory", "\(Quantities.size(memory.bytes)), \(count(memory.regionCount, "region"))"))
-        lines.append(("rmp", "\(text(machine.rmp.head))" + machine.rmp.segments.map { " \(text($0.table))" }.joined()))
+        let tables = joined(machine.rmp.segments.map(\.table)).map { " \(text($0))" }.joined()
+        lines.append(("rmp", "\(text(machine.rmp.head)), \(count(machine.rmp.segments.count, "table")) at\(tables)"))
         let assigned = machine.firmware.assigned.map(text).joined(separator: " ")
         lines.append(("firmware", assigned.isEmpty ? "no pages" : assigned))
         lines.append(("series", "v\(machine.series.version)"))
@@ -35,6 +36,17 @@ extension MachineFile {
     }
 
     private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+    /// Ranges in ascending order, those that follow without a gap as one.
+    private func joined(_ ranges: [Range<UInt64>]) -> [Range<UInt64>] {
+        ranges.sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { joined, range in
+            if let last = joined.last, last.upperBound == range.lowerBound {
+                joined[joined.count - 1] = last.lowerBound..<range.upperBound
+            } else {
+                joined.append(range)
+            }
+        }
+    }
 
     private func list(_ cpus: CPUSet) -> String { String(decoding: CPUList.format(cpus), as: UTF8.self) }
 

@@ -39,18 +39,29 @@ enum CostKeys {
     struct Parameter: Sendable {
         let name: String
         let path: any WritableKeyPath<CostModel, UInt64> & Sendable
+        let kind: Kind
+
+        init(
+            _ name: String,
+            _ path: any WritableKeyPath<CostModel, UInt64> & Sendable,
+            _ kind: Kind = .duration(0...CostKeys.largest)
+        ) {
+            self.name = name
+            self.path = path
+            self.kind = kind
+        }
     }
 
     /// The largest duration, in ns: a second for each step is a slow machine indeed.
     static let largest: UInt64 = 1_000_000_000
 
     static let all = [
-        Parameter(name: "broadcast", path: \.broadcast),
-        Parameter(name: "instruction", path: \.instruction),
-        Parameter(name: "full_scan", path: \.fullScan),
-        Parameter(name: "contended_follower", path: \.contendedFollower),
-        Parameter(name: "share_4k", path: \.share4K),
-        Parameter(name: "share_2m", path: \.share2M),
+        Parameter("broadcast", \.broadcast),
+        Parameter("instruction", \.instruction),
+        Parameter("full_scan", \.fullScan),
+        Parameter("contended_follower", \.contendedFollower),
+        Parameter("share_4k", \.share4K),
+        Parameter("share_2m", \.share2M),
     ]
 }
 
