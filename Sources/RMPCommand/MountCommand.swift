@@ -33,6 +33,12 @@ struct MountCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
+        help: ArgumentHelp("Version of the RMPOPT series that the host runs, v1 to v10.", valueName: "version")
+    )
+    var series = SeriesArgument(series: .v1)
+
+    @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going "
                 + "has ended when the write returns.",
@@ -55,7 +61,9 @@ struct MountCommand: ParsableCommand {
     var isBackgroundProcess = false
 
     private var machine: MachineConfiguration {
-        get throws(ConfigurationError) { try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes) }
+        get throws(ConfigurationError) {
+            try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes, series: series.series)
+        }
     }
 
     private var mountOptions: MountOptions {
@@ -92,7 +100,7 @@ struct MountCommand: ParsableCommand {
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let engine = SimulatedEngine(try machine, pace: pace.pace)
             let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
-            let faults = FaultTable()
+            let faults = FaultTable { engine.holdPasses($0) }
             let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700)
                 .root(engine, faults: faults)
             let isBackgroundProcess = isBackgroundProcess

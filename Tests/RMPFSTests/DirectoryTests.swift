@@ -155,12 +155,12 @@ import Testing
         let item = try group.mkdir("item")
         let value = try item.node(at: "value")
         for node in [group, item, value, try root.node(at: "file")] { #expect(node.isFixed) }
-        #expect(!item.isPartOfItem, "rmdir(2) of an item ends its name")
-        #expect(value.isPartOfItem, "but not the names in it")
+        #expect(!item.comesAndGoes, "rmdir(2) of an item ends its name")
+        #expect(value.comesAndGoes, "but not the names in it")
         #expect(try group.removeItem(named: Array("item".utf8)).map { $0 === value } == [true])
         #expect(!item.isFixed)
         #expect(!value.isFixed)
-        #expect(value.isPartOfItem)
+        #expect(value.comesAndGoes)
     }
 
     @Test func oneThreadMakesAndOneRemoves() throws {

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.bash"
 need python3
 
-plan 95
+plan 103
 
 mount_host host --pace 0
 F=$M/rmpsim/faults G=$M/rmpsim/guests
@@ -73,7 +73,7 @@ echo +1min >"$M/rmpsim/clock"
 fault list path=debug/rmpopt operation=readdir errno=EIO
 refused 'readdir: EIO' 2 'Input/output error' ls "$M/debug/rmpopt"
 fewer list
-expect 'readdir: restored' 17 "$(ls "$M/debug/rmpopt" | wc -l)"
+expect 'readdir: restored' 16 "$(ls "$M/debug/rmpopt" | grep -c cpu)"
 # The kernel has all of these in mind by now, for an hour.
 stat "$cpu0" "$M/debug/rmpopt" >"$work/.output"
 fault remembered path='debug/rmpopt**' operation=getattr errno=EIO
@@ -151,6 +151,29 @@ expect 'a second of its name: EEXIST' EEXIST "$(call mkdir "$F/v")"
 expect 'settings cannot be removed' EPERM "$(call unlink "$F/v/path")"
 fewer v
 expect 'there is no such fault: ENOENT' ENOENT "$(call rmdir "$F/v")"
+
+# --- Passes that do not end ---
+
+K=$M/rmpsim/clock
+echo +1min >"$K"
+reenable() { cat "$M/rmpopt/reenable"; }
+check 'a fault on passes' fault stuck operation=pass
+expect 'starts none' '0 1' "$(reenable) $(hits stuck)"
+echo 1 >"$M/rmpopt/action"
+echo +1min >"$K"
+expect 'a pass that begins does not end' 1 "$(reenable)"
+echo 0 >"$F/stuck/active"
+echo +1min >"$K"
+expect 'active 0 lets it end' 0 "$(reenable)"
+echo 1 >"$M/rmpopt/action"
+echo +1ms >"$K"
+echo 1 >"$F/stuck/active"
+echo +1min >"$K"
+expect 'one that runs does not end either' 1 "$(reenable)"
+check 'rmdir' fewer stuck
+expect 'does not end it at once' 1 "$(reenable)"
+echo +1min >"$K"
+expect 'but lets it go on' 0 "$(reenable)"
 
 # --- Faults cannot lock themselves in ---
 

@@ -15,6 +15,9 @@ public final class Directory: Node, @unchecked Sendable {
     /// Drops what an item stands for, after a client's rmdir: drop_item. Cannot refuse.
     public typealias DropItem = @Sendable () -> Void
 
+    /// Tells whether a child that comes and goes is there now.
+    public typealias Presence = @Sendable () -> Bool
+
     /// A child under its name, as listings give it.
     struct Entry: Sendable {
         let name: [UInt8]
@@ -25,10 +28,13 @@ public final class Directory: Node, @unchecked Sendable {
         let terminatedName: [CChar]
         /// Grows from child to child: where the entry is in the order.
         fileprivate var ordinal: UInt64 = 0
+        /// Whether the child is there now; nil for always.
+        fileprivate let isThere: Presence?
 
-        init(name: [UInt8], node: Node, inodeNumber: UInt64? = nil) {
+        init(name: [UInt8], node: Node, inodeNumber: UInt64? = nil, isThere: Presence? = nil) {
             self.name = name
             self.node = node
+            self.isThere = isThere
             self.inodeNumber = inodeNumber ?? node.inodeNumber
             terminatedName = name.map { CChar(bitPattern: $0) } + [0]
         }
@@ -44,10 +50,21 @@ public final class Directory: Node, @unchecked Sendable {
         private(set) var folders: UInt32 = 0
         private var nextOrdinal: UInt64 = 0
 
-        func node(_ name: [UInt8]) -> Node? { byName[name]?.node }
+        func node(_ name: [UInt8]) -> Node? {
+            guard let entry = byName[name], entry.isThere?() ?? true else { return nil }
+            return entry.node
+        }
 
-        mutating func insert(_ name: [UInt8], _ node: Node) {
-            var entry = Entry(name: name, node: node)
+        /// How many folders are there now, those among them that come and go.
+        var foldersNow: UInt32 {
+            conditionalFolders == 0
+                ? folders : UInt32(inOrder.count { $0.node is Directory && ($0.isThere?() ?? true) })
+        }
+        private(set) var conditionalFolders = 0
+
+        mutating func insert(_ name: [UInt8], _ node: Node, isThere: Presence? = nil) {
+            var entry = Entry(name: name, node: node, isThere: isThere)
+            if isThere != nil && node is Directory { conditionalFolders += 1 }
             entry.ordinal = nextOrdinal
             nextOrdinal += 1
             inOrder.append(entry)
@@ -99,6 +116,15 @@ public final class Directory: Node, @unchecked Sendable {
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
 
+    /// Adds a child that comes and goes: it is found and listed while `isThere` says so, which is asked with the folder
+    /// locked and must not look at the folder itself.
+    public func add(_ name: String, _ node: Node, whileThere isThere: @escaping Presence) {
+        node.markConditional()
+        node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
+        children.withPatientLock { $0.insert(Array(name.utf8), node, isThere: isThere) }
+        (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
+    }
+
     /// Adds children in the order of a table of attributes.
     public func add(_ nodes: KeyValuePairs<String, Node>) {
         for (name, node) in nodes { add(name, node) }
@@ -115,11 +141,14 @@ public final class Directory: Node, @unchecked Sendable {
         return node
     }
 
-    override var linkCount: UInt32 { 2 + children.withPatientLock { $0.folders } }
+    override var linkCount: UInt32 { 2 + children.withPatientLock { $0.foldersNow } }
+
+    /// Not so while folders in it come and go by themselves, for they count as links.
+    override var isFixed: Bool { super.isFixed && children.withPatientLock { $0.conditionalFolders == 0 } }
 
     /// The children, oldest first, as they are now.
     func entries() -> [Entry] {
-        children.withPatientLock { $0.inOrder }
+        children.withPatientLock { $0.inOrder.filter { $0.isThere?() ?? true } }
     }
 
     /// Finds a child.

@@ -10,6 +10,8 @@ private let nextInodeNumber = Atomic<UInt64>(2)
 private enum Lifetime: UInt8, AtomicRepresentable {
     /// There from mount to unmount.
     case fixed
+    /// There as long as something else is, such as a driver: its names are not remembered.
+    case conditional
     /// The folder of an item that a client made and may remove.
     case item
     /// In the folder of such an item.
@@ -40,9 +42,14 @@ public class Node: @unchecked Sendable {
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
     var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
 
-    /// Whether the node goes with a folder above it, or has gone. Its name must not be remembered: an open file of an
-    /// item that was removed would keep it alive.
-    var isPartOfItem: Bool { [.part, .removed].contains(lifetime.load(ordering: .acquiring)) }
+    /// Whether the node goes with a folder above it or with something else, or has gone. Its name must not be
+    /// remembered: an open file of an item that was removed would keep it alive.
+    var comesAndGoes: Bool { [.conditional, .part, .removed].contains(lifetime.load(ordering: .acquiring)) }
+
+    /// Marks the node as one that is there only at times.
+    func markConditional() {
+        lifetime.store(.conditional, ordering: .releasing)
+    }
 
     /// Marks the node as an item's folder.
     func markItem() {
@@ -67,7 +74,8 @@ public class Node: @unchecked Sendable {
     ///
     /// Not so while a size lasts until the last close.
     var isFixed: Bool {
-        guard !isRemoved else { return false }
+        let lifetime = lifetime.load(ordering: .acquiring)
+        guard lifetime != .conditional && lifetime != .removed else { return false }
         return !rules.makesFilesAnew || metadata.withLock { $0.truncatedSize == nil }
     }
 

@@ -120,12 +120,17 @@ public struct RecordPage: ~Copyable {
 /// again from the first. Root opens it for writing, each write is EINVAL.
 public final class SequenceFile: File, @unchecked Sendable {
     fileprivate let source: any RecordSource
+    private let hasSeek: Bool
 
     /// A file with the mode of debugfs' read-only files, or another one such as 0400.
-    public init(owner: Owner, mode: UInt32 = 0o444, source: any RecordSource) {
+    /// - Parameter isSeekable: whether its operations have an llseek method; without one lseek and pread are ESPIPE.
+    public init(owner: Owner, mode: UInt32 = 0o444, isSeekable: Bool = true, source: any RecordSource) {
         self.source = source
+        hasSeek = isSeekable
         super.init(rules: .debugfs, mode: mode, owner: owner)
     }
+
+    override var isSeekable: Bool { hasSeek }
 
     override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile { OpenSequence(self) }
 }

@@ -51,7 +51,7 @@ struct Timeouts {
     /// configfs: sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which
     /// O_TRUNC, a write or a short read through its page cache have changed, and only a lookup puts right.
     func name(of node: Node) -> Double {
-        areNone || node.isPartOfItem || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
+        areNone || node.comesAndGoes || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
     }
     /// The attribute timeout of a node.
     func attributes(of node: Node) -> Double { !areNone && node.isFixed ? Self.fixed : Self.changing }

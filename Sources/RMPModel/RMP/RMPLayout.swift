@@ -42,6 +42,9 @@ public struct RMPLayout: Sendable, Hashable {
         self.segments = segments
     }
 
+    /// Whether there is an RST: RMPOPT needs one.
+    public var isSegmented: Bool { true }
+
     /// Bookkeeping and RST: 20 KB.
     public var head: Range<UInt64> { RMPLayout.base..<(RMPLayout.base + 0x5000) }
 
