@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.bash"
 need python3
 
-plan 103
+plan 107
 
 mount_host host --pace 0
 F=$M/rmpsim/faults G=$M/rmpsim/guests
@@ -226,12 +226,25 @@ check 'active 0 lets go of who waits' within 5 eval '! kill -0 "$wait_for" 2>/de
 expect 'with the text' 'RMP optimization in progress: Yes' "$(cat "$work/ended")"
 fewer slow
 check 'a descriptor for each client is all that they took' \
-    test "$(ls "/proc/$(daemons "$M")/fd" | wc -l)" -lt 20
+    test "$(find "/proc/$(daemons "$M")/fd" -mindepth 1 | wc -l)" -lt 20
 
 fault name path='rmpsim/guests/*' operation=mkdir delay_ms=300
 check 'mkdir is delayed' test "$(milliseconds mkdir "$G/vm0")" -ge 300
 expect 'and works' stopped "$(cat "$G/vm0/state")"
 fewer name
+
+# --- Many faults that come and go ---
+
+seed=${RMPFS_TEST_SEED:-$RANDOM}
+echo "# RMPFS_TEST_SEED=$seed"
+echo +1min >"$K"
+before=$(cat "$cpu0" "$table" | sha256sum)
+expect 'nothing strikes the faults themselves' '' "$(clients storm 40 "$seed" "$M")"
+expect 'none is left' '' "$(ls "$F")"
+rmdir "$G"/storm* 2>/dev/null
+echo +1min >"$K"
+expect 'all is as before' "$before" "$(cat "$cpu0" "$table" | sha256sum)"
+check 'no descriptor is left' test "$(find "/proc/$(daemons "$M")/fd" -mindepth 1 | wc -l)" -lt 20
 
 # --- An end while requests are delayed ---
 
