@@ -76,7 +76,8 @@ check 'it unmounts, and nothing is left' gone
 
 # --- The record ---
 
-machine() { printf '%s, %s CPUs, Linux %s' "$(sed -n 's/^model name[^:]*: //p;T;q' /proc/cpuinfo)" "$(nproc)" "$(uname -r)"; }
+processor() { sed -n 's/^model name[^:]*: //p;T;q' /proc/cpuinfo; }
+machine() { printf '%s, %s CPUs, Linux %s' "$(processor)" "$(nproc)" "$(uname -r | grep -oE '^[0-9.]+')"; }
 write_record() {
     [ -n "$record" ] || return 0
     {
@@ -84,7 +85,7 @@ write_record() {
         printf '%s.\n64 CPUs and 512 GB are simulated, at pace 1; 64 processes take turns on the CPUs, so most of a\n' \
             "$(machine)"
         printf 'time is waiting for others. Each answer was checked.\n\n'
-        sed 's/^\(memory\|descriptors\):/\n&/' "$work/live.log"
+        sed 's/^\(memory\|descriptors\|| Operation\)/\n&/' "$work/live.log"
     } >"$record"
 }
 check 'the record is written' write_record
