@@ -27,6 +27,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(name: "CProcessor"),
         .target(name: "RMPModel", swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPModel"], swiftSettings: strict),
         .target(
@@ -37,7 +38,7 @@ let package = Package(
         .executableTarget(
             name: "RMPCommand",
             dependencies: [
-                "MachineFile", "RMPFS", "RMPModel",
+                "CProcessor", "MachineFile", "RMPFS", "RMPModel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -25,7 +25,7 @@ struct Builder {
                 distances: distances,
                 rmp: rmp,
                 firmware: try firmware(),
-                series: Words.value(file.text("series"), in: SeriesNames.known) ?? .v1,
+                series: file.text("series").flatMap { Series.named($0) } ?? .v1,
                 windows: Words.value(file.text("windows"), in: Words.windows) ?? .series,
                 boot: boot(),
                 costs: costs()
@@ -132,7 +132,11 @@ struct Builder {
         var costs = CostModel.standard
         guard let record = file.record("costs") else { return costs }
         for parameter in CostKeys.all {
-            if let value = record.duration(parameter.name) { costs[keyPath: parameter.path] = value }
+            switch record.fields[parameter.name]?.value {
+            case .duration(let value): costs[keyPath: parameter.path] = value
+            case .integer(let value): costs[keyPath: parameter.path] = UInt64(clamping: value)
+            default: break
+            }
         }
         return costs
     }

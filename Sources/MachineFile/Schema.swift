@@ -63,7 +63,7 @@ enum Schema {
         Key("rmp", .mapping(rmp)),
         Key("firmware", .mapping([Key("pages", pages), Key("hv_fixed", pages)])),
         Key("processor", .mapping(ProcessorKeys.all.map { Key($0.name, $0.kind) })),
-        Key("series", .word(SeriesNames.all)),
+        Key("series", .word(Series.all.map(\.name))),
         Key("windows", .word(Words.windows.map(\.word))),
         Key("boot", .mapping(boot)),
         Key("costs", .mapping(CostKeys.all.map { Key($0.name, $0.kind) })),

@@ -29,7 +29,7 @@ extension MachineFile {
         lines.append(("rmp", "\(text(machine.rmp.head)), \(count(machine.rmp.segments.count, "table")) at\(tables)"))
         let assigned = machine.firmware.assigned.map(text).joined(separator: " ")
         lines.append(("firmware", assigned.isEmpty ? "no pages" : assigned))
-        lines.append(("series", "v\(machine.series.version)"))
+        lines.append(("series", machine.series.name))
         lines.append(("windows", Words.word(machine.windows, in: Words.windows)))
         lines.append(("boot", Words.word(machine.boot.stage, in: Words.stages)))
         return lines.map { "\($0.0): \($0.1)\n" }.joined()

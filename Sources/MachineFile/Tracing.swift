@@ -17,8 +17,7 @@ struct Tracing {
         case .cpus, .nodesPerPackage, .coresPerNode, .noCPUOnline, .onlineNotPresent:
             return file.fault("cpus", "\(error)")
         case .memory, .memoryGranularity: return file.fault("memory", "\(error)")
-        case .number: return file.fault("\(error)")
-        @unknown default: return file.fault("\(error)")
+        default: return file.fault("\(error)")
         }
     }
 

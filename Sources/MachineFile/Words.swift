@@ -26,13 +26,6 @@ enum Words {
     }
 }
 
-/// `series`.
-enum SeriesNames {
-    /// The versions that the model knows.
-    static let known: [(word: String, value: Series)] = [("v1", .v1)]
-    static let all = known.map(\.word)
-}
-
 /// The keys of `costs`: the parameters of the cost model by their names.
 enum CostKeys {
     /// One parameter.
@@ -52,7 +45,7 @@ enum CostKeys {
         }
     }
 
-    /// The largest duration, in ns: a second for each step is a slow machine indeed.
+    /// The largest duration, in ns: a second for one step is a slow machine indeed.
     static let largest: UInt64 = 1_000_000_000
 
     static let all = [
@@ -60,8 +53,17 @@ enum CostKeys {
         Parameter("instruction", \.instruction),
         Parameter("full_scan", \.fullScan),
         Parameter("contended_follower", \.contendedFollower),
+        Parameter("crowded_scan", \.crowdedScan),
+        Parameter("teardown_contention", \.teardownContention, .integer(0...1000)),
+        Parameter("serial_call", \.serialCall),
+        Parameter("thread_sleep", \.threadSleep),
         Parameter("share_4k", \.share4K),
         Parameter("share_2m", \.share2M),
+        Parameter("assign", \.assign),
+        Parameter("smash", \.smash),
+        Parameter("private_fault", \.privateFault),
+        Parameter("launch_update", \.launchUpdate),
+        Parameter("validate", \.validate),
     ]
 }
 

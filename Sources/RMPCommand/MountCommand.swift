@@ -50,6 +50,15 @@ struct MountCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "Version of the RMPOPT series that the host runs, v1 to v10. (default: v1, or what the machine file says)",
+            valueName: "version"
+        )
+    )
+    var series: SeriesArgument?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going "
                 + "has ended when the write returns.",
             valueName: "factor"
@@ -73,7 +82,11 @@ struct MountCommand: ParsableCommand {
     /// The machine of --cpus and --memory.
     private var uniformMachine: MachineConfiguration {
         get throws(ConfigurationError) {
-            try MachineConfiguration(cpus: cpus ?? 16, memoryBytes: memory?.bytes ?? 64 << 30)
+            try MachineConfiguration(
+                cpus: cpus ?? 16,
+                memoryBytes: memory?.bytes ?? 64 << 30,
+                series: series?.series ?? .v1
+            )
         }
     }
 
@@ -101,13 +114,15 @@ struct MountCommand: ParsableCommand {
         if foreground || isBackgroundProcess {
             try serve()
         } else {
-            throw ExitCode(BackgroundProcess.spawn(arguments: Array(CommandLine.arguments.dropFirst())))
+            throw ExitCode(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
     }
 
     private func configuration() throws -> MachineConfiguration {
         guard let machine else { return try uniformMachine }
-        return try MachineSource.load(machine).configuration
+        var configuration = try MachineSource.load(machine).configuration
+        if let series { configuration.series = series.series }
+        return configuration
     }
 
     private func serve() throws {
@@ -119,15 +134,20 @@ struct MountCommand: ParsableCommand {
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let engine = SimulatedEngine(try configuration(), pace: pace.pace)
             let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
-            let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700).root(engine)
+            let faults = FaultTable(holdWork: engine.holdPasses)
+            let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700)
+                .root(engine, faults: faults)
             let isBackgroundProcess = isBackgroundProcess
-            let mount = try Mount(tree, at: point, options: options) {
-                if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
+            let mount = try Mount(tree, at: point, options: options, faults: faults) {
+                if isBackgroundProcess { return BackgroundProcess.reportReady() }
+                log.info("mounted at \(point.path)")
+                ServiceNotification.send("READY=1\n")
             }
             let signal = Atomic<Int32>(0)
             do {
                 try TerminationSignals.watch { number in
                     signal.store(number, ordering: .releasing)
+                    if !isBackgroundProcess { ServiceNotification.send("STOPPING=1\n") }
                     mount.end()
                 }
             } catch {

@@ -6,6 +6,19 @@
 struct Platform: Sendable {
     var rmp: RMP
     var rmpopt: RMPOPTTables
+    /// SYSCFG.SNP_EN: RMP checks are done.
+    private(set) var snpEnabled = false
+
+    init(rmp: RMP, rmpopt: RMPOPTTables) {
+        self.rmp = rmp
+        self.rmpopt = rmpopt
+    }
+
+    /// Sets SNP_EN on all cores.
+    mutating func enableSNP() { snpEnabled = true }
+
+    /// What firmware does in a shutdown with x86_snp_shutdown: SNP_EN is cleared on all cores.
+    mutating func clearSNP() { snpEnabled = false }
 
     /// RMPUPDATE, with its effect on the RMPOPT tables.
     mutating func rmpupdate(_ spa: SPA, _ new: RMPUpdateInput) -> RMPCode {

@@ -8,7 +8,12 @@ extension Errno {
     init(_ error: CommandError) {
         switch error {
         case .busy: self = .busy
+        case .unsupported: self = .notSupported
+        case .noSNP: self = .noSuchDevice
+        case .firmwareFailed: self = .ioError
         case .invalid: self = .invalid
+        case .placement(.notFree): self = .busy
+        case .placement: self = .invalid
         case .noMemory, .noASID, .tooManyGuests: self = .noSpace
         case .exists: self = .exists
         case .noSuchGuest: self = .noSuchFile

@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // The security processor's part: it writes RMP entries that RMPUPDATE would refuse to touch.
 
+/// Where SNP firmware is in its life, as SNP_PLATFORM_STATUS tells.
+public enum FirmwareState: Sendable, Hashable, CaseIterable {
+    /// UNINIT: no SNP_INIT_EX yet, or a shutdown after it.
+    case uninitialized
+    /// INIT.
+    case initialized
+}
+
 /// The SNP firmware.
 struct Firmware: Sendable {
     let layout: RMPLayout
     let pages: FirmwarePages
+    private(set) var state = FirmwareState.uninitialized
+    /// How many SNP_INIT_EX commands are still to fail: a fault that a client asked for.
+    var failuresLeft: UInt64 = 0
 
     init(_ configuration: MachineConfiguration) {
         layout = configuration.rmp
         pages = configuration.firmware
+    }
+
+    /// What the RMP holds when SNP_EN is set: every page hypervisor-owned but the RMP itself, which is assigned from
+    /// the start (RMPOPT "will always fail" there, also at boot: Ashish Kalra, 2026-03-25).
+    func prepareRMP(_ platform: inout Platform) {
+        platform.rmp.reset()
+        for range in [layout.head] + layout.segments.map(\.table) {
+            Firmware.write(.firmware, to: range, of: &platform.rmp)
+        }
     }
 
     /// SNP_INIT_EX with INIT_RMP: every page hypervisor-owned, then HV-fixed ranges, then the RMP itself and firmware's
@@ -16,13 +36,20 @@ struct Firmware: Sendable {
     ///
     /// Source: AMD's ASP firmware (order of the states); series v1 patch 4/6 (tables cleared). The ccp driver gives the
     /// TMR and the command buffers to firmware around this command; here it happens with it.
-    func initialize(_ platform: inout Platform) {
-        platform.rmp = RMP(regionCount: platform.rmp.regionCount)
+    mutating func initialize(_ platform: inout Platform) {
+        state = .initialized
+        platform.rmp.reset()
         for fixed in pages.hypervisorFixed { Firmware.write(.hypervisorFixed, to: fixed, of: &platform.rmp) }
         for range in [layout.head] + layout.segments.map(\.table) + pages.assigned {
             Firmware.write(.firmware, to: range, of: &platform.rmp)
         }
         platform.rmpopt.clearAll()
+    }
+
+    /// SNP_SHUTDOWN_EX: the kernel takes the TMR and the command buffers back; all else stays as it is.
+    mutating func shutDown(_ platform: inout Platform) {
+        state = .uninitialized
+        for range in pages.assigned { Firmware.write(.hypervisor, to: range, of: &platform.rmp) }
     }
 
     /// SNP_GCTX_CREATE: the page, given to firmware by RMPUPDATE before, becomes a guest's Context page.

@@ -32,6 +32,9 @@ struct RMP: Sendable {
         assignedFrames = [UInt64](repeating: 0, count: regionCount * RMP.frameWords)
     }
 
+    /// Every page hypervisor-owned again.
+    mutating func reset() { self = RMP(regionCount: regionCount) }
+
     /// The number of entries: every page of every region has one.
     var pageCount: UInt64 { UInt64(regionCount) * UInt64(Granularity.pagesPerRegion) }
     /// The number of frames.

@@ -66,6 +66,9 @@ public struct RMPLayout: Sendable, Hashable {
         self.segments = segments
     }
 
+    /// Whether there is an RST: RMPOPT needs one.
+    public var isSegmented: Bool { head.count > 0x4000 }
+
     /// One table without segments: RMP_BASE and RMP_END (the address of its last byte) of a processor or BIOS without
     /// the segmented RMP.
     public static func contiguous(base: UInt64, end: UInt64) throws(ConfigurationError) -> RMPLayout {

@@ -8,4 +8,19 @@ public enum WindowPolicy: Sendable, Hashable, CaseIterable {
     /// For each node the window with the lowest average NUMA distance, sliding by 1 GB: proposed by Dave Hansen on v1
     /// 2/6 (2026-02-18), in no posted version.
     case lowestAverageDistance
+
+    /// The word in machine files and the `series` file.
+    public var word: StaticString {
+        switch self {
+        case .series: "series"
+        case .lowestAverageDistance: "lowest-average-distance"
+        }
+    }
+}
+
+/// A window for some cores, as it is decided on.
+struct PlannedWindow: Sendable, Hashable {
+    var base: UInt64
+    var cores: CPUSet
+    var node: Int
 }

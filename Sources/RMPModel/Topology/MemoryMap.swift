@@ -36,6 +36,7 @@ public struct MemoryMap: Sendable, Hashable {
     /// - Throws: `ConfigurationError.memory` when the size is outside `sizeLimits`, `.memoryGranularity` when it is not
     ///   a multiple of 2 MB.
     public init(bytes: UInt64) throws(ConfigurationError) {
+        guard MemoryMap.sizeLimits.contains(bytes) else { throw .memory(bytes, limits: MemoryMap.sizeLimits) }
         try self.init(spans: [MemorySpan(start: SPA(0), bytes: bytes)], nodeCount: 1)
     }
 

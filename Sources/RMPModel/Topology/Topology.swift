@@ -86,6 +86,7 @@ public struct Topology: Sendable, Hashable {
     ///
     /// - Throws: `ConfigurationError.cpus` when the number is outside `cpuLimits`.
     public init(cpus: Int) throws(ConfigurationError) {
+        guard Topology.cpuLimits.contains(cpus) else { throw .cpus(cpus, limits: Topology.cpuLimits) }
         let threads = cpus.isMultiple(of: 2) ? 2 : 1
         try self.init(TopologyShape(coresPerPackage: cpus / threads, threadsPerCore: threads))
     }
