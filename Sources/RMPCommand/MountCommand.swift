@@ -49,7 +49,10 @@ struct MountCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Version of the RMPOPT series that the host runs, v1 to v10; v1, or the machine file's, by default.", valueName: "version")
+        help: ArgumentHelp(
+            "Version of the RMPOPT series that the host runs, v1 to v10. (default: v1, or what the machine file says)",
+            valueName: "version"
+        )
     )
     var series: SeriesArgument?
 
