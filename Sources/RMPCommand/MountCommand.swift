@@ -47,6 +47,15 @@ struct MountCommand: ParsableCommand {
     )
     var pace = PaceArgument(pace: .factor(1))
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that SNP_INIT_EX set going.",
+            valueName: "stage"
+        )
+    )
+    var boot = BootArgument(stage: .firmware)
+
     @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
 
@@ -61,8 +70,10 @@ struct MountCommand: ParsableCommand {
     var isBackgroundProcess = false
 
     private var machine: MachineConfiguration {
-        get throws(ConfigurationError) { 
-            try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes, series: series.series)
+        get throws(ConfigurationError) {
+            var machine = try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes, series: series.series)
+            machine.boot.stage = boot.stage
+            return machine
         }
     }
 
