@@ -10,13 +10,10 @@ struct BootArgument: ExpressibleByArgument {
 
     private static let words: KeyValuePairs<String, BootPlan.Stage> = ["kernel": .kernel, "firmware": .firmware]
 
-    init(stage: BootPlan.Stage) { self.stage = stage }
-
     init?(argument: String) {
         guard let stage = Self.words.first(where: { $0.key == argument })?.value else { return nil }
-        self.init(stage: stage)
+        self.stage = stage
     }
 
-    var defaultValueDescription: String { Self.words.first { $0.value == stage }?.key ?? "" }
     static var allValueStrings: [String] { words.map(\.key) }
 }

@@ -21,21 +21,37 @@ struct MountCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Number of CPUs, 1 to 8192. An even number makes two threads a core.", valueName: "n")
+        help: ArgumentHelp(
+            "Number of CPUs, 1 to 8192. An even number makes two threads a core. (default: 16)",
+            valueName: "n"
+        )
     )
-    var cpus = 16
+    var cpus: Int?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Memory from address 0 up, 1G to 64T, a multiple of 2M.", valueName: "size")
+        help: ArgumentHelp(
+            "Memory from address 0 up, 1G to 64T, a multiple of 2M. (default: 64G)",
+            valueName: "size"
+        )
     )
-    var memory = MemorySize(bytes: 64 << 30)
+    var memory: MemorySize?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Version of the RMPOPT series that the host runs, v1 to v10.", valueName: "version")
+        help: ArgumentHelp(
+            "The machine of a file, or of a name that rmpfs machine lists, in place of --cpus and --memory.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["yaml"])
     )
-    var series = SeriesArgument(series: .v1)
+    var machine: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Version of the RMPOPT series that the host runs, v1 to v10; v1, or the machine file's, by default.", valueName: "version")
+    )
+    var series: SeriesArgument?
 
     @Option(
         parsing: .unconditional,
@@ -50,11 +66,12 @@ struct MountCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that SNP_INIT_EX set going.",
+            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that SNP_INIT_EX set going. "
+                + "(default: firmware, or the machine file's)",
             valueName: "stage"
         )
     )
-    var boot = BootArgument(stage: .firmware)
+    var boot: BootArgument?
 
     @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
@@ -69,11 +86,14 @@ struct MountCommand: ParsableCommand {
     @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
     var isBackgroundProcess = false
 
-    private var machine: MachineConfiguration {
+    /// The machine of --cpus and --memory.
+    private var uniformMachine: MachineConfiguration {
         get throws(ConfigurationError) {
-            var machine = try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes, series: series.series)
-            machine.boot.stage = boot.stage
-            return machine
+            try MachineConfiguration(
+                cpus: cpus ?? 16,
+                memoryBytes: memory?.bytes ?? 64 << 30,
+                series: series?.series ?? .v1
+            )
         }
     }
 
@@ -87,10 +107,13 @@ struct MountCommand: ParsableCommand {
 
     func validate() throws {
         do {
-            _ = try machine
+            _ = try uniformMachine
             _ = try mountOptions
         } catch {
             throw ValidationError("\(error)")
+        }
+        if machine != nil && (cpus != nil || memory != nil) {
+            throw ValidationError("--machine has its own CPUs and memory: leave out --cpus and --memory")
         }
     }
 
@@ -102,6 +125,13 @@ struct MountCommand: ParsableCommand {
         }
     }
 
+    private func configuration() throws -> MachineConfiguration {
+        var configuration = try machine.map { try MachineSource.load($0).configuration } ?? uniformMachine
+        if let series { configuration.series = series.series }
+        if let boot { configuration.boot.stage = boot.stage }
+        return configuration
+    }
+
     private func serve() throws {
         if isBackgroundProcess { BackgroundProcess.begin() }
         TerminationSignals.block()
@@ -109,7 +139,7 @@ struct MountCommand: ParsableCommand {
         do {
             let options = try mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
-            let engine = SimulatedEngine(try machine, pace: pace.pace)
+            let engine = SimulatedEngine(try configuration(), pace: pace.pace)
             let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
             let faults = FaultTable(holdWork: engine.holdPasses)
             let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700)

@@ -33,8 +33,12 @@ public struct Machine: Sendable {
         topology = configuration.topology
         let regions = configuration.memory.regionCount
         platform = Platform(
-            rmp: RMP(regionCount: regions),
-            rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions)
+            rmp: RMP(
+                regionCount: regions,
+                coverage: RMPCoverage(configuration.rmp, configuration.processor, regionCount: regions)
+            ),
+            rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions),
+            msrs: MSRs(configuration.processor, configuration.rmp)
         )
         firmware = Firmware(configuration)
         guests = Guests(configuration, firmware: firmware)
@@ -233,6 +237,21 @@ public struct Machine: Sendable {
             if !platform.snpEnabled { throw .noSNP }
             let code = platform.psmash(spa)
             if code != .success { throw .rmp(code) }
+        case .firmwareChange(let spa, let change, let gpa):
+            if firmware.state == .uninitialized { throw .noSNP }
+            guard platform.rmp.change(spa.pfn, by: change, gpa: gpa) != nil else { throw .invalid(.pageState) }
+        case .lock(let spa, let isLocked):
+            if !platform.rmp.setLock(spa.pfn, isLocked) { throw .invalid(.pageState) }
+        case .pvalidate(let spa, let gpa, let asid, let size, let validate):
+            do {
+                return .pvalidate(
+                    try platform.rmp.pvalidate(spa.pfn, gpa: gpa, asid: asid, size: size, validate: validate))
+            } catch {
+                throw .nestedFault(error)
+            }
+        case .wrmsr(let cpu, let number, let value):
+            guard topology.online.contains(cpu) else { throw .invalid(.cpu(cpu)) }
+            do { try platform.wrmsr(number, value, core: topology.coreOfCPU[cpu]) } catch { throw .msr(error) }
         case .rmpopt(let cpu, let spa, let function): return .carry(try rmpopt(cpu, spa, function))
         }
         return .done

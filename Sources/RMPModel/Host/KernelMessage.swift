@@ -27,7 +27,10 @@ enum KernelMessage: Sendable, Hashable {
     case segment(index: Int, table: Range<UInt64>, covered: Range<UInt64>)
     case segmentReduced(index: Int, stated: UInt64, covered: UInt64)
     case segmentShift(UInt64, limits: ClosedRange<UInt8>)
+    case segmentBeyond(index: Int, count: Int)
+    case notReserved
     case notCovered(expected: UInt64, got: UInt64)
+    case tableTooSmall(expected: UInt64, got: UInt64)
     case notAllOnline(online: CPUSet, present: CPUSet)
     case initFailed
     case leaking(pages: Range<UInt64>)
@@ -48,8 +51,8 @@ enum KernelMessage: Sendable, Hashable {
         case .noCPUMask: series.messages[.noCPUMask]
         case .passSkipped: series.messages[.passSkipped]
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
-        case .segmentReduced, .leaking, .invalidOpcode: .warning
-        case .segmentShift, .notCovered, .notAllOnline, .initFailed, .rmpupdateFailed: .error
+        case .segmentReduced, .segmentBeyond, .leaking, .invalidOpcode: .warning
+        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed: .error
         }
     }
 
@@ -89,6 +92,12 @@ enum KernelMessage: Sendable, Hashable {
         case .segmentShift(let shift, let limits):
             "SEV-SNP: RMP segment size (\(shift)) is not within advertised bounds (min=\(limits.lowerBound), "
                 + "max=\(limits.upperBound))"
+        case .segmentBeyond(let index, let count):
+            "SEV-SNP: RMP segment \(index) exceeds the number of segments (\(count))"
+        case .notReserved: "SEV-SNP: Memory for the RMP table has not been reserved by BIOS"
+        case .tableTooSmall(let expected, let got):
+            "SEV-SNP: Memory reserved for the RMP table does not cover full system RAM "
+                + "(expected 0x\(hex(expected)) got 0x\(hex(got)))"
         case .notCovered(let expected, let got):
             "SEV-SNP: Segmented RMP does not cover full system RAM (expected 0x\(hex(expected)) got 0x\(hex(got)))"
         case .notAllOnline(let online, let present):

@@ -10,8 +10,9 @@ extension Machine {
     ///
     /// Source: Linux arch/x86/virt/svm/sev.c, `snp_probe_rmptable_info()`, `snp_rmptable_init()`.
     mutating func bootKernel() {
-        guard isSNPPossible else { return }
+        guard configuration.processor.snp else { return }
         for message in tableMessages { say(message) }
+        guard isSNPPossible else { return }
         let series = configuration.series
         if platform.snpEnabled {
             // After kexec: SNP_EN is found set, and enabling is skipped.
@@ -23,7 +24,7 @@ extension Machine {
     }
 
     /// Whether the processor and the place of the RMP allow SNP.
-    public var isSNPPossible: Bool { configuration.processor.snp && tableProblem == nil }
+    public var isSNPPossible: Bool { configuration.processor.snp && tableProblems.isEmpty }
 
     private mutating func enableSNP() {
         platform.enableSNP()
