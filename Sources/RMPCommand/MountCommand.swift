@@ -66,6 +66,16 @@ struct MountCommand: ParsableCommand {
     )
     var pace = PaceArgument(pace: .factor(1))
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that SNP_INIT_EX set going. "
+                + "(default: firmware, or the machine file's)",
+            valueName: "stage"
+        )
+    )
+    var boot: BootArgument?
+
     @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
 
@@ -119,9 +129,9 @@ struct MountCommand: ParsableCommand {
     }
 
     private func configuration() throws -> MachineConfiguration {
-        guard let machine else { return try uniformMachine }
-        var configuration = try MachineSource.load(machine).configuration
+        var configuration = try machine.map { try MachineSource.load($0).configuration } ?? uniformMachine
         if let series { configuration.series = series.series }
+        if let boot { configuration.boot.stage = boot.stage }
         return configuration
     }
 

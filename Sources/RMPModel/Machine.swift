@@ -77,7 +77,7 @@ public struct Machine: Sendable {
             case .pass: stepPass()
             case .delayedPass:
                 _ = work.pop()
-                if driver.fire(at: now, platform, topology) { passHasBegun() }
+                firePending()
             case .threadSleep: _ = work.pop()
             case .teardown(let id):
                 // As many frames at once as nothing else comes between.
@@ -151,7 +151,16 @@ public struct Machine: Sendable {
         _ = work.pop()
         if driver.awakeUntil > now { work.push(Work(due: driver.awakeUntil, kind: .threadSleep)) }
         // The work item that waited for this run to end.
-        if driver.pending?.isQueued == true, driver.fire(at: now, platform, topology) { passHasBegun() }
+        if driver.pending?.isQueued == true { firePending() }
+    }
+
+    private mutating func firePending() {
+        if driver.skipsPasses {
+            driver.skipPending()
+            say(.passSkipped)
+        } else if driver.fire(at: now, platform, topology) {
+            passHasBegun()
+        }
     }
 
     /// A fault that a client asked for: passes neither go on nor end while it lasts.
@@ -168,9 +177,12 @@ public struct Machine: Sendable {
 
     // MARK: The kernel's log
 
-    mutating func say(_ message: KernelMessage) {
-        guard let level = message.level(in: configuration.series) else { return }
+    /// - Returns: whether the version of the series says it.
+    @discardableResult
+    mutating func say(_ message: KernelMessage) -> Bool {
+        guard let level = message.level(in: configuration.series) else { return false }
         log.write(level, at: now, message.text(in: configuration.series))
+        return true
     }
 
     /// CPUs that executed RMPOPT with RMPOPT_EN 0: #UD each, of which the kernel's log tells the first.

@@ -16,6 +16,10 @@ enum KernelMessage: Sendable, Hashable {
     case socket(pages: Range<UInt64>, cpus: CPUSet)
     case window(node: Int, cpus: CPUSet, base: UInt64)
     case coverageLimited(end: UInt64)
+    case noThread
+    case noWorkqueue
+    case noCPUMask
+    case passSkipped
     // The kernel under it.
     case contiguousTable(Range<UInt64>)
     case segmentTable(Range<UInt64>)
@@ -42,6 +46,10 @@ enum KernelMessage: Sendable, Hashable {
         case .snpNotEnabled: series.messages[.snpNotEnabled]
         case .terabytes, .socket, .window: series.messages[.windows]
         case .coverageLimited: series.messages[.coverageLimited]
+        case .noThread: series.messages[.noThread]
+        case .noWorkqueue: series.messages[.noWorkqueue]
+        case .noCPUMask: series.messages[.noCPUMask]
+        case .passSkipped: series.messages[.passSkipped]
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
         case .segmentReduced, .segmentBeyond, .leaking, .invalidOpcode: .warning
         case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed: .error
@@ -66,6 +74,10 @@ enum KernelMessage: Sendable, Hashable {
             "SEV-SNP: RMPOPT_BASE MSR on nodeid \(node) cpu mask \(list(cpus)) set to 0x\(hex(base))"
         case .coverageLimited(let end):
             "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x\(hex(end)) not optimized"
+        case .noThread: "SEV-SNP: Unable to start RMPOPT kernel thread"
+        case .noWorkqueue: "SEV-SNP: Failed to allocate RMPOPT workqueue"
+        case .noCPUMask: "SEV-SNP: Failed to allocate RMPOPT cpumask"
+        case .passSkipped: "SEV-SNP: RMP optimization pass skipped: cpumask allocation failed"
         case .contiguousTable(let range):
             "SEV-SNP: RMP table physical range [0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound &- 1))]"
         case .segmentTable(let range):
