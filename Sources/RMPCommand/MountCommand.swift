@@ -5,7 +5,6 @@ import ArgumentParser
 import Glibc
 import Logging
 import RMPFS
-import RMPModel
 import Synchronization
 
 struct MountCommand: ParsableCommand {
@@ -19,33 +18,10 @@ struct MountCommand: ParsableCommand {
             """
     )
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Number of CPUs, 1 to 8192. An even number makes two threads a core.", valueName: "n")
-    )
-    var cpus = 16
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("Memory from address 0 up, 1G to 64T, a multiple of 2M.", valueName: "size")
-    )
-    var memory = MemorySize(bytes: 64 << 30)
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going "
-                + "has ended when the write returns.",
-            valueName: "factor"
-        )
-    )
-    var pace = PaceArgument(pace: .factor(1))
+    @OptionGroup var host: HostOptions
 
     @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
-
-    @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
-    var options: [String] = []
 
     @Argument(help: ArgumentHelp("An empty folder.", valueName: "mountpoint"), completion: .directory)
     var mountPoint: String
@@ -53,27 +29,6 @@ struct MountCommand: ParsableCommand {
     /// Set by the process that put this one into the background.
     @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
     var isBackgroundProcess = false
-
-    private var machine: MachineConfiguration {
-        get throws(ConfigurationError) { try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes) }
-    }
-
-    private var mountOptions: MountOptions {
-        get throws(MountOptions.Refusal) {
-            var parsed = MountOptions()
-            for list in options { try parsed.add(list: list) }
-            return parsed
-        }
-    }
-
-    func validate() throws {
-        do {
-            _ = try machine
-            _ = try mountOptions
-        } catch {
-            throw ValidationError("\(error)")
-        }
-    }
 
     func run() throws {
         if foreground || isBackgroundProcess {
@@ -88,11 +43,9 @@ struct MountCommand: ParsableCommand {
         TerminationSignals.block()
         let log = Logger(label: "rmpfs") { _ in StandardErrorLog() }
         do {
-            let options = try mountOptions
+            let options = try host.mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
-            let engine = SimulatedEngine(try machine, pace: pace.pace)
-            let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
-            let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700).root(engine)
+            let tree = try host.simulatedTree(options)
             let isBackgroundProcess = isBackgroundProcess
             let mount = try Mount(tree, at: point, options: options) {
                 if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }

@@ -9,6 +9,6 @@ struct RMPFSCommand: ParsableCommand {
         commandName: "rmpfs",
         abstract: "Mounts an AMD RMPOPT host: the kernel's files over a faithful simulated machine.",
         version: "0.1.0",
-        subcommands: [MountCommand.self, UnmountCommand.self]
+        subcommands: [MountCommand.self, UnmountCommand.self, RunCommand.self]
     )
 }
