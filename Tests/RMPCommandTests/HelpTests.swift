@@ -8,7 +8,7 @@ import Testing
     private static let golden = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
     private static let rewrites = ProcessInfo.processInfo.environment["RMPFS_UPDATE_GOLDEN"] == "1"
 
-    @Test(arguments: [("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"])])
+    @Test(arguments: [("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("run", ["run"])])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])
         #expect(ending.status == 0)
@@ -34,7 +34,7 @@ import Testing
         (["mount", "--pace", "slow", "/x"], "slow"), (["mount", "-o", "wrong", "/x"], "mount option 'wrong'"),
         (["mount", "-o", "ro,uid=x", "/x"], "mount option 'uid=x'"), (["mount", "--nonsense", "/x"], "--nonsense"),
         (["mount", "/x", "/y"], "/y"), (["unmount"], "mountpoint"), (["unmount", "--force", "/x"], "--force"),
-        (["nonsense"], "nonsense"),
+        (["run"], "behind --"), (["run", "--cpus", "0", "--", "true"], "0 CPUs"), (["nonsense"], "nonsense"),
     ])
     func usageErrorsExitWith64(words: [String], named: String) throws {
         let ending = try Program.run(words)

@@ -32,7 +32,8 @@ enum KernelPaths {
 
     /// Puts a tmpfs over /sys/kernel with everything that is there bound back into it, and room for two folders more.
     private static func standIn() throws(RunError) {
-        guard let names = SystemFiles.names(in: kernel) else { throw .notArranged(path: kernel, call: "open", .current) }
+        let entries = SystemFiles.names(in: kernel)
+        guard let names = entries else { throw .notArranged(path: kernel, call: "open", .current) }
         let old = open(kernel, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         try call("open", kernel, old < 0 ? -1 : 0)
         defer { close(old) }

@@ -8,8 +8,8 @@ import Synchronization
 /// Runs a command on a host that only the command sees.
 ///
 /// Process 1 of its process namespace: the kernel ends all others in there with it, and with the last of them the
-/// mounts go. It has one line to the process that started it (``RunFront``): a byte for each signal to pass on; when the
-/// line is cut, it ends.
+/// mounts go. It has one line to the process that started it: a byte for each signal to pass on; when the line is cut,
+/// it ends. Back comes the number of the signal that ended the command, if one did.
 public final class PrivateHost: Sendable {
     private struct State: Sendable {
         /// The command's process, while it runs.
@@ -61,17 +61,15 @@ public final class PrivateHost: Sendable {
     }
 
     private func start(_ command: [String]) throws(RunError) -> pid_t {
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        inherited.apply(to: &attributes)
         var vector: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
         // A signal that comes meanwhile is passed on to the process that is just being made.
         let started = state.withLock { state -> Result<pid_t, RunError> in
             var process = pid_t()
-            let failure = posix_spawnp(&process, command[0], nil, &attributes, vector, environ)
+            let failure = inherited.handOn { attributes in
+                posix_spawnp(&process, command[0], nil, &attributes, vector, environ)
+            }
             guard failure == 0 else {
                 return .failure(.notStarted(command: command[0], Errno(rawValue: failure)))
             }
@@ -137,15 +135,20 @@ private func listenToLine(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutable
 /// What a process was given as its signals, for the command that takes its place.
 private struct InheritedSignals: Sendable {
     private let blocked: sigset_t
-    private let ignoresPipe: Bool
+    /// Which of the signals are ignored that this process handles in a way of its own.
+    private let ignored: [Int32]
+
+    private static let ownHandling = [SIGPIPE, SIGUSR1, SIGCHLD]
 
     init() {
         var blocked = sigset_t()
         pthread_sigmask(SIG_SETMASK, nil, &blocked)
         self.blocked = blocked
-        var pipe = sigaction()
-        sigaction(SIGPIPE, nil, &pipe)
-        ignoresPipe = unsafeBitCast(pipe.__sigaction_handler.sa_handler, to: Int.self) == 1
+        ignored = Self.ownHandling.filter { number in
+            var action = sigaction()
+            sigaction(number, nil, &action)
+            return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1  // SIG_IGN
+        }
     }
 
     /// Blocks all that ends or stops a process: they are for the command. A client that goes away while it is answered
@@ -159,18 +162,32 @@ private struct InheritedSignals: Sendable {
         signal(SIGCHLD, SIG_DFL)
     }
 
-    func apply(to attributes: inout posix_spawnattr_t) {
+    /// Runs `spawn` so that the process that it makes has the signals as they were given to this one.
+    func handOn<Result>(_ spawn: (_ attributes: inout posix_spawnattr_t) -> Result) -> Result {
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
         var mask = blocked
         posix_spawnattr_setsigmask(&attributes, &mask)
-        var flags = POSIX_SPAWN_SETSIGMASK
-        if !ignoresPipe {
-            var defaults = sigset_t()
-            sigemptyset(&defaults)
-            sigaddset(&defaults, SIGPIPE)
-            posix_spawnattr_setsigdefault(&attributes, &defaults)
-            flags |= POSIX_SPAWN_SETSIGDEF
+        var defaults = sigset_t()
+        sigemptyset(&defaults)
+        for number in Self.ownHandling where !ignored.contains(number) { sigaddset(&defaults, number) }
+        posix_spawnattr_setsigdefault(&attributes, &defaults)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        // What is to be ignored can only be inherited. Meanwhile nothing here is missed: the host is not being ended.
+        let before = ignored.map { number in
+            var action = sigaction()
+            sigaction(number, nil, &action)
+            signal(number, SIG_IGN)
+            return (number, action)
         }
-        posix_spawnattr_setflags(&attributes, Int16(flags))
+        defer {
+            for (number, action) in before {
+                var action = action
+                sigaction(number, &action, nil)
+            }
+        }
+        return spawn(&attributes)
     }
 }
 
