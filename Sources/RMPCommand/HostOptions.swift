@@ -54,6 +54,14 @@ struct HostOptions: ParsableArguments {
         }
     }
 
+    /// An option that says something of the machine, if one was given.
+    var machineOption: String? {
+        let plain = [
+            ("--cpus", cpus == 16), ("--memory", memory.bytes == 64 << 30), ("--pace", pace.pace == .factor(1)),
+        ]
+        return plain.first { !$0.1 }?.0
+    }
+
     /// Who owns the tree.
     func owner(_ options: MountOptions) -> Owner {
         Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())

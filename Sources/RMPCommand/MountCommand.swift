@@ -20,6 +20,8 @@ struct MountCommand: ParsableCommand {
 
     @OptionGroup var host: HostOptions
 
+    @OptionGroup var kernel: KernelOptions
+
     @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
 
@@ -29,6 +31,12 @@ struct MountCommand: ParsableCommand {
     /// Set by the process that put this one into the background.
     @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
     var isBackgroundProcess = false
+
+    func validate() throws {
+        if kernel.engine == .kernel, let option = host.machineOption {
+            throw ValidationError("\(option): only for a simulated machine; leave it out with --engine kernel")
+        }
+    }
 
     func run() throws {
         if foreground || isBackgroundProcess {
@@ -45,7 +53,14 @@ struct MountCommand: ParsableCommand {
         do {
             let options = try host.mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
-            let tree = try host.simulatedTree(options)
+            let tree: Directory
+            switch kernel.engine {
+            case .simulated:
+                tree = try host.simulatedTree(options)
+            case .kernel:
+                let owner = host.owner(options)
+                tree = try kernel.tree(at: point, owner: owner, debugMode: options.mode ?? 0o700) { log.error("\($0)") }
+            }
             let isBackgroundProcess = isBackgroundProcess
             let mount = try Mount(tree, at: point, options: options) {
                 if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
