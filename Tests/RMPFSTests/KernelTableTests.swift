@@ -39,7 +39,8 @@ import Testing
             Memory @  1GB: CPU(s): 0-1023
             Memory @  2GB: CPU(s): 0-3,8,12-15
 
-            """)
+            """
+        )
         #expect(table.firstRegion == 0)
         #expect(table.rows == [0, 1, 2])
         #expect(table.cpus(ofLine: 0).isEmpty)

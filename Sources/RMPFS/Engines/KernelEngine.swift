@@ -6,8 +6,9 @@ import Synchronization
 
 /// Answers for the host that this runs on.
 ///
-/// Nothing is kept from one answer to the next but the table of which a reader has had a part. What cannot be known from
-/// the kernel's files is refused, and what they cannot have said is an error (``Errno/ioError``) and a line in the log.
+/// Nothing is kept from one answer to the next but the table of which a reader has had a part. What cannot be known
+/// from the kernel's files is refused, and what they cannot have said is an error (``Errno/ioError``) and a line in the
+/// log.
 public final class KernelEngine: Engine {
     /// A table that was read, and when.
     struct Reading: Sendable {

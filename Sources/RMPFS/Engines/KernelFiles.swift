@@ -13,6 +13,7 @@ public struct KernelRoots: Sendable, Hashable {
     /// The folder with `online` and `possible`.
     public var cpus: String
 
+    /// The kernel's own places, but for those that are given.
     public init(
         config: String = "/sys/kernel/config",
         debug: String = "/sys/kernel/debug",

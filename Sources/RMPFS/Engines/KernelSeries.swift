@@ -25,21 +25,41 @@ struct KernelSeries: Sendable, Hashable {
     /// All that can be told apart.
     static let all: [KernelSeries] = [
         KernelSeries(
-            versions: "v1", table: "rmpopt/rmpopt-table", mode: 0o444, isSeekable: nil, hasEndLine: true,
-            hasAction: true, hasOneWindow: false
+            versions: "v1",
+            table: "rmpopt/rmpopt-table",
+            mode: 0o444,
+            isSeekable: nil,
+            hasEndLine: true,
+            hasAction: true,
+            hasOneWindow: false
         ),
         KernelSeries(
-            versions: "v2 to v4", table: "x86/rmpopt/rmpopt-table", mode: 0o444, isSeekable: true, hasEndLine: true,
-            hasAction: false, hasOneWindow: true
+            versions: "v2 to v4",
+            table: "x86/rmpopt/rmpopt-table",
+            mode: 0o444,
+            isSeekable: true,
+            hasEndLine: true,
+            hasAction: false,
+            hasOneWindow: true
         ),
         // v5 gave its table no llseek method.
         KernelSeries(
-            versions: "v5", table: "x86/rmpopt/rmpopt-table", mode: 0o444, isSeekable: false, hasEndLine: false,
-            hasAction: false, hasOneWindow: true
+            versions: "v5",
+            table: "x86/rmpopt/rmpopt-table",
+            mode: 0o444,
+            isSeekable: false,
+            hasEndLine: false,
+            hasAction: false,
+            hasOneWindow: true
         ),
         KernelSeries(
-            versions: "v6 to v8", table: "x86/rmpopt/rmpopt-table", mode: 0o400, isSeekable: nil, hasEndLine: false,
-            hasAction: false, hasOneWindow: true
+            versions: "v6 to v8",
+            table: "x86/rmpopt/rmpopt-table",
+            mode: 0o400,
+            isSeekable: nil,
+            hasEndLine: false,
+            hasAction: false,
+            hasOneWindow: true
         ),
     ]
 

@@ -5,8 +5,8 @@ import RMPModel
 
 /// The rows of an `rmpopt-table`.
 ///
-/// Source: series v1 patch 6/6, in v8 still the same: `Memory @%3lluGB: `, then `CPU(s): %*pbl` or `CPU(s): none`, and a
-/// newline. A line for each region, without a gap.
+/// Source: series v1 patch 6/6, in v8 still the same: `Memory @%3lluGB: `, then `CPU(s): %*pbl` or `CPU(s): none`, and
+/// a newline. A line for each region, without a gap.
 struct KernelTable: Sendable, Hashable {
     /// The region of the first line.
     let firstRegion: Int

@@ -17,7 +17,11 @@ struct KernelReports {
         var shares: (all: UInt64, some: UInt64, none: UInt64) = (0, 0, 0)
         var ofCPU = [UInt64](repeating: 0, count: engine.cpuCount)
         for (set, count) in zip(reading.table.sets, uses) where count > 0 {
-            if set.isEmpty { shares.none += count } else if set == reading.online { shares.all += count } else {
+            if set.isEmpty {
+                shares.none += count
+            } else if set == reading.online {
+                shares.all += count
+            } else {
                 shares.some += count
             }
             set.forEachRun { run in
