@@ -131,7 +131,7 @@ struct MountCommand: ParsableCommand {
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let engine = SimulatedEngine(try configuration(), pace: pace.pace)
             let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
-            let faults = FaultTable(holdWork: engine.holdPasses)
+            let faults = FaultTable { engine.holdPasses($0) }
             let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700)
                 .root(engine, faults: faults)
             let isBackgroundProcess = isBackgroundProcess

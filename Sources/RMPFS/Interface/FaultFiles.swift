@@ -29,7 +29,7 @@ struct FaultFiles {
                 id,
                 show: { text, rule in text.append(rule.pattern?.text ?? []) },
                 store: { value, rule throws(Errno) in
-                    rule.pattern = value.line.isEmpty ? nil : try GlobPattern(value.line)
+                    rule.pattern = value.line().isEmpty ? nil : try GlobPattern(value.line())
                 }
             ),
             "operation": setting(
@@ -65,7 +65,7 @@ struct FaultFiles {
             "probability": setting(
                 id,
                 show: { text, rule in FaultValues.show(probability: rule.probability, in: &text) },
-                store: { value, rule throws(Errno) in rule.probability = try FaultValues.probability(value.line) }
+                store: { value, rule throws(Errno) in rule.probability = try FaultValues.probability(value.line()) }
             ),
             "seed": setting(
                 id,

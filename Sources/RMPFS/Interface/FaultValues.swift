@@ -14,7 +14,7 @@ enum FaultValues {
     /// request again, fault or no fault.
     static func store(error value: StoredText, rule: inout FaultRule) throws(Errno) {
         let error: Errno?
-        if let named = Errno(name: value.line) {
+        if let named = Errno(name: value.line()) {
             error = named
         } else {
             let number = try value.unsignedInt()
@@ -26,7 +26,7 @@ enum FaultValues {
     }
 
     /// Whether a limit is to be none: nothing, or -1.
-    static func isNone(_ value: StoredText) -> Bool { value.line.isEmpty || value.equals("-1") }
+    static func isNone(_ value: StoredText) -> Bool { value.line().isEmpty || value.equals("-1") }
 
     /// A limit, or -1 for none.
     static func show(limit: UInt64?, in text: inout TextBuffer) {
