@@ -16,21 +16,29 @@ let package = Package(
     products: [
         .library(name: "RMPModel", targets: ["RMPModel"]),
         .library(name: "RMPFS", targets: ["RMPFS"]),
+        .library(name: "MachineFile", targets: ["MachineFile"]),
         .executable(name: "rmpfs", targets: ["RMPCommand"]),
         .executable(name: "oracle-tree", targets: ["OracleTree"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(name: "CProcessor"),
         .target(name: "RMPModel", swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPModel"], swiftSettings: strict),
+        .target(
+            name: "MachineFile",
+            dependencies: ["RMPModel", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "RMPCommand",
             dependencies: [
-                "RMPFS", "RMPModel",
+                "CProcessor", "MachineFile", "RMPFS", "RMPModel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -39,6 +47,7 @@ let package = Package(
         .executableTarget(name: "OracleTree", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPModelTests", dependencies: ["RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPFSTests", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
+        .testTarget(name: "MachineFileTests", dependencies: ["MachineFile", "RMPFS", "RMPModel"], swiftSettings: strict),
         .testTarget(
             name: "RMPCommandTests",
             dependencies: ["RMPCommand"],

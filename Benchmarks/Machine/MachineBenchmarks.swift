@@ -148,6 +148,6 @@ private func makeGuest(_ machine: inout Machine, _ size: PageSize) -> GuestID {
         fatalError("no guest was made")
     }
     must { try machine.perform(.setGuestMemory(id, bytes: 100 * gigabyte), at: machine.now) }
-    must { try machine.perform(.setGuestPageSize(id, size), at: machine.now) }
+    must { try machine.perform(.setGuestBacking(id, size == .size4K ? .size4K : .size2M), at: machine.now) }
     return id
 }

@@ -10,15 +10,40 @@ import RMPModel
 struct HostOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Number of CPUs, 1 to 8192. An even number makes two threads a core.", valueName: "n")
+        help: ArgumentHelp(
+            "Number of CPUs, 1 to 8192. An even number makes two threads a core. (default: 16)",
+            valueName: "n"
+        )
     )
-    var cpus = 16
+    var cpus: Int?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Memory from address 0 up, 1G to 64T, a multiple of 2M.", valueName: "size")
+        help: ArgumentHelp(
+            "Memory from address 0 up, 1G to 64T, a multiple of 2M. (default: 64G)",
+            valueName: "size"
+        )
     )
-    var memory = MemorySize(bytes: 64 << 30)
+    var memory: MemorySize?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The machine of a file, or of a name that rmpfs machine lists, in place of --cpus and --memory.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["yaml"])
+    )
+    var machine: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Version of the RMPOPT series that the host runs, v1 to v10; v1, or the machine file's, by default.",
+            valueName: "version"
+        )
+    )
+    var series: SeriesArgument?
 
     @Option(
         parsing: .unconditional,
@@ -33,8 +58,15 @@ struct HostOptions: ParsableArguments {
     @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
     var options: [String] = []
 
-    private var machine: MachineConfiguration {
-        get throws(ConfigurationError) { try MachineConfiguration(cpus: cpus, memoryBytes: memory.bytes) }
+    /// The machine of --cpus and --memory.
+    private var uniformMachine: MachineConfiguration {
+        get throws(ConfigurationError) {
+            try MachineConfiguration(
+                cpus: cpus ?? 16,
+                memoryBytes: memory?.bytes ?? 64 << 30,
+                series: series?.series ?? .v1
+            )
+        }
     }
 
     var mountOptions: MountOptions {
@@ -47,19 +79,30 @@ struct HostOptions: ParsableArguments {
 
     func validate() throws {
         do {
-            _ = try machine
+            _ = try uniformMachine
             _ = try mountOptions
         } catch {
             throw ValidationError("\(error)")
         }
+        if machine != nil && (cpus != nil || memory != nil) {
+            throw ValidationError("--machine has its own CPUs and memory: leave out --cpus and --memory")
+        }
+    }
+
+    private func configuration() throws -> MachineConfiguration {
+        guard let machine else { return try uniformMachine }
+        var configuration = try MachineSource.load(machine).configuration
+        if let series { configuration.series = series.series }
+        return configuration
     }
 
     /// An option that says something of the machine, if one was given.
     var machineOption: String? {
-        let plain = [
-            ("--cpus", cpus == 16), ("--memory", memory.bytes == 64 << 30), ("--pace", pace.pace == .factor(1)),
+        let given = [
+            ("--cpus", cpus != nil), ("--memory", memory != nil), ("--machine", machine != nil),
+            ("--series", series != nil), ("--pace", pace.pace != .factor(1)),
         ]
-        return plain.first { !$0.1 }?.0
+        return given.first(where: \.1)?.0
     }
 
     /// Who owns the tree.
@@ -68,8 +111,10 @@ struct HostOptions: ParsableArguments {
     }
 
     /// Boots the machine and makes its tree.
-    func simulatedTree(_ options: MountOptions) throws -> Directory {
-        let engine = SimulatedEngine(try machine, pace: pace.pace)
-        return HostTree(owner: owner(options), debugMode: options.mode ?? 0o700).root(engine)
+    func simulatedTree(_ options: MountOptions) throws -> (root: Directory, faults: FaultTable) {
+        let engine = SimulatedEngine(try configuration(), pace: pace.pace)
+        let faults = FaultTable { engine.holdPasses($0) }
+        let tree = HostTree(owner: owner(options), debugMode: options.mode ?? 0o700)
+        return (tree.root(engine, faults: faults), faults)
     }
 }

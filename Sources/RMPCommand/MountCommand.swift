@@ -42,7 +42,7 @@ struct MountCommand: ParsableCommand {
         if foreground || isBackgroundProcess {
             try serve()
         } else {
-            throw ExitCode(BackgroundProcess.spawn(arguments: Array(CommandLine.arguments.dropFirst())))
+            throw ExitCode(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
     }
 
@@ -54,21 +54,26 @@ struct MountCommand: ParsableCommand {
             let options = try host.mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let tree: Directory
+            var faults: FaultTable?
             switch kernel.engine {
             case .simulated:
-                tree = try host.simulatedTree(options)
+                let host = try host.simulatedTree(options)
+                (tree, faults) = (host.root, host.faults)
             case .kernel:
                 let owner = host.owner(options)
                 tree = try kernel.tree(at: point, owner: owner, debugMode: options.mode ?? 0o700) { log.error("\($0)") }
             }
             let isBackgroundProcess = isBackgroundProcess
-            let mount = try Mount(tree, at: point, options: options) {
-                if isBackgroundProcess { BackgroundProcess.reportReady() } else { log.info("mounted at \(point.path)") }
+            let mount = try Mount(tree, at: point, options: options, faults: faults) {
+                if isBackgroundProcess { return BackgroundProcess.reportReady() }
+                log.info("mounted at \(point.path)")
+                ServiceNotification.send("READY=1\n")
             }
             let signal = Atomic<Int32>(0)
             do {
                 try TerminationSignals.watch { number in
                     signal.store(number, ordering: .releasing)
+                    if !isBackgroundProcess { ServiceNotification.send("STOPPING=1\n") }
                     mount.end()
                 }
             } catch {

@@ -9,6 +9,14 @@ struct RMPFSCommand: ParsableCommand {
         commandName: "rmpfs",
         abstract: "Mounts an AMD RMPOPT host: the kernel's files over a faithful simulated machine.",
         version: "0.1.0",
-        subcommands: [MountCommand.self, UnmountCommand.self, RunCommand.self]
+        subcommands: [
+            MountCommand.self, UnmountCommand.self, RunCommand.self, MachineCommand.self, StatusCommand.self,
+            MapCommand.self, DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
+        ]
     )
+
+    static func main() {
+        Invocation.runAsMountHelper()
+        main(Invocation.arguments)
+    }
 }

@@ -46,13 +46,13 @@ struct RunCommand: ParsableCommand {
                 let inner = PrivateHost(line: line)
                 var options = try host.mountOptions
                 options.nonEmpty = true
-                let tree = HostTree.kernelTree(of: try host.simulatedTree(options), owner: host.owner(options))
-                status = try inner.run(command, on: tree, options: options)
+                let (root, faults) = try host.simulatedTree(options)
+                let tree = HostTree.kernelTree(of: root, owner: host.owner(options))
+                status = try inner.run(command, on: tree, faults: faults, options: options)
                 // Nothing in here is left to be tidied up: the kernel ends what the command has started.
                 _exit(status)
             }
-            let arguments = Array(CommandLine.arguments.dropFirst())
-            status = try RunFront.run(arguments: arguments, as: root ? .root : .same)
+            status = try RunFront.run(arguments: Invocation.arguments, as: root ? .root : .same)
             throw ExitCode(status)
         } catch let error as RunError {
             StandardError.write("rmpfs: \(error)\n")

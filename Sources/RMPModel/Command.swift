@@ -9,18 +9,50 @@ public enum Command: Sendable, Hashable {
     case createGuest(name: [UInt8])
     /// Set a stopped guest's memory: a multiple of 4096 bytes, not more than the machine has; 0 unsets it.
     case setGuestMemory(GuestID, bytes: UInt64)
-    /// Set the largest RMP entry that is to back a stopped guest.
-    case setGuestPageSize(GuestID, PageSize)
+    /// Set the folios that are to back a stopped guest.
+    case setGuestBacking(GuestID, Backing)
+    /// Set how the memory of a stopped guest is to be chosen.
+    case setGuestPlacement(GuestID, Placement)
+    /// Set the node that the memory of a stopped guest has to come from; nil for any.
+    case setGuestNode(GuestID, Int?)
+    /// Set the number of a stopped guest's vCPUs, 1 ... 4096.
+    case setGuestVCPUs(GuestID, Int)
     /// Launch a stopped guest; nothing happens to a running one.
     case startGuest(GuestID)
     /// End a running guest; nothing happens to one that is ending or stopped.
     case stopGuest(GuestID)
     /// Remove a guest, ending it first if it is running. Its name is free at once.
     case removeGuest(GuestID)
+    /// Bring a CPU online or take it offline, as a write to its `online` in sysfs does.
+    case setOnline(cpu: Int, Bool)
+    /// SNP_INIT_EX by the ccp driver, with what the kernel does around it. Nothing happens when it is initialised.
+    case initializeFirmware
+    /// SNP_SHUTDOWN_EX; with `x86` set, firmware also clears SNP_EN. Nothing happens when it is not initialised.
+    case shutDownFirmware(x86: Bool)
+    /// Let the next so many SNP_INIT_EX commands fail.
+    case failFirmware(count: UInt64)
+    /// Boot another kernel with kexec: SNP_EN stays set.
+    case kexec
+    /// Let passes stand still, or go on.
+    case holdPasses(Bool)
+    /// Convert pages of a running guest, given by guest physical address in bytes: shared, or private again.
+    case convert(GuestID, gpa: Range<UInt64>, toPrivate: Bool)
+    /// A running guest accepts private pages with PVALIDATE of a size, given by guest physical address in bytes.
+    case validate(GuestID, gpa: Range<UInt64>, PageSize)
+    /// Leak free pages, given by page frame number: SNP_PAGE_RECLAIM fails for them.
+    case leak(Range<UInt64>)
     /// RMPUPDATE at an address.
     case rmpupdate(SPA, RMPUpdateInput)
     /// PSMASH at an address.
     case psmash(SPA)
+    /// A change of a page's state by firmware; the GPA counts for `makeMetadata`.
+    case firmwareChange(SPA, FirmwareChange, gpa: GPA = GPA(0))
+    /// Lock the entry of a page, as hardware does with a page in use, or unlock it.
+    case lock(SPA, Bool)
+    /// PVALIDATE by the guest with an ASID of the page at an address, which it sees at a guest physical address.
+    case pvalidate(SPA, gpa: GPA, asid: UInt16, PageSize, validate: Bool)
+    /// WRMSR on a CPU.
+    case wrmsr(cpu: Int, UInt32, UInt64)
     /// RMPOPT on a CPU for an address, with RCX as given (`RMPOPTFunction`).
     case rmpopt(cpu: Int, SPA, function: UInt64)
 }
@@ -29,12 +61,17 @@ public enum Command: Sendable, Hashable {
 public enum CommandResult: Sendable, Hashable {
     /// It is done, or will be as time passes.
     case done
-    /// A pass began.
-    case passBegun
-    /// The request for a pass was absorbed: one was requested or running already.
-    case passAbsorbed
+    /// What became of a request for a pass.
+    case pass(RequestOutcome)
     /// The guest that was made.
     case guest(GuestID)
+    /// What a conversion or PVALIDATE was in work.
+    case work(GuestWork)
+    /// The page frame numbers that are leaked now; the kernel's line is `Leaking PFN range 0x%llx-0x%llx` with the
+    /// first and the one behind the last.
+    case leaked(Range<UInt64>)
+    /// What PVALIDATE answered.
+    case pvalidate(PVALIDATEOutcome)
     /// The carry flag after RMPOPT.
     case carry(Bool)
 }

@@ -9,6 +9,24 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case guestRunning
         /// The guest's pages are still going back to the hypervisor.
         case guestEnding
+        /// The guest is not running.
+        case guestNotRunning
+        /// Guests are running or ending: firmware cannot be shut down.
+        case guestsLeft
+        /// The kernel forbids CPU hotplug while SNP is enabled.
+        case hotplugForbidden
+        /// It is the last CPU that is online, or CPU 0, which Linux never takes offline.
+        case neededCPU
+    }
+
+    /// What this host cannot do at all.
+    public enum Unsupported: Sendable, Hashable, CaseIterable {
+        /// The processor or the RMP's place does not allow SNP.
+        case snp
+        /// The version of the series knows no shutdown with x86_snp_shutdown.
+        case x86Shutdown
+        /// Not all present CPUs are online, so that SNP cannot be enabled.
+        case offlineCPUs
     }
 
     /// What is wrong with a value, whatever the machine's state.
@@ -21,14 +39,34 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case noMemorySet
         /// There is no such CPU.
         case cpu(Int)
+        /// The page is not in a state for this, or has no entry of its own.
+        case pageState
+        /// A number of vCPUs outside the limits.
+        case vcpus(Int)
+        /// A guest's memory, in bytes, is not a multiple of its folios'.
+        case memoryForBacking(UInt64, Backing)
+        /// A range of guest physical addresses, in bytes, is empty or not of whole pages.
+        case pageRange(Range<UInt64>)
+        /// A range of guest physical addresses, in bytes, reaches beyond the guest's memory.
+        case outsideMemory(Range<UInt64>, memoryBytes: UInt64)
+        /// An empty range of pages.
+        case noPages
     }
 
     /// Not in this state.
     case busy(Busy)
+    /// Not on this host.
+    case unsupported(Unsupported)
+    /// SNP is not enabled, or its firmware not initialised.
+    case noSNP
+    /// Firmware refused SNP_INIT_EX.
+    case firmwareFailed
     /// Not a value.
     case invalid(Invalid)
     /// The host has too little memory, in bytes.
     case noMemory(requested: UInt64, available: UInt64)
+    /// Memory cannot be where it is asked for.
+    case placement(PlacementError)
     /// All ASIDs are taken.
     case noASID
     /// There are as many guests as there can be.
@@ -37,8 +75,13 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
     case exists([UInt8])
     /// No guest has this number.
     case noSuchGuest(GuestID)
-    /// An RMP instruction failed. From `startGuest` it means that the guest could not be launched and is ending.
+    /// An RMP instruction failed. From `startGuest` it means that the guest could not be launched and is ending; from
+    /// `convert` and `validate`, that the pages before it are done.
     case rmp(RMPCode)
+    /// PVALIDATE led to a nested page fault.
+    case nestedFault(PVALIDATEFault)
+    /// WRMSR faulted.
+    case msr(MSRFault)
     /// RMPOPT faulted.
     case fault(RMPOPTFault)
 
@@ -47,13 +90,36 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .busy(.guestRunning): "the guest is running; stop it first"
         case .busy(.guestEnding): "the guest's pages are still going back to the hypervisor; wait until it is stopped"
+        case .busy(.guestsLeft): "guests are running or ending; stop them and wait until they are stopped"
+        case .busy(.hotplugForbidden): "CPU hotplug is forbidden while SNP is enabled; shut firmware down first"
+        case .busy(.neededCPU): "this CPU cannot be taken offline; choose another"
+        case .unsupported(.snp): "this host has no SNP; see the log for the reason"
+        case .unsupported(.x86Shutdown): "this version of the series knows no shutdown that clears SNP_EN; write shutdown"
+        case .unsupported(.offlineCPUs): "not all present CPUs are online; bring them online first"
+        case .noSNP: "SNP firmware is not initialised; write init to rmpsim/firmware/state"
+        case .firmwareFailed: "firmware refused SNP_INIT_EX; try again"
+        case .busy(.guestNotRunning): "the guest is not running; start it first"
         case .invalid(.name): "a guest's name has 1 to \(Guests.nameLimit) bytes, none of them NUL or /"
         case .invalid(.memoryGranularity(let bytes)): "\(bytes) bytes: a guest's memory is a multiple of 4096"
         case .invalid(.noMemorySet): "the guest has no memory; set its memory first"
+        case .nestedFault(.notAssigned): "the page is not this guest's at this address; assign it first"
+        case .nestedFault(.sizeMismatch): "4 KB of a 2 MB entry; split it with PSMASH first"
+        case .msr(let fault): "WRMSR faulted with \(fault); check number, reserved bits and SNP_EN"
+        case .invalid(.pageState): "the page is not in a state for this; read its entry first"
         case .invalid(.cpu(let cpu)): "there is no CPU \(cpu)"
+        case .invalid(.vcpus(let count)):
+            "\(count) vCPUs: a guest has \(Guest.vcpuLimits.lowerBound) to \(Guest.vcpuLimits.upperBound)"
+        case .invalid(.memoryForBacking(let bytes, let backing)):
+            "\(bytes) bytes of memory in folios of \(backing.bytes) bytes: give a multiple, or smaller folios"
+        case .invalid(.pageRange(let range)):
+            "\(range.lowerBound) to \(range.upperBound): give a range of whole 4096-byte pages"
+        case .invalid(.outsideMemory(let range, let bytes)):
+            "\(range.lowerBound) to \(range.upperBound): the guest's memory ends at \(bytes)"
+        case .invalid(.noPages): "no page given; give one at least"
+        case .placement(let error): error.description
         case .noMemory(let requested, let available):
             "\(requested) bytes asked for, \(available) available to guests; ask for less or end a guest"
-        case .noASID: "all \(ASIDs.range.count) ASIDs are taken; end a guest first"
+        case .noASID: "all ASIDs are taken; end a guest first"
         case .tooManyGuests(let limit): "there are \(limit) guests already; remove one first"
         case .exists(let name): "there is a guest \(String(decoding: name, as: UTF8.self)) already; choose another name"
         case .noSuchGuest(let id): "there is no guest number \(id.rawValue)"

@@ -118,8 +118,10 @@ package struct InvariantChecker {
     /// Each frame is held once, and exactly the held ones are out of the free memory.
     private mutating func checkMemory() {
         let guests = machine.guests
-        var rebuilt = Guests(memory: machine.configuration.memory, firmware: machine.firmware).allocator
-        for frame in guests.contexts.frames.map(\.frame) { hold(frame, &rebuilt) }
+        var rebuilt = Guests(machine.configuration, firmware: machine.firmware).allocator
+        for frame in guests.controls.frames.map(\.frame) { hold(frame, &rebuilt) }
+        checkLeaks(&rebuilt)
+        var controls: Set<PFN> = []
         for id in guests.order {
             guard let guest = guests[id] else { continue }
             if let context = guest.contextPage {
@@ -127,17 +129,72 @@ package struct InvariantChecker {
                 let expected = RMPEntry(assigned: true, immutable: true, vmsa: true)
                 require(entry == expected, "guest \(id.rawValue): its context page holds \(String(describing: entry))")
             }
-            for (number, run) in guest.frames.enumerated() where number >= guest.teardown.run {
-                let first = run.first + (number == guest.teardown.run ? guest.teardown.offset : 0)
-                for frame in first..<(run.first + run.count) { hold(frame, &rebuilt) }
+            if let response = guest.responsePage {
+                let entry = machine.rmpEntry(response)
+                let isFirmware = entry == RMPEntry(assigned: true, immutable: true)
+                require(isFirmware, "guest \(id.rawValue): its response page holds \(String(describing: entry))")
+            }
+            for page in guest.controlPages {
+                require(controls.insert(page).inserted, "page \(page.rawValue) has two uses")
+                require(guests.controls.isTaken(page), "page \(page.rawValue) is in use and free")
+            }
+            for page in guest.vmsaPages where page.rawValue & 511 == 0 {
+                found.append("guest \(id.rawValue): VMSA page \(page.rawValue) is 2 MB-aligned")
+            }
+            checkShape(guest)
+            guest.forEachFrame { _, frame in
+                hold(frame, &rebuilt)
+                return true
             }
         }
+        let leaked = guests.controls.takenPages.count { guests.leaked.overlaps($0.rawValue..<($0.rawValue + 1)) }
+        let taken = guests.controls.takenPages.count
+        require(taken == controls.count + leaked, "\(taken) control pages taken, \(controls.count) used")
         require(rebuilt.used == guests.allocator.used, "the frames in use are not those that somebody holds")
+    }
+
+    /// A guest has what its state says, whole units of its backing, and each of its frames within its node.
+    private mutating func checkShape(_ guest: Guest) {
+        let frames = guest.frames.reduce(0) { $0 + $1.count }
+        let name = "guest \(guest.id.rawValue)"
+        let isStopped = guest.state == .stopped
+        require(isStopped ? frames == 0 : frames == guest.frameCount, "\(name): \(frames) frames while \(guest.state)")
+        let expected = guest.state == .running ? 2 + guest.vcpus : 0
+        require(guest.controlPages.count == expected, "\(name): \(guest.controlPages.count) control pages")
+        let unit = guest.backing.framesPerUnit
+        let isWhole = guest.frames.allSatisfy { $0.first.isMultiple(of: unit) && $0.count.isMultiple(of: unit) }
+        require(isWhole, "\(name): its frames are no whole folios")
+        if let node = guest.node {
+            let memory = machine.guests.allocator.memory(ofNode: node)
+            let isLocal = guest.frames.allSatisfy { run in
+                memory.contains { $0.contains(run.first) && run.range.upperBound <= $0.upperBound }
+            }
+            require(isLocal, "\(name): memory outside of node \(node)")
+        }
+        require(guest.teardown == Teardown() || guest.state == .ending, "\(name): a teardown while \(guest.state)")
+    }
+
+    /// Leaked pages lie apart, in memory, and their frames are held by nobody else.
+    private mutating func checkLeaks(_ rebuilt: inout FrameAllocator) {
+        let guests = machine.guests
+        let ranges = guests.leaked.ranges
+        for (left, right) in zip(ranges, ranges.dropFirst()) where left.upperBound >= right.lowerBound {
+            found.append("leaked pages \(left) and \(right) are not apart")
+        }
+        var last = -1
+        for range in ranges {
+            for frame in FrameAllocator.frames((range.lowerBound << 12)..<(range.upperBound << 12)) where frame != last
+            {
+                last = frame
+                if guests.controls.frames.contains(where: { $0.frame == frame }) { continue }
+                hold(frame, &rebuilt)
+            }
+        }
     }
 
     private mutating func hold(_ frame: Int, _ allocator: inout FrameAllocator) {
         require(!allocator.isUsed(frame), "frame \(frame) is held twice")
-        allocator.reserve((UInt64(frame) << 21)..<(UInt64(frame + 1) << 21))
+        allocator.reserve(frames: frame..<(frame + 1))
     }
 
     private mutating func checkWork() {

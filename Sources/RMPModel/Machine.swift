@@ -11,33 +11,46 @@ public struct Machine: Sendable {
     /// Virtual time since boot, in ns. Never goes backwards.
     public private(set) var now: UInt64 = 0
 
-    private(set) var topology: Topology
+    var topology: Topology
     var platform: Platform
-    private(set) var firmware: Firmware
+    var firmware: Firmware
     var guests: Guests
-    private(set) var driver: Driver
-    private(set) var work = WorkQueue()
+    var driver: Driver
+    var log = KernelLog()
+    var work = WorkQueue()
+    /// Whether CPU hotplug is disabled.
+    var hotplugIsForbidden = false
+    /// Grows with each CPU that comes or goes: what readers print of CPUs is then out of date.
+    var onlineGeneration: UInt64 = 0
+    /// How many #UD faults the kernel has taken because it executed RMPOPT on a core whose RMPOPT_EN is 0.
+    var opcodeFaults: UInt64 = 0
 
-    /// Boots: SNP_INIT_EX, RMPOPT_BASE 0 with RMPOPT_EN on every core, then the boot pass, run to its end.
+    /// Boots as far as the configuration's plan says, and runs everything to its end that this sets going.
     ///
-    /// Afterwards everything that can be optimized is, and `now` is the end of the boot pass.
-    ///
-    /// Source: series v1 patches 2/6 and 4/6. Time counts from the start of the boot pass.
+    /// Time counts from the kernel's boot. Afterwards everything that the version of the series optimizes is.
     public init(_ configuration: MachineConfiguration) {
         self.configuration = configuration
         topology = configuration.topology
         let regions = configuration.memory.regionCount
         platform = Platform(
-            rmp: RMP(regionCount: regions),
-            rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions)
+            rmp: RMP(
+                regionCount: regions,
+                coverage: RMPCoverage(configuration.rmp, configuration.processor, regionCount: regions)
+            ),
+            rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions),
+            msrs: MSRs(configuration.processor, configuration.rmp)
         )
-        firmware = Firmware(memory: configuration.memory)
-        guests = Guests(memory: configuration.memory, firmware: firmware)
-        driver = Driver(series: configuration.series, costs: configuration.costs)
-        firmware.initialize(&platform)
-        platform.rmpopt.program(RMPOPTBase(enabledFrom: SPA(0)), cores: 0..<topology.coreCount)
-        if driver.begin(.boot, at: 0, platform, topology) { schedulePass() }
+        firmware = Firmware(configuration)
+        guests = Guests(configuration, firmware: firmware)
+        driver = Driver(configuration)
+        bootKernel()
         runToIdle()
+        if configuration.boot.stage == .firmware {
+            advance(to: now.addingClamped(configuration.boot.firmwareDelay))
+            // A host whose firmware cannot be initialised has booted all the same; its log tells why.
+            try? initializeFirmware()
+            runToIdle()
+        }
     }
 
     // MARK: Time
@@ -60,19 +73,20 @@ public struct Machine: Sendable {
     private mutating func drain(until limit: UInt64) {
         while let item = work.next, item.due <= limit {
             if item.due > now { now = item.due }
-            let last: UInt64
             switch item.kind {
-            case .pass:
-                last = item.due
-                replaceNext(item.kind, due: driver.step(&platform))
+            case .pass: stepPass()
+            case .delayedPass:
+                _ = work.pop()
+                if driver.fire(at: now, platform, topology) { passHasBegun() }
+            case .threadSleep: _ = work.pop()
             case .teardown(let id):
                 // As many frames at once as nothing else comes between.
                 let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
-                let due: UInt64?
-                (last, due) = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
-                replaceNext(item.kind, due: due)
+                let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
+                replaceNext(item.kind, due: progress.next)
+                if progress.last > now { now = progress.last }
+                noteTeardown(progress)
             }
-            if last > now { now = last }
         }
     }
 
@@ -84,14 +98,86 @@ public struct Machine: Sendable {
         }
     }
 
-    private mutating func schedulePass() {
-        if let due = driver.running?.due { work.push(Work(due: due, kind: .pass)) }
-    }
-
     private mutating func scheduleTeardown(_ id: GuestID) {
         if let guest = guests[id], guest.state == .ending {
             work.push(Work(due: guest.teardown.due, kind: .teardown(id)))
         }
+    }
+
+    /// What the end of some frames of a guest sets going: a pass for each inode of guest_memfd in the versions that
+    /// have that trigger, and lines about pages that could not be taken back.
+    private mutating func noteTeardown(_ progress: TeardownProgress) {
+        noteLeaks(progress.leaked)
+        if configuration.series.guestEndPoint == .inodeFree {
+            for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
+        }
+    }
+
+    private mutating func noteLeaks(_ ranges: [Range<UInt64>]) {
+        for pages in ranges { say(.leaking(pages: pages)) }
+    }
+
+    // MARK: Passes
+
+    /// Asks for a pass and puts what comes of it into the queue.
+    @discardableResult
+    mutating func requestPass(_ trigger: PassTrigger) -> RequestOutcome {
+        let outcome = driver.request(trigger, at: now, platform, topology)
+        switch outcome {
+        case .begun: passHasBegun()
+        case .scheduled:
+            work.remove(.delayedPass)
+            if let pending = driver.pending, !pending.isQueued {
+                work.push(Work(due: pending.due, kind: .delayedPass))
+            }
+        case .absorbed, .lost, .ignored: break
+        }
+        return outcome
+    }
+
+    private mutating func passHasBegun() {
+        guard let pass = driver.running else { return }
+        say(.passBegins(driver.bytes))
+        noteFaults(pass.record.faultingCPUs)
+        if !driver.isStuck { work.push(Work(due: pass.due, kind: .pass)) }
+    }
+
+    private mutating func stepPass() {
+        let isContended = guests.anyEnding
+        if let due = driver.step(&platform, isContended: isContended) {
+            work.replaceTop(with: Work(due: due, kind: .pass))
+            return
+        }
+        _ = work.pop()
+        if driver.awakeUntil > now { work.push(Work(due: driver.awakeUntil, kind: .threadSleep)) }
+        // The work item that waited for this run to end.
+        if driver.pending?.isQueued == true, driver.fire(at: now, platform, topology) { passHasBegun() }
+    }
+
+    /// A fault that a client asked for: passes neither go on nor end while it lasts.
+    private mutating func holdPasses(_ hold: Bool) {
+        if hold == driver.isStuck { return }
+        driver.isStuck = hold
+        if hold {
+            work.remove(.pass)
+        } else if driver.running != nil {
+            driver.resume(at: now, platform)
+            if let due = driver.running?.due { work.push(Work(due: due, kind: .pass)) }
+        }
+    }
+
+    // MARK: The kernel's log
+
+    mutating func say(_ message: KernelMessage) {
+        guard let level = message.level(in: configuration.series) else { return }
+        log.write(level, at: now, message.text(in: configuration.series))
+    }
+
+    /// CPUs that executed RMPOPT with RMPOPT_EN 0: #UD each, of which the kernel's log tells the first.
+    mutating func noteFaults(_ count: Int) {
+        if count == 0 { return }
+        opcodeFaults &+= UInt64(count)
+        say(.invalidOpcode(number: Int(truncatingIfNeeded: opcodeFaults), cpu: 0))
     }
 
     // MARK: Commands
@@ -107,36 +193,61 @@ public struct Machine: Sendable {
     public mutating func perform(_ command: Command, at time: UInt64) throws(CommandError) -> CommandResult {
         advance(to: time)
         switch command {
-        case .reoptimize:
-            guard driver.request(at: now, platform, topology) else { return .passAbsorbed }
-            schedulePass()
-            return .passBegun
-        case .createGuest(let name):
-            return .guest(try guests.create(name))
-        case .setGuestMemory(let id, let bytes):
-            try guests.setMemory(id, bytes)
-        case .setGuestPageSize(let id, let size):
-            try guests.setPageSize(id, size)
-        case .startGuest(let id):
-            try start(id)
-        case .stopGuest(let id):
-            try stop(id)
+        case .reoptimize: return .pass(requestPass(.request))
+        case .createGuest(let name): return .guest(try guests.create(name))
+        case .setGuestMemory(let id, let bytes): try guests.setMemory(id, bytes)
+        case .setGuestBacking(let id, let backing): try guests.setBacking(id, backing)
+        case .setGuestPlacement(let id, let placement): try guests.setPlacement(id, placement)
+        case .setGuestNode(let id, let node): try guests.setNode(id, node)
+        case .setGuestVCPUs(let id, let count): try guests.setVCPUs(id, count)
+        case .startGuest(let id): try start(id)
+        case .stopGuest(let id): try stop(id)
         case .removeGuest(let id):
             try stop(id)
             try guests.remove(id)
-        case .rmpupdate(let spa, let input):
-            let code = platform.rmpupdate(spa, input)
-            if code != .success { throw .rmp(code) }
+        case .convert(let id, let gpa, let toPrivate):
+            return .work(try guests.convert(id, gpa, toPrivate: toPrivate, &platform, configuration.costs))
+        case .validate(let id, let gpa, let size):
+            return .work(try guests.validate(id, gpa, size, &platform, configuration.costs))
+        case .leak(let pages):
+            if !platform.snpEnabled { throw .noSNP }
+            try guests.leak(pages, &platform)
+            say(.leaking(pages: pages))
+            return .leaked(pages)
+        case .setOnline(let cpu, let online): try setOnline(cpu, online)
+        case .initializeFirmware: try initializeFirmware()
+        case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)
+        case .failFirmware(let count): firmware.failuresLeft = count
+        case .kexec: try kexec()
+        case .holdPasses(let hold): holdPasses(hold)
+        case .rmpupdate(let spa, let input): try rmpupdate(spa, input)
         case .psmash(let spa):
+            if !platform.snpEnabled { throw .noSNP }
             let code = platform.psmash(spa)
             if code != .success { throw .rmp(code) }
-        case .rmpopt(let cpu, let spa, let function):
-            return .carry(try rmpopt(cpu, spa, function))
+        case .firmwareChange(let spa, let change, let gpa):
+            if firmware.state == .uninitialized { throw .noSNP }
+            guard platform.rmp.change(spa.pfn, by: change, gpa: gpa) != nil else { throw .invalid(.pageState) }
+        case .lock(let spa, let isLocked):
+            if !platform.rmp.setLock(spa.pfn, isLocked) { throw .invalid(.pageState) }
+        case .pvalidate(let spa, let gpa, let asid, let size, let validate):
+            do {
+                return .pvalidate(
+                    try platform.rmp.pvalidate(spa.pfn, gpa: gpa, asid: asid, size: size, validate: validate))
+            } catch {
+                throw .nestedFault(error)
+            }
+        case .wrmsr(let cpu, let number, let value):
+            guard topology.online.contains(cpu) else { throw .invalid(.cpu(cpu)) }
+            do { try platform.wrmsr(number, value, core: topology.coreOfCPU[cpu]) } catch { throw .msr(error) }
+        case .rmpopt(let cpu, let spa, let function): return .carry(try rmpopt(cpu, spa, function))
         }
         return .done
     }
 
     private mutating func start(_ id: GuestID) throws(CommandError) {
+        let state = try guests.known(id).state
+        if state == .stopped && firmware.state == .uninitialized { throw .noSNP }
         do {
             try guests.start(id, at: now, &platform, firmware, configuration.costs)
         } catch {
@@ -148,8 +259,25 @@ public struct Machine: Sendable {
 
     private mutating func stop(_ id: GuestID) throws(CommandError) {
         if try guests.known(id).state != .running { return }
-        try guests.stop(id, at: now, &platform, firmware, configuration.costs)
+        let point = configuration.series.guestEndPoint
+        noteLeaks(guests.releaseVCPUs(id, &platform, firmware))
+        if point == .beforeDecommission { requestPass(.guestEnd) }
+        noteLeaks(guests.decommission(id, &platform, firmware))
+        guests.beginTeardown(id, at: now, platform.rmp, configuration.costs)
         scheduleTeardown(id)
+        if point == .afterDecommission { requestPass(.guestEnd) }
+    }
+
+    /// Linux repeats an update that overlaps for ever; here it fails without a line in the log.
+    private mutating func rmpupdate(_ spa: SPA, _ input: RMPUpdateInput) throws(CommandError) {
+        if !platform.snpEnabled { throw .noSNP }
+        let code = platform.rmpupdate(spa, input)
+        if code == .success { return }
+        if code != .failOverlap {
+            let level = input.pageSize == .size2M ? 2 : 1
+            say(.rmpupdateFailed(pfn: spa.pfn.rawValue, level: level, code: code.rawValue))
+        }
+        throw .rmp(code)
     }
 
     private mutating func rmpopt(_ cpu: Int, _ spa: SPA, _ function: UInt64) throws(CommandError) -> Bool {

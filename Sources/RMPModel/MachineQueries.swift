@@ -55,6 +55,18 @@ extension Machine {
         }
     }
 
+    /// The windows of all cores with RMPOPT enabled, each with the CPUs of its cores, in the order of their first core.
+    public var windows: [(regions: Range<Int>, cpus: CPUSet)] {
+        platform.rmpopt.windows.map { window in
+            var cpus = CPUSet(limit: cpuCount)
+            for cpu in 0..<cpuCount {
+                let core = topology.coreOfCPU[cpu]
+                if window.cores[core >> 6] >> UInt64(core & 63) & 1 != 0 { cpus.insert(cpu) }
+            }
+            return (window.regions, cpus)
+        }
+    }
+
     /// RMPOPT_BASE of the CPU's core; nil for a CPU that does not exist.
     public func rmpoptBase(ofCPU cpu: Int) -> RMPOPTBase? {
         hasCPU(cpu) ? platform.rmpopt.bases[topology.coreOfCPU[cpu]] : nil
@@ -92,11 +104,12 @@ extension Machine {
         return true
     }
 
-    /// Grows with each change of any bit of any RMPOPT table: as long as it stays the same, so does every row.
-    public var rowGeneration: UInt64 { platform.rmpopt.generation }
+    /// Grows with each change of any bit of any RMPOPT table and of the online CPUs: as long as it stays the same, so
+    /// does every text about them.
+    public var rowGeneration: UInt64 { platform.rmpopt.generation &+ onlineGeneration }
 
     /// Puts into `cpus` the online CPUs whose core has the region optimized, as RMPOPT with function 1 on every online
-    /// CPU would tell (series v1 patch 6/6); takes all others out.
+    /// CPU would tell; takes all others out.
     public func collectOptimizedCPUs(ofRegion region: Int, into cpus: inout CPUSet) {
         cpus.removeAll()
         guard hasRegion(region) else { return }
@@ -106,16 +119,86 @@ extension Machine {
         }
     }
 
+    /// The regions from the start of memory to its end, holes included.
+    public var configuredRegions: Range<Int> { Int(configuration.memory.start.region)..<regionCount }
+
+    /// Whether a region is optimized on every one of some CPUs.
+    public func isOptimized(region: Int, onAll cpus: CPUSet) -> Bool {
+        guard hasRegion(region) else { return false }
+        if platform.rmpopt.setCores[region] == coreCount { return true }
+        var all = true
+        cpus.forEachRun { run in
+            for cpu in run where !platform.rmpopt.isSet(region: region, core: topology.coreOfCPU[cpu]) { all = false }
+        }
+        return all
+    }
+
+    /// How many regions each core has optimized.
+    public var optimizedRegionCounts: [Int] {
+        var counts = [Int](repeating: 0, count: coreCount)
+        var region = 0
+        while region < regionCount {
+            // Rows come in runs of equal ones: each run is counted once.
+            var end = region + 1
+            while end < regionCount && hasEqualRows(region, end) { end += 1 }
+            if platform.rmpopt.setCores[region] > 0 {
+                for core in 0..<coreCount where platform.rmpopt.isSet(region: region, core: core) {
+                    counts[core] += end - region
+                }
+            }
+            region = end
+        }
+        return counts
+    }
+
     // MARK: Passes
 
     /// What series v1's `action` shows: set by a request, cleared at the end of every pass.
     public var optimizationInProgress: Bool { driver.flag }
     /// Whether a pass is running, whatever asked for it.
     public var passIsRunning: Bool { driver.running != nil }
+    /// The pass that waits for its delay, or for the running one.
+    public var pendingPass: PendingPass? { driver.pending }
+    /// How many requests had an outcome since boot.
+    public func requests(_ outcome: RequestOutcome) -> UInt64 { driver.outcomes[outcome] ?? 0 }
+    /// How many passes have begun since boot.
+    public var passCount: UInt64 { driver.passCount }
     /// The pass that is running.
     public var runningPass: PassRecord? { driver.running?.record }
     /// The last 64 passes that have ended, oldest first.
     public var passes: [PassRecord] { driver.records }
+
+    // MARK: Host
+
+    /// Where SNP firmware is in its life.
+    public var firmwareState: FirmwareState { firmware.state }
+    /// How many SNP_INIT_EX commands are still to fail.
+    public var firmwareFailuresLeft: UInt64 { firmware.failuresLeft }
+    /// Whether processor, RMP and its form allow RMPOPT at all.
+    public var isRMPOPTPossible: Bool {
+        isSNPPossible && configuration.processor.rmpopt && firmware.layout.isSegmented
+    }
+    /// Whether SYSCFG.SNP_EN is set, so that RMP checks are done.
+    public var isSNPEnabled: Bool { platform.snpEnabled }
+    /// Whether the driver of the series is set up, so that passes are possible.
+    public var isDriverSetUp: Bool { driver.isSetUp }
+    /// Whether CPU hotplug is forbidden now.
+    public var isHotplugForbidden: Bool { hotplugIsForbidden }
+    /// The CPUs that are there, online or not.
+    public var presentCPUs: CPUSet { topology.present }
+    /// How many #UD faults the kernel took because it executed RMPOPT on a core whose RMPOPT_EN is 0.
+    public var undefinedOpcodes: UInt64 { opcodeFaults }
+    /// The kernel's log, oldest line first; debug lines among them.
+    public var logLines: [LogLine] { log.lines }
+    /// Whether the kernel's `rmpopt-table` is there.
+    public var hasTable: Bool { driver.hasTable }
+    /// The regions of which the kernel's `rmpopt-table` has a line; none where it has been cleaned up.
+    public var tableRegions: Range<Int> {
+        let all = Int(configuration.memory.start.region)..<regionCount
+        guard let table = configuration.series.table, driver.hasTable else { return all.lowerBound..<all.lowerBound }
+        guard let limit = table.limit else { return all }
+        return all.lowerBound..<min(all.upperBound, all.lowerBound + Int(truncatingIfNeeded: limit >> 30))
+    }
 
     // MARK: Guests
 
@@ -131,17 +214,18 @@ extension Machine {
     /// All guests in the order of their creation.
     public var guestIDs: [GuestID] { guests.order.filter { guest($0) != nil } }
 
-    /// The regions that hold memory of a running guest, or what is left of it of an ending one, ascending; empty for
-    /// any other.
-    public func regions(ofGuest id: GuestID) -> [Int] {
-        guard let guest = guests[id], !guest.isRemoved else { return [] }
-        var regions: [Int] = []
-        for (number, run) in guest.frames.enumerated() where number >= guest.teardown.run {
-            let first = run.first + (number == guest.teardown.run ? guest.teardown.offset : 0)
-            for frame in first..<(run.first + run.count) where regions.last != frame >> 9 { regions.append(frame >> 9) }
-        }
-        return regions
+    // MARK: Registers
+
+    /// RDMSR on a CPU that is online.
+    ///
+    /// - Throws: `.generalProtection` for a register or CPU that is not there.
+    public func rdmsr(_ number: UInt32, cpu: Int) throws(MSRFault) -> UInt64 {
+        guard hasCPU(cpu), topology.online.contains(cpu) else { throw .generalProtection }
+        return try platform.rdmsr(number, core: topology.coreOfCPU[cpu])
     }
+
+    /// The state of a page; nil for one beyond the end of memory.
+    public func state(of page: PFN) -> PageState? { platform.rmp.state(of: page) }
 
     // MARK: RMP
 
@@ -150,11 +234,19 @@ extension Machine {
 
     /// The RMP entry of a page; nil when the RMP does not cover it.
     public func rmpEntry(_ page: PFN) -> RMPEntry? {
-        guard page.rawValue < platform.rmp.pageCount else { return nil }
+        guard platform.rmp.covers(page.rawValue) else { return nil }
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         return RMPEntry(rawLow: platform.rmp.entry(frame: frame, index: index).bits)
     }
+
+    /// The 16 bytes of a page's RMP entry in raw form; nil when the RMP does not cover it.
+    public func rawRMP(_ page: PFN) -> RawRMPEntry? {
+        rmpEntry(page).map { RawRMPEntry($0, subpageCount: platform.rmp.subpageCount(page.rawValue)) }
+    }
+
+    /// The state of a page; nil for an entry that the manual's table of states does not know.
+    public func pageState(_ page: PFN) -> PageState? { platform.rmp.state(of: page) }
 
     /// The raw low quadword of a page's RMP entry, with its subpage count; nil when the RMP does not cover it.
     public func rawRMPEntry(_ page: PFN) -> UInt64? {

@@ -9,16 +9,22 @@ struct Work: Sendable, Hashable, Comparable {
         case teardown(GuestID)
         /// A region of the running pass has had its turn.
         case pass
+        /// The delay of the pending pass is over.
+        case delayedPass
+        /// The thread whose pass has ended sleeps and can be woken again.
+        case threadSleep
     }
 
     var due: UInt64
     var kind: Kind
 
-    /// Teardowns in the order of their guests, then the pass: a page that goes back in the same nanosecond is seen.
+    /// Teardowns in the order of their guests, then the passes: a page that goes back in the same nanosecond is seen.
     private var rank: UInt64 {
         switch kind {
         case .teardown(let id): id.rawValue
-        case .pass: .max
+        case .pass: .max - 2
+        case .delayedPass: .max - 1
+        case .threadSleep: .max
         }
     }
 
@@ -58,6 +64,14 @@ struct WorkQueue: Sendable {
         guard let top = heap.first else { return last }
         replaceTop(with: last)
         return top
+    }
+
+    /// Takes all work of a kind out: what is due later than thought, or not at all any more.
+    mutating func remove(_ kind: Work.Kind) {
+        guard heap.contains(where: { $0.kind == kind }) else { return }
+        let left = heap.filter { $0.kind != kind }
+        heap = []
+        for work in left { push(work) }
     }
 
     /// Puts other work in the place of the next one.

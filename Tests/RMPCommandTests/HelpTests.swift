@@ -8,7 +8,10 @@ import Testing
     private static let golden = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
     private static let rewrites = ProcessInfo.processInfo.environment["RMPFS_UPDATE_GOLDEN"] == "1"
 
-    @Test(arguments: [("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("run", ["run"])])
+    @Test(arguments: [
+        ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
+        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
+    ])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])
         #expect(ending.status == 0)

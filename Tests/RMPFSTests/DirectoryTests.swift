@@ -151,14 +151,16 @@ import Testing
         #expect((removed.seconds, removed.nanoseconds) > (made.seconds, made.nanoseconds))
     }
 
-    @Test func onlyFixedNodesMayBeRemembered() throws {
+    @Test func whatTheKernelMayRemember() throws {
         let item = try group.mkdir("item")
-        #expect(group.isFixed)
-        #expect(try root.node(at: "file").isFixed)
+        let value = try item.node(at: "value")
+        for node in [group, item, value, try root.node(at: "file")] { #expect(node.isFixed) }
+        #expect(!item.comesAndGoes, "rmdir(2) of an item ends its name")
+        #expect(value.comesAndGoes, "but not the names in it")
+        #expect(try group.removeItem(named: Array("item".utf8)).map { $0 === value } == [true])
         #expect(!item.isFixed)
-        #expect(try !item.node(at: "value").isFixed)
-        try group.rmdir("item")
-        #expect(!item.isFixed)
+        #expect(!value.isFixed)
+        #expect(value.comesAndGoes)
     }
 
     @Test func oneThreadMakesAndOneRemoves() throws {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One engine, many threads: readers, writers, guests and a clock at once, with every line that was read looked at.
 
+import RMPModel
 import Testing
 
 @testable import RMPFS
@@ -17,25 +18,30 @@ import Testing
 
     private static func check(table text: String, regions: Int, cpus: Int, _ complaints: Complaints) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.last == "", lines.count - 1 == regions + 1 || lines.count - 1 == regions else {
+        guard lines.last == "", lines.count - 1 == regions else {
             return complaints.add("a table of \(lines.count - 1) lines")
         }
         for (number, line) in lines.dropLast().enumerated() {
             let head = "Memory @\(number < 10 ? "  " : number < 100 ? " " : "")\(number)GB: CPU(s): "
-            if line != head + "none" && line != head + "0-\(cpus - 1)" { complaints.add("line \(number): \(line)") }
+            // Nobody, everybody, the threads of the leader's core, whose turn comes first, or those of the followers' alone
+            // where a guest came and went between the two turns.
+            let lists = ["none", "0-\(cpus - 1)", "0,\(cpus / 2)", "1,\(cpus / 2 + 1)"]
+            if !lists.contains(where: { line == head + $0 }) { complaints.add("line \(number): \(line)") }
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func everybodyAtOnce() throws {
-        let host = try Host(cpus: 4, memory: 16 << 30)
-        let table = try host.read("debug/rmpopt/rmpopt-table")
+    /// On v5 or later: before it, lines that are read during a pass may mix two results.
+    @Test(.timeLimit(.minutes(1)), arguments: [Series.v5, .v8]) func everybodyAtOnce(series: Series) throws {
+        let host = Host(try MachineConfiguration(cpus: 4, memoryBytes: 16 << 30, series: series))
+        let path = "debug/x86/rmpopt/rmpopt-table"
+        let table = try host.read(path)
         let complaints = Complaints()
         inThreads(10) { number in
             for round in 0..<60 {
                 do {
                     switch number {
                     case 0, 1:
-                        let text = try host.read("debug/rmpopt/rmpopt-table")
+                        let text = try host.read(path)
                         Self.check(table: text, regions: 16, cpus: 4, complaints)
                     case 2, 3:
                         let lines = try host.lines("debug/rmpopt/cpu\(number)")
@@ -43,8 +49,8 @@ import Testing
                         if lines.count != 16 || !good { complaints.add("cpu\(number): \(lines)") }
                     case 4, 5:
                         try host.write("rmpopt/reenable", "1\n")
-                        let text = try host.read("rmpopt/action")
-                        if !["Yes\n", "No\n"].contains(String(text.dropFirst(30))) { complaints.add(text) }
+                        let text = try host.read("rmpopt/reenable")
+                        if !["1\n", "0\n"].contains(text) { complaints.add(text) }
                     case 6:
                         try host.write("rmpsim/clock", "+\(round)ms")
                     default:
@@ -65,7 +71,7 @@ import Testing
         try host.write("rmpsim/clock", "+1min")
         try host.write("rmpopt/reenable", "1")
         try host.write("rmpsim/clock", "+1min")
-        #expect(try host.read("debug/rmpopt/rmpopt-table") == table, "everything is won back at the end")
+        #expect(try host.read(path) == table, "everything is won back at the end")
         #expect(try host.root.folder("rmpsim/guests").names.isEmpty)
     }
 

@@ -12,7 +12,10 @@ import Testing
         arguments: [
             (.busy(.guestRunning), EBUSY), (.busy(.guestEnding), EBUSY), (.invalid(.name), EINVAL),
             (.invalid(.memoryGranularity(1)), EINVAL), (.invalid(.noMemorySet), EINVAL), (.invalid(.cpu(9)), EINVAL),
-            (.noMemory(requested: 2, available: 1), ENOSPC), (.noASID, ENOSPC), (.tooManyGuests(limit: 1), ENOSPC),
+            (.busy(.guestNotRunning), EBUSY), (.invalid(.vcpus(0)), EINVAL), (.invalid(.noPages), EINVAL),
+            (.placement(.notFree(0..<4096)), EBUSY), (.placement(.notMemory(0..<4096)), EINVAL),
+            (.placement(.noSuchNode(9)), EINVAL), (.noMemory(requested: 2, available: 1), ENOSPC), (.noASID, ENOSPC),
+            (.tooManyGuests(limit: 1), ENOSPC),
             (.exists([0x61]), EEXIST), (.noSuchGuest(GuestID(1)), ENOENT), (.rmp(.failInput), EINVAL),
             (.rmp(.failPermission), EPERM), (.rmp(.failInUse), EBUSY), (.rmp(.failOverlap), ENOTEMPTY),
         ] as [(CommandError, Int32)]

@@ -10,7 +10,7 @@ import Testing
         let topology = try Topology(cpus: cpus)
         #expect(topology.cpuCount == cpus)
         #expect(topology.coreCount == (cpus % 2 == 0 ? cpus / 2 : cpus))
-        #expect(topology.primaryThreads.count == topology.coreCount)
+        #expect(topology.firstOnlineThreads.count == topology.coreCount)
         #expect(topology.coreOfCPU == topology.places.map(\.core))
         #expect(topology.online.count == cpus)
     }
@@ -26,7 +26,7 @@ import Testing
         topology.online.remove(1)
         topology.online.remove(2)
         topology.online.remove(6)
-        #expect(CPUList.format(topology.primaryThreads) == Array("0,3,5".utf8))
+        #expect(CPUList.format(topology.firstOnlineThreads) == Array("0,3,5".utf8))
     }
 
     @Test(arguments: [0, -1, 8193, Int.max, Int.min]) func cpuLimits(_ cpus: Int) {

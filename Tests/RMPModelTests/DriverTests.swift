@@ -9,7 +9,7 @@ import Testing
     @Test func requestSetsTheFlagUntilThePassEnds() throws {
         var machine = try machine()
         #expect(!machine.optimizationInProgress && !machine.passIsRunning && machine.nextDue == nil)
-        #expect(try machine.perform(.reoptimize, at: machine.now) == .passBegun)
+        #expect(try machine.perform(.reoptimize, at: machine.now) == .pass(.begun))
         #expect(machine.optimizationInProgress && machine.passIsRunning)
         #expect(machine.runningPass?.trigger == .request)
         machine.runToIdle()
@@ -20,28 +20,25 @@ import Testing
     @Test func secondRequestIsAbsorbed() throws {
         var machine = try machine()
         let start = machine.now
-        #expect(try machine.perform(.reoptimize, at: start) == .passBegun)
-        #expect(try machine.perform(.reoptimize, at: start + 1_000_000) == .passAbsorbed)
+        #expect(try machine.perform(.reoptimize, at: start) == .pass(.begun))
+        #expect(try machine.perform(.reoptimize, at: start + 1_000_000) == .pass(.absorbed))
         machine.runToIdle()
-        #expect(machine.passes.count == 2)
-        #expect(machine.passes.map(\.trigger) == [.boot, .request])
-        #expect(try machine.perform(.reoptimize, at: machine.now) == .passBegun)
+        #expect(machine.passes.map(\.trigger) == [.boot, .firmwareInit, .request])
+        #expect(try machine.perform(.reoptimize, at: machine.now) == .pass(.begun))
     }
 
     /// A request while a pass runs that was not requested sets the flag, wakes nobody and is forgotten at the end.
-    @Test func requestDuringTheBootPassIsLost() throws {
-        let configuration = try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30)
-        let booted = Machine(configuration)
-        var platform = booted.platform
-        var driver = Driver(series: .v1, costs: .standard)
-        let began = driver.begin(.boot, at: 0, platform, configuration.topology)
-        #expect(began)
-        #expect(!driver.flag)
-        let requested = driver.request(at: 5, platform, configuration.topology)
-        #expect(!requested)
-        #expect(driver.flag)
-        while driver.step(&platform) != nil { #expect(driver.flag) }
-        #expect(!driver.flag && driver.running == nil && driver.records.count == 1)
+    @Test func requestDuringThePassOfSNPInitIsLost() throws {
+        var configuration = try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30)
+        configuration.boot.stage = .kernel
+        var machine = Machine(configuration)
+        #expect(machine.passes.map(\.trigger) == [.boot] && machine.firmwareState == .uninitialized)
+        try machine.perform(.initializeFirmware, at: machine.now)
+        #expect(machine.runningPass?.trigger == .firmwareInit && !machine.optimizationInProgress)
+        #expect(try machine.perform(.reoptimize, at: machine.now + 5) == .pass(.lost))
+        #expect(machine.optimizationInProgress)
+        machine.runToIdle()
+        #expect(!machine.optimizationInProgress && machine.passes.map(\.trigger) == [.boot, .firmwareInit])
     }
 
     @Test func aReaderSeesAPassHalfDone() throws {
@@ -69,8 +66,8 @@ import Testing
         let pass = try #require(machine.passes.last)
         #expect(pass.regionsWon == 2 && pass.regionsLost == 2 && pass.regionsBlocked == 2)
         #expect(pass.regionsKept == 60 && pass.regionsScanned == 64 && pass.regionsOutside == 0)
-        #expect(pass.start == start && pass.end == machine.now && pass.number == 2)
-        #expect(pass.broadcastTime + pass.scanTime + pass.followerTime == machine.now - start)
+        #expect(pass.start == start && pass.number == 3)
+        #expect(pass.broadcastTime + pass.scanTime + pass.followerTime == pass.end.map { $0 - start })
     }
 
     /// A region whose turn is over stays lost until the next pass, a region ahead is won by this one.
@@ -94,7 +91,7 @@ import Testing
             try machine.perform(.reoptimize, at: machine.now)
             machine.runToIdle()
         }
-        #expect(machine.passes.map(\.number) == Array(8...71))
+        #expect(machine.passes.map(\.number) == Array(9...72))
     }
 
     @Test func stepsOfTimeDoNotMatter() throws {
@@ -115,26 +112,27 @@ import Testing
 
     // MARK: Costs
 
+    /// Leader first, as in the posted measurement; on a host of just below 2 TB, which is one window in every version.
     @Test func twoTerabytesTakeWhatWasPosted() throws {
-        let machine = try machine(cpus: 1024, gigabytes: 2048)
+        let machine = Machine(try MachineConfiguration(cpus: 1024, memoryBytes: 2 << 40, series: .v3))
         let pass = try #require(machine.passes.first)
         let time = Double(try #require(pass.end) - pass.start)
         #expect(abs(time - 311_135_734) / 311_135_734 < 0.15)
-        let region = CostModel.standard.region(firstAssignedFrame: nil, cores: 512).total * 2048
+        let region = CostModel.standard.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 512).total * 2048
         #expect(abs(Double(region) - 311_135_734) / 311_135_734 < 0.15)
-        let fail = CostModel.standard.region(firstAssignedFrame: 0, cores: 512).total * 2048
+        let fail = CostModel.standard.region(.oneThreadPerCore, firstAssignedFrame: 0, cores: 512).total * 2048
         #expect(abs(Double(fail) - 95_275_588) / 95_275_588 < 0.02)
     }
 
     @Test func costParts() {
         let costs = CostModel.standard
-        #expect(costs.region(firstAssignedFrame: nil, cores: 1).followers == 0)
-        #expect(costs.region(firstAssignedFrame: nil, cores: 2).followers == costs.contendedFollower)
-        #expect(costs.region(firstAssignedFrame: nil, cores: 0).total == costs.broadcast + costs.instruction)
-        #expect(costs.region(firstAssignedFrame: 256, cores: 8).scan == costs.fullScan / 2)
+        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 1).followers == 0)
+        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 2).followers == costs.contendedFollower)
+        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 0).total == costs.broadcast + costs.instruction)
+        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: 256, cores: 8).scan == costs.fullScan / 2)
         var huge = CostModel()
         huge.broadcast = .max
-        #expect(huge.region(firstAssignedFrame: nil, cores: 2).total == .max)
+        #expect(huge.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 2).total == .max)
     }
 
     @Test func timeNeverGoesBackwardsOrWraps() throws {
@@ -144,7 +142,7 @@ import Testing
         #expect(machine.now == boot)
         machine.advance(to: .max)
         #expect(machine.now == .max)
-        #expect(try machine.perform(.reoptimize, at: 0) == .passBegun)
+        #expect(try machine.perform(.reoptimize, at: 0) == .pass(.begun))
         machine.runToIdle()
         #expect(machine.now == .max && !machine.optimizationInProgress)
     }

@@ -63,4 +63,55 @@ import Testing
         machine.platform.rmp.setEntry(frame: Int(page.rawValue >> 9), index: Int(page.rawValue & 511), .firmware)
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("context page") })
     }
+
+    @Test func aControlPageGivenBackWhileUsed() throws {
+        var (machine, id) = try Self.sound()
+        let page = try #require(machine.vmsaPages(ofGuest: id).first)
+        machine.guests.controls.release(page, to: &machine.guests.allocator)
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("is in use and free") })
+    }
+
+    @Test func aControlPageOfNobody() throws {
+        var (machine, id) = try Self.sound()
+        machine.guests[id]?.vmsaPages = []
+        let violations = InvariantChecker.violations(in: machine)
+        #expect(violations.contains { $0.contains("control pages taken") })
+        #expect(violations.contains { $0.contains("2 control pages") })
+    }
+
+    @Test func anAlignedVMSAPage() throws {
+        var (machine, id) = try Self.sound()
+        machine.guests[id]?.vmsaPages = [PFN(5 * 512)]
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("is 2 MB-aligned") })
+    }
+
+    @Test func aResponsePageInAnotherState() throws {
+        var (machine, id) = try Self.sound()
+        let page = try #require(machine.guests[id]?.responsePage)
+        machine.platform.rmp.setEntry(frame: Int(page.rawValue >> 9), index: Int(page.rawValue & 511), .hypervisor)
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("response page") })
+    }
+
+    @Test func aLeakInAGuestsFrame() throws {
+        var (machine, id) = try Self.sound()
+        let spa = try #require(machine.spa(ofGuest: id, gpa: GPA(0)))
+        machine.guests.leaked.add(spa.pfn.rawValue..<(spa.pfn.rawValue + 1))
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("held twice") })
+    }
+
+    @Test func memoryThatDoesNotFitTheGuest() throws {
+        let (sound, id) = try Self.sound()
+        var machine = sound
+        machine.guests[id]?.backing = .size1G
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("no whole folios") })
+        machine = sound
+        machine.guests[id]?.node = 1
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("outside of node 1") })
+        machine = sound
+        machine.guests[id]?.memoryBytes = 1 << 30
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("frames while running") })
+        machine = sound
+        machine.guests[id]?.teardown.done = 1
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("a teardown while running") })
+    }
 }

@@ -14,9 +14,11 @@ import Testing
         #expect(machine.isOptimized(region: 1, cpu: 15) && !machine.isOptimized(region: 4, cpu: 15))
         #expect(machine.isInWindow(region: 0, cpu: 0))
         #expect(machine.rmpoptBase(ofCPU: 3) == RMPOPTBase(rawValue: 1))
-        #expect(machine.passes.count == 1 && machine.passes[0].trigger == .boot)
-        #expect(machine.passes[0].start == 0 && machine.passes[0].end == machine.now && machine.now > 0)
-        #expect(machine.passes[0].regionsWon == 62 && machine.passes[0].regionsBlocked == 2)
+        #expect(machine.passes.map(\.trigger) == [.boot, .firmwareInit])
+        #expect(machine.passes[0].start == 0 && machine.passes[1].end.map { $0 + 1_000 } == machine.now)
+        // Before SNP_INIT_EX the RMP alone is assigned.
+        #expect(machine.passes[0].regionsWon == 63 && machine.passes[0].regionsBlocked == 1)
+        #expect(machine.passes[1].regionsWon == 62 && machine.passes[1].regionsBlocked == 2)
         #expect(machine.nextDue == nil)
         #expect(machine.guestIDs == [])
         #expect(InvariantChecker.violations(in: machine) == [])
@@ -38,7 +40,7 @@ import Testing
         #expect((machine.optimizedCoreCount(ofRegion: 4) == 0) == (above || machine.regionCount <= 4))
         #expect(machine.optimizedCoreCount(ofRegion: 0) == 0)
         #expect(machine.optimizedRegions.count == machine.regionCount - (above ? 2 : 1))
-        #expect(machine.firmwarePages.commandBuffers.upperBound <= bytes)
+        #expect(machine.firmwarePages.assigned[0].upperBound <= bytes)
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
@@ -127,7 +129,7 @@ import Testing
         }
         var tables = RMPOPTTables(coreCount: 2, regionCount: 4)
         let rmp = RMP(regionCount: 4)
-        tables.program(RMPOPTBase(enabledFrom: SPA(2 << 30)), cores: 1..<2)
+        tables.program(RMPOPTBase(enabledFrom: SPA(2 << 30)), cores: CPUSet(1..<2, limit: 2))
         #expect(throws: RMPOPTFault.undefinedOpcode) {
             _ = try tables.execute(core: 0, spa: SPA(0), function: 0, rmp: rmp)
         }
@@ -141,8 +143,8 @@ import Testing
 
     @Test func windowsGroupCores() {
         var tables = RMPOPTTables(coreCount: 70, regionCount: 4096)
-        tables.program(RMPOPTBase(enabledFrom: SPA(0)), cores: 0..<66)
-        tables.program(RMPOPTBase(enabledFrom: SPA(1000 << 30 + 5)), cores: 66..<69)
+        tables.program(RMPOPTBase(enabledFrom: SPA(0)), cores: CPUSet(0..<66, limit: 70))
+        tables.program(RMPOPTBase(enabledFrom: SPA(1000 << 30 + 5)), cores: CPUSet(66..<69, limit: 70))
         let all = [UInt64](repeating: .max, count: 2)
         #expect(tables.windows.count == 2)
         #expect(tables.coresWithWindow(over: 0, of: all) == 66)

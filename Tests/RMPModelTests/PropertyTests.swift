@@ -162,18 +162,62 @@ import Testing
         #expect((1...3).allSatisfy { machine.platform.rmp.uniformWord(ofRegion: $0) == .hypervisor })
     }
 
+    private static func setting(_ random: inout Random, _ id: GuestID) -> Command {
+        switch random.next() % 9 {
+        case 0: .setGuestBacking(id, .size4K)
+        case 1: .setGuestBacking(id, .size1G)
+        case 2, 3: .setGuestBacking(id, .size2M)
+        case 4: .setGuestPlacement(id, .packed)
+        case 5: .setGuestPlacement(id, .aligned)
+        case 6: .setGuestPlacement(id, .scattered(seed: random.next()))
+        case 7: .setGuestVCPUs(id, Int(1 + random.next() % 600))
+        default: .setGuestPlacement(id, .ranges([(1 << 30)..<((1 + random.next() % 4) << 30 + 1 << 21)]))
+        }
+    }
+
+    /// A few pages, some frames, or whole gigabytes.
+    private static func memory(_ random: inout Random) -> UInt64 {
+        switch random.next() % 4 {
+        case 0: (random.next() % 3) << 30
+        case 1: (random.next() % 1024) << 12
+        default: (random.next() % (1 << 18)) << 12
+        }
+    }
+
+    /// Some pages, most often few, times `unit`.
+    private static func pages(
+        _ random: inout Random,
+        limit: UInt64,
+        most: UInt64 = 4_096,
+        unit: UInt64 = 4096
+    ) -> Range<UInt64> {
+        var start = random.next() % limit
+        if random.chance(2) { start &= ~511 }
+        let count = random.chance(3) ? 512 : random.next() % most
+        return (start * unit)..<((start + count) * unit)
+    }
+
     /// Guests, passes and updates by hand at random times.
     @Test func everythingAtOnce() throws {
         var random = Random(seed: testSeed)
         var machine = try machine(cpus: 7, gigabytes: 6)
+        var work = GuestWork()
+        var leaks = 0
+        var starts = 0
         for number in 0..<6_000 {
             let ids = machine.guestIDs
             let id = ids.isEmpty ? GuestID(1) : ids[Int(random.next() % UInt64(ids.count))]
             let command: Command =
-                switch random.next() % 16 {
+                switch random.next() % 20 {
                 case 0: .createGuest(name: [UInt8(65 + random.next() % 8)])
-                case 1, 2: .setGuestMemory(id, bytes: random.next() % (1 << 19) << 12)
-                case 3: .setGuestPageSize(id, random.chance(2) ? .size4K : .size2M)
+                case 1, 2: .setGuestMemory(id, bytes: Self.memory(&random))
+                case 3: Self.setting(&random, id)
+                case 16, 17, 18:
+                    .convert(id, gpa: Self.pages(&random, limit: 1 << 17), toPrivate: random.chance(2))
+                case 19:
+                    random.chance(3)
+                        ? .leak(Self.pages(&random, limit: 6 << 18, most: 600, unit: 1))
+                        : .validate(id, gpa: Self.pages(&random, limit: 1 << 17), random.chance(2) ? .size4K : .size2M)
                 case 4, 5, 6: .startGuest(id)
                 case 7, 8: .stopGuest(id)
                 case 9: .removeGuest(id)
@@ -187,7 +231,16 @@ import Testing
                     )
                 }
             let time = machine.now + (random.chance(4) ? random.next() % 20_000_000 : random.next() % 20_000)
-            _ = try? machine.perform(command, at: time)
+            switch try? machine.perform(command, at: time) {
+            case .work(let part):
+                work.updates += part.updates
+                work.smashes += part.smashes
+                work.validations += part.validations
+            case .leaked: leaks += 1
+            case .done:
+                if case .startGuest = command { starts += 1 }
+            default: break
+            }
             if number.isMultiple(of: 100) {
                 try #require(InvariantChecker.violations(in: machine) == [], "seed \(testSeed), command \(number)")
             }
@@ -195,5 +248,8 @@ import Testing
         machine.runToIdle()
         #expect(InvariantChecker.violations(in: machine) == [], "seed \(testSeed)")
         #expect(machine.passes.count > 10, "seed \(testSeed)")
+        // A sequence in which nothing was launched, converted, split, accepted or leaked would have tested little.
+        #expect(work.updates > 1_000 && work.smashes > 5 && work.validations > 100, "seed \(testSeed): \(work)")
+        #expect(leaks > 10 && starts > 50, "seed \(testSeed)")
     }
 }

@@ -49,13 +49,29 @@ extension Machine {
     }
 
     /// Makes a guest with memory.
-    mutating func makeGuest(_ name: String, bytes: UInt64, pageSize: PageSize = .size2M) throws -> GuestID {
+    mutating func makeGuest(
+        _ name: String,
+        bytes: UInt64,
+        backing: Backing = .size2M,
+        placement: Placement = .packed,
+        node: Int? = nil
+    ) throws -> GuestID {
         guard case .guest(let id) = try perform(.createGuest(name: Array(name.utf8)), at: now) else {
             throw CommandError.invalid(.name)
         }
         try perform(.setGuestMemory(id, bytes: bytes), at: now)
-        try perform(.setGuestPageSize(id, pageSize), at: now)
+        try perform(.setGuestBacking(id, backing), at: now)
+        try perform(.setGuestPlacement(id, placement), at: now)
+        try perform(.setGuestNode(id, node), at: now)
         return id
+    }
+
+    /// Why a command is refused; nil when it is not.
+    mutating func refusal(_ command: Command) -> CommandError? {
+        do {
+            try perform(command, at: now)
+            return nil
+        } catch { return error }
     }
 
     /// The regions that every core has optimized.

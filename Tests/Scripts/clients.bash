@@ -166,7 +166,7 @@ searching_clients() {
                 "$description" "echo 1 > action to perform RMP optimization." | sort | cmp - found'
         client 'find: every folder' '
             (cd "$M" && find . -type d) | sort >found
-            printf "%s\n" . ./debug ./debug/rmpopt ./rmpopt ./rmpsim ./rmpsim/guests | cmp - found'
+            printf "%s\n" . ./debug ./debug/rmpopt ./rmpopt ./rmpsim ./rmpsim/faults ./rmpsim/guests | cmp - found'
         client 'find -type f' 'same 21 "$(find "$M" -type f | wc -l)"'
         client 'find -size' '
             same 17 "$(find "$M" -type f -size 0 | wc -l)"

@@ -8,12 +8,17 @@ extension Errno {
     init(_ error: CommandError) {
         switch error {
         case .busy: self = .busy
+        case .unsupported: self = .notSupported
+        case .noSNP: self = .noSuchDevice
+        case .firmwareFailed: self = .ioError
         case .invalid: self = .invalid
+        case .placement(.notFree): self = .busy
+        case .placement: self = .invalid
         case .noMemory, .noASID, .tooManyGuests: self = .noSpace
         case .exists: self = .exists
         case .noSuchGuest: self = .noSuchFile
         case .rmp(let code): self.init(code)
-        case .fault: self = .ioError
+        case .fault, .nestedFault, .msr: self = .ioError
         }
     }
 

@@ -1,12 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // The seam between the files and whoever answers for the host: a simulated machine, or another one later.
 
+public import RMPModel
+
+/// A text about the host as a whole, one file each under `debug/rmpopt/`.
+public enum Report: String, Sendable, Hashable, CaseIterable {
+    /// Why regions are not optimized.
+    case blockers
+    /// The last passes.
+    case passes
+    /// The running and the pending pass.
+    case schedule
+    /// The kernel's lines.
+    case log
+    /// All of it for Prometheus.
+    case metrics
+    /// The version of the series, and what was chosen.
+    case series
+}
+
 /// A host as the interface's files see it.
 ///
 /// Each call brings the host up to date first and answers from one moment. None waits for anything but other calls.
 public protocol Engine: Sendable {
     /// The number of CPUs, each of which has a file.
     var cpuCount: Int { get }
+    /// The version of the series: which of the kernel's files there can be, and where.
+    var series: Series { get }
+    /// The reports that this engine can give.
+    var reports: [Report] { get }
+    /// Writes a report.
+    func show(_ report: Report, into text: inout TextBuffer) throws(Errno)
+    /// Whether the kernel's `rmpopt-table` is there now.
+    var hasTable: Bool { get }
+    /// Whether the host can have RMPOPT at all, so that files about it make sense. Never changes.
+    var hasRMPOPT: Bool { get }
     /// Whether series v1's `action` says `Yes`: set by a request, cleared at the end of every pass.
     func optimizationInProgress() throws(Errno) -> Bool
     /// Whether a pass is running, whoever asked for it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The running kernel as an engine: its own files of series v1 to v8, read anew for each answer.
 
-import RMPModel
+public import RMPModel
 import Synchronization
 
 /// Answers for the host that this runs on.
@@ -51,6 +51,24 @@ public final class KernelEngine: Engine {
     public var cpuCount: Int { files.cpuCount }
     /// The versions of the series that have these files, such as `v2 to v4`.
     public var versions: String { files.series.versions }
+
+    /// The first of the versions that have these files.
+    public var series: Series { files.series.first }
+    /// What a table tells.
+    public var reports: [Report] { [.blockers, .metrics] }
+    /// Reads fail while it is not.
+    public var hasTable: Bool { true }
+    /// Without it there is no engine.
+    public var hasRMPOPT: Bool { true }
+
+    /// Writes what the table tells.
+    public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {
+        switch report {
+        case .blockers: try KernelReports(engine: self).blockers(into: &text)
+        case .metrics: try KernelReports(engine: self).metrics(into: &text)
+        default: throw .notSupported
+        }
+    }
 
     /// Does something with the kernel's files, which may take long: each line of a table is a call to all CPUs.
     func ask<Result>(_ question: () throws(KernelError) -> Result) throws(Errno) -> Result {
@@ -112,8 +130,7 @@ public final class KernelEngine: Engine {
     /// The lines that a fill of the buffer gets which starts with line `first`.
     private func lines(from first: Int) -> Range<Int> {
         let count = files.regions.count
-        if files.series.hasEndLine { return RegionTable.lines(from: first, regions: count) }
-        return min(first, count)..<count
+        return RegionTable.lines(from: first, regions: 0..<count, hasEndLine: files.series.hasEndLine)
     }
 
     /// Nothing: the kernel does not tell when its table changes.

@@ -2,6 +2,7 @@
 // Which version of the RMPOPT series the running kernel has, told by the files that are there.
 
 import Glibc
+import RMPModel
 
 /// What distinguishes versions of the series, for who only sees their files.
 ///
@@ -9,6 +10,8 @@ import Glibc
 struct KernelSeries: Sendable, Hashable {
     /// Which versions, in words.
     let versions: String
+    /// The first of them.
+    let first: Series
     /// Where the table is below debugfs' root.
     let table: String
     /// The table's permission bits.
@@ -26,6 +29,7 @@ struct KernelSeries: Sendable, Hashable {
     static let all: [KernelSeries] = [
         KernelSeries(
             versions: "v1",
+            first: .v1,
             table: "rmpopt/rmpopt-table",
             mode: 0o444,
             isSeekable: nil,
@@ -35,6 +39,7 @@ struct KernelSeries: Sendable, Hashable {
         ),
         KernelSeries(
             versions: "v2 to v4",
+            first: .v2,
             table: "x86/rmpopt/rmpopt-table",
             mode: 0o444,
             isSeekable: true,
@@ -45,6 +50,7 @@ struct KernelSeries: Sendable, Hashable {
         // v5 gave its table no llseek method.
         KernelSeries(
             versions: "v5",
+            first: .v5,
             table: "x86/rmpopt/rmpopt-table",
             mode: 0o444,
             isSeekable: false,
@@ -54,6 +60,7 @@ struct KernelSeries: Sendable, Hashable {
         ),
         KernelSeries(
             versions: "v6 to v8",
+            first: .v6,
             table: "x86/rmpopt/rmpopt-table",
             mode: 0o400,
             isSeekable: nil,

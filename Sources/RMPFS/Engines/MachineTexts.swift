@@ -21,13 +21,21 @@ struct MachineTexts: Sendable {
 
     // MARK: rmpopt-table
 
+    private static func lines(of machine: borrowing Machine, from first: Int) -> Range<Int> {
+        RegionTable.lines(
+            from: first,
+            regions: machine.tableRegions,
+            hasEndLine: machine.configuration.series.table?.hasEndLine == true && machine.hasTable
+        )
+    }
+
     /// Writes lines from `first` on.
     mutating func showTable(
         of machine: borrowing Machine,
         from first: Int,
         into page: inout RecordPage
     ) throws(Errno) {
-        for region in RegionTable.lines(from: first, regions: machine.regionCount) {
+        for region in Self.lines(of: machine, from: first) {
             let wanted = try page.record { text throws(Errno) in
                 RegionTable.line(region: region, cpus: cpuLists.text(ofRegion: region, in: machine), into: &text)
             }
@@ -37,16 +45,19 @@ struct MachineTexts: Sendable {
 
     /// The whole table, if it is kept or worth keeping: a reader that comes a second time finds the tables unchanged.
     mutating func renderedTable(of machine: borrowing Machine) throws(Errno) -> Rendering? {
+        // Lines that mix with a running pass differ from reader to reader.
+        if machine.reportsAreShared { return nil }
         let generation = machine.rowGeneration
         if let kept = cache.rendering(Self.tableKey, version: generation) { return kept }
         guard machine.regionCount <= Self.regionLimit, missedGeneration == generation else {
             missedGeneration = generation
             return nil
         }
-        let rendering = try Rendering(hidesLastRecordFromItself: true) { text, ends throws(Errno) in
+        let hasEndLine = machine.configuration.series.table?.hasEndLine ?? false
+        let rendering = try Rendering(hidesLastRecordFromItself: hasEndLine) { text, ends throws(Errno) in
             // Most rows equal the one before: then its list is copied from the line before.
             var last: (region: Int, list: Range<Int>)?
-            for region in RegionTable.lines(from: 0, regions: machine.regionCount) {
+            for region in Self.lines(of: machine, from: 0) {
                 if let last, machine.hasEqualRows(region, last.region) {
                     RegionTable.line(region: region, listAt: last.list, into: &text)
                 } else {
@@ -70,8 +81,14 @@ struct MachineTexts: Sendable {
     ) throws(Errno) {
         guard machine.onlineCPUs.contains(cpu) else { throw .noSuchDevice }
         let window = machine.window(ofCPU: cpu)
+        let isChecked = machine.isSNPEnabled
+        // Without RMPOPT_EN there is no window, and RMP checks are done everywhere.
+        let hasWindow = machine.rmpoptBase(ofCPU: cpu)?.isEnabled ?? false
         machine.forEachRegion(ofCPU: cpu) { region, isOptimized in
-            let status: CPURegions.Status = isOptimized ? .optimized : window.contains(region) ? .checked : .outside
+            let status: CPURegions.Status =
+                !isChecked
+                ? .unchecked
+                : isOptimized ? .optimized : window.contains(region) || !hasWindow ? .checked : .outside
             CPURegions.line(region: region, status, into: &text)
         }
     }
@@ -99,14 +116,17 @@ private struct CPUListCache: Sendable {
 
     /// The text of the CPUs on which a region is optimized; empty for none.
     mutating func text(ofRegion region: Int, in machine: borrowing Machine) -> [UInt8] {
-        if generation == machine.rowGeneration && machine.hasEqualRows(region, self.region) { return bytes }
+        let isShared = machine.reportsAreShared
+        if !isShared && generation == machine.rowGeneration && machine.hasEqualRows(region, self.region) {
+            return bytes
+        }
         var set = cpus ?? CPUSet(limit: machine.cpuCount)
-        machine.collectOptimizedCPUs(ofRegion: region, into: &set)
+        machine.collectReportedCPUs(ofRegion: region, into: &set)
         bytes.removeAll(keepingCapacity: true)
         CPUList.append(set, to: &bytes)
         cpus = set
         self.region = region
-        generation = machine.rowGeneration
+        generation = isShared ? nil : machine.rowGeneration
         return bytes
     }
 }

@@ -2,7 +2,6 @@
 // The simulated machine as an engine: one lock, one clock, and the machine brought up to date by whoever looks.
 
 public import RMPModel
-import Synchronization
 
 /// Answers for a simulated machine.
 public final class SimulatedEngine: Engine {
@@ -12,18 +11,26 @@ public final class SimulatedEngine: Engine {
         var texts = MachineTexts()
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
     private let pace: Pace
     /// The number of CPUs.
     public let cpuCount: Int
+    /// The version of the series that the machine runs.
+    public let series: Series
+    /// Whether processor, SNP and the RMP's form allow RMPOPT.
+    public let hasRMPOPT: Bool
+    /// All of them.
+    public let reports = Report.allCases
 
     /// Boots the machine; its clock starts at the end of the boot pass.
     public init(_ configuration: MachineConfiguration, pace: Pace = .factor(1)) {
         let machine = Machine(configuration)
         cpuCount = machine.cpuCount
+        series = configuration.series
+        hasRMPOPT = machine.isRMPOPTPossible
         self.pace = pace
         let clock = HostClock(pace: pace, startingAt: machine.now)
-        state = Mutex(State(machine: machine, clock: clock))
+        state = Lock(State(machine: machine, clock: clock))
     }
 
     /// How far due work may lie back, in ns of virtual time, before bringing the machine up to date may take long.
@@ -54,21 +61,43 @@ public final class SimulatedEngine: Engine {
     /// Has the machine do something now.
     @discardableResult
     func perform(_ command: Command) throws(Errno) -> CommandResult {
+        do throws(CommandError) {
+            return try execute(command)
+        } catch {
+            throw Errno(error)
+        }
+    }
+
+    /// Has the machine execute an RMP instruction.
+    /// - Returns: its return code, whatever it is; other refusals are thrown.
+    func code(of command: Command) throws(Errno) -> RMPCode {
+        do throws(CommandError) {
+            try execute(command)
+            return .success
+        } catch {
+            guard case .rmp(let code) = error else { throw Errno(error) }
+            return code
+        }
+    }
+
+    @discardableResult
+    private func execute(_ command: Command) throws(CommandError) -> CommandResult {
         if command.mayTakeLong || pace == .instant { LongWork.announce() }
-        return try state.withPatientLock { state throws(Errno) in
+        return try state.withPatientLock { state throws(CommandError) in
             Self.advance(&state)
-            let result: CommandResult
-            do throws(CommandError) {
-                result = try state.machine.perform(command, at: state.clock.now)
-            } catch {
-                throw Errno(error)
-            }
+            let result = try state.machine.perform(command, at: state.clock.now)
             if pace == .instant {
                 state.machine.runToIdle()
                 state.clock.catchUp(to: state.machine.now)
             }
             return result
         }
+    }
+
+    /// Lets passes stand still, or go on: those that run and those that begin meanwhile do not end.
+    public func holdPasses(_ held: Bool) {
+        // The machine takes this at any time.
+        _ = try? perform(.holdPasses(held))
     }
 
     /// Virtual time since boot in nanoseconds.
@@ -101,16 +130,38 @@ public final class SimulatedEngine: Engine {
         try perform(.reoptimize)
     }
 
+    /// Whether the driver has made the file and not removed it.
+    public var hasTable: Bool { (try? look { machine throws(Errno) in machine.hasTable }) ?? false }
+
+    /// A report of the machine as it is now.
+    public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {
+        try look { machine throws(Errno) in
+            switch report {
+            case .blockers: BlockersReport.write(machine, into: &text)
+            case .passes: PassesReport.write(machine, into: &text)
+            case .schedule: ScheduleReport.write(machine, into: &text)
+            case .log: LogReport.write(machine, into: &text)
+            case .metrics: MetricsReport.write(machine, into: &text)
+            case .series: SeriesReport.write(machine, into: &text)
+            }
+        }
+    }
+
     /// The lines of `rmpopt-table` from the machine's tables as they are now.
     public func showTable(from first: Int, into page: inout RecordPage) throws(Errno) {
         try withCurrentState { state throws(Errno) in
+            if first == 0 { state.machine.noteReport() }
             try state.texts.showTable(of: state.machine, from: first, into: &page)
         }
     }
 
     /// The whole table, if the last reader found the tables as they are now.
     public func renderedTable() throws(Errno) -> Rendering? {
-        try withCurrentState { state throws(Errno) in try state.texts.renderedTable(of: state.machine) }
+        try withCurrentState { state throws(Errno) in
+            let rendering = try state.texts.renderedTable(of: state.machine)
+            if rendering != nil { state.machine.noteReport() }
+            return rendering
+        }
     }
 
     /// The text of `cpuN` from the machine's tables as they are now.

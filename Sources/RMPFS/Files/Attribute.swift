@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A configfs attribute: a value as a short text, shown once an open and stored once a write.
 
-import Synchronization
-
 /// A file of fs/configfs.
 ///
 /// Rules (fs/configfs/file.c, and the recorded kernel): the text is made at the first read of an open file and kept
@@ -63,7 +61,7 @@ private final class OpenAttribute: OpenFile, @unchecked Sendable {
     }
 
     private let attribute: Attribute
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(_ attribute: Attribute) {
         self.attribute = attribute

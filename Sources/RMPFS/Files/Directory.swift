@@ -15,6 +15,9 @@ public final class Directory: Node, @unchecked Sendable {
     /// Drops what an item stands for, after a client's rmdir: drop_item. Cannot refuse.
     public typealias DropItem = @Sendable () -> Void
 
+    /// Tells whether a child that comes and goes is there now.
+    public typealias Presence = @Sendable () -> Bool
+
     /// A child under its name, as listings give it.
     struct Entry: Sendable {
         let name: [UInt8]
@@ -25,10 +28,13 @@ public final class Directory: Node, @unchecked Sendable {
         let terminatedName: [CChar]
         /// Grows from child to child: where the entry is in the order.
         fileprivate var ordinal: UInt64 = 0
+        /// Whether the child is there now; nil for always.
+        fileprivate let isThere: Presence?
 
-        init(name: [UInt8], node: Node, inodeNumber: UInt64? = nil) {
+        init(name: [UInt8], node: Node, inodeNumber: UInt64? = nil, isThere: Presence? = nil) {
             self.name = name
             self.node = node
+            self.isThere = isThere
             self.inodeNumber = inodeNumber ?? node.inodeNumber
             terminatedName = name.map { CChar(bitPattern: $0) } + [0]
         }
@@ -44,10 +50,21 @@ public final class Directory: Node, @unchecked Sendable {
         private(set) var folders: UInt32 = 0
         private var nextOrdinal: UInt64 = 0
 
-        func node(_ name: [UInt8]) -> Node? { byName[name]?.node }
+        func node(_ name: [UInt8]) -> Node? {
+            guard let entry = byName[name], entry.isThere?() ?? true else { return nil }
+            return entry.node
+        }
 
-        mutating func insert(_ name: [UInt8], _ node: Node) {
-            var entry = Entry(name: name, node: node)
+        /// How many folders are there now, those among them that come and go.
+        var foldersNow: UInt32 {
+            conditionalFolders == 0
+                ? folders : UInt32(inOrder.count { $0.node is Directory && ($0.isThere?() ?? true) })
+        }
+        private(set) var conditionalFolders = 0
+
+        mutating func insert(_ name: [UInt8], _ node: Node, isThere: Presence? = nil) {
+            var entry = Entry(name: name, node: node, isThere: isThere)
+            if isThere != nil && node is Directory { conditionalFolders += 1 }
             entry.ordinal = nextOrdinal
             nextOrdinal += 1
             inOrder.append(entry)
@@ -68,7 +85,7 @@ public final class Directory: Node, @unchecked Sendable {
     }
 
     /// Held while an item is made or dropped, which may take long.
-    private let children = Mutex(Children())
+    private let children = Lock(Children())
     /// The number of the folder above, for `..`; its own for a root.
     fileprivate let parentNumber: Atomic<UInt64>
     private let makeItem: MakeItem?
@@ -94,7 +111,17 @@ public final class Directory: Node, @unchecked Sendable {
 
     /// Adds a child; a later one is listed before an earlier one. For building trees: the name must be free.
     public func add(_ name: String, _ node: Node) {
+        node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
         children.withPatientLock { $0.insert(Array(name.utf8), node) }
+        (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
+    }
+
+    /// Adds a child that comes and goes: it is found and listed while `isThere` says so, which is asked with the folder
+    /// locked and must not look at the folder itself.
+    public func add(_ name: String, _ node: Node, whileThere isThere: @escaping Presence) {
+        node.markConditional()
+        node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
+        children.withPatientLock { $0.insert(Array(name.utf8), node, isThere: isThere) }
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
 
@@ -114,11 +141,14 @@ public final class Directory: Node, @unchecked Sendable {
         return node
     }
 
-    override var linkCount: UInt32 { 2 + children.withPatientLock { $0.folders } }
+    override var linkCount: UInt32 { 2 + children.withPatientLock { $0.foldersNow } }
+
+    /// Not so while folders in it come and go by themselves, for they count as links.
+    override var isFixed: Bool { super.isFixed && children.withPatientLock { $0.conditionalFolders == 0 } }
 
     /// The children, oldest first, as they are now.
     func entries() -> [Entry] {
-        children.withPatientLock { $0.inOrder }
+        children.withPatientLock { $0.inOrder.filter { $0.isThere?() ?? true } }
     }
 
     /// Finds a child.
@@ -142,7 +172,8 @@ public final class Directory: Node, @unchecked Sendable {
             if children.node(name) != nil { throw .exists }
             let item = try makeItem(name)
             item.markItem()
-            for entry in item.entries() { entry.node.markItem() }
+            item.place.withLock { $0 = NodePlace(folder: self, name: name) }
+            for entry in item.entries() { entry.node.markPartOfItem() }
             children.insert(name, item)
             item.parentNumber.store(inodeNumber, ordering: .relaxed)
             touch()
@@ -151,18 +182,23 @@ public final class Directory: Node, @unchecked Sendable {
     }
 
     /// rmdir(2): removes an item of this group.
+    /// - Returns: what was in it, of which stat(2) tells something else from here on.
     /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``, and ``Errno/notPermitted`` for what no client made.
-    public func removeItem(named name: [UInt8]) throws(Errno) {
-        try children.withPatientLock { children throws(Errno) in
+    @discardableResult
+    public func removeItem(named name: [UInt8]) throws(Errno) -> [Node] {
+        let parts = try children.withPatientLock { children throws(Errno) in
             guard let node = children.node(name) else { throw .noSuchFile }
             guard let item = node as? Directory else { throw .notDirectory }
             guard makeItem != nil else { throw .notPermitted }
             children.remove(name)
             item.markRemoved()
-            for entry in item.entries() { entry.node.markRemoved() }
+            let parts = item.entries().map(\.node)
+            for node in parts { node.markRemoved() }
             item.dropItem?()
+            return parts
         }
         touch()
+        return parts
     }
 
     /// unlink(2) of a child: never permitted.
@@ -175,7 +211,7 @@ public final class Directory: Node, @unchecked Sendable {
 /// What one opendir(2) made: the listing, taken when reading starts at its first entry.
 final class OpenDirectory: Sendable {
     private let directory: Directory
-    private let listing = Mutex<[Directory.Entry]>([])
+    private let listing = Lock<[Directory.Entry]>([])
 
     init(_ directory: Directory) {
         self.directory = directory

@@ -20,6 +20,10 @@ public struct Errno: Error, Hashable, Sendable, RawRepresentable {
     public static let notPermitted = Errno(rawValue: EPERM)
     /// ENOENT: no such file, or its item is gone.
     public static let noSuchFile = Errno(rawValue: ENOENT)
+    /// EINTR: the client was interrupted while it waited.
+    public static let interrupted = Errno(rawValue: EINTR)
+    /// ENOTCONN: the mount has ended.
+    public static let notConnected = Errno(rawValue: ENOTCONN)
     /// EIO: a text did not fit where it had to.
     public static let ioError = Errno(rawValue: EIO)
     /// ENXIO: no such address (SEEK_DATA past the end).
@@ -52,6 +56,8 @@ public struct Errno: Error, Hashable, Sendable, RawRepresentable {
     public static let nameTooLong = Errno(rawValue: ENAMETOOLONG)
     /// ENOTEMPTY: something is in the way.
     public static let notEmpty = Errno(rawValue: ENOTEMPTY)
+    /// ENOSYS: this system has no such call.
+    public static let noSuchOperation = Errno(rawValue: ENOSYS)
     /// EOPNOTSUPP: the operation does not exist here.
     public static let notSupported = Errno(rawValue: EOPNOTSUPP)
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every file kind answers to: open it, and then read, write, seek on what the open made.
 
-import Synchronization
-
 /// How a client opened a file: the part of open(2)'s flags that a file decides on.
 public struct OpenRequest: Sendable, Hashable {
     /// Whether reads were asked for (O_RDONLY, O_RDWR; not access mode 3).
@@ -127,7 +125,7 @@ public class File: Node, @unchecked Sendable {
 /// What one open(2) made. Lives until the last close of its descriptors.
 ///
 /// Unchecked: a class with subclasses, which have to say it again, cannot be checked. Each subclass keeps its state in
-/// one `Mutex`, which is held while a text is rendered and never while a reply is sent.
+/// one `Lock`, which is held while a text is rendered and never while a reply is sent.
 public class OpenFile: @unchecked Sendable {
     /// The file that was opened.
     let file: File

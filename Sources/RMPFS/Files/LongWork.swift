@@ -2,7 +2,6 @@
 // How a rule that may take long says so to whoever runs it, so that others are served meanwhile.
 
 import Glibc
-import Synchronization
 
 /// A thread that answers requests, as the rules see it.
 public class RequestThread {
@@ -35,7 +34,7 @@ public enum LongWork {
     }
 }
 
-extension Mutex where Value: Sendable {
+extension Lock {
     /// As `withLock`, for a lock that is sometimes held during long work: whoever has to wait says so first.
     func withPatientLock<Result: Sendable, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result

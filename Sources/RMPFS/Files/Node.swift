@@ -10,38 +10,55 @@ private let nextInodeNumber = Atomic<UInt64>(2)
 private enum Lifetime: UInt8, AtomicRepresentable {
     /// There from mount to unmount.
     case fixed
-    /// Part of an item that a client made and may remove.
+    /// There as long as something else is, such as a driver: its names are not remembered.
+    case conditional
+    /// The folder of an item that a client made and may remove.
     case item
-    /// Part of an item that was removed.
+    /// In the folder of such an item.
+    case part
+    /// An item that was removed, or part of one.
     case removed
 }
 
 /// A folder or a file.
 ///
 /// Unchecked: a class with subclasses cannot be checked. All state here and in the subclasses, which have to say it
-/// again, is constant or behind a `Mutex` or `Atomic`.
+/// again, is constant or behind a `Lock` or `Atomic`.
 public class Node: @unchecked Sendable {
     /// st_ino.
     let inodeNumber = nextInodeNumber.add(1, ordering: .relaxed).oldValue
     /// The rules of the kernel file system that this node imitates.
     let rules: FileSystemRules
-    let metadata: Mutex<Metadata>
+    let metadata: Lock<Metadata>
     private let lifetime = Atomic<Lifetime>(.fixed)
+    /// Where the node is; nil for a root.
+    let place = Lock<NodePlace?>(nil)
 
     init(rules: FileSystemRules, mode: UInt32, owner: Owner) {
         self.rules = rules
-        metadata = Mutex(Metadata(mode: mode, owner: owner))
+        metadata = Lock(Metadata(mode: mode, owner: owner))
     }
 
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
     var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
 
-    /// Whether the node is part of an item, removed or not.
-    var isItem: Bool { lifetime.load(ordering: .acquiring) != .fixed }
+    /// Whether the node goes with a folder above it or with something else, or has gone. Its name must not be
+    /// remembered: an open file of an item that was removed would keep it alive.
+    var comesAndGoes: Bool { [.conditional, .part, .removed].contains(lifetime.load(ordering: .acquiring)) }
 
-    /// Marks the node as part of an item.
+    /// Marks the node as one that is there only at times.
+    func markConditional() {
+        lifetime.store(.conditional, ordering: .releasing)
+    }
+
+    /// Marks the node as an item's folder.
     func markItem() {
         lifetime.store(.item, ordering: .releasing)
+    }
+
+    /// Marks the node as part of an item.
+    func markPartOfItem() {
+        lifetime.store(.part, ordering: .releasing)
     }
 
     /// Marks the node as gone with its item.
@@ -52,12 +69,13 @@ public class Node: @unchecked Sendable {
     /// st_nlink as long as the node is there.
     var linkCount: UInt32 { 1 }
 
-    /// Whether stat(2) of this node changes by calls on this very node alone, so that the kernel may remember it.
+    /// Whether stat(2) of this node changes by calls on this very node alone, or with a removal of its item of which
+    /// the kernel is told, so that the kernel may remember it.
     ///
-    /// Not so for an item's nodes, whose link count falls to 0 with the item, nor while a size lasts until the last
-    /// close.
+    /// Not so while a size lasts until the last close.
     var isFixed: Bool {
-        guard lifetime.load(ordering: .acquiring) == .fixed else { return false }
+        let lifetime = lifetime.load(ordering: .acquiring)
+        guard lifetime != .conditional && lifetime != .removed else { return false }
         return !rules.makesFilesAnew || metadata.withLock { $0.truncatedSize == nil }
     }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A number of debugfs, as debugfs_create_u64() makes it: read in one go, not seekable.
 
-import Synchronization
-
 /// A file of fs/debugfs that shows one number (fs/libfs.c, simple_attr_open with nonseekable_open).
 ///
 /// The number is taken at each read at position 0 and kept for the reads behind it; lseek and pread are ESPIPE; without
@@ -24,7 +22,7 @@ public final class NumberFile: File, @unchecked Sendable {
 /// An open number: its text since the last read at position 0.
 private final class OpenNumber: OpenFile, @unchecked Sendable {
     private let number: NumberFile
-    private let state = Mutex<Snapshot?>(nil)
+    private let state = Lock<Snapshot?>(nil)
 
     init(_ number: NumberFile) {
         self.number = number

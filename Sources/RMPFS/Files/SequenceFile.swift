@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A seq_file of debugfs: records made as they are read, in pages, as fs/seq_file.c hands them out.
 
-import Synchronization
-
 /// Where the records of a sequence file come from.
 public protocol RecordSource: Sendable {
     /// Writes the records from number `first` on into `page` until it wants no more or there are none left.
@@ -120,12 +118,17 @@ public struct RecordPage: ~Copyable {
 /// again from the first. Root opens it for writing, each write is EINVAL.
 public final class SequenceFile: File, @unchecked Sendable {
     fileprivate let source: any RecordSource
+    private let hasSeek: Bool
 
     /// A file with the mode of debugfs' read-only files, or another one such as 0400.
-    public init(owner: Owner, mode: UInt32 = 0o444, source: any RecordSource) {
+    /// - Parameter isSeekable: whether its operations have an llseek method; without one lseek and pread are ESPIPE.
+    public init(owner: Owner, mode: UInt32 = 0o444, isSeekable: Bool = true, source: any RecordSource) {
         self.source = source
+        hasSeek = isSeekable
         super.init(rules: .debugfs, mode: mode, owner: owner)
     }
+
+    override var isSeekable: Bool { hasSeek }
 
     override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile { OpenSequence(self) }
 }
@@ -183,7 +186,7 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
     }
 
     private let sequence: SequenceFile
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(_ sequence: SequenceFile) {
         self.sequence = sequence

@@ -19,9 +19,35 @@ public struct StoredText {
         bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
     }
 
+    /// The text without the one newline that may end it, as an array of its own.
+    var line: [UInt8] { Array(value) }
+
     /// sysfs_streq(): the text equals `word` but for one newline at its end; case matters.
     public func equals(_ word: StaticString) -> Bool {
         value.elementsEqual(UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
+    }
+
+    /// `0` or `1`.
+    /// - Throws: ``Errno/invalid`` for anything else.
+    public func flag() throws(Errno) -> Bool {
+        if equals("1") { return true }
+        if equals("0") { return false }
+        throw .invalid
+    }
+
+    /// The words between blanks and newlines, each a text of its own. Valid during the store call only.
+    public func words() -> [StoredText] {
+        bytes.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A }
+            .map { StoredText(UnsafeRawBufferPointer(rebasing: $0)) }
+    }
+
+    /// What is before and behind the first `=`; nil without one.
+    public func assignment() -> (name: StoredText, value: StoredText)? {
+        guard let mark = bytes.firstIndex(of: 0x3D) else { return nil }
+        return (
+            StoredText(UnsafeRawBufferPointer(rebasing: bytes[..<mark])),
+            StoredText(UnsafeRawBufferPointer(rebasing: bytes[(mark + 1)...]))
+        )
     }
 
     /// kstrtouint(text, 10): digits with one optional `+` before and one optional newline behind.

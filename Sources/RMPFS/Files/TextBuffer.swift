@@ -115,6 +115,30 @@ public struct TextBuffer: ~Copyable {
         }
     }
 
+    /// Appends a number in lower-case hexadecimal without leading zeros (`%llx`).
+    public mutating func append(hexadecimal value: UInt64) {
+        var shift = value == 0 ? 0 : UInt64(63 - value.leadingZeroBitCount) & ~3
+        while true {
+            let digit = UInt8(truncatingIfNeeded: value >> shift & 15)
+            append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
+            if shift == 0 { return }
+            shift -= 4
+        }
+    }
+
+    /// Appends a name as the kernel prints it in lists of words: control characters, spaces, commas and backslashes in
+    /// three octal digits after a backslash, as /proc/mounts does.
+    public mutating func append(escaped name: [UInt8]) {
+        for byte in name {
+            if byte > 0x20 && byte != 0x2C && byte != 0x5C && byte != 0x7F {
+                append(byte)
+            } else {
+                append(0x5C)
+                for shift in [6, 3, 0] as [UInt8] { append(0x30 &+ (byte >> shift & 7)) }
+            }
+        }
+    }
+
     /// Appends a run of its own earlier bytes again: a line that repeats is copied instead of made anew.
     public mutating func append(repeating range: Range<Int>) {
         guard range.lowerBound >= 0, range.upperBound <= count, !range.isEmpty else { return }

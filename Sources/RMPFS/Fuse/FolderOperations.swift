@@ -45,7 +45,7 @@ func readFolderPlus(
             name.attr.st_mode = entry.node is Directory ? S_IFDIR : S_IFREG
             return fuse_add_direntry_plus(request, room.baseAddress, room.count, entry.terminatedName, &name, next)
         }
-        var parameters = Reply.parameters(for: entry.node)
+        var parameters = Reply.parameters(for: entry.node, Timeouts(for: request))
         let needed = fuse_add_direntry_plus(
             request,
             room.baseAddress,

@@ -3,11 +3,10 @@
 
 import CFuse
 import Glibc
-import Synchronization
 
 /// The lines that libfuse logged.
 enum LibraryLog {
-    private static let lines = Mutex<[String]>([])
+    private static let lines = Lock<[String]>([])
     /// More lines than any failing mount prints; the oldest go first.
     private static let limit = 16
 

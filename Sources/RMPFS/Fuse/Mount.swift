@@ -13,20 +13,23 @@ public final class Mount: Sendable {
     private let tree: MountedTree
     /// The number of the mounted file system, `major:minor`, by which it is known wherever it is moved.
     private let device: String?
-    private let pool: Mutex<WorkerPool?>
+    private let pool: Lock<WorkerPool?>
     private let ending = Atomic<Bool>(false)
 
     /// Mounts `root` at `point`. Requests are answered once ``serve()`` runs.
-    /// - Parameter onReady: called once, on any thread, when the kernel has greeted the session.
+    /// - Parameters:
+    ///   - faults: the faults that strike requests of this mount; nil for none, ever.
+    ///   - onReady: called once, on any thread, when the kernel has greeted the session.
     public init(
         _ root: Directory,
         at point: MountPoint,
         options: MountOptions,
+        faults: FaultTable? = nil,
         onReady: @escaping @Sendable () -> Void
     ) throws(MountError) {
         let path = point.path
-        tree = MountedTree(root: root, onInit: onReady)
-        pool = Mutex(nil)
+        tree = MountedTree(root: root, faults: faults, onInit: onReady)
+        pool = Lock(nil)
         LibraryLog.install()
         let words = ["rmpfs"] + Self.words(options).flatMap { ["-o", $0] }
         var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
@@ -79,6 +82,8 @@ public final class Mount: Sendable {
             detach()
             throw .noThread(error)
         }
+        tree.session.withLock { $0 = session }
+        tree.faults?.tell(tree.delayed.listener(for: tree))
         pool.withLock { pool in
             pool = workers
             // An end() that came before there were workers to stop.
@@ -91,6 +96,10 @@ public final class Mount: Sendable {
     public func wait() throws(MountError) {
         let workers = pool.withLock { $0 }
         workers?.wait()
+        // Nobody holds a request or the session any more when that goes.
+        tree.faults?.tell(nil)
+        tree.delayed.end()
+        tree.session.withLock { $0 = nil }
         ending.store(true, ordering: .releasing)
         // A connection that was aborted leaves its mount behind.
         detach(onlyDead: true)

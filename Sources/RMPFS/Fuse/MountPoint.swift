@@ -73,7 +73,7 @@ public struct MountPoint: Sendable, Hashable {
     ///
     /// By statvfs(3): attributes may come from the kernel's memory when the server is long dead. On a thread of its
     /// own: a server that was stopped never answers.
-    static func ask(_ path: String) -> Int32? {
+    public static func ask(_ path: String) -> Int32? {
         let question = Question(path)
         var thread = pthread_t()
         let reference = Unmanaged.passRetained(question)

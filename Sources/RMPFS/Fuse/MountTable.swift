@@ -28,8 +28,12 @@ public enum MountTable {
 
     /// All mounts, later ones behind those that they cover.
     public static func entries() -> [MountTableEntry] {
-        guard let bytes = SystemFiles.contents(of: "/proc/self/mountinfo") else { return [] }
-        return bytes.split(separator: UInt8(ascii: "\n")).compactMap(parse)
+        SystemFiles.contents(of: "/proc/self/mountinfo").map(entries(in:)) ?? []
+    }
+
+    /// The mounts that a text such as that of /proc/self/mountinfo lists; lines that are none are left out.
+    public static func entries(in text: [UInt8]) -> [MountTableEntry] {
+        text.split(separator: UInt8(ascii: "\n")).compactMap(parse)
     }
 
     /// One line: `id parent major:minor root mountpoint options [tags...] - type source options`.

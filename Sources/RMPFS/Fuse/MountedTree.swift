@@ -3,16 +3,22 @@
 
 import CFuse
 import Glibc
-import Synchronization
 
 /// A tree of nodes as one mount serves it; the userdata of its FUSE session.
 final class MountedTree: Sendable {
     let root: Directory
+    /// The faults that strike requests; nil where there can be none.
+    let faults: FaultTable?
+    /// Requests that faults hold up.
+    let delayed = DelayedRequests()
+    /// The session, while it is there.
+    let session = Lock<SessionPointer?>(nil)
     /// Called once, when the kernel has said INIT.
     let onInit: @Sendable () -> Void
 
-    init(root: Directory, onInit: @escaping @Sendable () -> Void) {
+    init(root: Directory, faults: FaultTable? = nil, onInit: @escaping @Sendable () -> Void) {
         self.root = root
+        self.faults = faults
         self.onInit = onInit
     }
 
@@ -24,22 +30,30 @@ final class MountedTree: Sendable {
 }
 
 /// How long the kernel may remember what it was told, in seconds.
-enum Timeouts {
+struct Timeouts {
+    /// Whether it is to ask each time, so that a fault can strike.
+    private let areNone: Bool
+
+    /// Those of the mount that a request came from.
+    init(for request: fuse_req_t) {
+        areNone = MountedTree.of(request)?.faults?.isForgetful == true
+    }
+
     /// Names and attributes that change only by calls through the mount itself, of which the kernel knows.
-    static let fixed = 3600.0
+    private static let fixed = 3600.0
     /// Attributes that change by themselves.
-    static let changing = 0.0
+    private static let changing = 0.0
 
     /// The name's timeout of a node.
     ///
-    /// An item's names end with the item, open files of it or not. An attribute is looked up each time, as in configfs:
-    /// sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which O_TRUNC, a write
-    /// or a short read through its page cache have changed, and only a lookup puts right.
-    static func name(of node: Node) -> Double {
-        node.isItem || node is File && node.rules.makesFilesAnew ? changing : fixed
+    /// The names in an item end with the item, open files of it or not. An attribute is looked up each time, as in
+    /// configfs: sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which
+    /// O_TRUNC, a write or a short read through its page cache have changed, and only a lookup puts right.
+    func name(of node: Node) -> Double {
+        areNone || node.comesAndGoes || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
     }
     /// The attribute timeout of a node.
-    static func attributes(of node: Node) -> Double { node.isFixed ? fixed : changing }
+    func attributes(of node: Node) -> Double { !areNone && node.isFixed ? Self.fixed : Self.changing }
 }
 
 /// Replies. Each sends exactly one answer; a client that is gone by then is no error.
@@ -64,22 +78,22 @@ enum Reply {
 
     static func attributes(_ request: fuse_req_t, of node: Node) {
         var status = node.status
-        fuse_reply_attr(request, &status, Timeouts.attributes(of: node))
+        fuse_reply_attr(request, &status, Timeouts(for: request).attributes(of: node))
     }
 
     static func entry(_ request: fuse_req_t, _ node: Node) {
-        var entry = parameters(for: node)
+        var entry = parameters(for: node, Timeouts(for: request))
         if fuse_reply_entry(request, &entry) != 0 { NodeReference.release(entry.ino, count: 1) }
     }
 
     /// An entry that takes a reference to the node.
-    static func parameters(for node: Node) -> fuse_entry_param {
+    static func parameters(for node: Node, _ timeouts: Timeouts) -> fuse_entry_param {
         var entry = fuse_entry_param()
         entry.ino = NodeReference.retain(node)
         entry.generation = node.inodeNumber
         entry.attr = node.status
-        entry.attr_timeout = Timeouts.attributes(of: node)
-        entry.entry_timeout = Timeouts.name(of: node)
+        entry.attr_timeout = timeouts.attributes(of: node)
+        entry.entry_timeout = timeouts.name(of: node)
         return entry
     }
 }

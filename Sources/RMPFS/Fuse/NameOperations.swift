@@ -5,7 +5,7 @@ import CFuse
 import Glibc
 
 /// The bytes of a name as the kernel sent it.
-private func bytes(of name: UnsafePointer<CChar>?) -> [UInt8] {
+func bytes(of name: UnsafePointer<CChar>?) -> [UInt8] {
     guard let name else { return [] }
     return Array(UnsafeRawBufferPointer(start: name, count: strlen(name)))
 }
@@ -49,7 +49,11 @@ func makeFolder(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoin
 
 func removeFolder(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
     guard let request else { return }
-    Reply.result(request) { () throws(Errno) in try folder(parent, request).removeItem(named: bytes(of: name)) }
+    Reply.result(request) { () throws(Errno) in
+        let parts = try folder(parent, request).removeItem(named: bytes(of: name))
+        // The kernel knows that the folder has gone, but not that the files in it, which may be open, have no link.
+        if let tree = MountedTree.of(request) { KernelMemory.forgetAttributes(of: parts, in: tree) }
+    }
 }
 
 func unlink(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<CChar>?) {

@@ -16,6 +16,11 @@ enum NodeReference {
         fuse_ino_t(UInt(bitPattern: Unmanaged.passRetained(node).toOpaque()))
     }
 
+    /// The id for something else than an entry; takes no reference.
+    static func id(of node: Node) -> fuse_ino_t {
+        fuse_ino_t(UInt(bitPattern: Unmanaged.passUnretained(node).toOpaque()))
+    }
+
     /// Gives back `count` references that entries took.
     static func release(_ id: fuse_ino_t, count: UInt64) {
         guard id != fuse_ino_t(FUSE_ROOT_ID), let reference = reference(id) else { return }

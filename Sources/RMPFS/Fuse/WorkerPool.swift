@@ -20,7 +20,8 @@ final class WorkerPool: Sendable {
     static let threadCount = 16
 
     private let session: SessionPointer
-    private let threads: Mutex<[pthread_t]>
+    private let log = RequestLog()
+    private let threads: Lock<[pthread_t]>
     private let running: Atomic<Int>
     /// The error that reading ended with, if it was not the end of the mount.
     private let readError = Atomic<Int32>(0)
@@ -32,7 +33,7 @@ final class WorkerPool: Sendable {
     /// - Throws: the errno of pthread_create(3) if not even one could be made.
     init(session: SessionPointer) throws(Errno) {
         self.session = session
-        threads = Mutex([])
+        threads = Lock([])
         running = Atomic(0)
         // Interrupts a read(2) and does nothing else: without SA_RESTART the call returns EINTR.
         var action = sigaction()
@@ -72,6 +73,7 @@ final class WorkerPool: Sendable {
             for thread in threads { pthread_join(thread, nil) }
             threads = []
         }
+        log?.close()
     }
 
     /// Ends the session; each thread finishes the request it is at. Returns when all have left.
@@ -112,6 +114,7 @@ final class WorkerPool: Sendable {
                     fuse_session_exit(session.pointer)
                     break
                 }
+                log?.note(buffer)
                 fuse_session_process_buf(session.pointer, &buffer)
             }
             if fuse_session_exited(session.pointer) != 0 { break }

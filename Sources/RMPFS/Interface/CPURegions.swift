@@ -11,12 +11,15 @@ enum CPURegions {
         case checked
         /// Beyond the window of the CPU's core: RMP checks are always done.
         case outside
+        /// SNP is not enabled: nothing is checked.
+        case unchecked
 
         fileprivate var word: StaticString {
             switch self {
             case .optimized: "optimized"
             case .checked: "checked"
             case .outside: "outside"
+            case .unchecked: "unchecked"
             }
         }
     }

@@ -15,59 +15,110 @@ public struct HostTree {
     }
 
     /// The tree of a simulated machine.
-    public func root(_ engine: SimulatedEngine) -> Directory {
-        let root = Directory(rules: .configfs, owner: owner)
-        root.add("rmpopt", configuration(engine))
-        root.add("debug", debug(engine))
-        root.add("rmpsim", SimulatorFiles(engine: engine, owner: owner).folder())
+    /// - Parameter faults: the faults that clients make in `rmpsim/faults/`, for the mount that serves the tree.
+    public func root(_ engine: SimulatedEngine, faults: FaultTable = FaultTable()) -> Directory {
+        let root = host(engine)
+        root.add("rmpsim", SimulatorFiles(engine: engine, faults: faults, owner: owner).folder())
         return root
     }
 
-    /// `rmpopt/`, as series v1 patch 5/6 registers it in configfs, and our `reenable`.
+    /// The tree of any host: what the kernel has, and what only looks.
+    public func host(_ engine: any Engine) -> Directory {
+        let root = Directory(rules: .configfs, owner: owner)
+        if engine.hasRMPOPT { root.add("rmpopt", configuration(engine)) }
+        root.add("debug", debug(engine))
+        return root
+    }
+
+    /// `rmpopt/`: our `reenable`, and what series v1 patch 5/6 registers in configfs.
     private func configuration(_ engine: any Engine) -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
         let store: Attribute.Store = { value throws(Errno) in
             guard try value.unsignedInt() == 1 else { throw .invalid }
             try engine.reoptimize()
         }
-        folder.add([
-            "action": Attribute(
+        if engine.series.hasConfigfs {
+            let action = Attribute(
                 owner: owner,
                 show: { text throws(Errno) in
                     text.append("RMP optimization in progress: ")
                     text.append(try engine.optimizationInProgress() ? "Yes\n" : "No\n")
                 },
                 store: store
-            ),
-            "description": Attribute(
+            )
+            let description = Attribute(
                 owner: owner,
                 show: { text throws(Errno) in
                     text.append("[RMPOPT]\n\necho 1 > action to perform RMP optimization.\n")
                 },
                 store: nil
-            ),
-            "reenable": Attribute(
-                owner: owner,
-                show: { text throws(Errno) in text.append(try engine.passIsRunning() ? "1\n" : "0\n") },
-                store: store
-            ),
-        ])
+            )
+            folder.add(["action": action, "description": description])
+        }
+        let reenable = Attribute(
+            owner: owner,
+            show: { text throws(Errno) in text.append(try engine.passIsRunning() ? "1\n" : "0\n") },
+            store: store
+        )
+        folder.add("reenable", reenable)
         return folder
     }
 
-    /// `debug/`, as series v1 patch 6/6 makes it in debugfs, and our `cpuN`.
+    /// `debug/`: the kernel's `rmpopt-table` where the version of the series has it, and our files beside it.
     private func debug(_ engine: any Engine) -> Directory {
-        let folder = Directory(rules: .debugfs, owner: owner)
-        folder.add("rmpopt-table", SequenceFile(owner: owner, source: RegionTableSource(engine: engine)))
-        for cpu in 0..<engine.cpuCount {
-            let text = SingleRecord(
-                atHand: { () throws(Errno) in try engine.renderedRegions(ofCPU: cpu) },
-                { text throws(Errno) in try engine.showRegions(ofCPU: cpu, into: &text) }
-            )
-            folder.add("cpu\(cpu)", SequenceFile(owner: owner, source: text))
-        }
         let root = Directory(rules: .debugfs, owner: owner, mode: debugMode)
-        root.add("rmpopt", folder)
+        let ours = Directory(rules: .debugfs, owner: owner)
+        if engine.hasRMPOPT {
+            addTable(engine, root: root, ours: ours)
+            for cpu in 0..<engine.cpuCount {
+                let text = SingleRecord(
+                    atHand: { () throws(Errno) in try engine.renderedRegions(ofCPU: cpu) },
+                    { text throws(Errno) in try engine.showRegions(ofCPU: cpu, into: &text) }
+                )
+                ours.add("cpu\(cpu)", SequenceFile(owner: owner, source: text))
+            }
+        }
+        for report in engine.reports where engine.hasRMPOPT || report.isAboutHost {
+            let text = SingleRecord { text throws(Errno) in try engine.show(report, into: &text) }
+            ours.add(report.rawValue, SequenceFile(owner: owner, source: text))
+        }
+        root.add("rmpopt", ours)
         return root
     }
+
+    private func addTable(_ engine: any Engine, root: Directory, ours: Directory) {
+        guard let table = engine.series.table else { return }
+        let file = SequenceFile(
+            owner: owner,
+            mode: table.mode,
+            isSeekable: table.isSeekable,
+            source: RegionTableSource(engine: engine)
+        )
+        // The folder of v1 is the one that ours are in.
+        var folder = ours
+        if table.folder != ["rmpopt"] {
+            folder = root
+            for (depth, name) in table.folder.enumerated() {
+                let inner = Directory(rules: .debugfs, owner: owner)
+                // arch_debugfs_dir is there without the series, the folder in it is not.
+                if depth == 0 {
+                    folder.add(name, inner)
+                } else {
+                    folder.add(name, inner, whileThere: { engine.hasTable })
+                }
+                folder = inner
+            }
+        }
+        // What is set up at boot stays for good; the rest comes and goes with the driver.
+        if engine.series.setUp == .boot {
+            folder.add("rmpopt-table", file)
+        } else {
+            folder.add("rmpopt-table", file, whileThere: { engine.hasTable })
+        }
+    }
+}
+
+extension Report {
+    /// Whether it makes sense on a host without RMPOPT: it tells why there is none.
+    fileprivate var isAboutHost: Bool { self == .log || self == .series }
 }

@@ -55,7 +55,12 @@ public struct KernelHostTree {
         let ours = Directory(rules: .debugfs, owner: owner)
         root.add("rmpopt", ours)
         let series = engine.files.series
-        let table = SequenceFile(owner: owner, mode: series.mode, source: RegionTableSource(engine: engine))
+        let table = SequenceFile(
+            owner: owner,
+            mode: series.mode,
+            isSeekable: series.isSeekable ?? true,
+            source: RegionTableSource(engine: engine)
+        )
         var folder = root
         let path = series.table.split(separator: "/").map(String.init)
         for name in path.dropLast() {
@@ -72,11 +77,10 @@ public struct KernelHostTree {
             let text = SingleRecord { text throws(Errno) in try engine.showRegions(ofCPU: cpu, into: &text) }
             ours.add("cpu\(cpu)", SequenceFile(owner: owner, source: text))
         }
-        let reports = KernelReports(engine: engine)
-        let blockers = SingleRecord { text throws(Errno) in try reports.blockers(into: &text) }
-        let metrics = SingleRecord { text throws(Errno) in try reports.metrics(into: &text) }
-        ours.add("blockers", SequenceFile(owner: owner, source: blockers))
-        ours.add("metrics", SequenceFile(owner: owner, source: metrics))
+        for report in engine.reports {
+            let text = SingleRecord { text throws(Errno) in try engine.show(report, into: &text) }
+            ours.add(report.rawValue, SequenceFile(owner: owner, source: text))
+        }
         return root
     }
 }

@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // The security processor's part: it writes RMP entries that RMPUPDATE would refuse to touch.
 
+/// Where SNP firmware is in its life, as SNP_PLATFORM_STATUS tells.
+public enum FirmwareState: Sendable, Hashable, CaseIterable {
+    /// UNINIT: no SNP_INIT_EX yet, or a shutdown after it.
+    case uninitialized
+    /// INIT.
+    case initialized
+}
+
 /// The SNP firmware.
 struct Firmware: Sendable {
     let layout: RMPLayout
     let pages: FirmwarePages
+    private(set) var state = FirmwareState.uninitialized
+    /// How many SNP_INIT_EX commands are still to fail: a fault that a client asked for.
+    var failuresLeft: UInt64 = 0
 
-    init(memory: MemoryMap) {
-        layout = RMPLayout(regionCount: memory.regionCount)
-        pages = FirmwarePages(memory: memory, layout: layout)
+    init(_ configuration: MachineConfiguration) {
+        layout = configuration.rmp
+        pages = configuration.firmware
+    }
+
+    /// What the RMP holds when SNP_EN is set: every page hypervisor-owned but the RMP itself, which is assigned from
+    /// the start (RMPOPT "will always fail" there, also at boot: Ashish Kalra, 2026-03-25).
+    func prepareRMP(_ platform: inout Platform) {
+        platform.rmp.reset()
+        for range in [layout.head] + layout.segments.map(\.table) {
+            Firmware.write(.firmware, to: range, of: &platform.rmp)
+        }
     }
 
     /// SNP_INIT_EX with INIT_RMP: every page hypervisor-owned, then HV-fixed ranges, then the RMP itself and firmware's
@@ -16,42 +36,30 @@ struct Firmware: Sendable {
     ///
     /// Source: AMD's ASP firmware (order of the states); series v1 patch 4/6 (tables cleared). The ccp driver gives the
     /// TMR and the command buffers to firmware around this command; here it happens with it.
-    func initialize(_ platform: inout Platform) {
-        platform.rmp = RMP(regionCount: platform.rmp.regionCount)
-        for fixed in FirmwarePages.hypervisorFixed {
-            let end = fixed.start.rawValue + UInt64(fixed.pages) * Granularity.page
-            Firmware.write(.hypervisorFixed, to: fixed.start.rawValue..<end, of: &platform.rmp)
-        }
-        for range in [layout.head, layout.tables, pages.trustedMemory, pages.commandBuffers] {
+    mutating func initialize(_ platform: inout Platform) {
+        state = .initialized
+        platform.rmp.reset()
+        for fixed in pages.hypervisorFixed { Firmware.write(.hypervisorFixed, to: fixed, of: &platform.rmp) }
+        for range in [layout.head] + layout.segments.map(\.table) + pages.assigned {
             Firmware.write(.firmware, to: range, of: &platform.rmp)
         }
         platform.rmpopt.clearAll()
     }
 
-    /// SNP_GCTX_CREATE: the page, given to firmware by RMPUPDATE before, becomes a guest's Context page.
-    ///
-    /// Source: APM vol 2 table 15-35 (Context: assigned, immutable, VMSA, ASID 0).
-    func createContext(_ page: PFN, _ platform: inout Platform) {
-        change(page, &platform) { $0 | EntryWord.vmsaBit }
+    /// SNP_SHUTDOWN_EX: the kernel takes the TMR and the command buffers back; all else stays as it is.
+    mutating func shutDown(_ platform: inout Platform) {
+        state = .uninitialized
+        for range in pages.assigned { Firmware.write(.hypervisor, to: range, of: &platform.rmp) }
     }
+
+    /// SNP_GCTX_CREATE: the page, given to firmware by RMPUPDATE before, becomes a guest's Context page.
+    func createContext(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .createContext) }
 
     /// SNP_DECOMMISSION: the guest's context is gone, its page is an ordinary firmware page.
-    func decommission(_ page: PFN, _ platform: inout Platform) {
-        change(page, &platform) { $0 & ~EntryWord.vmsaBit }
-    }
+    func decommission(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .decommission) }
 
     /// SNP_PAGE_RECLAIM: the page goes to Reclaim state, from which RMPUPDATE can take it back.
-    func reclaim(_ page: PFN, _ platform: inout Platform) {
-        change(page, &platform) { $0 & ~(EntryWord.immutableBit | EntryWord.lockBit) }
-    }
-
-    private func change(_ page: PFN, _ platform: inout Platform, _ body: (UInt64) -> UInt64) {
-        guard page.rawValue < platform.rmp.pageCount else { return }
-        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
-        let index = Int(truncatingIfNeeded: page.rawValue & 511)
-        let entry = platform.rmp.entry(frame: frame, index: index)
-        platform.rmp.setEntry(frame: frame, index: index, EntryWord(bits: body(entry.bits)))
-    }
+    func reclaim(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .reclaim) }
 
     /// Writes one state to a range of whole pages, by the region and by the frame where it can: the RMP of 64 TB is
     /// 256 GB long.

@@ -1,28 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which pages belong to firmware from boot on: they decide which regions RMPOPT can never win.
 
-/// Firmware's own memory.
-///
-/// Source: Linux drivers/crypto/ccp/sev-dev.c (a TMR of 2 MB for SNP, command buffers). Where they lie is a choice: in
-/// the first memory above 4 GB, so that region 4 is never optimized, as in the published sample of series v1 patch 6/6;
-/// directly above the RMP where there is no memory above 4 GB, or where the RMP itself reaches that far.
+/// Firmware's own memory, and the pages that are handed to it as HV-fixed.
 public struct FirmwarePages: Sendable, Hashable {
-    /// The trusted memory region: 2 MB, aligned to 2 MB.
-    public let trustedMemory: Range<UInt64>
-    /// Two command buffer pages.
-    public let commandBuffers: Range<UInt64>
+    /// Ranges of whole pages in Firmware state: the trusted memory region (TMR), command buffers and the like.
+    public var assigned: [Range<UInt64>]
+    /// Ranges of whole pages in HV-Fixed state: never assigned, and therefore no hindrance to RMPOPT.
+    public var hypervisorFixed: [Range<UInt64>]
 
-    /// Ranges that are handed to SNP_INIT_EX as HV-fixed, as address and number of pages: never assigned, and therefore
-    /// no hindrance to RMPOPT. The first two of the published list, which every PC has.
-    public static let hypervisorFixed: [(start: SPA, pages: Int)] = [(SPA(0), 1), (SPA(0xa_0000), 96)]
+    /// The ranges as given, in bytes; multiples of 4 KB.
+    ///
+    /// - Throws: `ConfigurationError.place` for a range that is not of whole pages.
+    public init(assigned: [Range<UInt64>], hypervisorFixed: [Range<UInt64>]) throws(ConfigurationError) {
+        for range in assigned + hypervisorFixed
+        where (range.lowerBound | range.upperBound) & (Granularity.page - 1) != 0 {
+            throw .place("firmware's pages", range, rule: "start and size must be multiples of 4096")
+        }
+        self.assigned = assigned
+        self.hypervisorFixed = hypervisorFixed
+    }
 
+    /// The HV-fixed ranges that every PC has: the first two of the list in the series' threads.
+    public static let usualFixed: [Range<UInt64>] = [0..<0x1000, 0xa_0000..<0x10_0000]
+
+    /// A TMR of 2 MB and two command buffers behind it.
+    ///
+    /// Source: Linux drivers/crypto/ccp/sev-dev.c (a TMR of 2 MB for SNP, command buffers). Where they lie is a choice:
+    /// in the first memory above 4 GB, so that region 4 is never optimized, as in the published sample of series v1
+    /// patch 6/6; directly above the RMP where there is no memory above 4 GB, or where the RMP itself reaches that far.
     init(memory: MemoryMap, layout: RMPLayout) {
         let fourGB: UInt64 = 4 << 30
-        let aboveRMP = layout.tables.upperBound.alignedUp(to: Granularity.frame)
         let needed = Granularity.frame + 2 * Granularity.page
-        let fits = aboveRMP <= fourGB && memory.end.rawValue >= fourGB + needed
-        let start = fits ? fourGB : aboveRMP
-        trustedMemory = start..<(start + Granularity.frame)
-        commandBuffers = trustedMemory.upperBound..<(start + needed)
+        let tables = layout.segments.map(\.table) + [layout.head]
+        func isFree(_ start: UInt64) -> Bool {
+            let range = start..<(start + needed)
+            return memory.contains(range) && !tables.contains { $0.overlaps(range) }
+        }
+        let aboveRMP = (tables.map(\.upperBound).max() ?? 0).alignedUp(to: Granularity.frame)
+        let start = isFree(fourGB) ? fourGB : aboveRMP
+        assigned = [start..<(start + needed)]
+        hypervisorFixed = FirmwarePages.usualFixed
     }
 }

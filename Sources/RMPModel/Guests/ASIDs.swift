@@ -3,28 +3,37 @@
 
 /// Which ASIDs are taken.
 ///
-/// Source: 1006 is the count of SEV-capable ASIDs (CPUID Fn8000_001F ECX) of current EPYC processors; that KVM's
-/// allocator gives the lowest free one is arch/x86/kvm/svm/sev.c, `sev_asid_new()`.
+/// Source: CPUID Fn8000_001F ECX tells how many there are (`Processor.asidCount`); that KVM's allocator gives the lowest
+/// free one is arch/x86/kvm/svm/sev.c, `sev_asid_new()`.
 struct ASIDs: Sendable {
-    static let range: ClosedRange<UInt16> = 1...1006
+    /// What an RMP entry can hold, but for 0, which is the hypervisor's.
+    static let limits: ClosedRange<UInt16> = 1...1023
 
-    private var taken = [Bool](repeating: false, count: Int(range.upperBound) + 1)
+    /// Whether ASID `index` is taken; entry 0 is never used.
+    private var taken: [Bool]
+    /// How many are taken.
+    private(set) var count = 0
+
+    /// ASIDs 1 ... `count`, none taken.
+    init(count: UInt16) {
+        taken = [Bool](repeating: false, count: Int(min(count, ASIDs.limits.upperBound)) + 1)
+    }
 
     /// The lowest free ASID, now taken; nil when there is none.
     mutating func take() -> UInt16? {
-        guard let asid = ASIDs.range.first(where: { !taken[Int($0)] }) else { return nil }
-        taken[Int(asid)] = true
-        return asid
+        guard let asid = taken.indices.dropFirst().first(where: { !taken[$0] }) else { return nil }
+        taken[asid] = true
+        count += 1
+        return UInt16(asid)
     }
 
     /// Gives an ASID back.
     mutating func release(_ asid: UInt16) {
-        if ASIDs.range.contains(asid) { taken[Int(asid)] = false }
+        if !isTaken(asid) { return }
+        taken[Int(asid)] = false
+        count -= 1
     }
 
     /// Whether `asid` is taken.
-    func isTaken(_ asid: UInt16) -> Bool { ASIDs.range.contains(asid) && taken[Int(asid)] }
-
-    /// How many are taken.
-    var count: Int { taken.count { $0 } }
+    func isTaken(_ asid: UInt16) -> Bool { asid > 0 && Int(asid) < taken.count && taken[Int(asid)] }
 }

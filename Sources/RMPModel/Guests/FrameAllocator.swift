@@ -1,73 +1,104 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's free memory in 2 MB frames. Where it puts a guest decides how many regions the guest costs.
+// The host's free memory in 2 MB frames, as bits. Which of them a guest gets is the placement's choice, in a file of its
+// own.
 
 /// Consecutive frames.
 struct FrameRun: Sendable, Hashable {
     var first: Int
     var count: Int
+
+    var range: Range<Int> { first..<(first + count) }
 }
 
-/// The frames that hosts may give to guests: "packed" placement, first fit ascending.
+/// The frames that hosts may give to guests.
 struct FrameAllocator: Sendable {
     /// Bit f of word f / 64: frame f is in use, or is no memory that could be given away.
     private(set) var used: [UInt64]
+    /// The memory, ascending, with its nodes.
+    let spans: [(frames: Range<Int>, node: Int)]
 
     /// All memory of `memory` is free, all else in use.
     init(memory: MemoryMap) {
         used = [UInt64](repeating: .max, count: memory.regionCount * RMP.frameWords)
-        for span in memory.spans {
-            let first = Int(truncatingIfNeeded: span.start.rawValue / Granularity.frame)
-            let count = Int(truncatingIfNeeded: span.bytes / Granularity.frame)
-            FrameAllocator.forEachWord(first..<(first + count)) { index, mask in used[index] &= ~mask }
+        spans = memory.spans.map { span in (FrameAllocator.frames(span.range), span.node) }
+        for span in spans { FrameAllocator.forEachWord(span.frames) { index, mask in used[index] &= ~mask } }
+    }
+
+    /// The frames that a range of bytes touches.
+    static func frames(_ range: Range<UInt64>) -> Range<Int> {
+        let first = Int(truncatingIfNeeded: range.lowerBound / Granularity.frame)
+        return first..<Int(truncatingIfNeeded: range.upperBound.alignedUp(to: Granularity.frame) / Granularity.frame)
+    }
+
+    /// The memory of a node, or all of it, ascending; pieces that touch are one.
+    func memory(ofNode node: Int?) -> [Range<Int>] {
+        var ranges: [Range<Int>] = []
+        for span in spans where node == nil || span.node == node {
+            if let last = ranges.last, last.upperBound == span.frames.lowerBound {
+                ranges[ranges.count - 1] = last.lowerBound..<span.frames.upperBound
+            } else {
+                ranges.append(span.frames)
+            }
         }
+        return ranges
     }
 
     /// Takes every frame that a range of bytes touches out of the free memory.
-    mutating func reserve(_ range: Range<UInt64>) {
-        let first = Int(truncatingIfNeeded: range.lowerBound / Granularity.frame)
-        let end = Int(truncatingIfNeeded: range.upperBound.alignedUp(to: Granularity.frame) / Granularity.frame)
-        FrameAllocator.forEachWord(first..<end) { index, mask in if index < used.count { used[index] |= mask } }
-    }
+    mutating func reserve(_ range: Range<UInt64>) { reserve(frames: FrameAllocator.frames(range)) }
 
-    /// Takes the lowest `count` free frames; nil, with nothing taken, when there are not so many.
-    ///
-    /// A frame in which somebody assigned a page by hand is not free, whatever the host thinks of it.
-    mutating func take(_ count: Int, avoiding assigned: [UInt64]) -> [FrameRun]? {
-        var runs: [FrameRun] = []
-        var left = count
-        var index = 0
-        while left > 0 && index < used.count {
-            var free = ~(used[index] | assigned[index])
-            while free != 0 && left > 0 {
-                let first = free.trailingZeroBitCount
-                let length = min((~(free >> UInt64(first))).trailingZeroBitCount, left)
-                free &= ~FrameAllocator.mask(first, length)
-                left -= length
-                append(FrameRun(first: index * 64 + first, count: length), to: &runs)
-            }
-            index += 1
-        }
-        if left > 0 { return nil }
-        for run in runs {
-            FrameAllocator.forEachWord(run.first..<(run.first + run.count)) { index, mask in used[index] |= mask }
-        }
-        return runs
+    /// Takes frames out of the free memory.
+    mutating func reserve(frames: Range<Int>) {
+        FrameAllocator.forEachWord(frames) { index, mask in if index < used.count { used[index] |= mask } }
     }
 
     /// Gives one frame back.
     mutating func release(_ frame: Int) { used[frame >> 6] &= ~(1 << UInt64(frame & 63)) }
 
+    /// Gives frames back.
+    mutating func release(_ runs: [FrameRun]) {
+        for run in runs { FrameAllocator.forEachWord(run.range) { index, mask in used[index] &= ~mask } }
+    }
+
     /// Whether a frame is in use.
     func isUsed(_ frame: Int) -> Bool { used[frame >> 6] >> UInt64(frame & 63) & 1 != 0 }
 
-    /// The number of frames that `take` could give.
-    func free(avoiding assigned: [UInt64]) -> Int {
+    /// Calls `body` with the free frames of `memory` in ascending runs, none longer than 64, until it answers false.
+    ///
+    /// A frame in which somebody assigned a page by hand is not free, whatever the host thinks of it.
+    func forEachFreeRun(
+        in memory: [Range<Int>],
+        avoiding assigned: [UInt64],
+        _ body: (FrameRun) -> Bool
+    ) {
+        for range in memory {
+            var frame = range.lowerBound
+            while frame < range.upperBound {
+                let index = frame >> 6
+                let end = min((index + 1) << 6, range.upperBound)
+                var free = ~(used[index] | assigned[index]) & FrameAllocator.mask(frame & 63, end - frame)
+                while free != 0 {
+                    let first = free.trailingZeroBitCount
+                    let length = (~(free >> UInt64(first))).trailingZeroBitCount
+                    free &= ~FrameAllocator.mask(first, length)
+                    if !body(FrameRun(first: index * 64 + first, count: length)) { return }
+                }
+                frame = end
+            }
+        }
+    }
+
+    /// How many frames of `memory` are free.
+    func free(in memory: [Range<Int>], avoiding assigned: [UInt64]) -> Int {
         var count = 0
-        for index in used.indices { count += (~(used[index] | assigned[index])).nonzeroBitCount }
+        forEachFreeRun(in: memory, avoiding: assigned) { run in
+            count += run.count
+            return true
+        }
         return count
     }
 
-    private func append(_ run: FrameRun, to runs: inout [FrameRun]) {
+    /// Appends a run, as part of the last one if it goes on where that ends.
+    static func append(_ run: FrameRun, to runs: inout [FrameRun]) {
         if let last = runs.last, last.first + last.count == run.first {
             runs[runs.count - 1].count += run.count
         } else {

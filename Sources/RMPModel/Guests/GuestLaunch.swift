@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's start: memory from the host, a context page for firmware, and an RMPUPDATE for every page.
+// A guest's start as KVM does it: memory from the host, pages for firmware, a measured initial image, VMSAs, and private
+// faults for the rest.
 
 extension Guests {
+    /// Where the guest sees its vCPUs' VMSAs: INITIAL_VMSA_GPA of Linux arch/x86/kvm/svm/sev.c.
+    static let vmsaGPA = GPA(0xffff_ffff_f000)
+
     /// Launches a stopped guest: all its memory becomes private at this moment. A running guest stays as it is.
     ///
-    /// Source: Linux arch/x86/kvm/svm/sev.c (`sev_gmem_prepare()`: a 2 MB entry where a whole frame backs the guest and
-    /// none of its pages is assigned, else 4 KB). The pages are left in Guest-Invalid state: RMPOPT looks at the
-    /// assigned bit alone.
+    /// Source: Linux arch/x86/kvm/svm/sev.c. Response page (`snp_guest_req_init()`), context page
+    /// (`snp_context_create()`), initial image (`sev_gmem_post_populate()`), VMSAs (`snp_launch_update_vmsa()`), faults
+    /// (`sev_gmem_prepare()`). The order of the steps cannot be seen, as a launch is one moment. Faulted pages are left
+    /// in Guest-Invalid state until the guest accepts them (`validate`).
     ///
-    /// - Throws: `.invalid` without memory, `.busy` while ending, `.noASID`, `.noMemory`; then nothing has changed.
-    ///   `.rmp` when a page refuses to be assigned; then the guest is ending.
+    /// - Throws: `.invalid` without memory or with memory that is no multiple of its folios, `.busy` while ending,
+    ///   `.noASID`, `.noMemory`, `.placement`; then nothing has changed. `.rmp` when a page refuses to be assigned; then
+    ///   the guest is ending.
     mutating func start(
         _ id: GuestID,
         at now: UInt64,
@@ -24,56 +30,196 @@ extension Guests {
         case .stopped: break
         }
         if guest.memoryBytes == 0 { throw .invalid(.noMemorySet) }
-        guard let asid = asids.take() else { throw .noASID }
-        guard let context = contexts.take(from: &allocator, rmp: platform.rmp) else {
-            asids.release(asid)
-            throw .noMemory(requested: guest.memoryBytes, available: 0)
+        if guest.backing == .size1G && !guest.memoryBytes.isMultiple(of: Backing.size1G.bytes) {
+            throw .invalid(.memoryForBacking(guest.memoryBytes, guest.backing))
         }
-        guard let frames = allocator.take(guest.frameCount, avoiding: platform.rmp.assignedFrames) else {
-            let free = allocator.free(avoiding: platform.rmp.assignedFrames)
-            contexts.release(context, to: &allocator)
+        guard let asid = asids.take() else { throw .noASID }
+        do throws(AllocationError) {
+            try allocate(&guest, platform.rmp)
+        } catch {
             asids.release(asid)
-            throw .noMemory(requested: guest.memoryBytes, available: UInt64(free) * Granularity.frame)
+            switch error {
+            case .placement(let reason): throw .placement(reason)
+            case .noRoom(let frames):
+                throw .noMemory(requested: guest.memoryBytes, available: UInt64(frames) * Granularity.frame)
+            }
         }
         guest.asid = asid
-        guest.contextPage = context
-        guest.frames = frames
         guest.state = .running
+        guest.launchWork = GuestWork()
+        let code = Guests.populate(&guest, asid, &platform, firmware, costs)
         self[id] = guest
-
-        let code = Guests.assign(guest, asid, context, &platform, firmware)
         if code != .success {
-            try stop(id, at: now, &platform, firmware, costs)
+            releaseVCPUs(id, &platform, firmware)
+            decommission(id, &platform, firmware)
+            beginTeardown(id, at: now, platform.rmp, costs)
             throw .rmp(code)
         }
     }
 
-    private static func assign(
-        _ guest: Guest,
-        _ asid: UInt16,
-        _ context: PFN,
-        _ platform: inout Platform,
-        _ firmware: Firmware
-    ) -> RMPCode {
-        let code = platform.rmpupdate(SPA(context), RMPUpdateInput(assigned: true, immutable: true))
-        if code != .success { return code }
-        firmware.createContext(context, &platform)
-        var number = 0
-        for run in guest.frames {
-            for frame in run.first..<(run.first + run.count) {
-                let gpa = GPA(UInt64(number) * Granularity.frame)
-                let pages = guest.pages(inFrame: number)
-                let whole = pages == Granularity.pagesPerFrame
-                let size = whole ? guest.pageSize : .size4K
-                let input = RMPUpdateInput(gpa: gpa, assigned: true, pageSize: size, asid: UInt32(asid))
-                let code =
-                    whole
-                    ? platform.rmpupdate(frame: frame, input)
-                    : platform.rmpupdate(frame: frame, pages: 0..<pages, input)
-                if code != .success { return code }
-                number += 1
+    // MARK: Memory
+
+    /// Takes memory and control pages for the guest; all or nothing.
+    ///
+    /// Control pages come first, unless they could take what the guest's memory must have: explicit ranges, or the last
+    /// whole gigabytes.
+    private mutating func allocate(_ guest: inout Guest, _ rmp: borrowing RMP) throws(AllocationError) {
+        let unit = guest.backing.framesPerUnit
+        var node = guest.node
+        if node == nil && guest.placement == .local {
+            // One frame more for control pages, should none of that node have room for them.
+            let count = guest.frameCount + (unit == 1 ? 1 : 0)
+            do throws(AllocationError) {
+                node = try allocator.lowestNode(withRoomFor: count, unit: unit, avoiding: rmp.assignedFrames)
+            } catch {
+                guard case .noRoom(let frames) = error else { throw error }
+                throw .noRoom(frames: max(0, frames - (unit == 1 ? 1 : 0)))
             }
         }
+        var isExplicit = false
+        if case .ranges = guest.placement { isExplicit = true }
+        if isExplicit || unit > 1 {
+            guest.frames = try takeMemory(guest, node, rmp)
+            guard takeControls(&guest, node, rmp) else {
+                allocator.release(guest.frames)
+                throw .noRoom(frames: 0)
+            }
+        } else {
+            guard takeControls(&guest, node, rmp) else { throw .noRoom(frames: 0) }
+            do throws(AllocationError) {
+                guest.frames = try takeMemory(guest, node, rmp)
+            } catch {
+                for page in guest.controlPages { controls.release(page, to: &allocator) }
+                throw error
+            }
+        }
+    }
+
+    private mutating func takeMemory(
+        _ guest: Guest,
+        _ node: Int?,
+        _ rmp: borrowing RMP
+    ) throws(AllocationError) -> [FrameRun] {
+        try allocator.take(
+            guest.frameCount,
+            guest.placement,
+            unit: guest.backing.framesPerUnit,
+            node: node,
+            avoiding: rmp.assignedFrames
+        )
+    }
+
+    /// Takes a context page, a response page and a VMSA page a vCPU; all or nothing.
+    private mutating func takeControls(_ guest: inout Guest, _ node: Int?, _ rmp: borrowing RMP) -> Bool {
+        let memory = allocator.memory(ofNode: node)
+        var pages: [PFN] = []
+        for number in 0..<(2 + guest.vcpus) {
+            guard let page = controls.take(isVMSA: number >= 2, in: memory, from: &allocator, rmp: rmp) else {
+                for page in pages { controls.release(page, to: &allocator) }
+                return false
+            }
+            pages.append(page)
+        }
+        guest.contextPage = pages[0]
+        guest.responsePage = pages[1]
+        guest.vmsaPages = Array(pages[2...])
+        return true
+    }
+
+    // MARK: Pages
+
+    private static func populate(
+        _ guest: inout Guest,
+        _ asid: UInt16,
+        _ platform: inout Platform,
+        _ firmware: Firmware,
+        _ costs: CostModel
+    ) -> RMPCode {
+        var work = GuestWork()
+        for page in [guest.contextPage, guest.responsePage].compactMap({ $0 }) {
+            let code = platform.rmpupdate(SPA(page), RMPUpdateInput(assigned: true, immutable: true))
+            if code != .success { return code }
+            work.add(1, of: \.updates, taking: costs.assign)
+            if page == guest.contextPage { firmware.createContext(page, &platform) }
+        }
+        let image = guest.imageFrames
+        var code = RMPCode.success
+        guest.forEachFrame { number, frame in
+            let pages = guest.pages(inFrame: number)
+            let gpa = GPA(UInt64(number) * Granularity.frame)
+            if number < image {
+                let input = RMPUpdateInput(gpa: gpa, assigned: true, immutable: true, asid: UInt32(asid))
+                code = platform.rmpupdate(frame: frame, from: 0..<pages, input)
+                work.add(pages, of: \.updates, taking: costs.assign)
+                work.add(pages, of: \.measured, taking: costs.launchUpdate)
+            } else {
+                code = fault(frame, 0..<pages, gpa, guest, asid, &platform, costs, &work)
+            }
+            return code == .success
+        }
+        if code == .success {
+            let input = RMPUpdateInput(gpa: vmsaGPA, assigned: true, immutable: true, asid: UInt32(asid))
+            for page in guest.vmsaPages {
+                code = platform.rmpupdate(SPA(page), input)
+                if code != .success { break }
+                firmware.launchUpdateVMSA(page, &platform)
+                work.add(1, of: \.updates, taking: costs.assign)
+                work.add(1, of: \.measured, taking: costs.launchUpdate)
+            }
+        }
+        guest.forEachFrame { number, frame in
+            if number >= image { return false }
+            // A launch that failed ends with SNP_PAGE_RECLAIM of what firmware has not measured.
+            firmware.endLaunch(frame, pages: guest.pages(inFrame: number), isValid: code == .success, &platform)
+            return true
+        }
+        guest.launchWork = work
+        return code
+    }
+
+    /// Makes the unassigned ones of `pages` of a frame private: by one 2 MB entry where the backing has such folios, the
+    /// whole frame is asked for and none of its pages is assigned; else by 4 KB entries.
+    ///
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_prepare()`; a range that is private in part is faulted by the
+    /// page (`kvm_mem_is_private()` and the level that memory attributes allow).
+    static func fault(
+        _ frame: Int,
+        _ pages: Range<Int>,
+        _ gpa: GPA,
+        _ guest: Guest,
+        _ asid: UInt16,
+        _ platform: inout Platform,
+        _ costs: CostModel,
+        _ work: inout GuestWork
+    ) -> RMPCode {
+        let isEmpty = platform.rmp.assignedPages(inFrame: frame) == 0
+        let isWhole = pages.count == Granularity.pagesPerFrame
+        let each = costs.privateFault.addingClamped(costs.assign)
+        var input = RMPUpdateInput(gpa: gpa, assigned: true, asid: UInt32(asid))
+        if isEmpty && isWhole && guest.backing.pageSize == .size2M {
+            input.pageSize = .size2M
+            let code = platform.rmpupdate(frame: frame, input)
+            if code == .success { work.add(1, of: \.updates, taking: each) }
+            return code
+        }
+        if isEmpty {
+            let code = platform.rmpupdate(frame: frame, from: pages, input)
+            if code == .success { work.add(pages.count, of: \.updates, taking: each) }
+            return code
+        }
+        for page in pages where !platform.rmp.entry(frame: frame, index: page).isAssigned {
+            let code = platform.rmpupdate(frame: frame, pages: page..<(page + 1), input)
+            if code != .success { return code }
+            work.add(1, of: \.updates, taking: each)
+        }
         return .success
+    }
+}
+
+extension Platform {
+    /// 4 KB RMPUPDATEs of some pages of a frame, in one step when they are all 512.
+    mutating func rmpupdate(frame: Int, from pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
+        pages.count == Granularity.pagesPerFrame
+            ? rmpupdate(frame: frame, first) : rmpupdate(frame: frame, pages: pages, first)
     }
 }

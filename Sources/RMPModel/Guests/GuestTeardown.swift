@@ -1,65 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's end: decommission at once, then its pages go back frame by frame, which takes time with size and can
-// outlast the pass that was to win its regions back.
+// A guest's end: vCPUs and decommission at once, then its pages go back frame by frame, which takes time with size and
+// can outlast the pass that was to win its regions back.
 
 extension Guests {
-    /// Ends a running guest: its context page goes back at once, its memory from now on. Any other stays as it is.
+    /// The first step of a running guest's end: its VMSA pages and its response page go back.
     ///
-    /// Source: Linux arch/x86/kvm/svm/sev.c (`snp_decommission_context()` in `sev_vm_destroy()`, guest_memfd's pages
-    /// after it).
-    mutating func stop(
+    /// Source: Linux arch/x86/kvm/svm/sev.c (`sev_free_vcpu()`, `snp_guest_req_cleanup()` at the start of
+    /// `sev_vm_destroy()`).
+    ///
+    /// - Returns: page frame numbers of what could not be taken back.
+    @discardableResult
+    mutating func releaseVCPUs(
         _ id: GuestID,
-        at now: UInt64,
         _ platform: inout Platform,
-        _ firmware: Firmware,
-        _ costs: CostModel
-    ) throws(CommandError) {
-        var guest = try known(id)
-        if guest.state != .running { return }
-        if let context = guest.contextPage {
-            firmware.decommission(context, &platform)
-            firmware.reclaim(context, &platform)
-            _ = platform.rmpupdate(SPA(context), RMPUpdateInput())
-            contexts.release(context, to: &allocator)
-            guest.contextPage = nil
+        _ firmware: Firmware
+    ) -> [Range<UInt64>] {
+        guard let guest = self[id] else { return [] }
+        self[id]?.vmsaPages = []
+        self[id]?.responsePage = nil
+        var leaks = LeakedPages()
+        for page in guest.vmsaPages { giveBack(page, &platform, &leaks) }
+        if let page = guest.responsePage {
+            firmware.reclaim(page, &platform)
+            giveBack(page, &platform, &leaks)
         }
+        return leaks.ranges
+    }
+
+    /// The second step: firmware forgets the guest, and its context page goes back. Series v3 and v4 ask for a pass
+    /// before it, v5 and later after it.
+    ///
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `snp_decommission_context()`.
+    ///
+    /// - Returns: as `releaseVCPUs`.
+    @discardableResult
+    mutating func decommission(
+        _ id: GuestID,
+        _ platform: inout Platform,
+        _ firmware: Firmware
+    ) -> [Range<UInt64>] {
+        guard let page = self[id]?.contextPage else { return [] }
+        self[id]?.contextPage = nil
+        var leaks = LeakedPages()
+        firmware.decommission(page, &platform)
+        firmware.reclaim(page, &platform)
+        giveBack(page, &platform, &leaks)
+        return leaks.ranges
+    }
+
+    /// The last step: from now on, the memory goes back. The guest is ending.
+    mutating func beginTeardown(_ id: GuestID, at now: UInt64, _ rmp: borrowing RMP, _ costs: CostModel) {
+        guard var guest = self[id], guest.state == .running else { return }
         guest.state = .ending
-        guest.teardown.due = now.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
+        guest.teardown.due = now.addingClamped(Guests.cost(of: guest, rmp, costs))
         self[id] = guest
     }
 
-    /// Takes the frame at work back, and those after it that are due at `horizon` or before.
-    ///
-    /// - Returns: when the last of them was done, and when the next one will be; nil when the guest has ended.
+    /// Makes a control page hypervisor-owned; one that refuses is leaked and stays taken for ever.
+    private mutating func giveBack(_ page: PFN, _ platform: inout Platform, _ leaks: inout LeakedPages) {
+        let index = Int(truncatingIfNeeded: page.rawValue & 511)
+        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
+        if platform.rmp.entry(frame: frame, index: index).isAssigned,
+            platform.rmpupdate(SPA(page), RMPUpdateInput()) != .success
+        {
+            leaked.add(page.rawValue..<(page.rawValue + 1))
+            leaks.add(page.rawValue..<(page.rawValue + 1))
+        } else {
+            controls.release(page, to: &allocator)
+        }
+    }
+
+    /// Takes the frame at work back, and those after it that are due at `horizon` or before; stops where an inode of
+    /// guest_memfd is freed, so that what this sets going begins at its time.
     mutating func tearDownFrames(
         _ id: GuestID,
         until horizon: UInt64,
         _ platform: inout Platform,
         _ costs: CostModel
-    ) -> (last: UInt64, next: UInt64?) {
-        guard var guest = self[id], guest.state == .ending else { return (0, nil) }
+    ) -> TeardownProgress {
+        var progress = TeardownProgress()
+        guard var guest = self[id], guest.state == .ending else { return progress }
         // Taken out while it is worked on: nothing is copied.
         self[id] = nil
-        var last = guest.teardown.due
         repeat {
-            last = guest.teardown.due
-            tearDownFrame(of: &guest, &platform, costs)
-        } while guest.state == .ending && guest.teardown.due <= horizon
-        let ended = guest.state != .ending
-        let next = ended ? nil : guest.teardown.due
-        let isGone = ended && guest.isRemoved
+            progress.last = guest.teardown.due
+            let freed = guest.inodesFreed(after: guest.teardown.done)
+            let leaked = tearDownFrame(of: &guest, &platform, costs)
+            for pages in leaked { self.leaked.add(pages) }
+            progress.leaked += leaked
+            let done = guest.state == .ending ? guest.teardown.done : guest.frameCount
+            progress.inodesFreed = guest.inodesFreed(after: done) - freed
+        } while guest.state == .ending && progress.inodesFreed == 0 && guest.teardown.due <= horizon
+        progress.next = guest.state == .ending ? guest.teardown.due : nil
+        let isGone = progress.ended && guest.isRemoved
         self[id] = guest
         if isGone { forget(id) }
-        return (last, next)
+        return progress
     }
 
     /// Takes the frame at work back and goes on to the next one; behind the last, the guest is stopped.
-    private mutating func tearDownFrame(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) {
+    ///
+    /// - Returns: page frame numbers of the pages that stay assigned. Their frames are never given to a guest again.
+    private mutating func tearDownFrame(
+        of guest: inout Guest,
+        _ platform: inout Platform,
+        _ costs: CostModel
+    ) -> [Range<UInt64>] {
+        var leaked: [Range<UInt64>] = []
         if guest.teardown.run < guest.frames.count {
             let run = guest.frames[guest.teardown.run]
             let frame = run.first + guest.teardown.offset
-            Guests.share(frame, pages: guest.pages(inFrame: guest.teardown.done), &platform)
-            allocator.release(frame)
+            leaked = Guests.takeBack(frame, pages: guest.pages(inFrame: guest.teardown.done), &platform)
+            if leaked.isEmpty { allocator.release(frame) }
             guest.teardown.done += 1
             guest.teardown.offset += 1
             if guest.teardown.offset == run.count {
@@ -71,37 +123,45 @@ extension Guests {
         }
         if guest.teardown.run < guest.frames.count {
             guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
-            return
+            return leaked
         }
         if let asid = guest.asid { asids.release(asid) }
         guest.asid = nil
         guest.frames = []
         guest.teardown = Teardown()
         guest.state = .stopped
+        return leaked
     }
 
-    /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each assigned page.
-    ///
-    /// A page that refuses (somebody made it immutable) stays assigned: it is leaked, as the kernel does it.
+    /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each page that is private.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`.
-    private static func share(_ frame: Int, pages: Int, _ platform: inout Platform) {
+    ///
+    /// - Returns: page frame numbers of what refused, such as a page that somebody made immutable.
+    private static func takeBack(_ frame: Int, pages: Int, _ platform: inout Platform) -> [Range<UInt64>] {
         let word = platform.rmp.frameWord(frame)
         if word.isMixed || pages < Granularity.pagesPerFrame {
             for page in 0..<pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
                 _ = platform.rmpupdate(frame: frame, pages: page..<(page + 1), RMPUpdateInput())
             }
         } else if word.isAssigned {
-            let size: PageSize = word.is2M ? .size2M : .size4K
-            _ = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: size))
+            _ = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: word.is2M ? .size2M : .size4K))
         }
+        if platform.rmp.assignedPages(inFrame: frame) == 0 { return [] }
+        var leaked = LeakedPages()
+        for page in 0..<pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
+            let number = UInt64(frame * Granularity.pagesPerFrame + page)
+            leaked.add(number..<(number + 1))
+        }
+        return leaked.ranges
     }
 
     /// What the frame at work costs, in ns: by the entries that it has when the work on it begins.
     private static func cost(of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         guard guest.teardown.run < guest.frames.count else { return 0 }
         let frame = guest.frames[guest.teardown.run].first + guest.teardown.offset
-        if rmp.frameWord(frame).is2M { return costs.share2M }
+        let word = rmp.frameWord(frame)
+        if word.is2M && !word.isMixed { return costs.share2M }
         return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inFrame: frame)))
     }
 }

@@ -13,22 +13,21 @@ struct Guests: Sendable {
     /// All guests in the order of their creation, removed ones that are still ending among them.
     private(set) var order: [GuestID] = []
     private var nextID: UInt64 = 1
-    var asids = ASIDs()
+    var asids: ASIDs
     var allocator: FrameAllocator
-    var contexts = ContextPages()
-    let memoryBytes: UInt64
+    var controls = ControlPages()
+    var leaked = LeakedPages()
+    let memory: MemoryMap
+    let nodeCount: Int
 
-    init(memory: MemoryMap, firmware: Firmware) {
-        memoryBytes = memory.bytes
+    init(_ configuration: MachineConfiguration, firmware: Firmware) {
+        memory = configuration.memory
+        nodeCount = configuration.topology.nodeCount
+        asids = ASIDs(count: configuration.processor.asidCount)
         allocator = FrameAllocator(memory: memory)
-        for fixed in FirmwarePages.hypervisorFixed {
-            let bytes = UInt64(fixed.pages) * Granularity.page
-            allocator.reserve(fixed.start.rawValue..<(fixed.start.rawValue + bytes))
-        }
         let pages = firmware.pages
-        for range in [firmware.layout.head, firmware.layout.tables, pages.trustedMemory, pages.commandBuffers] {
-            allocator.reserve(range)
-        }
+        let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + pages.assigned
+        for range in reserved + pages.hypervisorFixed { allocator.reserve(range) }
     }
 
     /// A guest, removed or not.
@@ -36,6 +35,11 @@ struct Guests: Sendable {
         _read { yield guests[id] }
         _modify { yield &guests[id] }
     }
+
+    /// Whether pages of any guest are going back.
+    var anyEnding: Bool { order.contains { guests[$0]?.state == .ending } }
+    /// Whether any guest is running or ending.
+    var anyLeft: Bool { order.contains { guests[$0].map { $0.state != .stopped } ?? false } }
 
     /// The guest of a name; a removed one has none.
     func id(named name: [UInt8]) -> GuestID? { ids[name] }
@@ -57,13 +61,43 @@ struct Guests: Sendable {
     mutating func setMemory(_ id: GuestID, _ bytes: UInt64) throws(CommandError) {
         try requireStopped(id)
         if !bytes.isMultiple(of: Granularity.page) { throw .invalid(.memoryGranularity(bytes)) }
-        if bytes > memoryBytes { throw .noMemory(requested: bytes, available: memoryBytes) }
+        if bytes > memory.bytes { throw .noMemory(requested: bytes, available: memory.bytes) }
         guests[id]?.memoryBytes = bytes
     }
 
-    mutating func setPageSize(_ id: GuestID, _ size: PageSize) throws(CommandError) {
+    mutating func setBacking(_ id: GuestID, _ backing: Backing) throws(CommandError) {
         try requireStopped(id)
-        guests[id]?.pageSize = size
+        guests[id]?.backing = backing
+    }
+
+    /// What can be said about ranges without looking at what is free now is said here, the rest at the launch.
+    mutating func setPlacement(_ id: GuestID, _ placement: Placement) throws(CommandError) {
+        try requireStopped(id)
+        if case .ranges(let ranges) = placement {
+            if ranges.isEmpty { throw .placement(.noRanges) }
+            for range in ranges {
+                if range.isEmpty || (range.lowerBound | range.upperBound) & (Granularity.frame - 1) != 0 {
+                    throw .placement(.granularity(range, unit: Granularity.frame))
+                }
+                if !memory.contains(range) { throw .placement(.notMemory(range)) }
+            }
+        }
+        guests[id]?.placement = placement
+    }
+
+    mutating func setNode(_ id: GuestID, _ node: Int?) throws(CommandError) {
+        try requireStopped(id)
+        if let node {
+            guard 0..<nodeCount ~= node else { throw .placement(.noSuchNode(node)) }
+            if memory.range(ofNode: node) == nil { throw .placement(.nodeWithoutMemory(node)) }
+        }
+        guests[id]?.node = node
+    }
+
+    mutating func setVCPUs(_ id: GuestID, _ count: Int) throws(CommandError) {
+        try requireStopped(id)
+        if !Guest.vcpuLimits.contains(count) { throw .invalid(.vcpus(count)) }
+        guests[id]?.vcpus = count
     }
 
     /// The guest, unless there is none or it was removed.

@@ -3,47 +3,117 @@
 
 /// The durations that the machine's virtual time is made of, in nanoseconds.
 ///
-/// Posted figures (Ashish Kalra, 2026-03-16, 2 TB = 2048 regions): 311,135,734 ns when every region succeeds,
-/// 95,275,588 ns when every region fails at its first page. The second is nearly the broadcast alone, 46.5 us a region;
-/// a success adds a scan of 512 entries (41 us at 80 ns a miss) and the other cores' own RMPOPT (57 us, the average of
-/// 2026-03-05 with all cores at once). Nobody has measured anything between the two: that a scan which stops at frame k
-/// costs k/512 of a whole one, for the first core and for the others alike, is this model's assumption.
+/// Posted figures (Ashish Kalra, 2026-03-16, 2 TB = 2048 regions, leader first): 311,135,734 ns when every region
+/// succeeds, 95,275,588 ns when every region fails at its first page. The second is nearly the broadcast alone, 46.5 us
+/// a region; a success adds a scan of 512 entries (41 us at 80 ns a miss) and the other cores' own RMPOPT (57 us, the
+/// average of 2026-03-05 with all cores at once). Nobody has measured anything between the two: that a scan which stops
+/// at frame k costs k/512 of a whole one, for the first core and for the others alike, is this model's assumption.
 public struct CostModel: Sendable, Hashable {
     /// One broadcast to the CPUs that take part, and waiting for all of them.
     public var broadcast: UInt64 = 46_500
     /// RMPOPT that stops at once: 60 cycles at 2 GHz.
     public var instruction: UInt64 = 30
-    /// The scan of a whole region by the first core.
+    /// The scan of a whole region by a core that is alone.
     public var fullScan: UInt64 = 41_000
-    /// RMPOPT on the other cores at the same time, when the whole region is scanned.
+    /// RMPOPT on the other cores at the same time, when the whole region was scanned by a leader before.
     public var contendedFollower: UInt64 = 57_000
+    /// What a region costs more when all threads scan it at once and no leader has: siblings share a core, and nobody
+    /// finds a cached result. From 2026-03-11: all CPUs at once took 391,609,638 ns where leader and primary threads
+    /// took 317,016,656 ns, 1.235 times as long, so (46,500 + 41,000 + 57,000) * 0.235 ns a region.
+    public var crowdedScan: UInt64 = 34_000
+    /// By how many per cent a pass is slower while a guest's pages go back: RMPUPDATE and RMPOPT contend. From
+    /// 2026-03-11: 317,016,656 and 369,659,769 ns with one of two guests of 100 GB being terminated, 1.16 times what
+    /// the parameters above give for the states before and after.
+    public var teardownContention: UInt64 = 16
+    /// One RMPOPT by a call to one CPU and back (`smp_call_on_cpu()`), on average: 63,815,935,380 cycles at 2 GHz for 1,024
+    /// CPUs and 1,038 regions on 2026-03-05, a loop that is in no posted version.
+    public var serialCall: UInt64 = 30_000
+    /// From the end of a pass of a kernel thread (series v1, v2), where the flag is cleared, until the thread sleeps
+    /// and can be woken. A choice: some hundred instructions.
+    public var threadSleep: UInt64 = 1_000
     /// Making one 4 KB page shared at a guest's end: one RMPUPDATE. The model's choice, nobody has posted it; what the
     /// host does beside it (flushing caches, freeing) is not counted.
     public var share4K: UInt64 = 80
     /// Making a 2 MB entry shared at a guest's end: likewise one RMPUPDATE.
     public var share2M: UInt64 = 80
+    /// Making a page or a frame private: one RMPUPDATE, as `share4K`.
+    public var assign: UInt64 = 80
+    /// PSMASH: it writes 512 entries, 8 KB of RMP in 128 cache lines, at the 80 ns a miss of `fullScan`. The model's
+    /// choice, nobody has posted it.
+    public var smash: UInt64 = 10_240
+    /// What a private fault takes beside its RMPUPDATE: the exit, KVM's look-up of the folio, the nested page table.
+    /// The model's choice: 4,000 cycles at 2 GHz.
+    public var privateFault: UInt64 = 2_000
+    /// SNP_LAUNCH_UPDATE of one page: the command's way to the security processor and back, and SHA-384 over 4 KB
+    /// there. The model's choice: 40 us, 100 MB/s.
+    public var launchUpdate: UInt64 = 40_000
+    /// PVALIDATE in the guest, of either size. The model's choice: one access to the RMP, as RMPUPDATE.
+    public var validate: UInt64 = 80
 
     /// The default durations, from the posted figures.
     public static let standard = CostModel()
 
-    /// The parts of one region's cost in a pass.
+    /// The parts of one region's cost in a pass of one order.
     ///
     /// - Parameters:
+    ///   - turn: who executes RMPOPT.
     ///   - firstAssignedFrame: the lowest frame (0 ... 511) with an assigned page, at which the scan stops; nil when
     ///     there is none.
     ///   - cores: how many cores execute RMPOPT with the region inside their window; the others answer at once.
-    public func region(firstAssignedFrame: Int?, cores: Int) -> RegionCost {
+    ///   - isContended: whether a guest's pages go back meanwhile.
+    public func region(
+        _ turn: PassTurn,
+        firstAssignedFrame: Int?,
+        cores: Int,
+        isContended: Bool = false
+    ) -> RegionCost {
         let frames = UInt64(Granularity.framesPerRegion)
         let scanned = cores == 0 ? 0 : UInt64(truncatingIfNeeded: firstAssignedFrame ?? Granularity.framesPerRegion)
+        func part(_ whole: UInt64) -> UInt64 { whole.multipliedClamped(by: scanned) / frames }
+        let others = cores > 1
+        let cost =
+            switch turn {
+            case .leader: RegionCost(broadcast: 0, scan: part(fullScan).addingClamped(instruction), followers: 0)
+            case .followers:
+                RegionCost(broadcast: broadcast, scan: 0, followers: part(contendedFollower).addingClamped(instruction))
+            case .oneThreadPerCore:
+                RegionCost(
+                    broadcast: broadcast.addingClamped(instruction),
+                    scan: part(fullScan),
+                    followers: others ? part(contendedFollower) : 0
+                )
+            case .allThreads:
+                RegionCost(
+                    broadcast: broadcast.addingClamped(instruction),
+                    scan: part(fullScan),
+                    followers: others ? part(contendedFollower.addingClamped(crowdedScan)) : 0
+                )
+            }
+        guard isContended else { return cost }
+        func slower(_ time: UInt64) -> UInt64 {
+            time.multipliedClamped(by: UInt64(100).addingClamped(teardownContention)) / 100
+        }
         return RegionCost(
-            broadcast: broadcast.addingClamped(instruction),
-            scan: fullScan.multipliedClamped(by: scanned) / frames,
-            followers: cores > 1 ? contendedFollower.multipliedClamped(by: scanned) / frames : 0
+            broadcast: slower(cost.broadcast),
+            scan: slower(cost.scan),
+            followers: slower(cost.followers)
         )
     }
 }
 
-/// What one region costs in a pass, in nanoseconds.
+/// Whose turn a region is in.
+public enum PassTurn: Sendable, Hashable {
+    /// The leader alone, without any broadcast.
+    case leader
+    /// A broadcast to all others after the leader.
+    case followers
+    /// A broadcast to one thread of each core, without a leader.
+    case oneThreadPerCore
+    /// A broadcast to all threads, without a leader.
+    case allThreads
+}
+
+/// What one region costs in a turn, in nanoseconds.
 public struct RegionCost: Sendable, Hashable {
     /// The broadcast and the instruction itself.
     public var broadcast: UInt64

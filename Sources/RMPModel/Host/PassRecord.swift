@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is remembered of a pass: the questions that everybody asked on the list and no posted version answers.
 
-/// What asked for a pass.
-public enum PassTrigger: Sendable, Hashable, CaseIterable {
-    /// The host's boot, after SNP_INIT_EX.
-    case boot
-    /// A store of 1 to configfs `action`, or the same by any other way.
-    case request
-}
-
 /// One walk over the range, running or ended.
 public struct PassRecord: Sendable, Hashable {
     /// The number of the pass since boot, from 1.
@@ -19,7 +11,7 @@ public struct PassRecord: Sendable, Hashable {
     public let start: UInt64
     /// When it ended; nil while it is running.
     public internal(set) var end: UInt64?
-    /// Regions done so far.
+    /// Regions done by all that take part.
     public internal(set) var regionsScanned = 0
     /// Regions of which at least one core's bit was set by this pass.
     public internal(set) var regionsWon = 0
@@ -31,9 +23,13 @@ public struct PassRecord: Sendable, Hashable {
     public internal(set) var regionsOutside = 0
     /// Regions that RMPUPDATE un-optimized since the last pass ended, this pass' own time included; known at its end.
     public internal(set) var regionsLost: UInt64 = 0
+    /// Broadcasts: interrupts to each core that takes part.
+    public internal(set) var broadcasts: UInt64 = 0
+    /// CPUs that took a #UD because RMPOPT_EN is 0 on their core.
+    public internal(set) var faultingCPUs = 0
     /// Time for broadcasts, in ns.
     public internal(set) var broadcastTime: UInt64 = 0
-    /// Time for first cores' scans, in ns.
+    /// Time for first cores' scans, in ns: the leader's, or with all at once the scan itself.
     public internal(set) var scanTime: UInt64 = 0
     /// Time that the other cores added, in ns.
     public internal(set) var followerTime: UInt64 = 0

@@ -3,59 +3,93 @@
 
 /// A pass that is walking over the range.
 ///
-/// Source: series v1 patch 4/6: for each 1 GB of [0, ALIGN(end)), one broadcast to the primary threads of all cores,
-/// each of which executes RMPOPT with function 0.
+/// Source: series v1 patch 4/6: for each 1 GB, one broadcast to the threads that take part, each of which executes
+/// RMPOPT with function 0; series v3 and later: first one leader over the whole range, then the others.
 struct RunningPass: Sendable {
     var record: PassRecord
-    /// The cores that take part and have RMPOPT enabled, as a mask in words of 64.
+    /// The cores that take part and have RMPOPT enabled, as a mask in words of 64, and those of them at work now.
     let cores: [UInt64]
+    private(set) var coresAtWork: [UInt64]
+    private(set) var turn: PassTurn
+    let range: Range<Int>
     /// The region at work.
-    private(set) var region = 0
-    let regionEnd: Int
+    private(set) var region: Int
     /// When the region at work will be done.
     private(set) var due: UInt64 = 0
     private var cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
+    /// Which regions the leader has won in its turn, from the first of the range on; empty in a pass without leader.
+    private var leaderWon: [Bool]
 
-    init(record: PassRecord, cores: [UInt64], regionEnd: Int) {
+    /// - Parameters:
+    ///   - cores: who takes part, as a mask.
+    ///   - turn: the only one, or `.leader` for a pass with a leader.
+    ///   - range: the regions.
+    init(record: PassRecord, cores: [UInt64], turn: PassTurn, range: Range<Int>) {
         self.record = record
         self.cores = cores
-        self.regionEnd = regionEnd
+        self.turn = turn
+        self.range = range
+        region = range.lowerBound
+        leaderWon = [Bool](repeating: false, count: turn == .leader ? range.count : 0)
+        coresAtWork = turn == .leader ? RunningPass.first(of: cores) : cores
     }
 
-    /// The cores of some CPUs, without those that would fault because RMPOPT_EN is 0.
-    static func cores(of cpus: CPUSet, _ topology: Topology, _ tables: RMPOPTTables) -> [UInt64] {
-        var mask = [UInt64](repeating: 0, count: tables.wordsPerRow)
-        for cpu in 0..<topology.cpuCount where cpus.contains(cpu) {
-            let core = topology.coreOfCPU[cpu]
-            if tables.bases[core].isEnabled { mask[core >> 6] |= 1 << UInt64(core & 63) }
-        }
-        return mask
+    /// The lowest core of a mask alone: the leader. (A choice: the series take the CPU on which the work item happens
+    /// to run.)
+    private static func first(of cores: [UInt64]) -> [UInt64] {
+        var leader = [UInt64](repeating: 0, count: cores.count)
+        if let word = cores.firstIndex(where: { $0 != 0 }) { leader[word] = cores[word] & (~cores[word] &+ 1) }
+        return leader
     }
 
     /// Works out when the region at work will be done, from what the RMP holds as its turn begins.
-    mutating func schedule(after now: UInt64, _ platform: borrowing Platform, _ costs: CostModel) {
+    mutating func schedule(after now: UInt64, _ platform: borrowing Platform, _ costs: CostModel, isContended: Bool) {
+        // An empty mask interrupts nobody.
+        if turn == .followers && coresAtWork.allSatisfy({ $0 == 0 }) {
+            cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
+            due = now
+            return
+        }
         cost = costs.region(
+            turn,
             firstAssignedFrame: platform.rmp.firstAssignedFrame(ofRegion: region),
-            cores: platform.rmpopt.coresWithWindow(over: region, of: cores)
+            cores: platform.rmpopt.coresWithWindow(over: region, of: coresAtWork),
+            isContended: isContended
         )
         due = now.addingClamped(cost.total)
     }
 
-    /// Executes RMPOPT on all cores for the region at work and goes on to the next.
-    mutating func apply(_ platform: inout Platform) {
-        record.regionsScanned += 1
+    /// Executes RMPOPT on the cores at work for the region at work and goes on to the next.
+    ///
+    /// - Returns: whether there is one.
+    mutating func apply(_ platform: inout Platform) -> Bool {
         record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast)
         record.scanTime = record.scanTime.addingClamped(cost.scan)
         record.followerTime = record.followerTime.addingClamped(cost.followers)
-        if platform.rmp.assignedPages[region] > 0 {
-            record.regionsBlocked += 1
-        } else if platform.rmpopt.coresWithWindow(over: region, of: cores) == 0 {
-            record.regionsOutside += 1
-        } else if platform.rmpopt.set(region: region, cores: cores) > 0 {
-            record.regionsWon += 1
+        if turn != .leader { record.broadcasts += 1 }
+        let isBlocked = !platform.rmp.isOptimizable(region)
+        let won = isBlocked ? 0 : platform.rmpopt.set(region: region, cores: coresAtWork)
+        if turn == .leader {
+            if won > 0 { leaderWon[region - range.lowerBound] = true }
         } else {
-            record.regionsKept += 1
+            record.regionsScanned += 1
+            let leader = !leaderWon.isEmpty && leaderWon[region - range.lowerBound]
+            if isBlocked {
+                record.regionsBlocked += 1
+            } else if platform.rmpopt.coresWithWindow(over: region, of: cores) == 0 {
+                record.regionsOutside += 1
+            } else if won > 0 || leader {
+                record.regionsWon += 1
+            } else {
+                record.regionsKept += 1
+            }
         }
         region += 1
+        if region < range.upperBound { return true }
+        guard turn == .leader else { return false }
+        turn = .followers
+        region = range.lowerBound
+        for word in coresAtWork.indices { coresAtWork[word] = cores[word] & ~coresAtWork[word] }
+        return true
     }
 }

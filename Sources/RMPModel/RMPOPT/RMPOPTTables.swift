@@ -42,8 +42,14 @@ struct RMPOPTTables: Sendable {
     }
 
     /// WRMSR of RMPOPT_BASE. The bits of the tables stay (the sources do not say; the kernel scans after it).
-    mutating func program(_ base: RMPOPTBase, cores: Range<Int>) {
-        for core in cores { bases[core] = base }
+    mutating func program(_ base: RMPOPTBase, cores: CPUSet) {
+        cores.forEachRun { run in for core in run { bases[core] = base } }
+        windows = RMPOPTWindow.group(bases)
+    }
+
+    /// The same on one core.
+    mutating func program(_ base: RMPOPTBase, core: Int) {
+        bases[core] = base
         windows = RMPOPTWindow.group(bases)
     }
 

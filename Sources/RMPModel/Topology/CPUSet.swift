@@ -19,6 +19,12 @@ public struct CPUSet: Sendable, Hashable {
         for cpu in 0..<self.limit { insert(cpu) }
     }
 
+    /// The numbers of a range, as far as they are in 0 ..< `limit`.
+    public init(_ range: Range<Int>, limit: Int) {
+        self.init(limit: limit)
+        for cpu in range.clamped(to: 0..<self.limit) { insert(cpu) }
+    }
+
     /// Whether `cpu` is in the set; false for a number outside 0 ..< `limit`.
     public func contains(_ cpu: Int) -> Bool {
         cpu >= 0 && cpu < limit && words[cpu >> 6] >> UInt64(cpu & 63) & 1 != 0
@@ -44,6 +50,24 @@ public struct CPUSet: Sendable, Hashable {
 
     /// Whether no CPU is in the set.
     public var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+
+    /// The CPUs that are in either set, below the limit of this one.
+    public func union(_ other: CPUSet) -> CPUSet {
+        var either = self
+        for index in 0..<min(words.count, other.words.count) { either.words[index] |= other.words[index] }
+        if limit & 63 != 0, let last = either.words.indices.last { either.words[last] &= 1 << UInt64(limit & 63) - 1 }
+        return either
+    }
+
+    /// The CPUs that are in both sets, below the smaller limit.
+    public func intersection(_ other: CPUSet) -> CPUSet {
+        var both = CPUSet(limit: min(limit, other.limit))
+        for index in both.words.indices { both.words[index] = words[index] & other.words[index] }
+        if both.limit & 63 != 0, let last = both.words.indices.last {
+            both.words[last] &= 1 << UInt64(both.limit & 63) - 1
+        }
+        return both
+    }
 
     /// The smallest CPU number in the set that is `cpu` or above; nil when there is none.
     public func next(from cpu: Int) -> Int? { nextBit(from: cpu, flip: 0) }

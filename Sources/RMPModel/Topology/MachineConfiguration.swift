@@ -1,51 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that must be known before a machine can boot, checked once, so that booting cannot fail.
 
-/// Why a machine cannot be built as asked for.
-public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The number of CPUs is outside the limits.
-    case cpus(Int, limits: ClosedRange<Int>)
-    /// The size of the memory, in bytes, is outside the limits.
-    case memory(UInt64, limits: ClosedRange<UInt64>)
-    /// The size of the memory, in bytes, is not a multiple of 2 MB.
-    case memoryGranularity(UInt64)
-
-    /// The error as a sentence that names value and remedy.
-    public var description: String {
-        switch self {
-        case .cpus(let value, let limits):
-            "\(value) CPUs: a machine has \(limits.lowerBound) to \(limits.upperBound)"
-        case .memory(let value, let limits):
-            "\(value) bytes of memory: a machine has \(limits.lowerBound >> 30) GB (\(limits.lowerBound) bytes) to "
-                + "\(limits.upperBound >> 40) TB (\(limits.upperBound) bytes)"
-        case .memoryGranularity(let value):
-            "\(value) bytes of memory: the size must be a multiple of 2 MB, such as "
-                + "\(value.alignedDown(to: Granularity.frame)) bytes"
-        }
-    }
-}
-
-/// A machine as ordered: CPUs, memory, the version of the patch series that it runs, and its cost model.
+/// A machine as ordered: its processor, CPUs, memory and firmware, the version of the patch series that it runs, and
+/// how long things take.
 public struct MachineConfiguration: Sendable, Hashable {
+    /// What the processor can do.
+    public var processor: Processor
     /// The CPUs.
     public var topology: Topology
     /// The memory.
     public var memory: MemoryMap
+    /// How far the nodes are from each other.
+    public var distances: NUMADistances
+    /// Where the RMP lies, as the BIOS has reserved it.
+    public var rmp: RMPLayout
+    /// Firmware's own pages, and those that nobody may ever assign.
+    public var firmware: FirmwarePages
     /// The version of the RMPOPT series that the host runs.
     public var series: Series
+    /// Which 2 TB each core's table stands for.
+    public var windows: WindowPolicy
+    /// How far the host boots, and what goes wrong on the way.
+    public var boot: BootPlan
     /// How long things take.
     public var costs: CostModel
 
-    /// A uniform machine: one package, one node, one span of memory from 0, series v1, the default cost model.
+    /// A uniform machine: one package, one node, one span of memory from 0, everything else as usual.
     ///
     /// - Parameters:
     ///   - cpus: 1 ... 8192.
     ///   - memoryBytes: 1 GB ... 64 TB, a multiple of 2 MB.
+    ///   - series: the version of the series.
     /// - Throws: `ConfigurationError` naming the value and the limits.
-    public init(cpus: Int, memoryBytes: UInt64) throws(ConfigurationError) {
-        topology = try Topology(cpus: cpus)
-        memory = try MemoryMap(bytes: memoryBytes)
-        series = .v1
-        costs = .standard
+    public init(cpus: Int, memoryBytes: UInt64, series: Series = .v1) throws(ConfigurationError) {
+        try self.init(topology: Topology(cpus: cpus), memory: MemoryMap(bytes: memoryBytes), series: series)
     }
+
+    /// A machine of given CPUs and memory; what is left out is as usual for them.
+    ///
+    /// - Throws: `ConfigurationError` when the parts do not go together.
+    public init(
+        processor: Processor = .venice,
+        topology: Topology,
+        memory: MemoryMap,
+        distances: NUMADistances? = nil,
+        rmp: RMPLayout? = nil,
+        firmware: FirmwarePages? = nil,
+        series: Series = .v1,
+        windows: WindowPolicy = .series,
+        boot: BootPlan = BootPlan(),
+        costs: CostModel = .standard
+    ) throws(ConfigurationError) {
+        self.processor = processor
+        self.topology = topology
+        self.memory = memory
+        self.distances = distances ?? NUMADistances(topology)
+        let layout = rmp ?? RMPLayout(regionCount: memory.regionCount)
+        self.rmp = layout
+        self.firmware = firmware ?? FirmwarePages(memory: memory, layout: layout)
+        self.series = series
+        self.windows = windows
+        self.boot = boot
+        self.costs = costs
+        try check()
+    }
+
+    /// What must hold between the parts.
+    private func check() throws(ConfigurationError) {
+        guard distances.rows.count == topology.nodeCount else {
+            throw .distances("\(topology.nodeCount) rows of \(topology.nodeCount) numbers each are needed")
+        }
+        for span in memory.spans where span.node >= topology.nodeCount {
+            throw .number("node of a memory span", span.node, limits: 0...(topology.nodeCount - 1))
+        }
+        let tables = rmp.segments.map(\.table)
+        var taken: [(name: String, range: Range<UInt64>)] = [("the RMP's bookkeeping and segment table", rmp.head)]
+        taken += tables.map { ("an RMP segment", $0) }
+        taken += firmware.assigned.map { ("firmware's memory", $0) }
+        for item in taken where !memory.contains(item.range) {
+            throw .place(item.name, item.range, rule: "there is no memory; move it into a memory span")
+        }
+        let sorted = taken.sorted { $0.range.lowerBound < $1.range.lowerBound }
+        for (left, right) in zip(sorted, sorted.dropFirst()) where left.range.upperBound > right.range.lowerBound {
+            throw .overlap(right.range, with: left.name)
+        }
+        for fixed in firmware.hypervisorFixed {
+            for item in sorted where item.range.overlaps(fixed) { throw .overlap(fixed, with: item.name) }
+        }
+    }
+}
+
+/// How far a host boots before a mount shows it, and what goes wrong on the way.
+public struct BootPlan: Sendable, Hashable {
+    /// How far.
+    public enum Stage: Sendable, Hashable, CaseIterable {
+        /// The kernel has booted; the ccp driver has not initialised SNP firmware.
+        case kernel
+        /// SNP_INIT_EX has succeeded and everything it set going has ended.
+        case firmware
+    }
+
+    /// How far the host has booted.
+    public var stage = Stage.firmware
+    /// Virtual time between the end of what the kernel's boot set going and the ccp driver's SNP_INIT_EX, in ns.
+    public var firmwareDelay: UInt64 = 1_000_000_000
+    /// Whether series v1's long path finds no memory for its lists: no RMPOPT_BASE is programmed then, and the thread
+    /// starts all the same (series v1 patch 2/6).
+    public var windowAllocationFails = false
+
+    /// A host that has booted without trouble.
+    public init() {}
 }

@@ -33,13 +33,19 @@ public final class PrivateHost: Sendable {
     /// Shows the tree, runs the command until it ends, and ends everything else that it started.
     /// - Parameter root: a tree with the folders `config` and `debug`, as ``HostTree/kernelTree(of:owner:)`` makes it.
     /// - Returns: the command's exit status, or 128 and the number of the signal that ended it.
-    public func run(_ command: [String], on root: Directory, options: MountOptions) throws(RunError) -> Int32 {
+    public func run(
+        _ command: [String],
+        on root: Directory,
+        faults: FaultTable,
+        options: MountOptions
+    ) throws(RunError) -> Int32 {
         try startListening()
         let folder = workingFolder
         try KernelPaths.prepare()
         let mount: Mount
         do {
-            mount = try Mount(root, at: MountPoint(ownNamespace: KernelPaths.config), options: options) {}
+            let point = try MountPoint(ownNamespace: KernelPaths.config)
+            mount = try Mount(root, at: point, options: options, faults: faults) {}
             try mount.start()
         } catch {
             throw .notMounted(error)

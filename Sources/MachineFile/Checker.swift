@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds a file against the schema: unknown and missing keys, wrong types, numbers outside their range.
+
+/// Holds a file against the schema.
+enum Checker {
+    /// The longest text of a cpulist: every other one of 8,192 CPUs takes 20 KB.
+    private static let longestList = 32_768
+
+    /// The file's mapping, checked.
+    static func check(_ root: Item) throws(Fault) -> Record {
+        guard case .record(let record) = try value(root, .mapping(Schema.root), path: "") else {
+            throw Fault(root.line, nil, "the file must be a mapping; begin with a key, such as cpus:")
+        }
+        return record
+    }
+
+    private static func value(_ item: Item, _ kind: Kind, path: String) throws(Fault) -> Value {
+        switch (kind, item.content) {
+        case (.mapping(let keys), .mapping(let entries)):
+            return .record(try record(entries, keys, line: item.line, path: path))
+        case (.list(let kind, let counts), .list(let items)):
+            guard counts.contains(items.count) else {
+                throw Fault(
+                    item.line, path, "\(items.count) entries; give \(counts.lowerBound) to \(counts.upperBound)")
+            }
+            var places: [Place] = []
+            for (number, item) in items.enumerated() {
+                let path = "\(path)[\(number)]"
+                places.append(Place(value: try value(item, kind, path: path), line: item.line, path: path))
+            }
+            return .list(places)
+        case (.mapping, _), (.list, _): throw Fault(item.line, path, wrong(item, kind))
+        case (_, .scalar(let text)):
+            guard let value = scalar(text, kind) else { throw Fault(item.line, path, wrong(item, kind)) }
+            return value
+        default: throw Fault(item.line, path, wrong(item, kind))
+        }
+    }
+
+    /// The value of a text; nil when it is not of the kind.
+    private static func scalar(_ text: String, _ kind: Kind) -> Value? {
+        switch kind {
+        case .text: return .text(text)
+        case .cpuList: return text.utf8.count <= longestList ? .text(text) : nil
+        case .word(let words): return words.contains(text) ? .text(text) : nil
+        case .flag: return text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
+        case .integer(let range):
+            let number = Quantities.parse(text, units: [("", 1)]).flatMap { Int(exactly: $0) }
+            return number.flatMap { range.contains($0) ? .integer($0) : nil }
+        case .bytes(let range, let unit):
+            guard let bytes = Quantities.parse(text, units: Quantities.sizeUnits), range.contains(bytes) else {
+                return nil
+            }
+            return bytes.isMultiple(of: unit) ? .bytes(bytes) : nil
+        case .duration(let range):
+            guard let time = Quantities.parse(text, units: Quantities.timeUnits), range.contains(time) else {
+                return nil
+            }
+            return .duration(time)
+        case .mapping, .list: return nil
+        }
+    }
+
+    private static func record(
+        _ entries: [Entry],
+        _ keys: [Key],
+        line: Int,
+        path: String
+    ) throws(Fault) -> Record {
+        var fields: [String: Place] = [:]
+        for entry in entries {
+            guard let key = keys.first(where: { $0.name == entry.key }) else {
+                throw unknown(entry, keys, path: path)
+            }
+            let path = path.isEmpty ? key.name : "\(path).\(key.name)"
+            guard fields[key.name] == nil else {
+                throw Fault(entry.line, path, "the key stands twice in one mapping; keep one of them")
+            }
+            fields[key.name] = Place(value: try value(entry.value, key.kind, path: path), line: entry.line, path: path)
+        }
+        for key in keys where key.isRequired && fields[key.name] == nil {
+            let path = path.isEmpty ? key.name : "\(path).\(key.name)"
+            throw Fault(line, path, "the key is missing; give \(Expectation.text(key.kind))")
+        }
+        return Record(line: line, path: path, fields: fields)
+    }
+
+    private static func unknown(_ entry: Entry, _ keys: [Key], path: String) -> Fault {
+        let name = shown(entry.key)
+        let full = path.isEmpty ? name : "\(path).\(name)"
+        if let near = Spelling.nearest(to: entry.key, among: keys.map(\.name)) {
+            return Fault(entry.line, full, "there is no such key; did you mean \(near)?")
+        }
+        if let place = Schema.places(of: entry.key).first {
+            return Fault(entry.line, full, "there is no such key here; it belongs \(place.isEmpty ? "to the file itself" : "into \(place)")")
+        }
+        return Fault(entry.line, full, "there is no such key; known are \(keys.map(\.name).joined(separator: ", "))")
+    }
+
+    private static func wrong(_ item: Item, _ kind: Kind) -> String {
+        let given =
+            switch item.content {
+            case .scalar(""): "there is no value"
+            case .scalar(let text): "'\(shown(text))' is not taken"
+            case .list: "a list is not taken"
+            case .mapping: "a mapping is not taken"
+            }
+        return "\(given); give \(Expectation.text(kind))"
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the RMP of a machine file lies: in segments or in one piece.
+
+import RMPModel
+
+/// Builds the layout of the key `rmp`.
+struct RMPBuilder {
+    let record: Record
+
+    func layout(_ processor: Processor) throws(Fault) -> RMPLayout {
+        if let contiguous = record.record("contiguous") {
+            for key in ["base", "segment_size", "segments"] where record.fields[key] != nil {
+                throw record.fault(key, "an RMP is contiguous or has segments; keep one of the two")
+            }
+            do {
+                return try .contiguous(base: contiguous.bytes("base") ?? 0, end: contiguous.bytes("end") ?? 0)
+            } catch {
+                throw contiguous.fault("end", "\(error)")
+            }
+        }
+        guard let segments = record.records("segments") else {
+            throw record.fault("segments", "the key is missing; give the segments, or contiguous instead of base and size")
+        }
+        let size = record.bytes("segment_size") ?? 1 << UInt64(RMPLayout.segmentShift)
+        let shift = UInt8(clamping: size.trailingZeroBitCount)
+        guard size.nonzeroBitCount == 1, processor.segmentShifts.contains(shift) else {
+            let limits = processor.segmentShifts
+            throw record.fault(
+                "segment_size",
+                "\(Quantities.size(size)); give a power of two that the processor takes, "
+                    + "\(Quantities.size(1 << UInt64(limits.lowerBound))) to "
+                    + Quantities.size(1 << UInt64(limits.upperBound))
+            )
+        }
+        guard processor.segmentedRMP else {
+            throw record.fault("segments", "the processor has no segmented RMP; give contiguous, or segmented_rmp: true")
+        }
+        return try segmented(segments, shift: shift)
+    }
+
+    private func segmented(_ segments: [Record], shift: UInt8) throws(Fault) -> RMPLayout {
+        let base = record.bytes("base") ?? RMPLayout.base
+        let entries = segments.map { segment in
+            RSTEntry(
+                index: segment.integer("index") ?? 0,
+                base: segment.bytes("base") ?? 0,
+                gigabytes: Int(clamping: (segment.bytes("covers") ?? 0) / Granularity.region)
+            )
+        }
+        var seen: Set<Int> = []
+        for (entry, segment) in zip(entries, segments) where !seen.insert(entry.index).inserted {
+            throw segment.fault("index", "segment \(entry.index) is there already; give each index once")
+        }
+        do {
+            return try .segmented(base: base, shift: shift, entries: entries)
+        } catch {
+            // The model names no entry: it is the last one of the shortest list that is refused.
+            for count in 1...max(entries.count, 1) {
+                do {
+                    _ = try RMPLayout.segmented(base: base, shift: shift, entries: Array(entries.prefix(count)))
+                } catch {
+                    throw segments.prefix(count).last?.fault("\(error)") ?? record.fault("\(error)")
+                }
+            }
+            throw record.fault("\(error)")
+        }
+    }
+}

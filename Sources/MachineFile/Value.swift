@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the checker makes of a file: values of the kinds that the schema asks for, each with its place.
+
+/// A value of the kind that its key asks for.
+indirect enum Value {
+    case text(String)
+    case integer(Int)
+    case bytes(UInt64)
+    case duration(UInt64)
+    case flag(Bool)
+    case record(Record)
+    case list([Place])
+}
+
+/// A value and where it stands.
+struct Place {
+    let value: Value
+    let line: Int
+    /// The key with those around it, such as `memory[1].size`.
+    let path: String
+
+    /// A refusal of the value.
+    func fault(_ text: String) -> Fault { Fault(line, path, text) }
+}
+
+/// A mapping that has been checked.
+struct Record {
+    let line: Int
+    let path: String
+    let fields: [String: Place]
+
+    func text(_ key: String) -> String? { if case .text(let value) = fields[key]?.value { value } else { nil } }
+    func integer(_ key: String) -> Int? { if case .integer(let value) = fields[key]?.value { value } else { nil } }
+    func bytes(_ key: String) -> UInt64? { if case .bytes(let value) = fields[key]?.value { value } else { nil } }
+    func record(_ key: String) -> Record? { if case .record(let value) = fields[key]?.value { value } else { nil } }
+    func list(_ key: String) -> [Place]? { if case .list(let value) = fields[key]?.value { value } else { nil } }
+
+    func duration(_ key: String) -> UInt64? {
+        if case .duration(let value) = fields[key]?.value { value } else { nil }
+    }
+
+    /// The mappings of a list.
+    func records(_ key: String) -> [Record]? {
+        list(key)?.compactMap { if case .record(let record) = $0.value { record } else { nil } }
+    }
+
+    /// A refusal of the value of a key, or of the mapping that lacks it.
+    func fault(_ key: String, _ text: String) -> Fault {
+        Fault(fields[key]?.line ?? line, path.isEmpty ? key : "\(path).\(key)", text)
+    }
+
+    /// A refusal of the mapping as a whole.
+    func fault(_ text: String) -> Fault { Fault(line, path, text) }
+}

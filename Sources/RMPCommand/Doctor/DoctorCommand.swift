@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rmpfs doctor`: can this machine mount, and does it have what RMPOPT needs.
+
+import ArgumentParser
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Tell whether this machine can mount, and whether it has SNP and RMPOPT.",
+        discussion: """
+            Each check passes, fails with a hint, is skipped because of an earlier failure, or does not apply: \
+            simulated hosts need neither SNP nor RMPOPT. Exits 1 if a check failed.
+            """
+    )
+
+    @Flag(help: "Print JSON for programs.")
+    var json = false
+
+    @Option(
+        help: ArgumentHelp("Look at a tree of files that stands for another machine.", valueName: "dir"),
+        completion: .directory
+    )
+    var sysroot: String?
+
+    @Argument(help: ArgumentHelp("Where you want to mount.", valueName: "mountpoint"), completion: .directory)
+    var mountPoint: String?
+
+    func validate() throws {
+        if let sysroot, !Host().isFolder(sysroot) {
+            throw ValidationError("--sysroot \(sysroot): no such folder. Give one with dev, proc and sys in it")
+        }
+    }
+
+    func run() throws {
+        let diagnosis = Diagnosis(of: Host(sysroot: sysroot, mountPoint: mountPoint))
+        do {
+            try StandardOutput.write(json ? diagnosis.json.text : diagnosis.text(on: .current))
+        } catch {
+            StandardError.write("rmpfs: \(error)\n")
+            throw ExitCode.failure
+        }
+        if diagnosis.hasFailures { throw ExitCode.failure }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads rmpopt-table and cpuN: which CPUs have which region optimized.
+
+/// A list of CPUs as the kernel prints one: `0-3,8,12-15`, or `none`.
+struct CPURanges: Sendable, Equatable {
+    private(set) var ranges: [ClosedRange<Int>] = []
+
+    /// How many CPUs it holds.
+    var count: Int { ranges.reduce(0) { $0 + $1.count } }
+
+    /// The largest number that is taken, far above what Linux has.
+    private static let largest: UInt64 = 1 << 20
+
+    init() {}
+
+    /// nil if the text is no such list: numbers must ascend, and ranges must not touch.
+    init?(_ text: ArraySlice<UInt8>) {
+        if text.elementsEqual("none".utf8) { return }
+        var reader = TextReader(text)
+        repeat {
+            guard let first = reader.takeNumber(), first <= Self.largest else { return nil }
+            var last = first
+            if reader.take("-") {
+                guard let end = reader.takeNumber(), end > first, end <= Self.largest else { return nil }
+                last = end
+            }
+            if let earlier = ranges.last, Int(first) <= earlier.upperBound { return nil }
+            ranges.append(Int(first)...Int(last))
+        } while reader.take(",")
+        guard reader.isAtEnd else { return nil }
+    }
+}
+
+/// The lines of `rmpopt-table`.
+enum RegionTableReader {
+    /// A region and the CPUs that have it optimized.
+    struct Row: Equatable {
+        let region: UInt64
+        let cpus: CPURanges
+    }
+
+    /// All lines; in series v1 to v4 the last one is no region.
+    static func rows(_ text: HostText) throws(HostFileError) -> [Row] {
+        var rows: [Row] = []
+        var known: (text: ArraySlice<UInt8>, cpus: CPURanges)?
+        for line in try text.lines() {
+            var reader = TextReader(line.line)
+            guard let region = reader.takeRegion(), reader.take("CPU(s): ") else {
+                throw text.error(line, "'Memory @...GB: CPU(s): ...'")
+            }
+            if let last = rows.last?.region, region != last + 1 {
+                throw HostFileError(text.name, line: line.number, "region \(region) does not follow region \(last)")
+            }
+            // Most lines have the list of the line before.
+            if let known, known.text == reader.rest {
+                rows.append(Row(region: region, cpus: known.cpus))
+                continue
+            }
+            guard let cpus = CPURanges(reader.rest) else { throw text.error(line, "a line with a list of CPUs") }
+            known = (reader.rest, cpus)
+            rows.append(Row(region: region, cpus: cpus))
+        }
+        return rows
+    }
+}
+
+/// The lines of `cpuN`.
+enum CPUFileReader {
+    /// What a region is to a CPU, as the file's word.
+    enum Status: Sendable {
+        case optimized, checked, outside
+        /// SNP is not enabled: nothing is checked.
+        case unchecked
+    }
+
+    /// A region and what it is to the CPU.
+    struct Row: Equatable {
+        let region: UInt64
+        let status: Status
+    }
+
+    /// All lines.
+    static func rows(_ text: HostText) throws(HostFileError) -> [Row] {
+        var rows: [Row] = []
+        for line in try text.lines() {
+            var reader = TextReader(line.line)
+            guard let region = reader.takeRegion() else { throw text.error(line, "'Memory @...GB: ...'") }
+            if let last = rows.last?.region, region <= last {
+                throw HostFileError(text.name, line: line.number, "region \(region) stands behind region \(last)")
+            }
+            let status: Status
+            if reader.take("optimized") {
+                status = .optimized
+            } else if reader.take("checked") {
+                status = .checked
+            } else if reader.take("outside") {
+                status = .outside
+            } else if reader.take("unchecked") {
+                status = .unchecked
+            } else {
+                throw text.error(line, "optimized, checked, outside or unchecked")
+            }
+            guard reader.isAtEnd else { throw text.error(line, "optimized, checked, outside or unchecked") }
+            rows.append(Row(region: region, status: status))
+        }
+        return rows
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading text by bytes: lines with their numbers, decimal numbers, and how each line about a region begins.
+
+/// A place in a text, for what reads it from the front.
+struct TextReader {
+    private(set) var rest: ArraySlice<UInt8>
+
+    init(_ text: ArraySlice<UInt8>) { rest = text }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// Takes `word` if the text goes on with it.
+    mutating func take(_ word: StaticString) -> Bool {
+        let bytes = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
+        guard rest.starts(with: bytes) else { return false }
+        rest = rest.dropFirst(bytes.count)
+        return true
+    }
+
+    /// Takes a decimal number; nil if there is none or it does not fit.
+    mutating func takeNumber() -> UInt64? {
+        var value: UInt64 = 0
+        var count = 0
+        for byte in rest {
+            guard (0x30...0x39).contains(byte) else { break }
+            let (tens, first) = value.multipliedReportingOverflow(by: 10)
+            let (sum, second) = tens.addingReportingOverflow(UInt64(byte - 0x30))
+            if first || second { return nil }
+            value = sum
+            count += 1
+        }
+        if count == 0 { return nil }
+        rest = rest.dropFirst(count)
+        return value
+    }
+
+    /// Takes the blanks that come next.
+    mutating func takeBlanks() { rest = rest.drop { $0 == 0x20 } }
+
+    /// Takes `Memory @%3lluGB: `, as series v1 patch 6/6 prints it: the region's number.
+    mutating func takeRegion() -> UInt64? {
+        var ahead = self
+        guard ahead.take("Memory @") else { return nil }
+        ahead.takeBlanks()
+        guard let region = ahead.takeNumber(), ahead.take("GB: ") else { return nil }
+        self = ahead
+        return region
+    }
+}
+
+/// The lines of a file with what messages call it.
+struct HostText {
+    let name: String
+    let bytes: [UInt8]
+
+    /// Each line without its newline, and its number from 1.
+    /// - Throws: ``HostFileError`` if the last line does not end: the file was cut.
+    func lines() throws(HostFileError) -> [(number: Int, line: ArraySlice<UInt8>)] {
+        if bytes.isEmpty { return [] }
+        var lines: [(number: Int, line: ArraySlice<UInt8>)] = []
+        var start = 0
+        while let end = bytes[start...].firstIndex(of: 0x0A) {
+            lines.append((lines.count + 1, bytes[start..<end]))
+            start = end + 1
+        }
+        guard start == bytes.count else {
+            throw HostFileError(name, line: lines.count + 1, "the line does not end: the file was cut")
+        }
+        return lines
+    }
+
+    /// What a line is not.
+    func error(_ line: (number: Int, line: ArraySlice<UInt8>), _ expected: String) -> HostFileError {
+        HostFileError(name, line: line.number, "\(HostFileError.quote(line.line)) is not \(expected)")
+    }
+}

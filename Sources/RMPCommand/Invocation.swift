@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who called: a person, or mount(8), whose words and exit statuses are others.
+
+import ArgumentParser
+import Glibc
+
+/// The call that started this process.
+enum Invocation {
+    /// The words behind the program's name, in the language of the commands.
+    static let arguments: [String] = (try? translated) ?? nil ?? Array(CommandLine.arguments.dropFirst())
+
+    private static var translated: [String]? {
+        get throws(MountHelper.Refusal) {
+            let commands = RMPFSCommand.configuration.subcommands.flatMap { command in
+                [command._commandName] + command.configuration.aliases
+            }
+            return try MountHelper.translate(
+                program: CommandLine.arguments.first ?? "",
+                words: Array(CommandLine.arguments.dropFirst()),
+                commands: Set(commands + ["help"])
+            )
+        }
+    }
+
+    /// mount(8)'s exit statuses: wrong call, and failure.
+    private enum MountStatus {
+        static let usage: Int32 = 1
+        static let failure: Int32 = 32
+    }
+
+    /// Runs as mount(8)'s helper if it was mount(8) that called.
+    /// - Returns: only if it was not.
+    static func runAsMountHelper() {
+        do {
+            guard try translated != nil else { return }
+            var command = try RMPFSCommand.parseAsRoot(arguments)
+            try command.run()
+            exit(0)
+        } catch {
+            let code = RMPFSCommand.exitCode(for: error)
+            let message = RMPFSCommand.message(for: error)
+            if !message.isEmpty { StandardError.write("rmpfs: \(message)\n") }
+            let isUsage = code == .validationFailure || error is MountHelper.Refusal
+            exit(code == .success ? 0 : isUsage ? MountStatus.usage : MountStatus.failure)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds and reads machine files: by path, or by the bare name of one that comes with rmpfs.
+
+import Glibc
+import MachineFile
+import RMPFS
+
+/// Why a machine file cannot be read.
+struct MachineSourceError: Error, CustomStringConvertible {
+    let description: String
+}
+
+enum MachineSource {
+    /// The folder of the machine files that come with rmpfs: RMPFS_MACHINES, or ../share/rmpfs/machines next to the
+    /// program.
+    static var folder: String {
+        if let given = getenv("RMPFS_MACHINES"), given.pointee != 0 { return String(cString: given) }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        let program = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let parts = program.split(separator: "/").dropLast()
+        return "/" + (parts + ["..", "share", "rmpfs", "machines"]).joined(separator: "/")
+    }
+
+    /// The names of the machines that come with rmpfs, sorted.
+    static var names: [String] {
+        (SystemFiles.names(in: folder) ?? []).filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+            .sorted()
+    }
+
+    /// The machine of an argument: with a `/` or the ending `.yaml` it is a path, otherwise a name.
+    static func load(_ argument: String) throws -> MachineFile {
+        let isPath = argument.contains("/") || argument.hasSuffix(suffix)
+        let path = isPath ? argument : "\(folder)/\(argument)\(suffix)"
+        return try MachineFile(bytes: try bytes(of: path, argument: argument, isPath: isPath), file: path)
+    }
+
+    private static let suffix = ".yaml"
+    /// A byte more than a machine file can have, so that a longer one is noticed.
+    private static let mostBytes = 1 << 20 + 1
+
+    private static func bytes(of path: String, argument: String, isPath: Bool) throws -> [UInt8] {
+        // A FIFO without a writer must not block.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            let number = errno
+            if isPath { throw failure(path, String(cString: strerror(number))) }
+            let known = names
+            let remedy =
+                known.isEmpty
+                ? "\(folder) has none; set RMPFS_MACHINES to their folder, or give a path"
+                : "give \(known.joined(separator: ", ")), or a path with a / or .yaml in it"
+            throw failure(argument, "no machine of this name comes with rmpfs; \(remedy)")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw failure(path, "this is not a regular file; give a file that can be read twice")
+        }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while bytes.count < mostBytes {
+            let count = read(descriptor, &chunk, min(chunk.count, mostBytes - bytes.count))
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw failure(path, String(cString: strerror(errno))) }
+            if count == 0 { break }
+            bytes += chunk[..<count]
+        }
+        return bytes
+    }
+
+    private static func failure(_ name: String, _ text: String) -> MachineSourceError {
+        MachineSourceError(description: "\(name): \(text)")
+    }
+}

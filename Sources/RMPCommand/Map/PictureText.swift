@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The picture as text: letters on colours in a terminal, letters alone elsewhere.
+
+extension RegionPicture {
+    /// The picture, its legend and its summary, a line each.
+    func lines(on screen: Screen) -> [String] {
+        var lines = rows.map { row in
+            label(row.region) + Self.painted(row.cells, width: cellWidth, on: screen)
+        }
+        lines.append("")
+        for (kind, count) in kinds {
+            let swatch = Self.painted([PictureCell(kind: kind, isWhole: true)], width: 2, on: screen)
+            lines.append("\(swatch) \(kind.look.words): \(count)")
+        }
+        if !scale.isEmpty { lines.append(scale) }
+        return lines + summary
+    }
+
+    /// `  64 GB  `
+    private func label(_ region: UInt64) -> String {
+        let number = String(region)
+        return String(repeating: " ", count: max(0, labelWidth - 5 - number.count)) + number + " GB  "
+    }
+
+    /// Cells of the same kind share one escape sequence.
+    private static func painted(_ cells: some Collection<PictureCell>, width: Int, on screen: Screen) -> String {
+        var text = ""
+        var current: RegionKind?
+        for cell in cells {
+            if screen.hasColours && cell.kind != current {
+                text += "\u{1B}[0;\(cell.kind.look.terminal)m"
+                current = cell.kind
+            }
+            let letter = cell.isWhole ? String(cell.kind.look.letter) : cell.kind.look.letter.lowercased()
+            // In colour a letter is told from its neighbours by a blank; without, the whole cell is letters.
+            text += letter + String(repeating: screen.hasColours ? " " : letter, count: width - 1)
+        }
+        return screen.hasColours ? text + "\u{1B}[0m" : text
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Standard output: is it a terminal, how large, may it have colours; and text that is written whole or not at all.
+
+import Glibc
+
+/// What standard output can show.
+struct Screen: Sendable, Equatable {
+    /// Columns of a line.
+    var columns: Int
+    /// Lines of the window; nil: no window, as many as it takes.
+    var rows: Int?
+    /// Whether escape sequences of ECMA-48 may be used.
+    var hasColours: Bool
+
+    /// The smallest and the largest width that pictures are made for.
+    static let columnLimits = 20...400
+
+    /// Standard output as it is, with what the environment says: COLUMNS, NO_COLOR (https://no-color.org), TERM.
+    static var current: Screen {
+        var window = winsize()
+        let isTerminal = isatty(STDOUT_FILENO) == 1
+        if isTerminal { _ = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &window) }
+        return Screen(
+            isTerminal: isTerminal,
+            window: (Int(window.ws_col), Int(window.ws_row)),
+            environment: { name in getenv(name).map { String(cString: $0) } }
+        )
+    }
+
+    init(columns: Int, rows: Int?, hasColours: Bool) {
+        self.columns = columns
+        self.rows = rows
+        self.hasColours = hasColours
+    }
+
+    /// - Parameter window: columns and rows as the terminal tells them; 0: it does not.
+    init(isTerminal: Bool, window: (columns: Int, rows: Int), environment: (String) -> String?) {
+        let told = window.columns > 0 ? window.columns : environment("COLUMNS").flatMap { Int($0) } ?? 80
+        columns = min(max(told, Self.columnLimits.lowerBound), Self.columnLimits.upperBound)
+        rows = isTerminal && window.rows > 0 ? window.rows : nil
+        let noColour = environment("NO_COLOR").map { !$0.isEmpty } ?? false
+        let term = environment("TERM") ?? ""
+        hasColours = isTerminal && !noColour && !term.isEmpty && term != "dumb"
+    }
+}
+
+/// Colours and weights of ECMA-48.
+enum Style {
+    /// `text` in a style such as `32` (green), if the screen has colours.
+    static func paint(_ text: String, _ style: String, on screen: Screen) -> String {
+        screen.hasColours ? "\u{1B}[\(style)m\(text)\u{1B}[0m" : text
+    }
+}
+
+/// Writing to standard output, unbuffered.
+enum StandardOutput {
+    /// Writes all of `text`.
+    /// - Throws: ``OutputError`` when it cannot be written, as on a full disk; a pipe whose reader has gone ends the
+    ///   process by SIGPIPE, as it does with other tools.
+    static func write(_ text: String) throws(OutputError) {
+        try write(Array(text.utf8), to: STDOUT_FILENO, name: "standard output")
+    }
+
+    /// Writes a file anew: beside it first, so that a reader never sees half of it.
+    static func write(_ text: String, toFile path: String) throws(OutputError) {
+        let temporary = path + ".new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw OutputError(temporary) }
+        do {
+            defer { close(descriptor) }
+            try write(Array(text.utf8), to: descriptor, name: temporary)
+        }
+        guard rename(temporary, path) == 0 else {
+            let error = OutputError(path)
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32, name: String) throws(OutputError) {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes[done...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw OutputError(name) }
+            done += count
+        }
+    }
+}
+
+/// Something could not be written.
+struct OutputError: Error, CustomStringConvertible {
+    let description: String
+
+    /// With the error that the last call left behind.
+    init(_ name: String) {
+        description = "\(name): cannot be written: \(String(cString: strerror(errno)))"
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// The report as people read it, and as programs do. The JSON is described in docs/status.md.
+
+extension StatusReport {
+    /// The version of the JSON's form: grows when a key changes its meaning or goes away.
+    static let formatVersion: UInt64 = 1
+
+    /// Guests that are told one by one; the JSON has all.
+    private static let shownHolders = 20
+
+    var text: String {
+        let counts = snapshot.counts
+        let offline = snapshot.offline > 0 ? " (\(snapshot.offline) more offline)" : ""
+        var lines = [
+            "\(printable(mountPoint)): \(snapshot.regions.count) regions of 1 GB, \(snapshot.cpus) CPUs\(offline)",
+            Self.line("optimized on all CPUs", counts.all),
+            Self.line("optimized on some CPUs", counts.some),
+            Self.line("optimized on no CPU", counts.none),
+        ]
+        if snapshot.regions.contains(where: \.isUnchecked) {
+            lines.append("SNP is not enabled: no CPU checks anything")
+        } else if let holders {
+            lines.append("held back by" + (holders.isEmpty ? "                  nothing" : ":"))
+            for holder in holders.prefix(Self.shownHolders) {
+                let guest = holder.guest.map { " \(printable($0))" } ?? ""
+                let asid = holder.asid.map { " (asid \($0))" } ?? ""
+                let pages = holder.pages.map { $0 == 1 ? ", 1 page" : ", \($0) pages" } ?? ""
+                let name = "  \(holder.kind.look.words)\(guest)\(asid)"
+                lines.append(Self.line(name, Int(clamping: holder.regions), pages))
+            }
+            let more = holders.count - Self.shownHolders
+            if more > 0 { lines.append("  and \(more) more; --json tells all") }
+        } else {
+            lines.append("held back by                  unknown: this mount has no file that tells")
+        }
+        lines.append("last pass                     \(lastPassText)")
+        lines.append("next pass                     \(scheduleText)")
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// A name, a number of regions in its column, and what else there is to say.
+    private static func line(_ name: String, _ number: Int, _ more: String = "") -> String {
+        let digits = String(number)
+        let blanks = max(1, 36 - name.count - digits.count)
+        return name + String(repeating: " ", count: blanks) + digits + (number == 1 ? " region" : " regions") + more
+    }
+
+    private var lastPassText: String {
+        guard let pass = lastPass else {
+            return hasPasses ? "none so far" : "unknown: this mount has no file that tells"
+        }
+        guard let end = pass.end else {
+            return "#\(pass.number) (\(pass.trigger)), running since \(seconds(pass.start))"
+        }
+        let parts = [
+            "took \(milliseconds(end - pass.start))",
+            pass.leader.map { "leader \(milliseconds($0))" },
+            pass.followers.map { "followers \(milliseconds($0))" },
+            pass.won.map { "\($0) won" },
+            pass.lost.map { "\($0) lost" },
+        ]
+        return "#\(pass.number) (\(pass.trigger)) ended at \(seconds(end))\n" + String(repeating: " ", count: 30)
+            + parts.compactMap { $0 }.joined(separator: ", ")
+    }
+
+    private var scheduleText: String {
+        guard let schedule else { return "unknown: this mount has no file that tells" }
+        let asked = schedule.askedBy.map { ", asked by \($0)" } ?? ""
+        let running = schedule.isRunning ? "one is running" : ""
+        guard schedule.isPending else { return running.isEmpty ? "none is pending" : running + asked }
+        let due = schedule.due.map { " at \(seconds($0))" } ?? ""
+        return (running.isEmpty ? "" : running + "; ") + "pending\(due)\(asked)"
+    }
+
+    /// Nanoseconds of virtual time as seconds with three digits.
+    private func seconds(_ time: UInt64) -> String { Self.decimal(time, unit: 1_000_000_000) + " s" }
+    private func milliseconds(_ time: UInt64) -> String { Self.decimal(time, unit: 1_000_000) + " ms" }
+
+    private static func decimal(_ value: UInt64, unit: UInt64) -> String {
+        let thousandths = String(value % unit * 1000 / unit)
+        return "\(value / unit)." + String(repeating: "0", count: 3 - thousandths.count) + thousandths
+    }
+
+    /// A name that cannot move the cursor.
+    private func printable(_ text: String) -> String {
+        String(decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
+    }
+
+    /// The report as JSON.
+    var json: JSON {
+        let counts = snapshot.counts
+        return .members([
+            "version": .number(Self.formatVersion),
+            "mountpoint": .string(mountPoint),
+            "cpus": .members(["online": Self.number(snapshot.cpus), "offline": Self.number(snapshot.offline)]),
+            "regions": .members([
+                "total": Self.number(snapshot.regions.count),
+                "optimized_on_all": Self.number(counts.all),
+                "optimized_on_some": Self.number(counts.some),
+                "optimized_on_none": Self.number(counts.none),
+            ]),
+            "blockers": holders.map { .array($0.map(Self.json(of:))) } ?? .null,
+            "last_pass": lastPass.map(Self.json(of:)) ?? .null,
+            "schedule": schedule.map {
+                .members([
+                    "running": .bool($0.isRunning),
+                    "pending": .bool($0.isPending),
+                    "due_ns": Self.number($0.due),
+                    "asked_by": $0.askedBy.map { .string($0) } ?? .null,
+                ])
+            } ?? .null,
+        ])
+    }
+
+    private static func json(of holder: Holder) -> JSON {
+        .members([
+            "kind": .string(holder.kind.word),
+            "guest": holder.guest.map { .string($0) } ?? .null,
+            "asid": number(holder.asid),
+            "regions": .number(holder.regions),
+            "pages": number(holder.pages),
+        ])
+    }
+
+    private static func json(of pass: PassRow) -> JSON {
+        .members([
+            "number": .number(pass.number),
+            "trigger": .string(pass.trigger),
+            "start_ns": .number(pass.start),
+            "end_ns": number(pass.end),
+            "leader_ns": number(pass.leader),
+            "follower_ns": number(pass.followers),
+            "broadcast_ns": number(pass.broadcasts),
+            "won": number(pass.won),
+            "lost": number(pass.lost),
+            "kept": number(pass.kept),
+            "blocked": number(pass.blocked),
+            "outside": number(pass.outside),
+        ])
+    }
+
+    private static func number(_ value: Int) -> JSON { .number(UInt64(max(0, value))) }
+    private static func number(_ value: UInt64?) -> JSON { value.map { .number($0) } ?? .null }
+}
+
+extension RegionKind {
+    /// Its name in JSON.
+    var word: String {
+        switch self {
+        case .optimized: "optimized"
+        case .partly: "partly"
+        case .rmpTable: "rmp_table"
+        case .firmware: "firmware"
+        case .guest: "guest"
+        case .leaked: "leaked"
+        case .notScanned: "not_scanned"
+        case .outside: "outside"
+        case .notEnabled: "not_enabled"
+        case .unchecked: "unchecked"
+        case .unexplained: "unexplained"
+        }
+    }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// All faults of one mount, and which of them strike a request.
+
+import Synchronization
+
+/// What strikes one request.
+struct FaultStrike: Sendable {
+    /// The error that it gets instead of being carried out.
+    var error: Errno?
+    /// The most bytes that it returns, for a read.
+    var short: Int?
+    /// By which faults it is answered later, and by how much: milliseconds that add up.
+    var delays: [(fault: FaultTable.ID, milliseconds: UInt64)] = []
+}
+
+/// The faults of a mount.
+///
+/// While no fault could strike anything, a request costs one load. Several faults that are for the same request all
+/// strike: their delays add up, the first one's error is given, the shortest read counts.
+public final class FaultTable: Sendable {
+    /// Names a fault for as long as the table is there; never given twice.
+    public typealias ID = UInt64
+
+    /// The most faults at a time.
+    static let limit = 1024
+
+    /// Who is told of changes: whoever answers the requests.
+    struct Listener: Sendable {
+        /// A fault has gone, or strikes no more: what it holds up is let go.
+        let released: @Sendable (ID) -> Void
+        /// There is a fault that what the kernel remembers would keep from striking.
+        let mustForget: @Sendable () -> Void
+    }
+
+    private struct State: Sendable {
+        /// Oldest first, which is by number.
+        var rules: [(id: ID, rule: FaultRule)] = []
+        var next: ID = 1
+
+        func index(of id: ID) -> Int? { rules.firstIndex { $0.id == id } }
+    }
+
+    private struct Shield: Sendable {
+        weak var folder: Directory?
+    }
+
+    private let state = Lock(State())
+    private let armed = Atomic<Bool>(false)
+    private let forgetful = Atomic<Bool>(false)
+    private let shield = Lock(Shield())
+    private let listener = Lock<Listener?>(nil)
+    /// Whether the host's work is held; the lock keeps two changes in their order.
+    private let isHolding = Lock(false)
+    private let holdWork: (@Sendable (Bool) -> Void)?
+
+    /// - Parameter holdWork: holds the host's work, or lets it go on, for faults of ``FaultOperation/work``; nil where
+    ///   there is none, and such faults are refused.
+    public init(holdWork: (@Sendable (Bool) -> Void)? = nil) {
+        self.holdWork = holdWork
+    }
+
+    /// Whether some fault could strike.
+    var isArmed: Bool { armed.load(ordering: .relaxed) }
+
+    /// Whether the kernel must remember nothing, so that a fault can strike.
+    var isForgetful: Bool { forgetful.load(ordering: .relaxed) }
+
+    /// Keeps all faults away from a folder and what is in it, and from finding it: the one through which they are
+    /// removed.
+    func protect(_ folder: Directory) {
+        shield.withLock { $0.folder = folder }
+    }
+
+    /// Names who is told of changes from here on.
+    func tell(_ listener: Listener?) {
+        self.listener.withLock { $0 = listener }
+    }
+
+    /// Adds a fault that does nothing yet.
+    /// - Throws: ``Errno/noSpace`` when there are too many.
+    public func add() throws(Errno) -> ID {
+        try state.withLock { state throws(Errno) in
+            guard state.rules.count < Self.limit else { throw .noSpace }
+            let id = state.next
+            state.next += 1
+            state.rules.append((id, FaultRule()))
+            return id
+        }
+    }
+
+    /// Removes a fault and lets go of what it holds up.
+    public func remove(_ id: ID) {
+        state.withLock { state in state.rules.removeAll { $0.id == id } }
+        settle()
+        listener.withLock { $0 }?.released(id)
+    }
+
+    /// A fault as it is now.
+    /// - Throws: ``Errno/noSuchFile`` if it was removed.
+    public func rule(_ id: ID) throws(Errno) -> FaultRule {
+        try state.withLock { state throws(Errno) in
+            guard let index = state.index(of: id) else { throw .noSuchFile }
+            return state.rules[index].rule
+        }
+    }
+
+    /// Changes a fault; the change is in force from the next request on.
+    /// - Throws: ``Errno/noSuchFile`` if it was removed, ``Errno/notSupported`` for work that cannot be held.
+    public func change(_ id: ID, _ body: (inout FaultRule) throws(Errno) -> Void) throws(Errno) {
+        let (stopped, forgets) = try state.withLock { state throws(Errno) in
+            guard let index = state.index(of: id) else { throw .noSuchFile }
+            var rule = state.rules[index].rule
+            let heldWork = rule.holdsWork
+            try body(&rule)
+            if rule.operation == .work && holdWork == nil { throw .notSupported }
+            if rule.holdsWork && !heldWork { rule.hits &+= 1 }
+            state.rules[index].rule = rule
+            return (!rule.isActive, rule.isArmed && rule.operation.isRemembered)
+        }
+        settle()
+        let listener = listener.withLock { $0 }
+        if stopped { listener?.released(id) }
+        if forgets { listener?.mustForget() }
+    }
+
+    /// Works out what is cheap to ask, and holds the host's work or lets it go on.
+    private func settle() {
+        isHolding.withLock { isHolding in
+            let holds = state.withLock { state in
+                armed.store(state.rules.contains { $0.rule.isArmed }, ordering: .relaxed)
+                forgetful.store(
+                    state.rules.contains { $0.rule.isArmed && $0.rule.operation.isRemembered },
+                    ordering: .relaxed
+                )
+                return state.rules.contains { $0.rule.holdsWork }
+            }
+            if holds != isHolding { holdWork?(holds) }
+            isHolding = holds
+        }
+    }
+
+    /// What strikes a request on `node`, or on the name `child` in it; nil for nothing.
+    func strike(_ operation: FaultOperation, on node: Node, child: [UInt8]? = nil) -> FaultStrike? {
+        guard let path = node.path(of: child), !isProtected(path, from: operation) else { return nil }
+        var strike: FaultStrike?
+        var isSpent = false
+        state.withLock { state in
+            for index in state.rules.indices where state.rules[index].rule.isFor(operation, path) {
+                guard state.rules[index].rule.strikes() else { continue }
+                let rule = state.rules[index].rule
+                var sum = strike ?? FaultStrike()
+                sum.error = sum.error ?? rule.error
+                if let short = rule.short { sum.short = min(sum.short ?? .max, Int(short)) }
+                if rule.delay > 0 { sum.delays.append((state.rules[index].id, UInt64(rule.delay))) }
+                strike = sum
+                isSpent = isSpent || rule.count == 0
+            }
+        }
+        if isSpent { settle() }
+        return strike
+    }
+
+    /// Whether a fault could change what the kernel remembers of `node`.
+    func concernsMemory(of path: [UInt8]) -> Bool {
+        guard !isProtected(path, from: .attributes) else { return false }
+        return state.withLock { state in
+            state.rules.contains { $0.rule.isFor(.attributes, path) || $0.rule.isFor(.lookup, path) }
+        }
+    }
+
+    private func isProtected(_ path: [UInt8], from operation: FaultOperation) -> Bool {
+        guard let shield = shield.withLock({ $0.folder?.path(of: nil) }) else { return false }
+        func isAbove(_ upper: [UInt8], _ lower: [UInt8]) -> Bool {
+            upper == Node.rootPath
+                || lower.count > upper.count && lower.starts(with: upper)
+                    && lower[upper.count] == UInt8(ascii: "/")
+        }
+        if path == shield || isAbove(shield, path) { return true }
+        // Whoever comes to the folder looks up and stats those above it.
+        return (operation == .lookup || operation == .attributes) && isAbove(path, shield)
+    }
+}

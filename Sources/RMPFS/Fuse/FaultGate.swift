@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where faults strike: between the kernel's request and the operation that answers it.
+
+import CFuse
+import Glibc
+
+enum FaultGate {
+    /// What strikes a request; nil for nothing, which costs one load while there is no fault.
+    /// - Parameter name: the name in the folder `id`, for requests about a name.
+    static func strike(
+        _ request: fuse_req_t?,
+        _ operation: FaultOperation,
+        _ id: fuse_ino_t,
+        _ name: UnsafePointer<CChar>? = nil
+    ) -> FaultStrike? {
+        guard let request, let tree = MountedTree.of(request), let faults = tree.faults, faults.isArmed else {
+            return nil
+        }
+        return faults.strike(operation, on: NodeReference.node(id, in: tree), child: name.map { bytes(of: $0) })
+    }
+}
+
+extension FaultStrike {
+    /// Carries a request out that this strikes: as an error, or by `operation`; now, or later.
+    func carryOut(_ request: fuse_req_t?, _ operation: @escaping DelayedRequests.Operation) {
+        guard let request, let tree = MountedTree.of(request) else { return }
+        let answer: DelayedRequests.Operation
+        if let error { answer = { Reply.error($0, error) } } else { answer = operation }
+        if delays.isEmpty { answer(request) } else { tree.delayed.add(request, self, answer) }
+    }
+
+    /// As many bytes as a read of `size` may return.
+    func limited(_ size: Int) -> Int { min(size, short ?? size) }
+}
+
+/// A name that outlives the buffer in which the kernel sent it.
+struct KeptName: Sendable {
+    private let characters: [CChar]
+
+    init(_ name: UnsafePointer<CChar>?) {
+        characters = bytes(of: name).map { CChar(bitPattern: $0) } + [0]
+    }
+
+    /// Gives the name to `body`, ended by NUL.
+    func withPointer(_ body: (UnsafePointer<CChar>?) -> Void) {
+        characters.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+}
+
+/// An open file's data that outlive libfuse's own.
+///
+/// Unchecked: a C structure of numbers, copied.
+struct KeptInfo: @unchecked Sendable {
+    private let info: fuse_file_info?
+
+    init(_ info: UnsafeMutablePointer<fuse_file_info>?) {
+        self.info = info?.pointee
+    }
+
+    /// Gives a copy to `body`.
+    func withPointer(_ body: (UnsafeMutablePointer<fuse_file_info>?) -> Void) {
+        guard var copy = info else { return body(nil) }
+        withUnsafeMutablePointer(to: &copy) { body($0) }
+    }
+}

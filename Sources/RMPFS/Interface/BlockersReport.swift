@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of our debug/rmpopt/blockers: why a region is not optimized, the question that no posted version answers.
+
+import RMPModel
+
+/// The lines of `blockers`: each region that is not optimized on every online CPU, with the reasons.
+enum BlockersReport {
+    static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
+        // Without SNP nothing is checked, so nothing is slow.
+        guard machine.isSNPEnabled else { return }
+        let windows = machine.windows.map { ($0.regions, $0.cpus.intersection(machine.onlineCPUs)) }
+        var disabled = CPUSet(limit: machine.cpuCount)
+        machine.onlineCPUs.forEachRun { run in
+            for cpu in run where machine.rmpoptBase(ofCPU: cpu)?.isEnabled != true { disabled.insert(cpu) }
+        }
+        var outside = OutsideCPUs(windows: windows)
+        for region in machine.configuredRegions {
+            var line = Line(region: region)
+            for blocker in machine.blockers(ofRegion: region) { line.add(blocker, machine, &text) }
+            if machine.optimizedCoreCount(ofRegion: region) < machine.coreCount {
+                let isMissing = windows.contains { window in
+                    window.0.contains(region) && !machine.isOptimized(region: region, onAll: window.1)
+                }
+                if isMissing && machine.assignedPages(ofRegion: region) == 0 { line.add("not scanned", &text) }
+                let list = outside.list(region)
+                if !list.isEmpty { line.add("outside the window of CPU(s) ", list, &text) }
+                if !disabled.isEmpty {
+                    line.add("RMPOPT not enabled on CPU(s) ", CPUList.format(disabled), &text)
+                }
+            }
+            line.end(&text)
+        }
+    }
+
+    /// The CPUs outside whose window a region is, as text. Neighbouring regions mostly have the same.
+    private struct OutsideCPUs {
+        let windows: [(Range<Int>, CPUSet)]
+        private var inside: [Bool]?
+        private var text: [UInt8] = []
+
+        init(windows: [(Range<Int>, CPUSet)]) { self.windows = windows }
+
+        mutating func list(_ region: Int) -> [UInt8] {
+            let inside = windows.map { $0.0.contains(region) }
+            if inside == self.inside { return text }
+            self.inside = inside
+            var cpus: CPUSet?
+            for (window, isInside) in zip(windows, inside) where !isInside {
+                cpus = cpus?.union(window.1) ?? window.1
+            }
+            text = cpus.map { CPUList.format($0) } ?? []
+            return text
+        }
+    }
+
+    /// A line that begins with its first reason.
+    private struct Line {
+        let region: Int
+        private var isBegun = false
+
+        init(region: Int) { self.region = region }
+
+        private mutating func separate(_ text: inout TextBuffer) {
+            if isBegun {
+                text.append(", ")
+            } else {
+                text.append(region: region)
+            }
+            isBegun = true
+        }
+
+        mutating func add(_ reason: StaticString, _ text: inout TextBuffer) {
+            separate(&text)
+            text.append(reason)
+        }
+
+        mutating func add(_ reason: StaticString, _ list: [UInt8], _ text: inout TextBuffer) {
+            add(reason, &text)
+            text.append(list)
+        }
+
+        mutating func add(_ blocker: Blocker, _ machine: borrowing Machine, _ text: inout TextBuffer) {
+            separate(&text)
+            switch blocker.owner {
+            case .rmpTable: text.append("RMP table")
+            case .firmware: text.append("firmware")
+            case .leaked: text.append("leaked")
+            case .guest(let asid, let id):
+                text.append("guest ")
+                if let id, let guest = machine.guest(id) {
+                    text.append(escaped: guest.name)
+                } else {
+                    text.append("?")
+                }
+                text.append(" (asid ")
+                text.append(decimal: UInt64(asid))
+                text.append(")")
+            }
+            text.append(0x20)
+            text.append(decimal: UInt64(blocker.pages))
+            text.append(" pages")
+        }
+
+        func end(_ text: inout TextBuffer) { if isBegun { text.append(0x0A) } }
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of our debug/rmpopt/log: the kernel's lines as dmesg prints them.
+
+import RMPModel
+
+/// The lines of `log`: `[%5lu.%06lu] ` and the text. Debug lines are left out, as dmesg does not have them unless
+/// dynamic debug was switched on.
+enum LogReport {
+    static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
+        for line in machine.logLines where line.level != .debug {
+            text.append("[")
+            text.append(decimal: line.time / 1_000_000_000, width: 5)
+            text.append(".")
+            let fraction = line.time % 1_000_000_000 / 1_000
+            var unit: UInt64 = 100_000
+            while unit > 0 {
+                text.append(decimal: fraction / unit % 10)
+                unit /= 10
+            }
+            text.append("] ")
+            text.append(Array(line.text.utf8))
+            text.append(0x0A)
+        }
+    }
+}

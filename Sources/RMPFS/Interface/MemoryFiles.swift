@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// RMP instructions by hand, rmpsim/memory/: what a test needs to bring pages into any state.
+
+import RMPModel
+import Synchronization
+
+/// Builds `rmpsim/memory/`.
+struct MemoryFiles {
+    let engine: SimulatedEngine
+    let owner: Owner
+
+    func folder() -> Directory {
+        let folder = Directory(rules: .configfs, owner: owner)
+        folder.add(["rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak])
+        return folder
+    }
+
+    /// `ADDRESS [assigned=0|1] [size=4K|2M] [asid=N] [gpa=N] [immutable=0|1]`; what is left out is 0 and 4K. Read: the
+    /// address of the last one and its return code.
+    private var rmpupdate: Attribute {
+        instruction { value throws(Errno) in
+            let words = value.words()
+            guard let address = words.first else { throw .invalid }
+            var input = RMPUpdateInput()
+            for word in words.dropFirst() { try input.take(word) }
+            let spa = SPA(try address.size())
+            return (spa, .rmpupdate(spa, input))
+        }
+    }
+
+    /// The address of an assigned 2 MB entry. Read: that of the last one and its return code.
+    private var psmash: Attribute {
+        instruction { value throws(Errno) in
+            let spa = SPA(try value.size())
+            return (spa, .psmash(spa))
+        }
+    }
+
+    /// A file that executes an RMP instruction and remembers its last return code.
+    private func instruction(
+        _ parse: @escaping @Sendable (StoredText) throws(Errno) -> (SPA, Command)
+    ) -> Attribute {
+        let last = LastCode()
+        return Attribute(
+            owner: owner,
+            show: { text throws(Errno) in
+                guard let (spa, code) = last.value.withLock({ $0 }) else { return }
+                text.append("0x")
+                text.append(hexadecimal: spa.rawValue)
+                text.append(0x20)
+                text.append(Array(code.description.utf8))
+                text.append(0x0A)
+            },
+            store: { [engine] value throws(Errno) in
+                let (spa, command) = try parse(value)
+                let code = try engine.code(of: command)
+                last.value.withLock { $0 = (spa, code) }
+                if code != .success { throw Errno(code) }
+            }
+        )
+    }
+
+    /// Written: `ADDRESS [PAGES]`, free memory that firmware does not give back. Read: all leaked page frame numbers, a
+    /// range a line, as far as a page goes.
+    private var leak: Attribute {
+        Attribute(
+            owner: owner,
+            show: { [engine] text throws(Errno) in
+                for range in try engine.look({ machine throws(Errno) in machine.leaked }) {
+                    let start = text.count
+                    text.append("0x")
+                    text.append(hexadecimal: range.lowerBound)
+                    text.append("-0x")
+                    text.append(hexadecimal: range.upperBound)
+                    text.append(0x0A)
+                    if text.count > FileLimits.page { return text.truncate(to: start) }
+                }
+            },
+            store: { [engine] value throws(Errno) in
+                let words = value.words()
+                guard 1...2 ~= words.count else { throw .invalid }
+                let spa = try words[0].size()
+                guard spa.isMultiple(of: Granularity.page) else { throw .invalid }
+                let count = words.count == 2 ? try words[1].unsignedLongLong() : 1
+                let (end, overflow) = (spa >> 12).addingReportingOverflow(count)
+                if overflow { throw .outOfRange }
+                try engine.perform(.leak(spa >> 12..<end))
+            }
+        )
+    }
+
+    /// Written: an address. Read: the RMP entry of the page at the address that was written last, at first 0.
+    private var rmpread: Attribute {
+        let address = Atomic<UInt64>(0)
+        let shared = AddressBox(address)
+        return Attribute(
+            owner: owner,
+            show: { [engine] text throws(Errno) in
+                let spa = SPA(shared.address.load(ordering: .relaxed))
+                let entry = try engine.look { machine throws(Errno) in machine.describeEntry(at: spa) }
+                guard let entry else { throw .invalid }
+                entry.write(into: &text)
+            },
+            store: { [engine] value throws(Errno) in
+                let spa = SPA(try value.size())
+                let exists = try engine.look { machine throws(Errno) in machine.describeEntry(at: spa) != nil }
+                if !exists { throw .invalid }
+                shared.address.store(spa.rawValue, ordering: .relaxed)
+            }
+        )
+    }
+}
+
+/// The last return code of an instruction, for its two methods.
+private final class LastCode: Sendable {
+    let value = Lock<(SPA, RMPCode)?>(nil)
+}
+
+/// The address that `rmpread` shows, shared by its two methods.
+private final class AddressBox: Sendable {
+    let address: Atomic<UInt64>
+
+    init(_ address: consuming Atomic<UInt64>) { self.address = address }
+}
+
+extension RMPUpdateInput {
+    /// Takes one `name=value`.
+    fileprivate mutating func take(_ word: StoredText) throws(Errno) {
+        guard let (name, value) = word.assignment() else { throw .invalid }
+        if name.equals("assigned") {
+            assigned = try value.flag()
+        } else if name.equals("immutable") {
+            immutable = try value.flag()
+        } else if name.equals("asid") {
+            guard let number = UInt32(exactly: try value.unsignedLongLong()) else { throw .outOfRange }
+            asid = number
+        } else if name.equals("gpa") {
+            gpa = GPA(try value.size())
+        } else if name.equals("size") {
+            switch try value.size() {
+            case PageSize.size4K.bytes: pageSize = .size4K
+            case PageSize.size2M.bytes: pageSize = .size2M
+            default: throw .invalid
+            }
+        } else {
+            throw .invalid
+        }
+    }
+}
+
+/// An entry with its address and state, as `rmpread` prints it.
+private struct EntryDescription: Sendable {
+    let spa: SPA
+    let entry: RMPEntry
+    let raw: UInt64
+
+    func write(into text: inout TextBuffer) {
+        text.append("spa=0x")
+        text.append(hexadecimal: spa.rawValue)
+        text.append(entry.assigned ? " assigned=1" : " assigned=0")
+        text.append(entry.pageSize == .size2M ? " size=2M" : " size=4K")
+        text.append(entry.immutable ? " immutable=1" : " immutable=0")
+        text.append(" asid=")
+        text.append(decimal: UInt64(entry.asid))
+        text.append(" gpa=0x")
+        text.append(hexadecimal: entry.gpa.rawValue)
+        text.append(entry.vmsa ? " vmsa=1" : " vmsa=0")
+        text.append(entry.validated ? " validated=1" : " validated=0")
+        text.append(" raw=0x")
+        text.append(hexadecimal: raw)
+        text.append(0x0A)
+    }
+}
+
+extension Machine {
+    fileprivate func describeEntry(at spa: SPA) -> EntryDescription? {
+        guard let entry = rmpEntry(spa.pfn), let raw = rawRMPEntry(spa.pfn) else { return nil }
+        return EntryDescription(spa: SPA(spa.pfn), entry: entry, raw: raw)
+    }
+}

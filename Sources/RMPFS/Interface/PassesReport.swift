@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of our debug/rmpopt/passes: what the last passes took and gave, split as it was asked for on the list.
+
+import RMPModel
+
+/// The lines of `passes`: a heading, then the last 64 passes that have ended, oldest first. Durations are of virtual
+/// time, in ns; counts are of regions.
+enum PassesReport {
+    /// The columns behind number and trigger.
+    private static let columns: KeyValuePairs<StaticString, @Sendable (PassRecord) -> UInt64> = [
+        "start_ns": { $0.start },
+        "end_ns": { $0.end ?? $0.start },
+        "leader_ns": { $0.scanTime },
+        "follower_ns": { $0.followerTime },
+        "broadcast_ns": { $0.broadcastTime },
+        "won": { UInt64($0.regionsWon) },
+        "lost": { $0.regionsLost },
+        "kept": { UInt64($0.regionsKept) },
+        "blocked": { UInt64($0.regionsBlocked) },
+        "outside": { UInt64($0.regionsOutside) },
+    ]
+
+    static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
+        text.append("pass trigger")
+        for (name, _) in columns {
+            text.append(0x20)
+            text.append(name)
+        }
+        text.append(0x0A)
+        for pass in machine.passes {
+            text.append(decimal: pass.number)
+            text.append(0x20)
+            text.append(pass.trigger.word)
+            for (_, value) in columns {
+                text.append(0x20)
+                text.append(decimal: value(pass))
+            }
+            text.append(0x0A)
+        }
+    }
+}

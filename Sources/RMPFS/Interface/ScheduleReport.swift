@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The text of our debug/rmpopt/schedule: is a pass running, is one pending, when is it due, what became of requests.
+
+import RMPModel
+
+/// The lines of `schedule`.
+enum ScheduleReport {
+    static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
+        let pending = machine.pendingPass
+        line("running: ", machine.passIsRunning ? "yes" : "no", &text)
+        line("pending: ", pending == nil ? "no" : "yes", &text)
+        text.append("due_ns: ")
+        if let pending { text.append(decimal: pending.due) } else { text.append("-") }
+        text.append(0x0A)
+        line("asked_by: ", pending?.trigger.word ?? machine.runningPass?.trigger.word ?? "-", &text)
+        for (name, outcome) in outcomes {
+            text.append(name)
+            text.append(decimal: machine.requests(outcome))
+            text.append(0x0A)
+        }
+    }
+
+    /// What became of the requests since boot. `ignored` is not among them: it tells of the version, not of a request.
+    private static let outcomes: KeyValuePairs<StaticString, RequestOutcome> = [
+        "begun: ": .begun, "scheduled: ": .scheduled, "absorbed: ": .absorbed, "lost: ": .lost,
+    ]
+
+    private static func line(_ name: StaticString, _ value: StaticString, _ text: inout TextBuffer) {
+        text.append(name)
+        text.append(value)
+        text.append(0x0A)
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// The choice of a guest's frames: one function for each placement, all deterministic.
+
+/// Why a guest gets no memory.
+enum AllocationError: Error, Sendable, Hashable {
+    /// Only so many frames could be had.
+    case noRoom(frames: Int)
+    /// The placement itself cannot be.
+    case placement(PlacementError)
+}
+
+extension FrameAllocator {
+    /// Takes `count` free frames of a node (nil for all memory) in units of `unit` frames (1, or 512: whole aligned
+    /// regions), in the order in which the guest will see them.
+    ///
+    /// - Throws: `AllocationError`; then nothing is taken.
+    mutating func take(
+        _ count: Int,
+        _ placement: Placement,
+        unit: Int,
+        node: Int?,
+        avoiding assigned: [UInt64]
+    ) throws(AllocationError) -> [FrameRun] {
+        let memory = memory(ofNode: node)
+        let runs: [FrameRun]
+        if case .ranges(let ranges) = placement {
+            runs = try explicit(count, ranges, unit: unit, node: node, memory, assigned)
+        } else {
+            let free = unit == 1 ? free(in: memory, avoiding: assigned) : wholeRegions(memory, assigned).count * unit
+            if free < count { throw .noRoom(frames: free) }
+            switch placement {
+            case .scattered(let seed): runs = scattered(count, seed: seed, unit: unit, memory, assigned)
+            case .aligned where unit == 1: runs = aligned(count, memory, assigned)
+            default: runs = packed(count, unit: unit, memory, assigned)
+            }
+        }
+        for run in runs { reserve(frames: run.range) }
+        return runs
+    }
+
+    /// The lowest node with `count` free frames in units of `unit`.
+    ///
+    /// - Throws: `.noRoom` with the most that a node has.
+    func lowestNode(
+        withRoomFor count: Int,
+        unit: Int,
+        avoiding assigned: [UInt64]
+    ) throws(AllocationError) -> Int {
+        var most = 0
+        for node in Set(spans.map(\.node)).sorted() {
+            let memory = memory(ofNode: node)
+            let free = unit == 1 ? free(in: memory, avoiding: assigned) : wholeRegions(memory, assigned).count * unit
+            if free >= count { return node }
+            most = max(most, free)
+        }
+        throw .noRoom(frames: most)
+    }
+
+    /// The regions that are free from their first frame to their last, ascending.
+    private func wholeRegions(_ memory: [Range<Int>], _ assigned: [UInt64]) -> [Int] {
+        var regions: [Int] = []
+        for range in memory {
+            let first = (range.lowerBound + Granularity.framesPerRegion - 1) >> 9
+            for region in first..<max(first, range.upperBound >> 9) {
+                let words = (region * RMP.frameWords)..<((region + 1) * RMP.frameWords)
+                if words.allSatisfy({ used[$0] | assigned[$0] == 0 }) { regions.append(region) }
+            }
+        }
+        return regions
+    }
+
+    private func packed(_ count: Int, unit: Int, _ memory: [Range<Int>], _ assigned: [UInt64]) -> [FrameRun] {
+        var runs: [FrameRun] = []
+        var left = count
+        if unit > 1 {
+            for region in wholeRegions(memory, assigned) where left > 0 {
+                FrameAllocator.append(FrameRun(first: region << 9, count: unit), to: &runs)
+                left -= unit
+            }
+            return runs
+        }
+        forEachFreeRun(in: memory, avoiding: assigned) { run in
+            let part = min(run.count, left)
+            FrameAllocator.append(FrameRun(first: run.first, count: part), to: &runs)
+            left -= part
+            return left > 0
+        }
+        return runs
+    }
+
+    private func aligned(_ count: Int, _ memory: [Range<Int>], _ assigned: [UInt64]) -> [FrameRun] {
+        var runs: [FrameRun] = []
+        var left = count
+        let whole = wholeRegions(memory, assigned)
+        let taken = min(whole.count, max(count / Granularity.framesPerRegion, 1))
+        for region in whole.prefix(taken) {
+            let part = min(left, Granularity.framesPerRegion)
+            FrameAllocator.append(FrameRun(first: region << 9, count: part), to: &runs)
+            left -= part
+        }
+        if left == 0 { return runs }
+        // What is left: regions that are lost already, then those with most room.
+        var rest: [(region: Int, isLost: Bool, runs: [FrameRun], free: Int)] = []
+        let done = Set(whole.prefix(taken))
+        forEachFreeRun(in: memory, avoiding: assigned) { run in
+            let region = run.first >> 9
+            if done.contains(region) { return true }
+            if rest.last?.region != region {
+                let words = (region * RMP.frameWords)..<((region + 1) * RMP.frameWords)
+                rest.append((region, words.contains { assigned[$0] != 0 }, [], 0))
+            }
+            rest[rest.count - 1].runs.append(run)
+            rest[rest.count - 1].free += run.count
+            return true
+        }
+        rest.sort { first, second in
+            if first.isLost != second.isLost { return first.isLost }
+            if !first.isLost && first.free != second.free { return first.free > second.free }
+            return first.region < second.region
+        }
+        for run in rest.flatMap(\.runs) where left > 0 {
+            let part = min(run.count, left)
+            FrameAllocator.append(FrameRun(first: run.first, count: part), to: &runs)
+            left -= part
+        }
+        return runs
+    }
+
+    /// Frames drawn one by one; a draw that meets a frame in use is repeated. When too many are, the rest is drawn from
+    /// a list of what is free, so that this ends on a nearly full host as well.
+    private func scattered(
+        _ count: Int,
+        seed: UInt64,
+        unit: Int,
+        _ memory: [Range<Int>],
+        _ assigned: [UInt64]
+    ) -> [FrameRun] {
+        var random = SeededNumbers(seed: seed)
+        var chosen: [Int] = []
+        chosen.reserveCapacity(count / unit)
+        let wanted = count / unit
+        var drawn = self
+        let frames = memory.reduce(0) { $0 + $1.count }
+        if unit == 1 {
+            var tries = wanted * 8
+            while chosen.count < wanted && tries > 0 {
+                tries -= 1
+                var frame = random.next(below: frames)
+                for range in memory {
+                    if frame < range.count {
+                        frame += range.lowerBound
+                        break
+                    }
+                    frame -= range.count
+                }
+                if drawn.isUsed(frame) || assigned[frame >> 6] >> UInt64(frame & 63) & 1 != 0 { continue }
+                drawn.reserve(frames: frame..<(frame + 1))
+                chosen.append(frame)
+            }
+        }
+        if chosen.count < wanted {
+            var free: [Int] = unit == 1 ? [] : wholeRegions(memory, assigned).map { $0 << 9 }
+            if unit == 1 {
+                drawn.forEachFreeRun(in: memory, avoiding: assigned) { run in
+                    free += run.range
+                    return true
+                }
+            }
+            for index in 0..<(wanted - chosen.count) {
+                free.swapAt(index, index + random.next(below: free.count - index))
+                chosen.append(free[index])
+            }
+        }
+        var runs: [FrameRun] = []
+        for first in chosen { FrameAllocator.append(FrameRun(first: first, count: unit), to: &runs) }
+        return runs
+    }
+
+    private func explicit(
+        _ count: Int,
+        _ ranges: [Range<UInt64>],
+        unit: Int,
+        node: Int?,
+        _ memory: [Range<Int>],
+        _ assigned: [UInt64]
+    ) throws(AllocationError) -> [FrameRun] {
+        let bytes = UInt64(unit) * Granularity.frame
+        var trial = self
+        var runs: [FrameRun] = []
+        var left = count
+        var sum = 0
+        for range in ranges {
+            if range.isEmpty || (range.lowerBound | range.upperBound) & (bytes - 1) != 0 {
+                throw .placement(.granularity(range, unit: bytes))
+            }
+            let frames = FrameAllocator.frames(range)
+            let isInside = memory.contains { $0.contains(frames.lowerBound) && frames.upperBound <= $0.upperBound }
+            if !isInside {
+                throw .placement(node.map { .otherNode(range, node: $0) } ?? .notMemory(range))
+            }
+            for frame in frames where trial.isUsed(frame) || assigned[frame >> 6] >> UInt64(frame & 63) & 1 != 0 {
+                throw .placement(.notFree((UInt64(frame) << 21)..<(UInt64(frame + 1) << 21)))
+            }
+            trial.reserve(frames: frames)
+            sum += frames.count
+            let part = min(frames.count, left)
+            if part > 0 { FrameAllocator.append(FrameRun(first: frames.lowerBound, count: part), to: &runs) }
+            left -= part
+        }
+        if left > 0 { throw .noRoom(frames: sum) }
+        return runs
+    }
+}
+
+/// SplitMix64: the same numbers on every machine.
+struct SeededNumbers: Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    private mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to `limit` - 1; `limit` must be greater than 0.
+    mutating func next(below limit: Int) -> Int {
+        Int(truncatingIfNeeded: next().multipliedFullWidth(by: UInt64(truncatingIfNeeded: limit)).high)
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of a running guest's pages: shared and private again at its wish, accepted with PVALIDATE, and 2 MB
+// entries split when it treats their pages one by one.
+
+extension Guests {
+    /// Converts pages of a running guest. Pages that are as asked for stay as they are.
+    ///
+    /// To shared: a hole is punched into guest_memfd; a whole frame with a 2 MB entry costs one RMPUPDATE of 2 MB, any
+    /// other 2 MB entry is split by PSMASH first and its pages are updated one by one. To private: as by a fault.
+    /// Shared pages stay the guest's and come back at the same place: a choice, as conversion in place does it.
+    ///
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()` and `sev_gmem_prepare()`.
+    ///
+    /// - Parameter gpa: guest physical addresses in bytes, whole pages of its memory.
+    /// - Throws: `.busy(.guestNotRunning)` (`.guestEnding`), `.invalid(.pageRange)`, `.invalid(.outsideMemory)`; `.rmp`
+    ///   when a page refuses, as one that was changed by hand may: the pages before it are converted.
+    mutating func convert(
+        _ id: GuestID,
+        _ gpa: Range<UInt64>,
+        toPrivate: Bool,
+        _ platform: inout Platform,
+        _ costs: CostModel
+    ) throws(CommandError) -> GuestWork {
+        let (guest, asid) = try running(id, gpa)
+        var work = GuestWork()
+        var code = RMPCode.success
+        Guests.forEachFrame(of: guest, gpa) { number, frame, pages in
+            let start = GPA(UInt64(number) * Granularity.frame)
+            code =
+                toPrivate
+                ? Guests.fault(frame, pages, start, guest, asid, &platform, costs, &work)
+                : Guests.share(frame, pages, &platform, costs, &work)
+            return code == .success
+        }
+        if code != .success { throw .rmp(code) }
+        return work
+    }
+
+    private static func share(
+        _ frame: Int,
+        _ pages: Range<Int>,
+        _ platform: inout Platform,
+        _ costs: CostModel,
+        _ work: inout GuestWork
+    ) -> RMPCode {
+        let word = platform.rmp.frameWord(frame)
+        if word.is2M && !word.isMixed {
+            if pages.count == Granularity.pagesPerFrame {
+                let code = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: .size2M))
+                if code == .success { work.add(1, of: \.updates, taking: costs.share2M) }
+                return code
+            }
+            let code = smash(frame, &platform, costs, &work)
+            if code != .success { return code }
+        } else if pages.count == Granularity.pagesPerFrame && !word.isMixed && word.isAssigned {
+            let code = platform.rmpupdate(frame: frame, RMPUpdateInput())
+            if code == .success { work.add(pages.count, of: \.updates, taking: costs.share4K) }
+            return code
+        }
+        for page in pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
+            let code = platform.rmpupdate(frame: frame, pages: page..<(page + 1), RMPUpdateInput())
+            if code != .success { return code }
+            work.add(1, of: \.updates, taking: costs.share4K)
+        }
+        return .success
+    }
+
+    /// Splits a 2 MB entry: what `sev_handle_rmp_fault()` does when the guest's page size is not the entry's.
+    private static func smash(
+        _ frame: Int,
+        _ platform: inout Platform,
+        _ costs: CostModel,
+        _ work: inout GuestWork
+    ) -> RMPCode {
+        let code = platform.psmash(SPA(UInt64(frame) << 21))
+        if code == .success { work.add(1, of: \.smashes, taking: costs.smash) }
+        return code
+    }
+
+    /// A running guest accepts its private pages: PVALIDATE of `size`, from Guest-Invalid to Guest-Valid. Shared pages
+    /// and pages that are valid already stay as they are.
+    ///
+    /// With 4 KB, a 2 MB entry does not match (an RMP fault with SIZEM): the host splits it. With 2 MB, a frame of 4 KB
+    /// entries answers FAIL_SIZEMISMATCH, upon which Linux guests accept page by page.
+    ///
+    /// Source: APM vol 3, PVALIDATE; Linux arch/x86/kvm/svm/sev.c, `sev_handle_rmp_fault()`; arch/x86/coco/sev/core.c.
+    ///
+    /// - Throws: as `convert`.
+    mutating func validate(
+        _ id: GuestID,
+        _ gpa: Range<UInt64>,
+        _ size: PageSize,
+        _ platform: inout Platform,
+        _ costs: CostModel
+    ) throws(CommandError) -> GuestWork {
+        let (guest, asid) = try running(id, gpa)
+        var work = GuestWork()
+        var code = RMPCode.success
+        Guests.forEachFrame(of: guest, gpa) { _, frame, pages in
+            var word = platform.rmp.frameWord(frame)
+            let isWhole = pages.count == Granularity.pagesPerFrame
+            if word.is2M && !word.isMixed && !(size == .size2M && isWhole) {
+                if word.asid != asid { return true }
+                code = Guests.smash(frame, &platform, costs, &work)
+                if code != .success { return false }
+                word = platform.rmp.frameWord(frame)
+            }
+            if isWhole && !word.isMixed {
+                let count = word.is2M ? 1 : Granularity.pagesPerFrame
+                if platform.validate(frame: frame, asid) { work.add(count, of: \.validations, taking: costs.validate) }
+                return true
+            }
+            for page in pages where platform.validate(frame: frame, page: page, asid) {
+                work.add(1, of: \.validations, taking: costs.validate)
+            }
+            return true
+        }
+        if code != .success { throw .rmp(code) }
+        return work
+    }
+
+    /// The guest and its ASID, if it is running and has memory at `gpa`.
+    private func running(_ id: GuestID, _ gpa: Range<UInt64>) throws(CommandError) -> (Guest, UInt16) {
+        let guest = try known(id)
+        if guest.state == .ending { throw .busy(.guestEnding) }
+        guard guest.state == .running, let asid = guest.asid else { throw .busy(.guestNotRunning) }
+        if gpa.isEmpty || (gpa.lowerBound | gpa.upperBound) & (Granularity.page - 1) != 0 {
+            throw .invalid(.pageRange(gpa))
+        }
+        if gpa.upperBound > guest.memoryBytes {
+            throw .invalid(.outsideMemory(gpa, memoryBytes: guest.memoryBytes))
+        }
+        return (guest, asid)
+    }
+
+    /// Calls `body` with the number, the frame and the pages of each frame that `gpa` touches, until it answers false.
+    private static func forEachFrame(
+        of guest: Guest,
+        _ gpa: Range<UInt64>,
+        _ body: (_ number: Int, _ frame: Int, _ pages: Range<Int>) -> Bool
+    ) {
+        guest.forEachFrame(from: Int(gpa.lowerBound / Granularity.frame)) { number, frame in
+            let start = UInt64(number) * Granularity.frame
+            if start >= gpa.upperBound { return false }
+            let first = gpa.lowerBound > start ? Int((gpa.lowerBound - start) / Granularity.page) : 0
+            let end = Int(min(gpa.upperBound - start, Granularity.frame) / Granularity.page)
+            return body(number, frame, first..<end)
+        }
+    }
+}
+
+extension Platform {
+    /// PVALIDATE of a whole frame whose entries are alike.
+    ///
+    /// - Returns: whether anything changed.
+    fileprivate mutating func validate(frame: Int, _ asid: UInt16) -> Bool {
+        let word = rmp.frameWord(frame)
+        guard Platform.isInvalid(word, asid) else { return false }
+        rmp.setFrame(frame, EntryWord(bits: word.bits | EntryWord.validatedBit))
+        return true
+    }
+
+    /// PVALIDATE of one page with a 4 KB entry.
+    fileprivate mutating func validate(frame: Int, page: Int, _ asid: UInt16) -> Bool {
+        let word = rmp.entry(frame: frame, index: page)
+        guard Platform.isInvalid(word, asid) else { return false }
+        rmp.setEntry(frame: frame, index: page, EntryWord(bits: word.bits | EntryWord.validatedBit))
+        return true
+    }
+
+    /// Whether an entry is in Guest-Invalid state and the guest's.
+    private static func isInvalid(_ word: EntryWord, _ asid: UInt16) -> Bool {
+        word.isAssigned && word.asid == asid && !word.isImmutable && word.bits & EntryWord.validatedBit == 0
+    }
+}

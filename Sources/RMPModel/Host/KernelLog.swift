@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's ring of log lines, as far as this host's driver writes them: what dmesg would print.
+
+/// The level of a kernel line, as in <linux/kern_levels.h>.
+public enum LogLevel: UInt8, Sendable, Hashable, CaseIterable {
+    /// KERN_ERR.
+    case error = 3
+    /// KERN_WARNING, and what has no level of its own.
+    case warning = 4
+    /// KERN_NOTICE.
+    case notice = 5
+    /// KERN_INFO.
+    case info = 6
+    /// KERN_DEBUG. Written only where dynamic debug is on.
+    case debug = 7
+}
+
+/// One line of the kernel's log.
+public struct LogLine: Sendable, Hashable {
+    /// When, in ns of virtual time since boot.
+    public let time: UInt64
+    /// How important.
+    public let level: LogLevel
+    /// The text without time, with its prefix such as `SEV-SNP: `.
+    public let text: String
+}
+
+/// The last lines of the kernel's log.
+struct KernelLog: Sendable {
+    /// Lines that are kept; the oldest go first, as in the kernel's ring.
+    static let limit = 1024
+
+    private(set) var lines: [LogLine] = []
+    /// Grows with each line, so that a reader can tell that there is nothing new.
+    private(set) var written: UInt64 = 0
+
+    mutating func write(_ level: LogLevel, at time: UInt64, _ text: String) {
+        // A quarter at a time: dropping one line would move all others at each write.
+        if lines.count >= KernelLog.limit { lines.removeFirst(KernelLog.limit / 4) }
+        lines.append(LogLine(time: time, level: level, text: text))
+        written &+= 1
+    }
+
+    /// A kernel that has just started.
+    mutating func clear() { lines = [] }
+}

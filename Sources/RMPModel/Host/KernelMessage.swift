@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel says: every line of the series and of the code around it, and how important it is.
+
+/// A line that the kernel can write.
+///
+/// Source: series v1 to v10, all patches (which of them a version has stands in its row of `Series`); Linux arch/x86/virt/svm/sev.c and
+/// drivers/crypto/ccp/sev-dev.c (the others).
+enum KernelMessage: Sendable, Hashable {
+    // The series.
+    case passBegins(Range<UInt64>)
+    case threadCreated(pid: Int)
+    case segmentedRequired
+    case notSupported
+    case snpNotEnabled
+    case terabytes(Int)
+    case socket(pages: Range<UInt64>, cpus: CPUSet)
+    case window(node: Int, cpus: CPUSet, base: UInt64)
+    case coverageLimited(end: UInt64)
+    // The kernel under it.
+    case contiguousTable(Range<UInt64>)
+    case segmentTable(Range<UInt64>)
+    case segmentSize(gigabytes: UInt64)
+    case segment(index: Int, table: Range<UInt64>, covered: Range<UInt64>)
+    case segmentReduced(index: Int, stated: UInt64, covered: UInt64)
+    case segmentShift(UInt64, limits: ClosedRange<UInt8>)
+    case segmentBeyond(index: Int, count: Int)
+    case notReserved
+    case notCovered(expected: UInt64, got: UInt64)
+    case tableTooSmall(expected: UInt64, got: UInt64)
+    case notAllOnline(online: CPUSet, present: CPUSet)
+    case initFailed
+    case leaking(pages: Range<UInt64>)
+    case rmpupdateFailed(pfn: UInt64, level: Int, code: UInt32)
+    case invalidOpcode(number: Int, cpu: Int)
+
+    /// The level in a version; nil when that version does not say it.
+    func level(in series: Series) -> LogLevel? {
+        switch self {
+        case .threadCreated: series.messages[.threadCreated]
+        case .segmentedRequired: series.messages[.segmentedRequired]
+        case .notSupported: series.messages[.notSupported]
+        case .snpNotEnabled: series.messages[.snpNotEnabled]
+        case .terabytes, .socket, .window: series.messages[.windows]
+        case .coverageLimited: series.messages[.coverageLimited]
+        case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
+        case .segmentReduced, .segmentBeyond, .leaking, .invalidOpcode: .warning
+        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed: .error
+        }
+    }
+
+    /// The text with its prefix.
+    func text(in series: Series) -> String {
+        switch self {
+        case .passBegins(let range):
+            "SEV-SNP: \(series.announcement) on physical address range @1GB alignment "
+                + "[0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound))]"
+        case .threadCreated(let pid): "SEV-SNP: RMPOPT worker thread created with PID \(pid)"
+        case .segmentedRequired: "SEV-SNP: RMPOPT optimizations not enabled, segmented RMP required"
+        case .notSupported: "SEV-SNP: RMPOPT not supported on this platform"
+        case .snpNotEnabled: "SEV-SNP: RMPOPT optimizations not enabled as SNP support is not enabled"
+        case .terabytes(let number): "SEV-SNP: NUM_TB pages in system \(number)"
+        case .socket(let pages, let cpus):
+            "SEV-SNP: socket start_pfn 0x\(hex(pages.lowerBound)), end_pfn 0x\(hex(pages.upperBound)), "
+                + "socket cpu mask \(list(cpus))"
+        case .window(let node, let cpus, let base):
+            "SEV-SNP: RMPOPT_BASE MSR on nodeid \(node) cpu mask \(list(cpus)) set to 0x\(hex(base))"
+        case .coverageLimited(let end):
+            "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x\(hex(end)) not optimized"
+        case .contiguousTable(let range):
+            "SEV-SNP: RMP table physical range [0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound &- 1))]"
+        case .segmentTable(let range):
+            "SEV-SNP: Segmented RMP base table physical range [0x\(hex16(range.lowerBound)) - "
+                + "0x\(hex16(range.upperBound &- 1))]"
+        case .segmentSize(let gigabytes): "SEV-SNP: Segmented RMP using \(gigabytes)GB segments"
+        case .segment(let index, let table, let covered):
+            "SEV-SNP: RMP segment \(index) physical address [0x\(hex(table.lowerBound)) - 0x\(hex(table.upperBound &- 1))]"
+                + " covering [0x\(hex(covered.lowerBound)) - 0x\(hex(covered.upperBound &- 1))]"
+        case .segmentReduced(let index, let stated, let covered):
+            "SEV-SNP: RMP segment \(index) mapped size (0x\(hex(stated))) reduced to 0x\(hex(covered))"
+        case .segmentShift(let shift, let limits):
+            "SEV-SNP: RMP segment size (\(shift)) is not within advertised bounds (min=\(limits.lowerBound), "
+                + "max=\(limits.upperBound))"
+        case .segmentBeyond(let index, let count):
+            "SEV-SNP: RMP segment \(index) exceeds the number of segments (\(count))"
+        case .notReserved: "SEV-SNP: Memory for the RMP table has not been reserved by BIOS"
+        case .tableTooSmall(let expected, let got):
+            "SEV-SNP: Memory reserved for the RMP table does not cover full system RAM "
+                + "(expected 0x\(hex(expected)) got 0x\(hex(got)))"
+        case .notCovered(let expected, let got):
+            "SEV-SNP: Segmented RMP does not cover full system RAM (expected 0x\(hex(expected)) got 0x\(hex(got)))"
+        case .notAllOnline(let online, let present):
+            "SEV-SNP: SNP init failed: not all CPUs online. (\(list(online)) online <-> \(list(present)) present masks)."
+        case .initFailed: "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -5, error 0x1"
+        case .leaking(let pages):
+            "SEV-SNP: Leaking PFN range 0x\(hex(pages.lowerBound))-0x\(hex(pages.upperBound))"
+        case .rmpupdateFailed(let pfn, let level, let code):
+            "SEV-SNP: RMPUPDATE failed for PFN \(hex(pfn)), pg_level: \(level), ret: \(code)"
+        case .invalidOpcode(let number, _): "Oops: invalid opcode: 0000 [#\(number)] SMP NOPTI"
+        }
+    }
+}
+
+/// Lower-case hexadecimal without leading zeros, as `%llx`.
+private func hex(_ value: UInt64) -> String { String(value, radix: 16) }
+
+/// The same in 16 digits, as `%016llx`.
+private func hex16(_ value: UInt64) -> String {
+    let digits = hex(value)
+    return String(repeating: "0", count: max(16 - digits.utf8.count, 0)) + digits
+}
+
+private func list(_ cpus: CPUSet) -> String { String(decoding: CPUList.format(cpus), as: UTF8.self) }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which 2 TB each core's RMPOPT table stands for: what the series do, and what was proposed instead.
+
+/// Who chooses RMPOPT_BASE.
+public enum WindowPolicy: Sendable, Hashable, CaseIterable {
+    /// The series, by its version.
+    case series
+    /// For each node the window with the lowest average NUMA distance, sliding by 1 GB: proposed by Dave Hansen on v1
+    /// 2/6 (2026-02-18), in no posted version.
+    case lowestAverageDistance
+
+    /// The word in machine files and the `series` file.
+    public var word: StaticString {
+        switch self {
+        case .series: "series"
+        case .lowestAverageDistance: "lowest-average-distance"
+        }
+    }
+}
+
+/// A window for some cores, as it is decided on.
+struct PlannedWindow: Sendable, Hashable {
+    var base: UInt64
+    var cores: CPUSet
+    var node: Int
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls as mount(8) makes them, translated into the words of `rmpfs mount`.
+
+import Testing
+
+@testable import RMPCommand
+
+@Suite struct MountHelperTests {
+    private static let commands: Set<String> = ["mount", "unmount", "umount", "map", "help"]
+
+    private func translate(_ words: String..., program: String = "rmpfs") throws -> [String]? {
+        try MountHelper.translate(program: program, words: words, commands: Self.commands)
+    }
+
+    @Test func theCallOfMountFuse3() throws {
+        #expect(
+            try translate("host1", "/mnt/h", "-o", "rw,dev,suid,cpus=8,memory=2T,mode=755,x-systemd.automount")
+                == [
+                    "mount", "--cpus=8", "--memory=2T", "-o", "rw,mode=755,x-systemd.automount,fsname=host1", "--",
+                    "/mnt/h",
+                ]
+        )
+    }
+
+    @Test func theCallAsMountRmpfs() throws {
+        #expect(
+            try translate("my host", "/mnt/h", "-n", "-o", "ro", "-t", "rmpfs", program: "/sbin/mount.rmpfs")
+                == ["mount", "-o", "ro,fsname=my host", "--", "/mnt/h"]
+        )
+        #expect(
+            try translate("none", "/mnt/h", program: "mount.fuse.rmpfs") == [
+                "mount", "-o", "fsname=none", "--", "/mnt/h",
+            ]
+        )
+        #expect(
+            try translate("a", "-r", "/m", "-opace=0", program: "mount.rmpfs")
+                == ["mount", "--pace=0", "-o", "ro,fsname=a", "--", "/m"]
+        )
+    }
+
+    @Test func aSourceOfItsOwnWords() throws {
+        #expect(try translate("a", "/m", "-o", "fsname=b") == ["mount", "-o", "fsname=b", "--", "/m"])
+        #expect(try translate("", "/m", "-o", "pace=0") == ["mount", "--pace=0", "--", "/m"])
+    }
+
+    @Test(arguments: MountHelper.machineWords) func everyMachineWord(word: String) throws {
+        #expect(
+            try translate("a", "/m", "-o", "\(word)=x=y") == ["mount", "--\(word)=x=y", "-o", "fsname=a", "--", "/m"]
+        )
+        #expect(throws: MountHelper.Refusal.self) { try translate("a", "/m", "-o", word) }
+        #expect(throws: MountHelper.Refusal.self) { try translate("a", "/m", "-o", "\(word)=") }
+    }
+
+    /// What people type stays theirs, also with errors.
+    @Test(arguments: [
+        ["mount", "/m", "-o", "ro"], ["mout", "/m"], ["/m"], [], ["--help"], ["umount", "/m", "x", "-o"],
+        ["help", "mount"],
+        ["a", "-o", "ro", "/m"], ["-o", "ro", "a", "/m"],
+    ])
+    func noCallOfMount(words: [String]) throws {
+        #expect(try MountHelper.translate(program: "rmpfs", words: words, commands: Self.commands) == nil)
+    }
+
+    @Test(arguments: [
+        ["a"], ["a", "/m", "-o"], ["a", "/m", "-x"], ["a", "/m", "/n"], ["a,b", "/m"], ["a", "/m", "-f"], [],
+    ])
+    func refused(words: [String]) {
+        #expect(throws: MountHelper.Refusal.self) {
+            try MountHelper.translate(program: "mount.rmpfs", words: words, commands: Self.commands)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# `rmpfs doctor` on this machine and on trees of files: exit status, hints that work, JSON as documented, mounts in
+# every state.
+# TIMEOUT: 120
+
+# shellcheck source=Tests/Scripts/lib.bash
+. "$(dirname "$0")/lib.bash"
+need python3
+plan 15
+
+doctor() { limit 30 "$RMPFS" doctor "$@"; }
+# state NAME [ARGUMENT...]: how a check ended.
+state() {
+    local name=$1
+    shift
+    doctor "$@" | sed -n "s/^\[ \(....\) \] $name: .*/\1/p"
+}
+# fails NAME STATUS PATTERN [ARGUMENT...]: doctor ends with STATUS and says a line that matches, wherever it says it.
+fails() {
+    local name=$1 wanted=$2 pattern=$3 status
+    shift 3
+    doctor "$@" >"$work/.output" 2>&1
+    status=$?
+    if [ "$status" = "$wanted" ] && grep -qE -- "$pattern" "$work/.output"; then ok "$name"; return; fi
+    echo "exit status $status, expected $wanted and a line like $pattern" >>"$work/.output"
+    not_ok "$name" "$work/.output"
+}
+is_dead() { ! stat "$1" 2>/dev/null; }
+
+mkdir "$work/free"
+check 'a folder to mount on is fine here' doctor "$work/free"
+check 'what doctor accepts can be mounted' limit 60 "$RMPFS" mount "$work/free"
+fails 'a mount that answers is told, with its remedy' 1 "rmpfs unmount '$work/free'" "$work/free"
+expect 'what follows from it is skipped' 'SKIP' "$(state mount-point-empty "$work/free")"
+expect 'the mount is still there' yes "$(is_mounted "$work/free" && echo yes)"
+kill -KILL "$(daemons "$work/free")"
+within 5 is_dead "$work/free"
+fails 'a dead mount is told, with its remedy' 1 'a dead rmpfs' "$work/free"
+check 'the remedy works' limit 20 "$RMPFS" unmount "$work/free"
+check 'then all is well' doctor "$work/free"
+fails 'a folder that is not there' 1 "mkdir -p '$work/gone'" "$work/gone"
+fails 'a file' 1 'is not a folder' "$0"
+fails 'a wrong option' 64 'Unknown option' --wrong
+fails 'a sysroot that is not there' 64 "$work/gone: no such folder" --sysroot "$work/gone"
+
+agrees() {
+    doctor --json "$@" >"$work/json"
+    local status=$?
+    python3 - "$work/json" "$status" <<'PYTHON'
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    found = json.load(file)
+status = int(sys.argv[2])
+tests, summary = found["tests"], found["summary"]
+keys = {"name": str, "status": str, "category": str, "description": str, "message": str}
+for test in tests:
+    assert set(test) == set(keys) | {"fix_hint"}, test
+    assert all(isinstance(test[key], kind) and test[key] for key, kind in keys.items()), test
+    assert (test["fix_hint"] is not None) == (test["status"] == "fail"), test
+counts = {"passed": "pass", "failed": "fail", "skipped": "skip", "not_applicable": "not applicable"}
+for key, word in counts.items():
+    assert summary[key] == sum(test["status"] == word for test in tests), key
+assert summary["total"] == len(tests) == sum(summary[key] for key in counts)
+assert [f["name"] for f in found["failures"]] == [t["name"] for t in tests if t["status"] == "fail"]
+assert found["skipped"] == [t["name"] for t in tests if t["status"] == "skip"]
+assert found["version"] == 1 and set(found) == {"version", "rmpfs", "tests", "failures", "skipped", "summary"}
+assert status == (1 if summary["failed"] else 0), (status, summary)
+PYTHON
+}
+check 'JSON holds what is documented: nothing failed' agrees "$work/free"
+mkdir "$work/tree"
+check 'JSON holds what is documented: much failed' agrees --sysroot "$work/tree" "$work/free"
+expect 'nothing written where nobody looks' 1 "$(doctor >/dev/full 2>"$work/errors"; echo $?)"
+finish

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# rmpfs as it is installed: the Debian package and what is in it, completions, manual pages, the systemd unit with its
+# notification, mounting by mount(8) and /etc/fstab.
+# TIMEOUT: 240
+
+# What is installed belongs under /usr: the test has a mount namespace of its own, and its /usr a layer that is gone
+# afterwards.
+if [ "$(id -u)" = 0 ] && [ -z "${RMPFS_TEST_NAMESPACE:-}" ] && unshare --mount true; then
+    export RMPFS_TEST_NAMESPACE=yes
+    exec unshare --mount --propagation private "$0" "$@"
+fi
+
+# shellcheck source=Tests/Scripts/lib.bash
+. "$(dirname "$0")/lib.bash"
+need python3 dpkg-deb dpkg-shlibdeps strip
+plan 33
+
+package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
+check 'a package is built' test -f "$package"
+limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/again" >/dev/null 2>&1
+check 'the same again is the same, byte for byte' cmp "$package" "$work/again/${package##*/}"
+dpkg-deb -x "$package" "$work/root"
+if command -v lintian >/dev/null; then
+    # A debug program is not what is shipped: its libraries are Swift's own.
+    tags=(--suppress-tags 'undeclared-elf-prerequisites,custom-library-search-path')
+    expect 'lintian has no errors and no warnings' '' \
+        "$(limit 120 lintian --allow-root -E --pedantic "${tags[@]}" "$package" 2>&1 | grep -E '^[EW]:')"
+else
+    skip 'lintian has no errors and no warnings' 'lintian is not installed'
+fi
+needed=$(ldd "$RMPFS" | sed -n 's/^\t\([^ ]*\)\.so.*/\1/p' | grep -vE '^(linux-vdso|libc|libm|/lib64/ld-linux.*)$')
+case $RMPFS in
+*/release/*) expect 'the program needs libfuse3 and libc alone' libfuse3 "$needed" ;;
+*) skip 'the program needs libfuse3 and libc alone' 'this is no release build' ;;
+esac
+
+# --- Texts that are made from the program's own declarations ---
+
+check 'the manual page is what the program declares' "$top/scripts/manual" --check "$RMPFS"
+broken=$(sed 's/Number of CPUs/Number of cats/' "$top/docs/man/rmpfs.8")
+differs() { ! diff -q <("$top/scripts/lib/make-manual" "$RMPFS" "$top/docs/man/rmpfs.8.in") <(echo "$broken"); }
+check 'a page that is not is told' differs
+for page in "$top"/docs/man/*.[1-9]; do
+    if command -v mandoc >/dev/null; then mandoc -Tlint -W warning "$page" >>"$work/lint"; fi
+done
+if command -v mandoc >/dev/null; then
+    expect 'mandoc finds nothing wrong with the pages' '' "$(cat "$work/lint")"
+else
+    skip 'mandoc finds nothing wrong with the pages' 'mandoc is not installed'
+fi
+declared=$("$RMPFS" --help | sed -n '/^SUBCOMMANDS:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+undocumented() {
+    local command
+    for command in $declared; do grep -q "^\.Ss rmpfs $command$" "$top/docs/man/rmpfs.8" || echo "$command"; done
+}
+expect 'every command has its section' '' "$(undocumented)"
+share=$work/root/usr/share
+completions=("$share/bash-completion/completions/rmpfs" "$share/zsh/vendor-completions/_rmpfs"
+    "$share/fish/vendor_completions.d/rmpfs.fish")
+for shell in bash zsh fish; do
+    name="$shell takes its completions"
+    if command -v "$shell" >/dev/null; then check "$name" "$shell" -n "${completions[0]}"
+    else skip "$name" "$shell is not installed"; fi
+    completions=("${completions[@]:1}")
+done
+# complete WORD...: what bash offers behind these words, the last of which has been begun.
+complete() {
+    (
+        cd "$work" || exit
+        PATH=$work/root/usr/bin:$PATH bash -c '
+            . root/usr/share/bash-completion/completions/rmpfs
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+            function=$(complete -p rmpfs | sed "s/.*-F \([^ ]*\).*/\1/")
+            "$function" rmpfs "${!#}" "${@: -2:1}"
+            printf "%s\n" "${COMPREPLY[@]}"' bash "$@" 2>/dev/null | sed 's/ *$//' | sort | paste -sd ' '
+    )
+}
+expect 'bash completes commands' 'map mount' "$(complete rmpfs m)"
+expect 'bash completes options' '--cpus' "$(complete rmpfs mount --c)"
+expect 'no hidden option is offered' '' "$(complete rmpfs mount --back)"
+
+# --- The unit ---
+
+unit=$work/root/lib/systemd/system/rmpfs@.service
+installed=
+if [ "$(id -u)" = 0 ] && mkdir "$work/layer" && mount -t tmpfs layer "$work/layer" && mkdir "$work/layer/"{up,work} \
+    && mount -t overlay -o "lowerdir=/usr,upperdir=$work/layer/up,workdir=$work/layer/work" usr /usr 2>/dev/null; then
+    [ -L /lib ] && dpkg-deb --fsys-tarfile "$package" | tar -x -C / --keep-directory-symlink && installed=yes
+fi
+if [ -n "$installed" ] && command -v systemd-analyze >/dev/null; then
+    expect 'systemd finds nothing wrong with the unit' '' \
+        "$(limit 30 systemd-analyze verify --man=no "$unit" 2>&1 | grep -v 'root privileges')"
+else
+    skip 'systemd finds nothing wrong with the unit' 'not root, no overlayfs, or no systemd-analyze'
+fi
+namespaces='^(Private|Protect|ReadOnly|ReadWrite|Inaccessible|Bind|Temporary|Root|Mount|ProcSubset|DynamicUser)'
+expect 'nothing in it would hide the mount' '' "$(grep -E "$namespaces" "$unit")"
+
+# run_unit MOUNTPOINT COMMAND...: what the unit starts, as its manager would, with its capabilities; ends it by SIGTERM
+# when COMMAND has ended. Prints what the daemon told of itself and the exit status.
+run_unit() {
+    python3 - "$RMPFS" "$unit" "$@" <<'PYTHON'
+import os, re, signal, socket, subprocess, sys
+program, unit, mountpoint, command = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
+with open(unit, encoding="utf-8") as file:
+    text = file.read()
+start = re.search(r"^ExecStart=(.*)$", text, re.M).group(1)
+words = [mountpoint if w == "%f" else w for w in start.replace("$RMPFS_OPTIONS", "--memory 4G").split()]
+words[0] = program
+if os.geteuid() == 0:
+    kept = re.search(r"^CapabilityBoundingSet=(.*)$", text, re.M).group(1).lower().replace("cap_", "+").split()
+    words = ["setpriv", "--no-new-privs", "--bounding-set", ",".join(["-all"] + kept), *words]
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+    name = os.environ.get("SOCKET_NAME") or os.path.join(os.path.dirname(mountpoint), "notify")
+    manager.bind(name.replace("@", "\0", 1) if name[0] == "@" else name)
+    manager.settimeout(20)
+    daemon = subprocess.Popen(words, env={**os.environ, "NOTIFY_SOCKET": name}, stderr=subprocess.DEVNULL)
+    try:
+        print(manager.recv(4096).decode().strip())
+        print(subprocess.run(command, stdout=subprocess.PIPE, timeout=20).stdout.decode().strip())
+        daemon.send_signal(signal.SIGTERM)
+        print(manager.recv(4096).decode().strip())
+        print(daemon.wait(20))
+    finally:
+        daemon.kill()
+        if name[0] != "@":
+            os.unlink(name)
+PYTHON
+}
+mkdir "$work/unit"
+expect 'the unit tells that the mount answers, and ends well' "$(printf 'READY=1\n4\nSTOPPING=1\n0')" \
+    "$(run_unit "$work/unit" grep -c GB "$work/unit/debug/rmpopt/cpu0")"
+expect 'an abstract socket is taken too' "$(printf 'READY=1\n\nSTOPPING=1\n0')" \
+    "$(SOCKET_NAME=@rmpfs-test-$$ run_unit "$work/unit" true)"
+check 'nothing is left' nothing_left "$work/unit"
+check 'a socket that is not there harms nothing' \
+    env NOTIFY_SOCKET="$work/none" timeout -k 2 20 bash -c '
+        "$1" mount -f "$2" 2>/dev/null &
+        for _ in {1..200}; do [ -d "$2/rmpopt" ] && break; sleep 0.05; done
+        kill -TERM $! && wait $!' bash "$RMPFS" "$work/unit"
+
+# --- mount(8) and /etc/fstab ---
+
+fstab_tests=13
+if [ -z "$installed" ] || ! command -v mount.fuse3 >/dev/null; then
+    for ((test = 0; test < fstab_tests; test++)); do skip 'mount(8)' 'not root, no overlayfs, or no mount.fuse3'; done
+    finish
+fi
+mkdir "$work/mnt" "$work/tab"
+check 'mount -t fuse.rmpfs' limit 60 mount -t fuse.rmpfs host1 "$work/mnt" -o cpus=4,memory=8G,pace=0,mode=755
+expect 'the words describe the machine' '4 8' \
+    "$(find "$work/mnt/debug/rmpopt" -name 'cpu*' | wc -l) $(wc -l <"$work/mnt/debug/rmpopt/cpu0")"
+expect 'the source is shown' "host1 $work/mnt fuse.rmpfs" "$(grep " $work/mnt " /proc/mounts | cut -d ' ' -f 1-3)"
+check 'umount' limit 20 umount "$work/mnt"
+check 'nothing is left' nothing_left "$work/mnt"
+check 'mount -t rmpfs, by mount.rmpfs' limit 60 mount -t rmpfs 'a host' "$work/mnt" -o noexec
+check 'umount again' limit 20 umount "$work/mnt"
+
+# Words of the general kind are tolerated.
+cat >"$work/fstab" <<FSTAB
+host2 $work/tab fuse.rmpfs rw,noauto,nofail,_netdev,user,noatime,x-systemd.requires=a.service,cpus=2,series=v10 0 0
+host3 $work/mnt fuse.rmpfs defaults,cpus=2,wrong=1 0 0
+FSTAB
+mount --bind "$work/fstab" /etc/fstab
+check 'a line of /etc/fstab' limit 60 mount "$work/tab"
+expect 'mounts what it says' '2 0' \
+    "$(find "$work/tab/debug/rmpopt" -name 'cpu*' | wc -l) $(find "$work/tab/debug" -name rmpopt-table | wc -l)"
+check 'umount of it' limit 20 umount "$work/tab"
+refused 'an unknown word is refused by name' 1 "^rmpfs: mount option 'wrong=1': unknown" mount "$work/mnt"
+refused 'so is a machine that cannot be' 1 '^rmpfs: 0 CPUs' mount -t fuse.rmpfs h "$work/mnt" -o cpus=0
+touch "$work/mnt/file"
+refused 'a mount that fails has the status of mount(8)' 32 'the folder is not empty' \
+    mount -t fuse.rmpfs h "$work/mnt" -o rw
+umount /etc/fstab
+finish

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# `rmpfs map` and `rmpfs status` on real mounts and on trees of files: what they show, in a terminal and in a pipe, and
+# what they say of files that are not right.
+# TIMEOUT: 120
+
+# shellcheck source=Tests/Scripts/lib.bash
+. "$(dirname "$0")/lib.bash"
+need python3
+plan 36
+
+map() { limit 30 env -u COLUMNS "$RMPFS" map "$@"; }
+status() { limit 30 "$RMPFS" status "$@"; }
+# number KEY JSON-FILE: a number of status --json.
+number() { python3 -c 'import json, sys; print(json.load(open(sys.argv[2]))["regions"][sys.argv[1]])' "$1" "$2"; }
+optimized() { grep -c 'CPU(s): 0-' "$M/debug/rmpopt/rmpopt-table"; }
+
+mount_host host --pace 0 --cpus 8 --memory 256G
+status --json "$M" >"$work/json"
+expect 'status counts the regions of a fresh host' "256 $(optimized)" \
+    "$(number total "$work/json") $(number optimized_on_all "$work/json")"
+mkdir "$M/rmpsim/guests/vm0"
+echo 20G >"$M/rmpsim/guests/vm0/memory"
+echo running >"$M/rmpsim/guests/vm0/state"
+status --json "$M" >"$work/json"
+expect 'a guest takes regions away' "$(optimized) 0 $((256 - $(optimized)))" \
+    "$(number optimized_on_all "$work/json") $(number optimized_on_some "$work/json") $(
+        number optimized_on_none "$work/json")"
+map "$M" >"$work/map"
+cells=$(sed -n 's/^ *[0-9]* GB  //p' "$work/map" | tr -d '\n')
+expect 'the map has two letters for each region' 512 "${#cells}"
+dots=${cells//[^.]/}
+expect 'as many are optimized as the table tells' $((2 * $(optimized))) "${#dots}"
+expect 'no escape sequences in a pipe' 0 "$(grep -c $'\033' "$work/map")"
+check 'the summary tells the same' grep -q "^optimized on all: $(optimized) (" "$work/map"
+COLUMNS=40 limit 20 "$RMPFS" map "$M" >"$work/narrow"
+expect 'COLUMNS is respected' '' "$(grep ' GB  ' "$work/narrow" | grep -E '.{41}')"
+check 'status says it in words' eval 'status "$M" | grep -qx "optimized on all CPUs  *$(optimized) regions"'
+
+terminal() {
+    python3 - "$RMPFS" "$@" <<'PYTHON'
+import fcntl, os, pty, struct, sys, termios
+columns, rows, program = int(sys.argv[2]), int(sys.argv[3]), sys.argv[1]
+pid, master = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    os.execv(program, [program] + sys.argv[4:])
+text, is_watched = b"", "--watch" in sys.argv
+while True:
+    try:
+        piece = os.read(master, 65536)
+    except OSError:
+        break
+    if not piece:
+        break
+    text += piece
+    # A picture that is watched has been drawn twice: end it by Ctrl-C, once, as each one empties the terminal's queue.
+    if is_watched and text.count(b"\x1b[H") >= 2:
+        is_watched = False
+        os.write(master, b"\x03")
+sys.stdout.buffer.write(text)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PYTHON
+}
+in_terminal() {
+    timeout -k 2 30 bash -c "$(declare -f terminal); RMPFS=\$1; shift; terminal \"\$@\"" bash "$RMPFS" "$@"
+}
+TERM=xterm-256color in_terminal 80 24 map "$M" >"$work/colour"
+check 'a terminal gets colours' grep -q $'\033\\[0;38;5;22;48;5;29m' "$work/colour"
+plain=$(sed $'s/\033\\[[0-9;]*m//g; s/\r//' "$work/colour" | grep ' GB  ')
+expect 'the picture fits the terminal' '' "$(grep -E '.{81}' <<<"$plain")"
+check 'and its height' eval '[ "$(wc -l <"$work/colour")" -lt 24 ]'
+NO_COLOR=1 TERM=xterm-256color in_terminal 80 24 map "$M" >"$work/no-colour"
+expect 'NO_COLOR is respected' 0 "$(grep -c $'\033' "$work/no-colour")"
+TERM=dumb in_terminal 80 24 map "$M" >"$work/dumb"
+expect 'so is TERM=dumb' 0 "$(grep -c $'\033' "$work/dumb")"
+TERM=xterm in_terminal 80 24 map --watch 0.1 "$M" >"$work/watch"
+expect '--watch ends well on Ctrl-C' 0 $?
+check 'it gives the cursor and the window back' grep -q $'\033\\[?25h\033\\[?1049l' "$work/watch"
+TERM=xterm in_terminal 80 24 map --watch "$M" >"$work/watch"
+expect '--watch alone, before the mount point' 0 $?
+
+check '--svg writes the picture' map --svg "$work/map.svg" "$M"
+cells_of_svg() {
+    python3 -c '
+import sys, xml.etree.ElementTree as tree
+titles = [title.text for title in tree.parse(sys.argv[1]).iter("{http://www.w3.org/2000/svg}title")]
+print(sum(" GB: " in title for title in titles))' "$1"
+}
+expect 'as XML, with a cell for each region' 256 "$(cells_of_svg "$work/map.svg")"
+refused 'a file that cannot be written is named' 1 "^rmpfs: $work/none/map.svg.new: cannot be written: No such" \
+    "$RMPFS" map --svg "$work/none/map.svg" "$M"
+
+# Every version of the series, some of which have no table: what is told is what the files of the CPUs tell.
+for series in v1 v2 v5 v8 v10; do
+    unmount_host
+    mount_host "$series" --series "$series" --pace 0 --memory 8G --cpus 4
+    mkdir "$M/rmpsim/guests/a, b"
+    echo 3G >"$M/rmpsim/guests/a, b/memory"
+    echo running >"$M/rmpsim/guests/a, b/state"
+    status --json "$M" >"$work/json"
+    told=$(cat "$M"/debug/rmpopt/cpu[0-3] | grep -c ': optimized')
+    expect "$series: as many are optimized as cpuN tells" "$told" $((4 * $(number optimized_on_all "$work/json")))
+    check "$series: the guest and the last pass are told" python3 -c '
+import json, sys
+found = json.load(open(sys.argv[1]))
+guests = [holder for holder in found["blockers"] if holder["kind"] == "guest"]
+assert [guest["guest"] for guest in guests] == ["a, b"] and 0 <= guests[0]["pages"] - (3 << 18) < 16, guests
+assert found["last_pass"]["number"] >= 1 and found["last_pass"]["won"] > 0, found["last_pass"]
+assert found["schedule"] == {"running": False, "pending": False, "due_ns": None, "asked_by": None}, found' "$work/json"
+done
+
+# What a mount may lack, or have wrong.
+tree=$work/tree/debug/rmpopt
+mkdir -p "$tree"
+for cpu in 0 1; do printf 'Memory @  0GB: checked\nMemory @  1GB: optimized\n' >"$tree/cpu$cpu"; done
+sed -i 's/optimized/checked/' "$tree/cpu1"
+status "$work/tree" >"$work/text"
+expect 'without a table the files of the CPUs tell' '0 1 1' \
+    "$(sed -n 's/^optimized on .* \([0-9]*\) regions*/\1/p' "$work/text" | paste -sd ' ')"
+printf 'Memory @  0GB: guest a\\054\\040b (asid 3) 7 pages\nMemory @  1GB: not scanned\n' >"$tree/blockers"
+expect 'the reasons are shown' 'GGSS' "$(map "$work/tree" | sed -n 's/^ *0 GB  //p')"
+check 'and the guest is named' eval 'status "$work/tree" | grep -q "guest a, b (asid 3) .* 1 region, 7 pages"'
+echo 'Memory @  1GB: moonlight' >>"$tree/blockers"
+sed -i 2d "$tree/blockers"
+refused 'an unknown reason names file and line' 1 \
+    "^rmpfs: $tree/blockers:2: 'moonlight' is not" "$RMPFS" map "$work/tree"
+printf 'Memory @  0GB: CPU(s): 0-1\nMemory @  1G' >"$tree/rmpopt-table"
+refused 'a table that is cut names file and line' 1 "$tree/rmpopt-table:2: the line does not end" \
+    "$RMPFS" status "$work/tree"
+refused 'a folder that is no mount' 1 "^rmpfs: $work: there is no debug/rmpopt in it" "$RMPFS" status "$work"
+unmount_host
+refused 'a folder that is not there' 1 "^rmpfs: $work/gone: No such file" "$RMPFS" map "$work/gone"
+finish

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What everyday commands cost: the table of docs/testing.md, command by command, and no request beyond it.
+
+# shellcheck source=Tests/Scripts/lib.bash
+. "$(dirname "$0")/lib.bash"
+need python3
+
+# The rows: a command and its requests.
+mapfile -t commands < <(sed -n '/^## Requests/,/^## /s/^| `\(.*\)` |.*|.*|$/\1/p' "$top/docs/testing.md")
+mapfile -t costs < <(sed -n '/^## Requests/,/^## /s/^| `.*` |\([A-Z ]*\)|.*|$/\1/p' "$top/docs/testing.md")
+[ "${#commands[@]}" -gt 0 ] && [ "${#commands[@]}" = "${#costs[@]}" ] || {
+    printf 'Bail out! docs/testing.md: no table of requests that can be read\n'
+    exit 1
+}
+
+plan $((${#commands[@]} + 4))
+
+log=$work/requests
+export RMPFS_REQUESTS=$log
+mount_host host --pace 0
+unset RMPFS_REQUESTS
+check 'INIT comes first' eval '[ "$(head -n 1 "$log")" = "INIT 0" ]'
+# A question that no command here asks, on a descriptor that needs no other: what was sent before it has been noted.
+exec 7<"$M"
+noted() {
+    python3 -c 'import os
+try: os.fsync(7)
+except OSError: pass'
+    within 5 grep -q FSYNCDIR "$log"
+}
+# sorted: words in a fixed order, on one line.
+sorted() { tr ' ' '\n' | grep . | LC_ALL=C sort | paste -sd ' '; }
+# requests COMMAND: what it costs.
+requests() {
+    : >"$log"
+    (cd "$M" && eval "$1") >"$work/.output" 2>&1
+    noted || return
+    # FORGET has no answer; it comes when the kernel is short of memory, too.
+    sed '$d' "$log" | awk '$1 !~ /FORGET/ { print $1 }' | paste -sd ' ' | sorted
+}
+
+for command in "${commands[@]}"; do requests "$command" >>"$work/first"; done
+for index in "${!commands[@]}"; do
+    cost=$(requests "${commands[index]}")
+    expect "${commands[index]}" "$(sorted <<<"${costs[index]}")" "$cost"
+    printf '%s\n' "$cost" >>"$work/all"
+done
+expect 'nothing that is not needed' '' "$(grep -oE 'FLUSH|GETXATTR|LISTXATTR|POLL|ACCESS|READLINK|STATX' "$work/all")"
+exec 7<&-
+check 'unmount' unmount_host
+check 'nothing is left' nothing_left "$M"
+finish

@@ -1,0 +1,318 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The weak spots W1 to W15 of the posted versions, each in every version: the flaw is there where it was posted, and
+# nowhere else. By files alone, in virtual time. docs/scenarios/ tells each as a story.
+# TIMEOUT: 290
+# shellcheck disable=SC2317,SC2119 # the functions are called by name
+
+# shellcheck source=Tests/Scripts/lib.bash
+. "$(dirname "$0")/lib.bash"
+
+versions=(v1 v2 v3 v4 v5 v6 v7 v8 v9 v10)
+plan $((15 * ${#versions[@]}))
+
+# --- The host at $M, by its files ---
+
+# host NAME VERSION [OPTION...]: mounts a host whose time stands still.
+host() {
+    mount_host "$1" --pace 0 --series "$2" "${@:3}"
+    D=$M/debug/rmpopt G=$M/rmpsim/guests F=$M/rmpsim/firmware/state
+}
+# pass STEP: lets virtual time pass.
+pass() { echo "+$1" >"$M/rmpsim/clock"; }
+# passes: the triggers of all passes that have ended.
+passes() { awk 'NR > 1 { print $2 }' "$D/passes" | paste -sd ' '; }
+passes_ended() { awk 'NR > 1' "$D/passes" | wc -l; }
+schedule() { sed -n "s/^$1: //p" "$D/schedule"; }
+# lost CPU: how many regions the CPU has not optimized; faults: #UD so far.
+lost() { grep -vc optimized "$D/cpu$1"; }
+faults() { sed -n 's/^rmpopt_undefined_opcodes_total //p' "$D/metrics"; }
+# guest NAME MEMORY [ATTRIBUTE VALUE]...: a running guest.
+guest() {
+    local name=$1
+    mkdir "$G/$name" && echo "$2" >"$G/$name/memory" || return
+    shift 2
+    while [ $# -gt 1 ]; do
+        echo "$2" >"$G/$name/$1" || return
+        shift 2
+    done
+    echo running >"$G/$name/state"
+}
+end() { echo stopped >"$G/$1/state"; }
+# machine NAME TEXT: a machine file.
+machine() { printf '%s\n' "$2" >"$work/$1.yaml"; }
+
+# among VERSION FIRST LAST: whether the version is one of those.
+among() { [ "${1#v}" -ge "${2#v}" ] && [ "${1#v}" -le "${3#v}" ]; }
+# flaw NAME VERSION FIRST LAST SEEN: the flaw was seen (yes) just in the versions FIRST to LAST.
+flaw() {
+    local expected=no
+    if among "$2" "$3" "$4"; then expected=yes; fi
+    expect "$1 $2: $([ "$expected" = yes ] && echo flawed || echo sound)" "$expected" "$5"
+}
+# answer COMMAND...: yes or no.
+answer() { if "$@"; then echo yes; else echo no; fi; }
+
+# W1: a request during the pass of SNP_INIT_EX is absorbed and no pass comes of it. v2 has no requests by users; our
+# file wakes its thread as others do, which is W3.
+w1() {
+    local seen=no before
+    host w1 "$1"
+    if [ -e "$M/rmpopt/action" ]; then
+        echo shutdown >"$F"
+        echo init >"$F"
+        pass 100us
+        [ "$(schedule running)" = yes ] || seen='no pass'
+        echo 1 >"$M/rmpopt/action"
+        grep -q Yes "$M/rmpopt/action" || seen='no flag'
+        pass 1min
+        case $(passes) in
+        *request*) ;;
+        *) if [ "$seen" = no ] && grep -q No "$M/rmpopt/action"; then seen=yes; fi ;;
+        esac
+    elif [ "$1" != v2 ]; then
+        before=$(passes_ended)
+        echo 1 >"$M/rmpopt/reenable"
+        pass 100us
+        echo 1 >"$M/rmpopt/reenable"
+        pass 1min
+        [ "$(passes_ended)" = $((before + 2)) ] || seen=yes
+    fi
+    flaw W1 "$1" v1 v1 "$seen"
+    unmount_host
+}
+
+# W2: a request between the clearing of the flag and the thread's sleep leaves the flag set for ever.
+w2() {
+    local seen=no before length
+    host w2 "$1"
+    if [ -e "$M/rmpopt/action" ]; then
+        echo 1 >"$M/rmpopt/action"
+        pass 1min
+        # How long a pass takes, to the nanosecond: the next one takes as long.
+        length=$(awk 'END { print $4 - $3 }' "$D/passes")
+        echo 1 >"$M/rmpopt/action"
+        pass "${length}ns"
+        grep -q No "$M/rmpopt/action" || seen='not ended'
+        before=$(passes_ended)
+        echo 1 >"$M/rmpopt/action"
+        pass 1min
+        echo 1 >"$M/rmpopt/action"
+        pass 1min
+        if grep -q Yes "$M/rmpopt/action" && [ "$(passes_ended)" = "$before" ]; then seen=yes; fi
+        # Until somebody else wakes the thread.
+        echo shutdown >"$F"
+        echo init >"$F"
+        pass 1min
+        grep -q No "$M/rmpopt/action" || seen='for ever'
+    else
+        echo 1 >"$M/rmpopt/reenable"
+        pass 1min
+        length=$(awk 'END { print $4 - $3 }' "$D/passes")
+        echo 1 >"$M/rmpopt/reenable"
+        pass "${length}ns"
+        echo 1 >"$M/rmpopt/reenable"
+        pass 1min
+        before=$(passes_ended)
+        echo 1 >"$M/rmpopt/reenable"
+        pass 1min
+        [ "$(passes_ended)" -gt "$before" ] || seen=yes
+    fi
+    flaw W2 "$1" v1 v1 "$seen"
+    unmount_host
+}
+
+# W3: SNP_INIT_EX while a pass is running: its wake-up is lost, and what lies behind the cursor stays slow.
+w3() {
+    local before
+    host w3 "$1"
+    echo 1 >"$M/rmpopt/reenable"
+    pass 2ms
+    before=$(lost 0)
+    echo shutdown >"$F"
+    echo init >"$F"
+    pass 1min
+    # v5 and later do not scan after a legacy shutdown (W7): there the next request does.
+    if among "$1" v5 v10; then
+        echo 1 >"$M/rmpopt/reenable"
+        pass 1min
+    fi
+    flaw W3 "$1" v1 v2 "$(answer [ "$(lost 0)" -gt "$before" ])"
+    unmount_host
+}
+
+# W4: the first guest's end fixes the pass; one that ends 9.9 s later is scanned 0.1 s after its end.
+w4() {
+    local due=-
+    host w4 "$1"
+    guest a 1G
+    guest b 1G
+    end a
+    due=$(schedule due_ns)
+    pass 9900ms
+    end b
+    flaw W4 "$1" v3 v7 "$(answer [ "$due" != - -a "$(schedule due_ns)" = "$due" ])"
+    unmount_host
+}
+
+# W5: guests that end less than 10 s apart put the pass off, each of them.
+w5() {
+    local before name
+    host w5 "$1"
+    for name in a b c d; do guest "$name" 1G; done
+    before=$(passes_ended)
+    for name in a b c d; do
+        end "$name"
+        pass 9s
+    done
+    flaw W5 "$1" v8 v10 "$(answer [ "$(passes_ended)" = "$before" -a "$(schedule pending)" = yes ])"
+    unmount_host
+}
+
+# W6: the end of a large guest takes longer than the delay; the pass finds its pages assigned.
+w6() {
+    local before
+    host w6 "$1" --memory 2T
+    before=$(lost 0)
+    guest big 1500G page_size 4K
+    end big
+    pass 1h
+    [ "$(cat "$G/big/state")" = stopped ] || { expect "W6 $1: the guest has ended" stopped "$(cat "$G/big/state")"; return; }
+    # v1 has no pass at a guest's end at all; one that is asked for afterwards wins everything.
+    if [ "$1" = v1 ]; then
+        echo 1 >"$M/rmpopt/reenable"
+        pass 1min
+    fi
+    # v2 passes as the last inode is freed, but for regions that were behind the cursor of a running pass (W3).
+    flaw W6 "$1" v3 v10 "$(answer [ "$(lost 0)" -gt $((before + 100)) ])"
+    unmount_host
+}
+
+# W7: after a legacy shutdown and SNP_INIT_EX the table is empty, and set-up returns early: no pass.
+w7() {
+    host w7 "$1"
+    echo shutdown >"$F"
+    echo init >"$F"
+    pass 1min
+    flaw W7 "$1" v5 v10 "$(answer [ "$(lost 0)" = "$(wc -l <"$D/cpu0")" ])"
+    unmount_host
+}
+
+# W8: a core that comes online after boot has no RMPOPT_EN; RMPOPT there is a #UD. From v8 on the host cannot have
+# initialised SNP with CPUs that are offline.
+machine some-offline 'cpus: {packages: 1, cores_per_package: 4, threads_per_core: 2, online: "0-2,4-6"}
+memory: [{start: 0, size: 8G}]'
+w8() {
+    host w8 "$1" --machine "$work/some-offline.yaml"
+    if among "$1" v1 v7; then echo 1 >"$M/rmpsim/cpus/cpu3/online"; fi
+    echo 1 >"$M/rmpopt/reenable"
+    pass 1min
+    flaw W8 "$1" v1 v4 "$(answer [ "$(faults)" -gt 0 ])"
+    unmount_host
+}
+
+# W9: a core whose primary thread is not there is left out, though its sibling is online.
+machine no-primary 'cpus: {packages: 1, cores_per_package: 4, threads_per_core: 2, present: "0,2-7", online: "0,2-7"}
+memory: [{start: 0, size: 8G}]'
+w9() {
+    host w9 "$1" --machine "$work/no-primary.yaml"
+    echo 1 >"$M/rmpopt/reenable"
+    pass 1min
+    flaw W9 "$1" v5 v10 "$(answer [ "$(lost 5)" -gt "$(lost 0)" ])"
+    unmount_host
+}
+
+# W10: memory that a guest gives back while it runs stays slow: nothing asks for a pass.
+w10() {
+    local before
+    host w10 "$1"
+    guest vm 8G placement aligned
+    before=$(passes_ended)
+    echo 'shared 2G 4G' >"$G/vm/convert"
+    pass 1h
+    # At least two whole regions without any page of the guest, and no pass.
+    flaw W10 "$1" v1 v10 \
+        "$(answer [ "$(grep -c ': not scanned$' "$D/blockers")" -ge 2 -a "$(passes_ended)" = "$before" ])"
+    unmount_host
+}
+
+# W11: memory more than 2 TB above the start is slow on every core; v1 gives each socket or node a window of its own.
+machine two-sockets 'cpus: {packages: 2, cores_per_package: 2, threads_per_core: 1}
+memory:
+  - {start: 0, size: 1536G, node: 0}
+  - {start: 1536G, size: 1536G, node: 1}'
+w11() {
+    host w11 "$1" --machine "$work/two-sockets.yaml"
+    # Region 3000 is memory of the second socket; its CPUs are 2 and 3.
+    flaw W11 "$1" v2 v10 "$(answer grep -q '^Memory @3000GB: outside$' "$D/cpu2")"
+    unmount_host
+}
+
+# W12: the line for the address behind the last is printed, or not when a read begins there.
+w12() {
+    local table whole before parts seen=no
+    host w12 "$1"
+    for table in "$D/rmpopt-table" "$M/debug/x86/rmpopt/rmpopt-table"; do
+        [ -e "$table" ] || continue
+        whole=$(wc -l <"$table")
+        # v5's file cannot be sought in, which head(1) tries at its end.
+        before=$(cat "$table" | head -n 64 | wc -c)
+        parts=$(dd if="$table" bs="$before" status=none | wc -l)
+        if [ "$whole" = 65 ] && [ "$parts" = 64 ]; then seen=yes; fi
+        if [ "$whole" != 64 ] && [ "$whole" != 65 ]; then seen="$whole lines"; fi
+    done
+    flaw W12 "$1" v1 v4 "$seen"
+    unmount_host
+}
+
+# W13: a pass writes into the mask that a reader prints. Region 0 holds the RMP and is never optimized; a line that
+# says so during a pass has another region's answer.
+w13() {
+    local table seen=no step
+    host w13 "$1"
+    for table in "$D/rmpopt-table" "$M/debug/x86/rmpopt/rmpopt-table"; do
+        [ -e "$table" ] || continue
+        echo 1 >"$M/rmpopt/reenable"
+        for ((step = 0; step < 120; step++)); do
+            pass 60us
+            if ! grep -q "^Memory @  0GB: CPU(s): none$" "$table"; then
+                seen=yes
+                break
+            fi
+        done
+        pass 1min
+        grep -q '^Memory @  0GB: CPU(s): none$' "$table" || seen='after the pass'
+    done
+    flaw W13 "$1" v1 v4 "$seen"
+    unmount_host
+}
+
+# W14: above 2 TB v1 needs memory for its lists; without it no RMPOPT_BASE is written, and the thread starts all the
+# same: every RMPOPT is a #UD.
+machine no-lists 'cpus: {packages: 2, cores_per_package: 2, threads_per_core: 1}
+memory:
+  - {start: 0, size: 1536G, node: 0}
+  - {start: 1536G, size: 1536G, node: 1}
+boot: {window_allocation: fails}'
+w14() {
+    host w14 "$1" --machine "$work/no-lists.yaml"
+    flaw W14 "$1" v1 v1 "$(answer [ "$(faults)" -gt 0 -a "$(lost 0)" = 3072 ])"
+    unmount_host
+}
+
+# W15: one leaked page costs its GB for ever.
+w15() {
+    host w15 "$1"
+    echo 40G >"$M/rmpsim/memory/leak"
+    echo 1 >"$M/rmpopt/reenable"
+    pass 1min
+    echo 1 >"$M/rmpopt/reenable"
+    pass 1min
+    flaw W15 "$1" v1 v10 "$(answer grep -qx 'Memory @ 40GB: leaked 1 pages' "$D/blockers")"
+    unmount_host
+}
+
+for spot in w1 w2 w3 w4 w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15; do
+    for version in "${versions[@]}"; do "$spot" "$version"; done
+done
+finish
