@@ -10,7 +10,7 @@ import Testing
 
     @Test(arguments: [
         ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
-        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]),
+        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
     ])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])
@@ -37,7 +37,7 @@ import Testing
         (["mount", "--pace", "slow", "/x"], "slow"), (["mount", "-o", "wrong", "/x"], "mount option 'wrong'"),
         (["mount", "-o", "ro,uid=x", "/x"], "mount option 'uid=x'"), (["mount", "--nonsense", "/x"], "--nonsense"),
         (["mount", "/x", "/y"], "/y"), (["unmount"], "mountpoint"), (["unmount", "--force", "/x"], "--force"),
-        (["nonsense"], "nonsense"),
+        (["run"], "behind --"), (["run", "--cpus", "0", "--", "true"], "0 CPUs"), (["nonsense"], "nonsense"),
     ])
     func usageErrorsExitWith64(words: [String], named: String) throws {
         let ending = try Program.run(words)
