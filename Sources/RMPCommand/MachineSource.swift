@@ -18,8 +18,8 @@ enum MachineSource {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
         let program = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let parts = program.split(separator: "/").dropLast()
-        return "/" + (parts + ["..", "share", "rmpfs", "machines"]).joined(separator: "/")
+        let parts = program.split(separator: "/").dropLast(2)
+        return "/" + (parts + ["share", "rmpfs", "machines"]).joined(separator: "/")
     }
 
     /// The names of the machines that come with rmpfs, sorted.

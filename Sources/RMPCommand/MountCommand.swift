@@ -49,7 +49,10 @@ struct MountCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Version of the RMPOPT series that the host runs, v1 to v10; v1, or the machine file's, by default.", valueName: "version")
+        help: ArgumentHelp(
+            "Version of the RMPOPT series that the host runs, v1 to v10. (default: v1, or what the machine file says)",
+            valueName: "version"
+        )
     )
     var series: SeriesArgument?
 
@@ -141,7 +144,7 @@ struct MountCommand: ParsableCommand {
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let engine = SimulatedEngine(try configuration(), pace: pace.pace)
             let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
-            let faults = FaultTable(holdWork: engine.holdPasses)
+            let faults = FaultTable { engine.holdPasses($0) }
             let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700)
                 .root(engine, faults: faults)
             let isBackgroundProcess = isBackgroundProcess

@@ -100,10 +100,38 @@ import Testing
         #expect(machine.topology.packageOfNode == [0, 0, 1, 1])
     }
 
+    /// The windows' bases in GB, one for each node that has CPUs.
+    private func bases(_ name: String, series: Series = .v1) throws -> [UInt64] {
+        var configuration = try MachineFile(bytes: try shipped(name), file: "x").configuration
+        configuration.series = series
+        let machine = Machine(configuration)
+        var bases: [UInt64] = []
+        for (cpu, place) in configuration.topology.places.enumerated() where place.node == bases.count {
+            bases.append(try #require(machine.rmpoptBase(ofCPU: cpu)).base.rawValue >> 30)
+        }
+        return bases
+    }
+
+    @Test(arguments: [
+        ("venice-1p", [0]), ("server-2t", [0, 1024]), ("server-2t-remapped", [0, 1038]),
+        ("server-6t-nps2", [0, 1536, 3072, 4608]), ("server-cxl", [0, 1024]),
+    ] as [(String, [UInt64])])
+    func windowsOfTheFirstVersion(_ name: String, _ expected: [UInt64]) throws {
+        #expect(try bases(name) == expected)
+        let later = try #require(Series.named("v6"))
+        #expect(try bases(name, series: later) == expected.map { _ in 0 })
+    }
+
+    @Test func noWindowReachesTheNodeWithoutCPUs() throws {
+        let machine = Machine(try MachineFile(bytes: try shipped("server-cxl"), file: "x").configuration)
+        #expect((4096..<5120).allSatisfy { machine.optimizedCoreCount(ofRegion: $0) == 0 })
+        #expect((0..<128).allSatisfy { !machine.isInWindow(region: 4096, cpu: $0) })
+    }
+
     @Test func nodeWithoutCPUs() throws {
         let machine = try MachineFile(bytes: try shipped("server-cxl"), file: "x").configuration
         #expect(machine.topology.packageOfNode == [0, 1, nil])
-        #expect(machine.memory.range(ofNode: 2) == (2 << 40)..<(3 << 40))
+        #expect(machine.memory.range(ofNode: 2) == (4 << 40)..<(5 << 40))
         #expect(!machine.topology.places.contains { $0.node == 2 })
     }
 

@@ -36,3 +36,6 @@ let smallest = """
     memory: [{size: 64G}]
 
     """
+
+/// Bytes in a region.
+let gigabyte = Granularity.region

@@ -31,7 +31,7 @@ import Testing
         ("boot: [kernel]",
             "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, window_allocation"),
         ("boot:", "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, window_allocation"),
-        ("series:", "test.yaml:3: series: there is no value; give v1"),
+        ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9 or v10"),
         ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
         ("windows: {series: 1}",
             "test.yaml:3: windows: a mapping is not taken; give series or lowest-average-distance"),
@@ -99,6 +99,7 @@ import Testing
 
     @Test func longValuesAreCut() {
         let said = refusal(smallest + "series: " + String(repeating: "x", count: 1000) + "\n")
-        #expect(said == "test.yaml:3: series: '\(String(repeating: "x", count: 40))...' is not taken; give v1")
+        let shown = String(repeating: "x", count: 40) + "..."
+        #expect(said?.hasPrefix("test.yaml:3: series: '\(shown)' is not taken; give v1, v2") == true)
     }
 }

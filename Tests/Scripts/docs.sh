@@ -74,6 +74,7 @@ def run(commands, folder):
         f"printf '{MARK}%s\\n' {number}\neval {shlex.quote(command.text)}\n" for number, command in enumerate(commands))
     environment = {
         "PATH": os.path.join(folder, ".bin") + ":" + os.environ["PATH"], "HOME": folder, "LC_ALL": "C", "TZ": "UTC",
+        "RMPFS_MACHINES": os.path.join(os.getcwd(), "Machines"),
     }
     # As $0 is bash, the shell's own messages begin as those of an interactive one but for the line number.
     shell = subprocess.Popen(
