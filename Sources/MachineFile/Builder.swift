@@ -125,6 +125,7 @@ struct Builder {
         plan.firmwareDelay = record.duration("firmware_delay") ?? plan.firmwareDelay
         let fails = Words.value(record.text("window_allocation"), in: Words.allocation)
         plan.windowAllocationFails = fails ?? plan.windowAllocationFails
+        plan.driverFailures = Words.value(record.text("driver_failure"), in: Words.driverFailures) ?? []
         return plan
     }
 

@@ -59,7 +59,7 @@ import Testing
               asids: 99
             series: v5
             windows: lowest-average-distance
-            boot: {stage: kernel, firmware_delay: 5ms, window_allocation: fails}
+            boot: {stage: kernel, firmware_delay: 5ms, window_allocation: fails, driver_failure: pass-cpumask}
             costs: {broadcast: 50us, instruction: 31, full_scan: 1ms, teardown_contention: 20}
 
             """
@@ -85,7 +85,7 @@ import Testing
         #expect(made.series == Series.named("v5"))
         #expect(made.windows == .lowestAverageDistance)
         #expect(made.boot.stage == .kernel && made.boot.windowAllocationFails)
-        #expect(made.boot.firmwareDelay == 5_000_000)
+        #expect(made.boot.firmwareDelay == 5_000_000 && made.boot.driverFailures == [.passCPUMask])
         #expect(made.costs.broadcast == 50_000 && made.costs.instruction == 31)
         #expect(made.costs.fullScan == 1_000_000 && made.costs.teardownContention == 20)
     }
