@@ -19,7 +19,8 @@ extension Series {
         table: DebugTable(
             folder: ["rmpopt"], mode: 0o444, hasEndLine: true, limit: nil, isSeekable: true, sharesMask: true),
         setUp: .boot, windowRule: .perSocket,
-        worker: .thread, participants: .firstOnlineThreads, order: .broadcast, passLimit: nil, allocatesMask: false,
+        worker: .thread, participants: .firstOnlineThreads, order: .broadcast,
+        passLimit: nil, allocatesMask: false,
         delays: [.boot: 0, .firmwareInit: 0, .request: 0], guestEndPoint: .never,
         hasCleanUp: false, hasReinitGuard: false, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsDone,
@@ -55,7 +56,8 @@ extension Series {
         table: DebugTable(
             folder: architecture, mode: 0o444, hasEndLine: true, limit: nil, isSeekable: true, sharesMask: true),
         setUp: .boot, windowRule: .startOfMemory,
-        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst, passLimit: twoTB, allocatesMask: false,
+        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst,
+        passLimit: twoTB, allocatesMask: false,
         delays: [.boot: 1_000_000, .firmwareInit: workTimeout, .request: 0, .guestEnd: workTimeout],
         guestEndPoint: .beforeDecommission,
         hasCleanUp: false, hasReinitGuard: false, snpEnabling: .boot, hotplug: .allowed,
@@ -71,7 +73,8 @@ extension Series {
         table: DebugTable(
             folder: architecture, mode: 0o444, hasEndLine: true, limit: nil, isSeekable: true, sharesMask: true),
         setUp: .firmwareInit, windowRule: .startOfMemory,
-        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst, passLimit: twoTB, allocatesMask: false,
+        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst,
+        passLimit: twoTB, allocatesMask: false,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .beforeDecommission,
         hasCleanUp: false, hasReinitGuard: false, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsAttempt,
