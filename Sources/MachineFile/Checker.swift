@@ -21,7 +21,10 @@ enum Checker {
         case (.list(let kind, let counts), .list(let items)):
             guard counts.contains(items.count) else {
                 throw Fault(
-                    item.line, path, "\(items.count) entries; give \(counts.lowerBound) to \(counts.upperBound)")
+                    item.line,
+                    path,
+                    "\(items.count) entries; give \(counts.lowerBound) to \(counts.upperBound)"
+                )
             }
             var places: [Place] = []
             for (number, item) in items.enumerated() {
@@ -92,7 +95,11 @@ enum Checker {
             return Fault(entry.line, full, "there is no such key; did you mean \(near)?")
         }
         if let place = Schema.places(of: entry.key).first {
-            return Fault(entry.line, full, "there is no such key here; it belongs \(place.isEmpty ? "to the file itself" : "into \(place)")")
+            return Fault(
+                entry.line,
+                full,
+                "there is no such key here; it belongs \(place.isEmpty ? "to the file itself" : "into \(place)")"
+            )
         }
         return Fault(entry.line, full, "there is no such key; known are \(keys.map(\.name).joined(separator: ", "))")
     }

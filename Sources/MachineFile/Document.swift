@@ -116,7 +116,11 @@ enum Document {
                 let before = index == 0 ? UInt8(ascii: "\n") : bytes[index - 1]
                 if !isNameByte(before) { questionMarks += 1 }
                 if questionMarks > mostQuestionMarks {
-                    throw Fault(line, nil, "more than \(mostQuestionMarks) question marks stand alone; write keys as KEY:")
+                    throw Fault(
+                        line,
+                        nil,
+                        "more than \(mostQuestionMarks) question marks stand alone; write keys as KEY:"
+                    )
                 }
             default: break
             }

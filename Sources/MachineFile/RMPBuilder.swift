@@ -19,7 +19,10 @@ struct RMPBuilder {
             }
         }
         guard let segments = record.records("segments") else {
-            throw record.fault("segments", "the key is missing; give the segments, or contiguous instead of base and size")
+            throw record.fault(
+                "segments",
+                "the key is missing; give the segments, or contiguous instead of base and size"
+            )
         }
         let size = record.bytes("segment_size") ?? 1 << UInt64(RMPLayout.segmentShift)
         let shift = UInt8(clamping: size.trailingZeroBitCount)
@@ -33,7 +36,10 @@ struct RMPBuilder {
             )
         }
         guard processor.segmentedRMP else {
-            throw record.fault("segments", "the processor has no segmented RMP; give contiguous, or segmented_rmp: true")
+            throw record.fault(
+                "segments",
+                "the processor has no segmented RMP; give contiguous, or segmented_rmp: true"
+            )
         }
         return try segmented(segments, shift: shift)
     }

@@ -12,8 +12,11 @@ extension MachineFile {
         var lines = [("name", name)]
         if !about.isEmpty { lines.append(("description", about)) }
         lines += [
-            ("cpus", "\(topology.cpuCount) in \(count(topology.packageCount, "package")), "
-                + "\(count(topology.coreCount, "core")) of \(count(topology.cpuCount / topology.coreCount, "thread"))"),
+            (
+                "cpus",
+                "\(topology.cpuCount) in \(count(topology.packageCount, "package")), "
+                    + "\(count(topology.coreCount, "core")) of \(count(topology.cpuCount / topology.coreCount, "thread"))"
+            ),
             ("online", list(topology.online)),
         ]
         if topology.online != topology.present { lines.append(("present", list(topology.present))) }

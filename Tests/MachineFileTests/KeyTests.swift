@@ -13,7 +13,9 @@ import Testing
         #expect(file.name == "test")
         #expect(file.about.isEmpty)
         let topology = try Topology(TopologyShape(coresPerPackage: 8))
-        #expect(file.configuration == (try MachineConfiguration(topology: topology, memory: MemoryMap(bytes: 64 << 30))))
+        #expect(
+            file.configuration == (try MachineConfiguration(topology: topology, memory: MemoryMap(bytes: 64 << 30)))
+        )
     }
 
     @Test func everyKey() throws {
@@ -59,7 +61,7 @@ import Testing
               asids: 99
             series: v5
             windows: lowest-average-distance
-            boot: {stage: kernel, firmware_delay: 5ms, window_allocation: fails}
+            boot: {stage: kernel, firmware_delay: 5ms, window_allocation: fails, driver_failure: pass-cpumask}
             costs: {broadcast: 50us, instruction: 31, full_scan: 1ms, teardown_contention: 20}
 
             """
@@ -85,7 +87,7 @@ import Testing
         #expect(made.series == Series.named("v5"))
         #expect(made.windows == .lowestAverageDistance)
         #expect(made.boot.stage == .kernel && made.boot.windowAllocationFails)
-        #expect(made.boot.firmwareDelay == 5_000_000)
+        #expect(made.boot.firmwareDelay == 5_000_000 && made.boot.driverFailures == [.passCPUMask])
         #expect(made.costs.broadcast == 50_000 && made.costs.instruction == 31)
         #expect(made.costs.fullScan == 1_000_000 && made.costs.teardownContention == 20)
     }
@@ -145,12 +147,16 @@ import Testing
         #expect(Words.stages.map(\.value) == BootPlan.Stage.allCases)
     }
 
-    @Test(arguments: [("0", 0), ("16G", 16 << 30), ("0x10", 16), ("0x10K", 16384), ("2T", 2 << 40)] as [(String, UInt64)])
+    @Test(
+        arguments: [("0", 0), ("16G", 16 << 30), ("0x10", 16), ("0x10K", 16384), ("2T", 2 << 40)] as [(String, UInt64)]
+    )
     func sizes(_ text: String, _ bytes: UInt64) {
         #expect(Quantities.parse(text, units: Quantities.sizeUnits) == bytes)
     }
 
-    @Test(arguments: ["", "-1", "+1", "1 G", "1g", "1GB", "010", "0x", "1.5G", "16777216T", "x", "١", "0xfffffffffffffffff"])
+    @Test(arguments: [
+        "", "-1", "+1", "1 G", "1g", "1GB", "010", "0x", "1.5G", "16777216T", "x", "١", "0xfffffffffffffffff",
+    ])
     func noSizes(_ text: String) {
         #expect(Quantities.parse(text, units: Quantities.sizeUnits) == nil)
     }
@@ -167,7 +173,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["man/rmpfs-machine.5", "machine-files.md"]) func theDocumentsTellEveryKey(_ document: String) throws {
+    @Test(arguments: ["man/rmpfs-machine.5", "machine-files.md"]) func theDocumentsTellEveryKey(_ document: String)
+        throws
+    {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/" + document)
         let text = try String(contentsOf: file.standardizedFileURL, encoding: .utf8)
         for path in paths(Schema.root) {

@@ -35,7 +35,8 @@ struct Guests: Sendable {
             regionCount: configuration.memory.regionCount
         )
         var end = 0
-        for covered in coverage.frames + [configuration.memory.regionCount << 9..<configuration.memory.regionCount << 9] {
+        for covered in coverage.frames + [configuration.memory.regionCount << 9..<configuration.memory.regionCount << 9]
+        {
             if end < covered.lowerBound {
                 allocator.reserve(UInt64(end) << 21..<UInt64(covered.lowerBound) << 21)
             }
