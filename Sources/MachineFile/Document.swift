@@ -129,7 +129,8 @@ enum Document {
             throw Fault(
                 alias.line,
                 nil,
-                "anchors (&) and aliases (*) are not taken, as in *\(shown(String(decoding: alias.name, as: UTF8.self)))"
+                "anchors (&) and aliases (*) are not taken, as in "
+                    + "*\(shown(String(decoding: alias.name, as: UTF8.self)))"
                     + "; write the value itself"
             )
         }

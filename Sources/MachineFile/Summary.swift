@@ -15,7 +15,8 @@ extension MachineFile {
             (
                 "cpus",
                 "\(topology.cpuCount) in \(count(topology.packageCount, "package")), "
-                    + "\(count(topology.coreCount, "core")) of \(count(topology.cpuCount / topology.coreCount, "thread"))"
+                    + "\(count(topology.coreCount, "core")) of "
+                    + "\(count(topology.cpuCount / topology.coreCount, "thread"))"
             ),
             ("online", list(topology.online)),
         ]

@@ -51,7 +51,8 @@ struct UsualRMP {
             throw Fault(
                 nil,
                 "memory",
-                "from 0x\(String(cursor, radix: 16)) on there are no \(Quantities.size(bytes)) in one piece for the RMP; "
+                "from 0x\(String(cursor, radix: 16)) on there are no \(Quantities.size(bytes)) "
+                    + "in one piece for the RMP; "
                     + "give larger spans, or the key rmp"
             )
         }

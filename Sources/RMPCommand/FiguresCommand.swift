@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs figures`: every posted duration beside what the cost model gives for the same state, worked out anew each time.
+// `rmpfs figures`: every posted duration beside what the cost model gives for the same state, worked out anew.
 
 import ArgumentParser
 import RMPModel

@@ -58,7 +58,8 @@ struct HostOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that SNP_INIT_EX set going. "
+            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that SNP_INIT_EX "
+                + "set going. "
                 + "(default: firmware, or the machine file's)",
             valueName: "stage"
         )

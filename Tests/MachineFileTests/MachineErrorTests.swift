@@ -59,7 +59,8 @@ import Testing
         ("\n  - size: 64G\n    node: 3", "5: memory[0].node: 3 node of a memory span: give 0 to 1"),
         (
             "\n  - {start: 0, size: 1G}\n  - {start: 1T, size: 400M}",
-            "3: memory: from 0x28800000 on there are no 512M in one piece for the RMP; give larger spans, or the key rmp"
+            "3: memory: from 0x28800000 on there are no 512M in one piece for the RMP; "
+                + "give larger spans, or the key rmp"
         ),
     ])
     func memory(text: String, said: String) {
@@ -104,7 +105,8 @@ import Testing
                 + "memory span"
         ),
         (
-            "rmp:\n  segments:\n    - {index: 0, base: 1G, covers: 64G}\nfirmware:\n  pages:\n    - {start: 1G, size: 4K}",
+            "rmp:\n  segments:\n    - {index: 0, base: 1G, covers: 64G}\n"
+                + "firmware:\n  pages:\n    - {start: 1G, size: 4K}",
             "8: firmware.pages[0]: [0x40000000 - 0x40000fff] overlaps with an RMP segment: move one of them"
         ),
         (
@@ -113,8 +115,8 @@ import Testing
         ),
         (
             "firmware:\n  pages:\n    - {start: 64G, size: 4K}",
-            "5: firmware.pages[0]: firmware's memory at [0x1000000000 - 0x1000000fff]: there is no memory; move it into a "
-                + "memory span"
+            "5: firmware.pages[0]: firmware's memory at [0x1000000000 - 0x1000000fff]: there is no memory; "
+                + "move it into a memory span"
         ),
     ])
     func parts(text: String, said: String) {

@@ -29,8 +29,8 @@ import Testing
         ),
         (
             "\"\\u001b[31m\": 1",
-            "test.yaml:3: \\u{1b}[31m: there is no such key; known are name, description, cpus, memory, distances, rmp, "
-                + "firmware, processor, series, windows, boot, costs"
+            "test.yaml:3: \\u{1b}[31m: there is no such key; known are name, description, cpus, memory, distances, "
+                + "rmp, firmware, processor, series, windows, boot, costs"
         ),
         // Types.
         (
@@ -58,7 +58,8 @@ import Testing
         ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not taken; give kernel or firmware"),
         (
             "boot: {driver_failure: disk}",
-            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, cpumask or pass-cpumask"
+            "test.yaml:3: boot.driver_failure: 'disk' is not taken; "
+                + "give none, thread, workqueue, cpumask or pass-cpumask"
         ),
         ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not taken; give ok or fails"),
         ("processor: {snp: yes}", "test.yaml:3: processor.snp: 'yes' is not taken; give true or false"),
@@ -87,8 +88,8 @@ import Testing
         ),
         (
             "firmware: {hv_fixed: [{start: 1.5G, size: 4K}]}",
-            "test.yaml:3: firmware.hv_fixed[0].start: '1.5G' is not taken; give 0 to 64T, a multiple of 4K, such as 16G "
-                + "or 0x40000000"
+            "test.yaml:3: firmware.hv_fixed[0].start: '1.5G' is not taken; give 0 to 64T, a multiple of 4K, such as "
+                + "16G or 0x40000000"
         ),
         (
             "rmp: {base: 4K}",
@@ -96,13 +97,13 @@ import Testing
         ),
         (
             "boot: {firmware_delay: 2d}",
-            "test.yaml:3: boot.firmware_delay: '2d' is not taken; give 0 to 86400 s as a number of ns, or with ns, us, ms "
-                + "or s, such as 80 or 1s"
+            "test.yaml:3: boot.firmware_delay: '2d' is not taken; give 0 to 86400 s as a number of ns, or with ns, us, "
+                + "ms or s, such as 80 or 1s"
         ),
         (
             "costs: {broadcast: 2s}",
-            "test.yaml:3: costs.broadcast: '2s' is not taken; give 0 to 1 s as a number of ns, or with ns, us, ms or s, "
-                + "such as 80 or 1s"
+            "test.yaml:3: costs.broadcast: '2s' is not taken; give 0 to 1 s as a number of ns, or with ns, us, ms "
+                + "or s, such as 80 or 1s"
         ),
     ])
     func behindTheSmallestMachine(text: String, said: String) {
@@ -130,7 +131,8 @@ import Testing
         ),
         (
             "cpus: {cores_per_package: 4}\nmemory:\n  - size: 1G\n  - start: 2G\n",
-            "test.yaml:4: memory[1].size: the key is missing; give 2M to 64T, a multiple of 2M, such as 16G or 0x40000000"
+            "test.yaml:4: memory[1].size: the key is missing; "
+                + "give 2M to 64T, a multiple of 2M, such as 16G or 0x40000000"
         ),
     ])
     func wholeFiles(text: String, said: String) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every duration of a pass that was ever posted, with the state it was taken in, so that the model can be put beside it.
+// Every duration of a pass that was ever posted, with the state it was taken in: the model can be put beside it.
 
 /// A duration that was posted on the series' threads (all by Ashish Kalra).
 public struct PublishedFigure: Sendable, Hashable {
