@@ -53,6 +53,7 @@ class Tables:
 
     def __init__(self, mount):
         self.guest = os.path.join(mount, "rmpsim/guests/changer")
+        self.clock = os.path.join(mount, "rmpsim/clock")
         os.mkdir(self.guest)
         store(self.guest + "/memory", "1G")
         self.runs = False
@@ -60,6 +61,8 @@ class Tables:
     def change(self):
         self.runs = not self.runs
         store(self.guest + "/state", "running" if self.runs else "stopped")
+        # A guest ends over a time, and a pass takes one.
+        store(self.clock, "+10s")
 
 
 def descriptors(mount, pid, count, megabytes):
@@ -135,8 +138,9 @@ def names(mount):
     there = set(os.listdir(guests))
     some = [bytes([byte]) for byte in range(1, 256) if byte not in b"/."]
     some += [b"x" + bytes([byte]) + b"y" for byte in range(1, 256) if byte != 0x2F]
-    some += [b"x" * 255, b"\xff" * 255, "é".encode() * 127, "\U0001f512".encode() * 63, b"\xc3", b"\xed\xa0\x80", b"...",
-             b"%s%n%x", b"-rf", b"a\nb 1 2", b"\x1b[31m", b" ", b"\\", b"\xf4\x90\x80\x80", "\u202e\u0301".encode()]
+    some += [b"x" * 255, b"\xff" * 255, "é".encode() * 127, "\U0001f512".encode() * 63, b"\xc3", b"\xed\xa0\x80",
+             b"...", b"%s%n%x", b"-rf", b"a\nb 1 2", b"\x1b[31m", b" ", b"\\",
+             b"\xf4\x90\x80\x80", "\u202e\u0301".encode()]
     made = set()
     for name in some:
         try:
@@ -185,7 +189,8 @@ def writes(mount, seed):
     chance = random.Random(int(seed))
     os.mkdir(os.path.join(mount, "rmpsim/guests/any"))
     # Not a guest's end or a step of time by accident: no such words, but everything around them.
-    pieces = [b"0", b"1", b"-", b"+", b"0x", b"\n", b"\0", b" ", b",", b"=", b"%s", b"\xff", b"9" * 25, b"K", b"T", b"runnin"]
+    pieces = [b"0", b"1", b"-", b"+", b"0x", b"\n", b"\0", b" ", b",", b"=", b"%s", b"\xff", b"9" * 25, b"K", b"T",
+              b"runnin"]
     taken = 0
     for path in files(mount):
         if not os.stat(path).st_mode & 0o222:

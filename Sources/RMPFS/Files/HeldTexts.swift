@@ -92,7 +92,8 @@ final class HeldTexts: Sendable {
         while left > 0, bytes > goal {
             // References leave the lock with the holders: the last one may end an open file, which calls `leave`.
             let some = next(min(left, 64))
-            left -= 64
+            if some.isEmpty { return }
+            left -= some.count
             for case let holder? in some where bytes > goal {
                 if !holder.wasRead.exchange(false, ordering: .relaxed) { holder.giveTextUp() }
             }
