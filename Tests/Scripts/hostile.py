@@ -52,7 +52,7 @@ class Tables:
     """Makes the tables change: a guest that starts and stops."""
 
     def __init__(self, mount):
-        self.guest = os.path.join(mount, "rmpsim/guests/changer")
+        self.guest = os.path.join(mount, f"rmpsim/guests/changer{os.getpid()}")
         self.clock = os.path.join(mount, "rmpsim/clock")
         os.mkdir(self.guest)
         store(self.guest + "/memory", "1G")
@@ -138,7 +138,7 @@ def names(mount):
     there = set(os.listdir(guests))
     some = [bytes([byte]) for byte in range(1, 256) if byte not in b"/."]
     some += [b"x" + bytes([byte]) + b"y" for byte in range(1, 256) if byte != 0x2F]
-    some += [b"x" * 255, b"\xff" * 255, "é".encode() * 127, "\U0001f512".encode() * 63, b"\xc3", b"\xed\xa0\x80",
+    some += [b"x" * 255, b"\xff" * 255, "é".encode() * 127, "\U0001f512".encode() * 63, b"\xc3\x28", b"\xed\xa0\x80",
              b"...", b"%s%n%x", b"-rf", b"a\nb 1 2", b"\x1b[31m", b" ", b"\\",
              b"\xf4\x90\x80\x80", "\u202e\u0301".encode()]
     made = set()
@@ -187,7 +187,7 @@ REFUSALS = {errno.EINVAL, errno.EPERM, errno.EACCES, errno.EBUSY, errno.ERANGE, 
 
 def writes(mount, seed):
     chance = random.Random(int(seed))
-    os.mkdir(os.path.join(mount, "rmpsim/guests/any"))
+    os.mkdir(os.path.join(mount, f"rmpsim/guests/any{seed}"))
     # Not a guest's end or a step of time by accident: no such words, but everything around them.
     pieces = [b"0", b"1", b"-", b"+", b"0x", b"\n", b"\0", b" ", b",", b"=", b"%s", b"\xff", b"9" * 25, b"K", b"T",
               b"runnin"]
@@ -211,7 +211,7 @@ def writes(mount, seed):
             except OSError as error:
                 if error.errno not in REFUSALS:
                     fail(f"{path!r} turn {turn}, {data[:40]!r}: {error}")
-    os.rmdir(os.path.join(mount, "rmpsim/guests/any"))
+    os.rmdir(os.path.join(mount, f"rmpsim/guests/any{seed}"))
     print(f"{taken} writes were taken, seed {seed}")
 
 

@@ -72,13 +72,13 @@ private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
     private struct State: Sendable {
         var snapshot: Snapshot?
         var isFilled = false
-        /// The open file's place in the account of texts, once it held a long one.
+        /// The open file's place in the account of texts, while it holds a long one.
         var place: Int?
     }
 
     private let attribute: Attribute
     private let state = Lock(State())
-    let wasRead = Atomic<Bool>(false)
+    let lastRead = Atomic<UInt64>(0)
 
     init(_ attribute: Attribute) {
         self.attribute = attribute
@@ -86,7 +86,7 @@ private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
     }
 
     deinit {
-        if let place = state.withLock({ $0.place }) { attribute.texts.leave(place) }
+        state.withLock { leave(&$0) }
     }
 
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
@@ -98,7 +98,7 @@ private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
             guard let snapshot = state.snapshot else { return TextSlice.empty }
             if snapshot.text.memory > Attribute.smallText {
                 snapshot.isHeld(in: attribute.texts)
-                wasRead.store(true, ordering: .relaxed)
+                lastRead.store(attribute.texts.now(), ordering: .relaxed)
                 if state.place == nil { state.place = attribute.texts.enter(self) }
             }
             return TextSlice(of: snapshot, offset: offset, size: size)
@@ -108,7 +108,16 @@ private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
     }
 
     func giveTextUp() {
-        _ = state.withLockIfAvailable { state in (state.snapshot, state.isFilled) = (nil, false) }
+        _ = state.withLockIfAvailable { state in
+            (state.snapshot, state.isFilled) = (nil, false)
+            leave(&state)
+        }
+    }
+
+    private func leave(_ state: inout State) {
+        guard let place = state.place else { return }
+        attribute.texts.leave(place)
+        state.place = nil
     }
 
     override func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) -> Int {

@@ -166,7 +166,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
         var size = FileLimits.page
         /// Whether what was left to read was given up.
         var isGivenUp = false
-        /// The open file's place in the account of texts, once it held one between two reads.
+        /// The open file's place in the account of texts, while it holds one between two reads.
         var place: Int?
 
         /// traverse() over records that are at hand.
@@ -209,7 +209,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
 
     private let sequence: SequenceFile
     private let state = Lock(State())
-    let wasRead = Atomic<Bool>(false)
+    let lastRead = Atomic<UInt64>(0)
 
     init(_ sequence: SequenceFile) {
         self.sequence = sequence
@@ -217,7 +217,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
     }
 
     deinit {
-        if let place = state.withLock({ $0.place }) { sequence.texts.leave(place) }
+        state.withLock { leave(&$0) }
     }
 
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
@@ -246,10 +246,11 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
     private func settle(_ state: inout State) {
         guard state.count > 0, let snapshot = state.snapshot else {
             state.snapshot = nil
+            leave(&state)
             return
         }
         snapshot.isHeld(in: sequence.texts)
-        wasRead.store(true, ordering: .relaxed)
+        lastRead.store(sequence.texts.now(), ordering: .relaxed)
         if state.place == nil { state.place = sequence.texts.enter(self) }
     }
 
@@ -258,7 +259,14 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
             if state.count == 0 { return }
             state.isGivenUp = true
             (state.snapshot, state.count, state.from) = (nil, 0, 0)
+            leave(&state)
         }
+    }
+
+    private func leave(_ state: inout State) {
+        guard let place = state.place else { return }
+        sequence.texts.leave(place)
+        state.place = nil
     }
 
     /// traverse(): makes the records from the first up to the one that holds byte `offset`.
