@@ -136,19 +136,24 @@ extension Machine {
     /// How many regions each core has optimized.
     public var optimizedRegionCounts: [Int] {
         var counts = [Int](repeating: 0, count: coreCount)
+        // Most rows hold every core or none, so that the cores need not be asked one by one.
+        var everywhere = 0
         var region = 0
         while region < regionCount {
             // Rows come in runs of equal ones: each run is counted once.
             var end = region + 1
             while end < regionCount && hasEqualRows(region, end) { end += 1 }
-            if platform.rmpopt.setCores[region] > 0 {
+            let cores = platform.rmpopt.setCores[region]
+            if cores == coreCount {
+                everywhere += end - region
+            } else if cores > 0 {
                 for core in 0..<coreCount where platform.rmpopt.isSet(region: region, core: core) {
                     counts[core] += end - region
                 }
             }
             region = end
         }
-        return counts
+        return counts.map { $0 + everywhere }
     }
 
     // MARK: Passes
