@@ -19,7 +19,7 @@ struct Operations {
         boots.report("boot", touches: machine.regionCount * words + machine.cpuCount, "words and CPUs")
         try pass(machine)
         try update(machine)
-        for backing in [Backing.size2M, .size4K] { try guest(machine, backing) }
+        for backing in [Backing.size2M, .size4K] { try guest(backing) }
     }
 
     /// Every bit of every region that has any is set anew.
@@ -64,18 +64,20 @@ struct Operations {
         samples.report("rmpupdate", touches: 1, "page")
     }
 
-    private func guest(_ booted: Machine, _ backing: Backing) throws {
+    private func guest(_ backing: Backing) throws {
         let name = backing == .size2M ? "2m" : "4k"
         var (launch, end, convert) = (Samples(), Samples(), Samples())
         for _ in 0..<5 {
-            var machine = booted
+            // Not a copy of one: the first change would pay for the copy.
+            var machine = Machine(configuration)
             guard case .guest(let id) = try machine.perform(.createGuest(name: [0x67]), at: machine.now) else { return }
             try machine.perform(.setGuestMemory(id, bytes: Operations.guestBytes), at: machine.now)
             try machine.perform(.setGuestBacking(id, backing), at: machine.now)
             try launch.time { _ = try machine.perform(.startGuest(id), at: machine.now) }
             for toPrivate in [false, true] {
                 let gpa = 4 * gigabyte..<4 * gigabyte + Operations.convertedBytes
-                try convert.time { _ = try machine.perform(.convert(id, gpa: gpa, toPrivate: toPrivate), at: machine.now) }
+                let command = Command.convert(id, gpa: gpa, toPrivate: toPrivate)
+                try convert.time { _ = try machine.perform(command, at: machine.now) }
             }
             try end.time {
                 try machine.perform(.stopGuest(id), at: machine.now)

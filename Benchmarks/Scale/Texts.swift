@@ -8,10 +8,13 @@ import RMPModel
 struct Texts {
     private static let names = ["cpu0", "rmpopt-table", "blockers", "metrics"]
     private let root: Directory
+    /// Words in the tables' rows of all regions: what a look at every bit reads.
+    private let words: Int
 
     /// The tree of a machine whose clock is moved by hand.
     init(_ configuration: MachineConfiguration) {
         root = HostTree(owner: .root).root(SimulatedEngine(configuration, pace: .manual))
+        words = configuration.memory.regionCount * ((configuration.topology.coreCount + 63) / 64)
         reportMemory("idle")
     }
 
@@ -43,7 +46,10 @@ struct Texts {
             try file("rmpopt/reenable").write("1")
             try clock.write("+100s")
         }
-        for (index, name) in Texts.names.enumerated() { samples[index].report(name, touches: sizes[index], "bytes") }
+        for (index, name) in Texts.names.enumerated() {
+            let read = name == "cpu0" ? 0 : words
+            samples[index].report(name, touches: sizes[index] + read, name == "cpu0" ? "bytes" : "bytes and words")
+        }
         reportMemory("used")
     }
 }

@@ -95,7 +95,10 @@ extension Machine {
     /// not exist.
     public func hasEqualRows(_ left: Int, _ right: Int) -> Bool {
         guard hasRegion(left), hasRegion(right) else { return false }
-        if platform.rmpopt.setCores[left] != platform.rmpopt.setCores[right] { return false }
+        let cores = platform.rmpopt.setCores[left]
+        if cores != platform.rmpopt.setCores[right] { return false }
+        // Rows that hold none or all of the cores, as most do, need no comparison.
+        if cores == 0 || cores == coreCount { return true }
         let words = platform.rmpopt.wordsPerRow
         for word in 0..<words
         where platform.rmpopt.bits[left * words + word] != platform.rmpopt.bits[right * words + word] {
