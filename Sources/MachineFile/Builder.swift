@@ -90,9 +90,10 @@ struct Builder {
 
     /// HV-fixed pages without assigned ones: those are the usual ones, which only a whole machine knows.
     private func withGivenFixedPages(_ machine: MachineConfiguration) throws -> MachineConfiguration {
-        guard let record = file.record("firmware"), record.fields["hv_fixed"] != nil, record.fields["pages"] == nil else {
-            return machine
-        }
+        guard let record = file.record("firmware"),
+            record.fields["hv_fixed"] != nil,
+            record.fields["pages"] == nil
+        else { return machine }
         return try MachineConfiguration(
             processor: machine.processor,
             topology: machine.topology,

@@ -19,7 +19,7 @@ struct RMPBuilder {
             }
         }
         guard let segments = record.records("segments") else {
-            throw record.fault("segments", "the key is missing; give the segments, or contiguous instead of base and size")
+            throw record.fault("segments", "the key is missing; give the segments, or contiguous in their stead")
         }
         let size = record.bytes("segment_size") ?? 1 << UInt64(RMPLayout.segmentShift)
         let shift = UInt8(clamping: size.trailingZeroBitCount)
@@ -33,7 +33,7 @@ struct RMPBuilder {
             )
         }
         guard processor.segmentedRMP else {
-            throw record.fault("segments", "the processor has no segmented RMP; give contiguous, or segmented_rmp: true")
+            throw record.fault("segments", "the processor has no segmented RMP; give contiguous in their stead")
         }
         return try segmented(segments, shift: shift)
     }

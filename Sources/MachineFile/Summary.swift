@@ -11,11 +11,11 @@ extension MachineFile {
         let memory = machine.memory
         var lines = [("name", name)]
         if !about.isEmpty { lines.append(("description", about)) }
-        lines += [
-            ("cpus", "\(topology.cpuCount) in \(count(topology.packageCount, "package")), "
-                + "\(count(topology.coreCount, "core")) of \(count(topology.cpuCount / topology.coreCount, "thread"))"),
-            ("online", list(topology.online)),
-        ]
+        let packages = count(topology.packageCount, "package")
+        let cores = count(topology.coreCount, "core")
+        let threads = count(topology.cpuCount / topology.coreCount, "thread")
+        lines.append(("cpus", "\(topology.cpuCount) in \(packages), \(cores) of \(threads)"))
+        lines.append(("online", list(topology.online)))
         if topology.online != topology.present { lines.append(("present", list(topology.present))) }
         for node in 0..<topology.nodeCount {
             let spans = memory.spans.filter { $0.node == node }

@@ -48,10 +48,11 @@ struct UsualRMP {
     private func place(from cursor: UInt64, bytes: UInt64) throws(Fault) -> UInt64 {
         let candidates = [cursor] + memory.spans.map(\.start.rawValue).filter { $0 > cursor }
         guard let base = candidates.first(where: { memory.contains($0..<($0 + bytes)) }) else {
+            let start = "0x" + String(cursor, radix: 16)
             throw Fault(
                 nil,
                 "memory",
-                "from 0x\(String(cursor, radix: 16)) on there are no \(Quantities.size(bytes)) in one piece for the RMP; "
+                "from \(start) on there are no \(Quantities.size(bytes)) in one piece for the RMP; "
                     + "give larger spans, or the key rmp"
             )
         }

@@ -22,7 +22,7 @@ struct MountCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Number of CPUs, 1 to 8192. An even number makes two threads a core. (default: 16)",
+            "Number of CPUs, 1 to 8192; 16 by default. An even number makes two threads a core.",
             valueName: "n"
         )
     )
@@ -31,7 +31,7 @@ struct MountCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Memory from address 0 up, 1G to 64T, a multiple of 2M. (default: 64G)",
+            "Memory from address 0 up, 1G to 64T, a multiple of 2M; 64G by default.",
             valueName: "size"
         )
     )
@@ -50,7 +50,7 @@ struct MountCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Version of the RMPOPT series that the host runs, v1 to v10. (default: v1, or what the machine file says)",
+            "Version of the RMPOPT series that the host runs, v1 to v10; by default what the machine file says, or v1.",
             valueName: "version"
         )
     )

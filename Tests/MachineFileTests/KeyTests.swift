@@ -13,7 +13,8 @@ import Testing
         #expect(file.name == "test")
         #expect(file.about.isEmpty)
         let topology = try Topology(TopologyShape(coresPerPackage: 8))
-        #expect(file.configuration == (try MachineConfiguration(topology: topology, memory: MemoryMap(bytes: 64 << 30))))
+        let usual = try MachineConfiguration(topology: topology, memory: MemoryMap(bytes: 64 * gigabyte))
+        #expect(file.configuration == usual)
     }
 
     @Test func everyKey() throws {
@@ -145,12 +146,16 @@ import Testing
         #expect(Words.stages.map(\.value) == BootPlan.Stage.allCases)
     }
 
-    @Test(arguments: [("0", 0), ("16G", 16 << 30), ("0x10", 16), ("0x10K", 16384), ("2T", 2 << 40)] as [(String, UInt64)])
+    @Test(
+        arguments: [("0", 0), ("16G", 16 << 30), ("0x10", 16), ("0x10K", 16384), ("2T", 2 << 40)] as [(String, UInt64)]
+    )
     func sizes(_ text: String, _ bytes: UInt64) {
         #expect(Quantities.parse(text, units: Quantities.sizeUnits) == bytes)
     }
 
-    @Test(arguments: ["", "-1", "+1", "1 G", "1g", "1GB", "010", "0x", "1.5G", "16777216T", "x", "١", "0xfffffffffffffffff"])
+    @Test(arguments: [
+        "", "-1", "+1", "1 G", "1g", "1GB", "010", "0x", "1.5G", "16777216T", "x", "١", "0xfffffffffffffffff",
+    ])
     func noSizes(_ text: String) {
         #expect(Quantities.parse(text, units: Quantities.sizeUnits) == nil)
     }
@@ -167,7 +172,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ["man/rmpfs-machine.5", "machine-files.md"]) func theDocumentsTellEveryKey(_ document: String) throws {
+    @Test(arguments: ["man/rmpfs-machine.5", "machine-files.md"])
+    func theDocumentsTellEveryKey(_ document: String) throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/" + document)
         let text = try String(contentsOf: file.standardizedFileURL, encoding: .utf8)
         for path in paths(Schema.root) {
