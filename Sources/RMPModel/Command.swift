@@ -45,6 +45,14 @@ public enum Command: Sendable, Hashable {
     case rmpupdate(SPA, RMPUpdateInput)
     /// PSMASH at an address.
     case psmash(SPA)
+    /// A change of a page's state by firmware; the GPA counts for `makeMetadata`.
+    case firmwareChange(SPA, FirmwareChange, gpa: GPA = GPA(0))
+    /// Lock the entry of a page, as hardware does with a page in use, or unlock it.
+    case lock(SPA, Bool)
+    /// PVALIDATE by the guest with an ASID of the page at an address, which it sees at a guest physical address.
+    case pvalidate(SPA, gpa: GPA, asid: UInt16, PageSize, validate: Bool)
+    /// WRMSR on a CPU.
+    case wrmsr(cpu: Int, UInt32, UInt64)
     /// RMPOPT on a CPU for an address, with RCX as given (`RMPOPTFunction`).
     case rmpopt(cpu: Int, SPA, function: UInt64)
 }
@@ -62,6 +70,8 @@ public enum CommandResult: Sendable, Hashable {
     /// The page frame numbers that are leaked now; the kernel's line is `Leaking PFN range 0x%llx-0x%llx` with the
     /// first and the one behind the last.
     case leaked(Range<UInt64>)
+    /// What PVALIDATE answered.
+    case pvalidate(PVALIDATEOutcome)
     /// The carry flag after RMPOPT.
     case carry(Bool)
 }

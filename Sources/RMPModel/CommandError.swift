@@ -39,6 +39,8 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case noMemorySet
         /// There is no such CPU.
         case cpu(Int)
+        /// The page is not in a state for this, or has no entry of its own.
+        case pageState
         /// A number of vCPUs outside the limits.
         case vcpus(Int)
         /// A guest's memory, in bytes, is not a multiple of its folios'.
@@ -76,6 +78,10 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
     /// An RMP instruction failed. From `startGuest` it means that the guest could not be launched and is ending; from
     /// `convert` and `validate`, that the pages before it are done.
     case rmp(RMPCode)
+    /// PVALIDATE led to a nested page fault.
+    case nestedFault(PVALIDATEFault)
+    /// WRMSR faulted.
+    case msr(MSRFault)
     /// RMPOPT faulted.
     case fault(RMPOPTFault)
 
@@ -96,6 +102,10 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case .invalid(.name): "a guest's name has 1 to \(Guests.nameLimit) bytes, none of them NUL or /"
         case .invalid(.memoryGranularity(let bytes)): "\(bytes) bytes: a guest's memory is a multiple of 4096"
         case .invalid(.noMemorySet): "the guest has no memory; set its memory first"
+        case .nestedFault(.notAssigned): "the page is not this guest's at this address; assign it first"
+        case .nestedFault(.sizeMismatch): "4 KB of a 2 MB entry; split it with PSMASH first"
+        case .msr(let fault): "WRMSR faulted with \(fault); check number, reserved bits and SNP_EN"
+        case .invalid(.pageState): "the page is not in a state for this; read its entry first"
         case .invalid(.cpu(let cpu)): "there is no CPU \(cpu)"
         case .invalid(.vcpus(let count)):
             "\(count) vCPUs: a guest has \(Guest.vcpuLimits.lowerBound) to \(Guest.vcpuLimits.upperBound)"

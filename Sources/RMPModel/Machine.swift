@@ -33,8 +33,12 @@ public struct Machine: Sendable {
         topology = configuration.topology
         let regions = configuration.memory.regionCount
         platform = Platform(
-            rmp: RMP(regionCount: regions),
-            rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions)
+            rmp: RMP(
+                regionCount: regions,
+                coverage: RMPCoverage(configuration.rmp, configuration.processor, regionCount: regions)
+            ),
+            rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions),
+            msrs: MSRs(configuration.processor, configuration.rmp)
         )
         firmware = Firmware(configuration)
         guests = Guests(configuration, firmware: firmware)
@@ -73,7 +77,7 @@ public struct Machine: Sendable {
             case .pass: stepPass()
             case .delayedPass:
                 _ = work.pop()
-                if driver.fire(at: now, platform, topology) { passHasBegun() }
+                firePending()
             case .threadSleep: _ = work.pop()
             case .teardown(let id):
                 // As many frames at once as nothing else comes between.
@@ -147,7 +151,16 @@ public struct Machine: Sendable {
         _ = work.pop()
         if driver.awakeUntil > now { work.push(Work(due: driver.awakeUntil, kind: .threadSleep)) }
         // The work item that waited for this run to end.
-        if driver.pending?.isQueued == true, driver.fire(at: now, platform, topology) { passHasBegun() }
+        if driver.pending?.isQueued == true { firePending() }
+    }
+
+    private mutating func firePending() {
+        if driver.skipsPasses {
+            driver.skipPending()
+            say(.passSkipped)
+        } else if driver.fire(at: now, platform, topology) {
+            passHasBegun()
+        }
     }
 
     /// A fault that a client asked for: passes neither go on nor end while it lasts.
@@ -164,9 +177,12 @@ public struct Machine: Sendable {
 
     // MARK: The kernel's log
 
-    mutating func say(_ message: KernelMessage) {
-        guard let level = message.level(in: configuration.series) else { return }
+    /// - Returns: whether the version of the series says it.
+    @discardableResult
+    mutating func say(_ message: KernelMessage) -> Bool {
+        guard let level = message.level(in: configuration.series) else { return false }
         log.write(level, at: now, message.text(in: configuration.series))
+        return true
     }
 
     /// CPUs that executed RMPOPT with RMPOPT_EN 0: #UD each, of which the kernel's log tells the first.
@@ -221,6 +237,21 @@ public struct Machine: Sendable {
             if !platform.snpEnabled { throw .noSNP }
             let code = platform.psmash(spa)
             if code != .success { throw .rmp(code) }
+        case .firmwareChange(let spa, let change, let gpa):
+            if firmware.state == .uninitialized { throw .noSNP }
+            guard platform.rmp.change(spa.pfn, by: change, gpa: gpa) != nil else { throw .invalid(.pageState) }
+        case .lock(let spa, let isLocked):
+            if !platform.rmp.setLock(spa.pfn, isLocked) { throw .invalid(.pageState) }
+        case .pvalidate(let spa, let gpa, let asid, let size, let validate):
+            do {
+                return .pvalidate(
+                    try platform.rmp.pvalidate(spa.pfn, gpa: gpa, asid: asid, size: size, validate: validate))
+            } catch {
+                throw .nestedFault(error)
+            }
+        case .wrmsr(let cpu, let number, let value):
+            guard topology.online.contains(cpu) else { throw .invalid(.cpu(cpu)) }
+            do { try platform.wrmsr(number, value, core: topology.coreOfCPU[cpu]) } catch { throw .msr(error) }
         case .rmpopt(let cpu, let spa, let function): return .carry(try rmpopt(cpu, spa, function))
         }
         return .done

@@ -214,6 +214,19 @@ extension Machine {
     /// All guests in the order of their creation.
     public var guestIDs: [GuestID] { guests.order.filter { guest($0) != nil } }
 
+    // MARK: Registers
+
+    /// RDMSR on a CPU that is online.
+    ///
+    /// - Throws: `.generalProtection` for a register or CPU that is not there.
+    public func rdmsr(_ number: UInt32, cpu: Int) throws(MSRFault) -> UInt64 {
+        guard hasCPU(cpu), topology.online.contains(cpu) else { throw .generalProtection }
+        return try platform.rdmsr(number, core: topology.coreOfCPU[cpu])
+    }
+
+    /// The state of a page; nil for one beyond the end of memory.
+    public func state(of page: PFN) -> PageState? { platform.rmp.state(of: page) }
+
     // MARK: RMP
 
     /// RMPREAD of the page at `spa`; throws FAIL_INPUT when no RMP entry covers the address.
@@ -221,11 +234,19 @@ extension Machine {
 
     /// The RMP entry of a page; nil when the RMP does not cover it.
     public func rmpEntry(_ page: PFN) -> RMPEntry? {
-        guard page.rawValue < platform.rmp.pageCount else { return nil }
+        guard platform.rmp.covers(page.rawValue) else { return nil }
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         return RMPEntry(rawLow: platform.rmp.entry(frame: frame, index: index).bits)
     }
+
+    /// The 16 bytes of a page's RMP entry in raw form; nil when the RMP does not cover it.
+    public func rawRMP(_ page: PFN) -> RawRMPEntry? {
+        rmpEntry(page).map { RawRMPEntry($0, subpageCount: platform.rmp.subpageCount(page.rawValue)) }
+    }
+
+    /// The state of a page; nil for an entry that the manual's table of states does not know.
+    public func pageState(_ page: PFN) -> PageState? { platform.rmp.state(of: page) }
 
     /// The raw low quadword of a page's RMP entry, with its subpage count; nil when the RMP does not cover it.
     public func rawRMPEntry(_ page: PFN) -> UInt64? {

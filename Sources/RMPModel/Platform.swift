@@ -6,19 +6,42 @@
 struct Platform: Sendable {
     var rmp: RMP
     var rmpopt: RMPOPTTables
-    /// SYSCFG.SNP_EN: RMP checks are done.
-    private(set) var snpEnabled = false
+    /// The registers that all cores have alike.
+    private(set) var msrs: MSRs
 
-    init(rmp: RMP, rmpopt: RMPOPTTables) {
+    init(rmp: RMP, rmpopt: RMPOPTTables, msrs: MSRs) {
         self.rmp = rmp
         self.rmpopt = rmpopt
+        self.msrs = msrs
     }
 
-    /// Sets SNP_EN on all cores.
-    mutating func enableSNP() { snpEnabled = true }
+    /// SYSCFG.SNP_EN: RMP checks are done.
+    var snpEnabled: Bool { msrs.snpEnabled }
+
+    /// Sets SNP_EN and VMPL_EN on all cores.
+    mutating func enableSNP() { msrs.enableSNP() }
 
     /// What firmware does in a shutdown with x86_snp_shutdown: SNP_EN is cleared on all cores.
-    mutating func clearSNP() { snpEnabled = false }
+    mutating func clearSNP() { msrs.clearSNP() }
+
+    /// RDMSR on a core.
+    ///
+    /// - Throws: `.generalProtection` for a register that the processor does not have.
+    func rdmsr(_ number: UInt32, core: Int) throws(MSRFault) -> UInt64 {
+        number == RMPOPTBase.msr && msrs.hasRMPOPT ? rmpopt.bases[core].rawValue : try msrs.read(number)
+    }
+
+    /// WRMSR on a core; registers other than RMPOPT_BASE are written on all cores at once, as BIOS and kernel do.
+    ///
+    /// - Throws: `.generalProtection`, with nothing changed.
+    mutating func wrmsr(_ number: UInt32, _ value: UInt64, core: Int) throws(MSRFault) {
+        guard number == RMPOPTBase.msr && msrs.hasRMPOPT else { return try msrs.write(number, value) }
+        let base = RMPOPTBase(rawValue: value)
+        // RMPOPT_EN needs SNP_EN and a segmented RMP (Ashish Kalra, 2026-06-19); that a refused write is #GP is a choice.
+        if base.isEnabled && !(msrs.snpEnabled && msrs.isSegmented) { throw .generalProtection }
+        if value & RMPOPTBase.reservedMask != 0 { throw .generalProtection }
+        rmpopt.program(base, cores: CPUSet(core..<(core + 1), limit: rmpopt.coreCount))
+    }
 
     /// RMPUPDATE, with its effect on the RMPOPT tables.
     mutating func rmpupdate(_ spa: SPA, _ new: RMPUpdateInput) -> RMPCode {

@@ -10,7 +10,8 @@ import Testing
 
     @Test(arguments: [
         ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
-        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]), ("machine", ["machine"]),
+        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
+        ("machine", ["machine"]),
     ])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])
@@ -39,7 +40,7 @@ import Testing
         (["mount", "--machine", "laptop", "--cpus", "16", "/x"], "leave out --cpus and --memory"),
         (["mount", "--machine", "laptop", "--memory", "16G", "/x"], "leave out --cpus and --memory"),
         (["mount", "/x", "/y"], "/y"), (["unmount"], "mountpoint"), (["unmount", "--force", "/x"], "--force"),
-        (["nonsense"], "nonsense"),
+        (["run"], "behind --"), (["run", "--cpus", "0", "--", "true"], "0 CPUs"), (["nonsense"], "nonsense"),
     ])
     func usageErrorsExitWith64(words: [String], named: String) throws {
         let ending = try Program.run(words)

@@ -6,10 +6,13 @@
 #                                      Makes the file GO when all are about to read.
 #   faults.py sequence COUNT PATH      COUNT times open and read; prints one letter each: . for a text, else the error
 #   faults.py sizes BYTES PATH         reads PATH with read(2) of BYTES; prints each read's length
+#   faults.py storm ROUNDS SEED MOUNT  makes and removes ROUNDS random faults in each of 4 threads, while 12 others use
+#                                      the mount; prints what went wrong with a fault itself, which nothing may strike
 
 import collections
 import errno
 import os
+import random
 import sys
 import threading
 
@@ -63,4 +66,79 @@ def sizes(size, path):
     print(" ".join(str(length) for length in lengths))
 
 
-{"reads": reads, "sequence": sequence, "sizes": sizes}[sys.argv[1]](*sys.argv[2:])
+SETTINGS = {
+    "path": ["**", "*", "debug/**", "rmpopt/*", "rmpsim/guests/*", "debug/rmpopt/cpu[0-3]"],
+    "operation": ["any", "open", "read", "write", "lookup", "getattr", "readdir", "mkdir", "rmdir", "pass"],
+    "errno": ["0", "EIO", "ENOENT", "ESTALE"],
+    "delay_ms": ["0", "0", "1", "20"],
+    "short": ["-1", "0", "1", "100"],
+    "probability": ["1", "30%"],
+    "count": ["-1", "5", "50"],
+}
+
+
+def put(path, text):
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def make_faults(rounds, chance, folder):
+    for _ in range(rounds):
+        os.mkdir(folder)
+        for name, values in SETTINGS.items():
+            put(f"{folder}/{name}", chance.choice(values))
+        threading.Event().wait(chance.random() * 0.02)
+        os.rmdir(folder)
+
+
+def use(chance, mount, guest):
+    debug = f"{mount}/debug/rmpopt"
+    what = chance.randrange(5)
+    if what == 0:
+        whole(f"{debug}/cpu{chance.randrange(16)}")
+    elif what == 1:
+        put(f"{mount}/rmpopt/action", "1")
+    elif what == 2:
+        for name in os.listdir(debug):
+            os.stat(f"{debug}/{name}")
+    elif what == 3:
+        whole(f"{debug}/rmpopt-table")
+    else:
+        os.mkdir(guest)
+        try:
+            whole(f"{guest}/state")
+        finally:
+            os.rmdir(guest)
+
+
+def storm(rounds, seed, mount):
+    wrong, over = [], threading.Event()
+
+    def maker(number):
+        chance = random.Random(f"{seed} maker {number}")
+        try:
+            make_faults(int(rounds), chance, f"{mount}/rmpsim/faults/storm{number}")
+        except OSError as error:
+            wrong.append(str(error))
+
+    def client(number):
+        chance = random.Random(f"{seed} client {number}")
+        while not over.is_set():
+            outcome(lambda: use(chance, mount, f"{mount}/rmpsim/guests/storm{number}"))
+
+    makers = [threading.Thread(target=maker, args=(number,)) for number in range(4)]
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(12)]
+    for thread in makers + clients:
+        thread.start()
+    for thread in makers:
+        thread.join()
+    over.set()
+    for thread in clients:
+        thread.join()
+    print("\n".join(wrong))
+
+
+{"reads": reads, "sequence": sequence, "sizes": sizes, "storm": storm}[sys.argv[1]](*sys.argv[2:])

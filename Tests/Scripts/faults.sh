@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.bash"
 need python3
 
-plan 95
+plan 107
 
 mount_host host --pace 0
 F=$M/rmpsim/faults G=$M/rmpsim/guests
@@ -73,7 +73,7 @@ echo +1min >"$M/rmpsim/clock"
 fault list path=debug/rmpopt operation=readdir errno=EIO
 refused 'readdir: EIO' 2 'Input/output error' ls "$M/debug/rmpopt"
 fewer list
-expect 'readdir: restored' 23 "$(ls "$M/debug/rmpopt" | wc -l)"
+expect 'readdir: restored' 16 "$(find "$M/debug/rmpopt" -name 'cpu*' | wc -l)"
 # The kernel has all of these in mind by now, for an hour.
 stat "$cpu0" "$M/debug/rmpopt" >"$work/.output"
 fault remembered path='debug/rmpopt**' operation=getattr errno=EIO
@@ -152,6 +152,29 @@ expect 'settings cannot be removed' EPERM "$(call unlink "$F/v/path")"
 fewer v
 expect 'there is no such fault: ENOENT' ENOENT "$(call rmdir "$F/v")"
 
+# --- Passes that do not end ---
+
+K=$M/rmpsim/clock
+echo +1min >"$K"
+reenable() { cat "$M/rmpopt/reenable"; }
+check 'a fault on passes' fault stuck operation=pass
+expect 'starts none' '0 1' "$(reenable) $(hits stuck)"
+echo 1 >"$M/rmpopt/action"
+echo +1min >"$K"
+expect 'a pass that begins does not end' 1 "$(reenable)"
+echo 0 >"$F/stuck/active"
+echo +1min >"$K"
+expect 'active 0 lets it end' 0 "$(reenable)"
+echo 1 >"$M/rmpopt/action"
+echo +1ms >"$K"
+echo 1 >"$F/stuck/active"
+echo +1min >"$K"
+expect 'one that runs does not end either' 1 "$(reenable)"
+check 'rmdir' fewer stuck
+expect 'does not end it at once' 1 "$(reenable)"
+echo +1min >"$K"
+expect 'but lets it go on' 0 "$(reenable)"
+
 # --- Faults cannot lock themselves in ---
 
 check 'a fault on everything' fault all path='**' errno=EIO
@@ -203,12 +226,25 @@ check 'active 0 lets go of who waits' within 5 eval '! kill -0 "$wait_for" 2>/de
 expect 'with the text' 'RMP optimization in progress: Yes' "$(cat "$work/ended")"
 fewer slow
 check 'a descriptor for each client is all that they took' \
-    test "$(ls "/proc/$(daemons "$M")/fd" | wc -l)" -lt 20
+    test "$(find "/proc/$(daemons "$M")/fd" -mindepth 1 | wc -l)" -lt 20
 
 fault name path='rmpsim/guests/*' operation=mkdir delay_ms=300
 check 'mkdir is delayed' test "$(milliseconds mkdir "$G/vm0")" -ge 300
 expect 'and works' stopped "$(cat "$G/vm0/state")"
 fewer name
+
+# --- Many faults that come and go ---
+
+seed=${RMPFS_TEST_SEED:-$RANDOM}
+echo "# RMPFS_TEST_SEED=$seed"
+echo +1min >"$K"
+before=$(cat "$cpu0" "$table" | sha256sum)
+expect 'nothing strikes the faults themselves' '' "$(clients storm 40 "$seed" "$M")"
+expect 'none is left' '' "$(ls "$F")"
+rmdir "$G"/storm* 2>/dev/null
+echo +1min >"$K"
+expect 'all is as before' "$before" "$(cat "$cpu0" "$table" | sha256sum)"
+check 'no descriptor is left' test "$(find "/proc/$(daemons "$M")/fd" -mindepth 1 | wc -l)" -lt 20
 
 # --- An end while requests are delayed ---
 

@@ -45,7 +45,7 @@ pid, master = pty.fork()
 if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     os.execv(program, [program] + sys.argv[4:])
-text = b""
+text, is_watched = b"", "--watch" in sys.argv
 while True:
     try:
         piece = os.read(master, 65536)
@@ -54,8 +54,9 @@ while True:
     if not piece:
         break
     text += piece
-    # A picture that is watched has been drawn twice: end it as Ctrl-C does.
-    if b"--watch" in [os.fsencode(word) for word in sys.argv] and text.count(b"\x1b[H") == 2:
+    # A picture that is watched has been drawn twice: end it by Ctrl-C, once, as each one empties the terminal's queue.
+    if is_watched and text.count(b"\x1b[H") >= 2:
+        is_watched = False
         os.write(master, b"\x03")
 sys.stdout.buffer.write(text)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

@@ -18,7 +18,7 @@ extension Errno {
         case .exists: self = .exists
         case .noSuchGuest: self = .noSuchFile
         case .rmp(let code): self.init(code)
-        case .fault: self = .ioError
+        case .fault, .nestedFault, .msr: self = .ioError
         }
     }
 

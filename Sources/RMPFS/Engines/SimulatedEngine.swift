@@ -94,10 +94,10 @@ public final class SimulatedEngine: Engine {
         }
     }
 
-    /// Lets passes stand still, or go on: what a fault of operation `pass` does.
-    @Sendable public func holdPasses(_ hold: Bool) {
-        // Never refused.
-        _ = try? perform(.holdPasses(hold))
+    /// Lets passes stand still, or go on: those that run and those that begin meanwhile do not end.
+    public func holdPasses(_ held: Bool) {
+        // The machine takes this at any time.
+        _ = try? perform(.holdPasses(held))
     }
 
     /// Virtual time since boot in nanoseconds.

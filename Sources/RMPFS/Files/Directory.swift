@@ -60,8 +60,7 @@ public final class Directory: Node, @unchecked Sendable {
             conditionalFolders == 0
                 ? folders : UInt32(inOrder.count { $0.node is Directory && ($0.isThere?() ?? true) })
         }
-        private var conditionalFolders = 0
-        var hasConditionalFolders: Bool { conditionalFolders > 0 }
+        private(set) var conditionalFolders = 0
 
         mutating func insert(_ name: [UInt8], _ node: Node, isThere: Presence? = nil) {
             var entry = Entry(name: name, node: node, isThere: isThere)
@@ -121,6 +120,7 @@ public final class Directory: Node, @unchecked Sendable {
     /// locked and must not look at the folder itself.
     public func add(_ name: String, _ node: Node, whileThere isThere: @escaping Presence) {
         node.markConditional()
+        node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
         children.withPatientLock { $0.insert(Array(name.utf8), node, isThere: isThere) }
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
@@ -143,8 +143,8 @@ public final class Directory: Node, @unchecked Sendable {
 
     override var linkCount: UInt32 { 2 + children.withPatientLock { $0.foldersNow } }
 
-    /// The link count counts folders that come and go.
-    override var isFixed: Bool { super.isFixed && !children.withPatientLock { $0.hasConditionalFolders } }
+    /// Not so while folders in it come and go by themselves, for they count as links.
+    override var isFixed: Bool { super.isFixed && children.withPatientLock { $0.conditionalFolders == 0 } }
 
     /// The children, oldest first, as they are now.
     func entries() -> [Entry] {

@@ -42,9 +42,9 @@ public class Node: @unchecked Sendable {
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
     var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
 
-    /// Whether the node goes with a folder above it or with something else, or has gone. Its name must not be remembered:
-    /// an open file of an item that was removed would keep it alive.
-    var comesAndGoes: Bool { [.part, .removed, .conditional].contains(lifetime.load(ordering: .acquiring)) }
+    /// Whether the node goes with a folder above it or with something else, or has gone. Its name must not be
+    /// remembered: an open file of an item that was removed would keep it alive.
+    var comesAndGoes: Bool { [.conditional, .part, .removed].contains(lifetime.load(ordering: .acquiring)) }
 
     /// Marks the node as one that is there only at times.
     func markConditional() {
@@ -74,7 +74,8 @@ public class Node: @unchecked Sendable {
     ///
     /// Not so while a size lasts until the last close.
     var isFixed: Bool {
-        guard ![.removed, .conditional].contains(lifetime.load(ordering: .acquiring)) else { return false }
+        let lifetime = lifetime.load(ordering: .acquiring)
+        guard lifetime != .conditional && lifetime != .removed else { return false }
         return !rules.makesFilesAnew || metadata.withLock { $0.truncatedSize == nil }
     }
 

@@ -8,43 +8,49 @@ enum BlockersReport {
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
         // Without SNP nothing is checked, so nothing is slow.
         guard machine.isSNPEnabled else { return }
-        let windows = machine.windows
+        let windows = machine.windows.map { ($0.regions, $0.cpus.intersection(machine.onlineCPUs)) }
         var disabled = CPUSet(limit: machine.cpuCount)
         machine.onlineCPUs.forEachRun { run in
             for cpu in run where machine.rmpoptBase(ofCPU: cpu)?.isEnabled != true { disabled.insert(cpu) }
         }
+        var outside = OutsideCPUs(windows: windows)
         for region in machine.configuredRegions {
             var line = Line(region: region)
             for blocker in machine.blockers(ofRegion: region) { line.add(blocker, machine, &text) }
             if machine.optimizedCoreCount(ofRegion: region) < machine.coreCount {
-                addWindows(region, windows, disabled, machine, &line, &text)
+                let isMissing = windows.contains { window in
+                    window.0.contains(region) && !machine.isOptimized(region: region, onAll: window.1)
+                }
+                if isMissing && machine.assignedPages(ofRegion: region) == 0 { line.add("not scanned", &text) }
+                let list = outside.list(region)
+                if !list.isEmpty { line.add("outside the window of CPU(s) ", list, &text) }
+                if !disabled.isEmpty {
+                    line.add("RMPOPT not enabled on CPU(s) ", CPUList.format(disabled), &text)
+                }
             }
             line.end(&text)
         }
     }
 
-    /// The reasons that have nothing to do with pages.
-    private static func addWindows(
-        _ region: Int,
-        _ windows: [(regions: Range<Int>, cpus: CPUSet)],
-        _ disabled: CPUSet,
-        _ machine: borrowing Machine,
-        _ line: inout Line,
-        _ text: inout TextBuffer
-    ) {
-        var outside = CPUSet(limit: machine.cpuCount)
-        var isMissing = false
-        for window in windows {
-            let online = window.cpus.intersection(machine.onlineCPUs)
-            if window.regions.contains(region) {
-                isMissing = isMissing || !machine.isOptimized(region: region, onAll: online)
-            } else {
-                online.forEachRun { run in for cpu in run { outside.insert(cpu) } }
+    /// The CPUs outside whose window a region is, as text. Neighbouring regions mostly have the same.
+    private struct OutsideCPUs {
+        let windows: [(Range<Int>, CPUSet)]
+        private var inside: [Bool]?
+        private var text: [UInt8] = []
+
+        init(windows: [(Range<Int>, CPUSet)]) { self.windows = windows }
+
+        mutating func list(_ region: Int) -> [UInt8] {
+            let inside = windows.map { $0.0.contains(region) }
+            if inside == self.inside { return text }
+            self.inside = inside
+            var cpus: CPUSet?
+            for (window, isInside) in zip(windows, inside) where !isInside {
+                cpus = cpus?.union(window.1) ?? window.1
             }
+            text = cpus.map { CPUList.format($0) } ?? []
+            return text
         }
-        if isMissing && machine.assignedPages(ofRegion: region) == 0 { line.add("not scanned", &text) }
-        if !outside.isEmpty { line.add("outside the window of CPU(s) ", outside, &text) }
-        if !disabled.isEmpty { line.add("RMPOPT not enabled on CPU(s) ", disabled, &text) }
     }
 
     /// A line that begins with its first reason.
@@ -68,9 +74,9 @@ enum BlockersReport {
             text.append(reason)
         }
 
-        mutating func add(_ reason: StaticString, _ cpus: CPUSet, _ text: inout TextBuffer) {
+        mutating func add(_ reason: StaticString, _ list: [UInt8], _ text: inout TextBuffer) {
             add(reason, &text)
-            text.append(CPUList.format(cpus))
+            text.append(list)
         }
 
         mutating func add(_ blocker: Blocker, _ machine: borrowing Machine, _ text: inout TextBuffer) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The controls of a simulated machine, rmpsim/: its guests, CPUs, firmware, memory, faults and clock.
+// The controls of a simulated machine, rmpsim/: its guests, faults, CPUs, firmware, memory and clock.
 
 import RMPModel
 
@@ -22,10 +22,10 @@ struct SimulatorFiles {
         }
         folder.add([
             "guests": Directory(rules: .configfs, owner: owner, makeItem: makeGuest),
+            "faults": FaultFiles(faults: faults, owner: owner).folder(),
             "cpus": CPUFiles(engine: engine, owner: owner).folder(),
             "firmware": FirmwareFiles(engine: engine, owner: owner).folder(),
             "memory": MemoryFiles(engine: engine, owner: owner).folder(),
-            "faults": FaultFiles(faults: faults, owner: owner).folder(),
             "clock": Attribute(
                 owner: owner,
                 show: { [engine] text throws(Errno) in

@@ -53,29 +53,13 @@ struct Firmware: Sendable {
     }
 
     /// SNP_GCTX_CREATE: the page, given to firmware by RMPUPDATE before, becomes a guest's Context page.
-    ///
-    /// Source: APM vol 2 table 15-35 (Context: assigned, immutable, VMSA, ASID 0).
-    func createContext(_ page: PFN, _ platform: inout Platform) {
-        change(page, &platform) { $0 | EntryWord.vmsaBit }
-    }
+    func createContext(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .createContext) }
 
     /// SNP_DECOMMISSION: the guest's context is gone, its page is an ordinary firmware page.
-    func decommission(_ page: PFN, _ platform: inout Platform) {
-        change(page, &platform) { $0 & ~EntryWord.vmsaBit }
-    }
+    func decommission(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .decommission) }
 
     /// SNP_PAGE_RECLAIM: the page goes to Reclaim state, from which RMPUPDATE can take it back.
-    func reclaim(_ page: PFN, _ platform: inout Platform) {
-        change(page, &platform) { $0 & ~(EntryWord.immutableBit | EntryWord.lockBit) }
-    }
-
-    private func change(_ page: PFN, _ platform: inout Platform, _ body: (UInt64) -> UInt64) {
-        guard page.rawValue < platform.rmp.pageCount else { return }
-        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
-        let index = Int(truncatingIfNeeded: page.rawValue & 511)
-        let entry = platform.rmp.entry(frame: frame, index: index)
-        platform.rmp.setEntry(frame: frame, index: index, EntryWord(bits: body(entry.bits)))
-    }
+    func reclaim(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .reclaim) }
 
     /// Writes one state to a range of whole pages, by the region and by the frame where it can: the RMP of 64 TB is
     /// 256 GB long.

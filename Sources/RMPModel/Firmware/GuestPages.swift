@@ -5,14 +5,7 @@ extension Firmware {
     /// SNP_LAUNCH_UPDATE of a VMSA page: from Pre-Guest to Guest-Valid, with the VMSA bit.
     ///
     /// Source: SEV-SNP firmware ABI, SNP_LAUNCH_UPDATE, page type VMSA.
-    func launchUpdateVMSA(_ page: PFN, _ platform: inout Platform) {
-        guard page.rawValue < platform.rmp.pageCount else { return }
-        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
-        let index = Int(truncatingIfNeeded: page.rawValue & 511)
-        let bits = platform.rmp.entry(frame: frame, index: index).bits & ~EntryWord.immutableBit
-        let word = EntryWord(bits: bits | EntryWord.vmsaBit | EntryWord.validatedBit)
-        platform.rmp.setEntry(frame: frame, index: index, word)
-    }
+    func launchUpdateVMSA(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .launchVMSA) }
 
     /// The end of a launch for the first `pages` pages of a frame of the initial image: from Pre-Guest to Guest-Valid
     /// with SNP_LAUNCH_FINISH; to Guest-Invalid with SNP_PAGE_RECLAIM after a launch that failed, so that RMPUPDATE can

@@ -34,6 +34,7 @@ struct Driver: Sendable {
 
     let series: Series
     let costs: CostModel
+    private let failures: Set<DriverFailure>
     /// The regions that a pass walks over.
     let range: Range<Int>
     /// `rmpopt_in_progress` of series v1: set by a request only, cleared at the end of every pass.
@@ -56,10 +57,13 @@ struct Driver: Sendable {
     private(set) var passCount: UInt64 = 0
     /// How many requests had each outcome.
     private(set) var outcomes: [RequestOutcome: UInt64] = [:]
-    private var rowsClearedBefore: UInt64 = 0
+    private var rowsClearedBefore: UInt64
 
-    init(_ configuration: MachineConfiguration) {
+    /// - Parameter rowsCleared: rows of the tables that RMPUPDATE has cleared before the driver's kernel booted.
+    init(_ configuration: MachineConfiguration, rowsCleared: UInt64 = 0) {
         series = configuration.series
+        failures = configuration.boot.driverFailures
+        rowsClearedBefore = rowsCleared
         costs = configuration.costs
         threadsAtSetUp = CPUSet(limit: configuration.topology.cpuCount)
         let first = Int(truncatingIfNeeded: configuration.memory.start.region)
@@ -144,6 +148,12 @@ struct Driver: Sendable {
             return moves ? .scheduled : .absorbed
         }
     }
+
+    /// Whether each pass finds no memory for its mask.
+    var skipsPasses: Bool { series.allocatesMask && failures.contains(.passCPUMask) }
+
+    /// The delay of the pending pass is over, and it cannot begin: nothing takes its place.
+    mutating func skipPending() { pending = nil }
 
     /// The delay of the pending pass is over.
     ///

@@ -16,6 +16,10 @@ enum KernelMessage: Sendable, Hashable {
     case socket(pages: Range<UInt64>, cpus: CPUSet)
     case window(node: Int, cpus: CPUSet, base: UInt64)
     case coverageLimited(end: UInt64)
+    case noThread
+    case noWorkqueue
+    case noCPUMask
+    case passSkipped
     // The kernel under it.
     case contiguousTable(Range<UInt64>)
     case segmentTable(Range<UInt64>)
@@ -23,7 +27,10 @@ enum KernelMessage: Sendable, Hashable {
     case segment(index: Int, table: Range<UInt64>, covered: Range<UInt64>)
     case segmentReduced(index: Int, stated: UInt64, covered: UInt64)
     case segmentShift(UInt64, limits: ClosedRange<UInt8>)
+    case segmentBeyond(index: Int, count: Int)
+    case notReserved
     case notCovered(expected: UInt64, got: UInt64)
+    case tableTooSmall(expected: UInt64, got: UInt64)
     case notAllOnline(online: CPUSet, present: CPUSet)
     case initFailed
     case leaking(pages: Range<UInt64>)
@@ -39,9 +46,13 @@ enum KernelMessage: Sendable, Hashable {
         case .snpNotEnabled: series.messages[.snpNotEnabled]
         case .terabytes, .socket, .window: series.messages[.windows]
         case .coverageLimited: series.messages[.coverageLimited]
+        case .noThread: series.messages[.noThread]
+        case .noWorkqueue: series.messages[.noWorkqueue]
+        case .noCPUMask: series.messages[.noCPUMask]
+        case .passSkipped: series.messages[.passSkipped]
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
-        case .segmentReduced, .leaking, .invalidOpcode: .warning
-        case .segmentShift, .notCovered, .notAllOnline, .initFailed, .rmpupdateFailed: .error
+        case .segmentReduced, .segmentBeyond, .leaking, .invalidOpcode: .warning
+        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed: .error
         }
     }
 
@@ -63,6 +74,10 @@ enum KernelMessage: Sendable, Hashable {
             "SEV-SNP: RMPOPT_BASE MSR on nodeid \(node) cpu mask \(list(cpus)) set to 0x\(hex(base))"
         case .coverageLimited(let end):
             "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x\(hex(end)) not optimized"
+        case .noThread: "SEV-SNP: Unable to start RMPOPT kernel thread"
+        case .noWorkqueue: "SEV-SNP: Failed to allocate RMPOPT workqueue"
+        case .noCPUMask: "SEV-SNP: Failed to allocate RMPOPT cpumask"
+        case .passSkipped: "SEV-SNP: RMP optimization pass skipped: cpumask allocation failed"
         case .contiguousTable(let range):
             "SEV-SNP: RMP table physical range [0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound &- 1))]"
         case .segmentTable(let range):
@@ -77,6 +92,12 @@ enum KernelMessage: Sendable, Hashable {
         case .segmentShift(let shift, let limits):
             "SEV-SNP: RMP segment size (\(shift)) is not within advertised bounds (min=\(limits.lowerBound), "
                 + "max=\(limits.upperBound))"
+        case .segmentBeyond(let index, let count):
+            "SEV-SNP: RMP segment \(index) exceeds the number of segments (\(count))"
+        case .notReserved: "SEV-SNP: Memory for the RMP table has not been reserved by BIOS"
+        case .tableTooSmall(let expected, let got):
+            "SEV-SNP: Memory reserved for the RMP table does not cover full system RAM "
+                + "(expected 0x\(hex(expected)) got 0x\(hex(got)))"
         case .notCovered(let expected, let got):
             "SEV-SNP: Segmented RMP does not cover full system RAM (expected 0x\(hex(expected)) got 0x\(hex(got)))"
         case .notAllOnline(let online, let present):

@@ -10,8 +10,9 @@ extension Machine {
     ///
     /// Source: Linux arch/x86/virt/svm/sev.c, `snp_probe_rmptable_info()`, `snp_rmptable_init()`.
     mutating func bootKernel() {
-        guard isSNPPossible else { return }
+        guard configuration.processor.snp else { return }
         for message in tableMessages { say(message) }
+        guard isSNPPossible else { return }
         let series = configuration.series
         if platform.snpEnabled {
             // After kexec: SNP_EN is found set, and enabling is skipped.
@@ -23,7 +24,7 @@ extension Machine {
     }
 
     /// Whether the processor and the place of the RMP allow SNP.
-    public var isSNPPossible: Bool { configuration.processor.snp && tableProblem == nil }
+    public var isSNPPossible: Bool { configuration.processor.snp && tableProblems.isEmpty }
 
     private mutating func enableSNP() {
         platform.enableSNP()
@@ -35,16 +36,31 @@ extension Machine {
     /// RMPOPT_BASE on the cores that take part, then the thread or workqueue, then the first request.
     private mutating func setUpDriver(_ trigger: PassTrigger) {
         if driver.isGuarded { return }
-        guard configuration.processor.rmpopt else { return say(.notSupported) }
-        guard platform.snpEnabled else { return say(.snpNotEnabled) }
-        guard firmware.layout.isSegmented else { return say(.segmentedRequired) }
+        if let obstacle = driverObstacle {
+            say(obstacle)
+            return
+        }
+        if fails(.workqueue) || fails(.cpumask) { return }
         programWindows()
+        if fails(.thread) { return }
         driver.setUp(topology)
         say(.threadCreated(pid: 1093))
         if UInt64(configuration.memory.regionCount) << 30 > driver.bytes.upperBound {
             say(.coverageLimited(end: driver.bytes.upperBound))
         }
         requestPass(trigger)
+    }
+
+    /// Why the driver is not set up on this host, in the order in which it looks.
+    private var driverObstacle: KernelMessage? {
+        if !configuration.processor.rmpopt { return .notSupported }
+        if !platform.snpEnabled { return .snpNotEnabled }
+        return firmware.layout.isSegmented ? nil : .segmentedRequired
+    }
+
+    /// Whether the kernel cannot give what the driver asks for now; it has said so then.
+    private mutating func fails(_ failure: DriverFailure) -> Bool {
+        configuration.boot.driverFailures.contains(failure) && say(failure.message)
     }
 
     /// WRMSR of RMPOPT_BASE.
@@ -85,14 +101,7 @@ extension Machine {
         if firmware.state == .initialized { return }
         guard isSNPPossible else { throw .unsupported(.snp) }
         let series = configuration.series
-        if series.snpEnabling == .prepare {
-            guard topology.online == topology.present else {
-                say(.notAllOnline(online: topology.online, present: topology.present))
-                throw .unsupported(.offlineCPUs)
-            }
-            if series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
-            if !platform.snpEnabled { enableSNP() }
-        }
+        if !platform.snpEnabled { try prepareSNP() }
         if firmware.failuresLeft > 0 {
             firmware.failuresLeft -= 1
             say(.initFailed)
@@ -107,6 +116,24 @@ extension Machine {
         case .boot: requestPass(.firmwareInit)
         case .firmwareInit: setUpDriver(.firmwareInit)
         }
+    }
+
+    /// `snp_prepare()`, which returns early where SNP_EN is found set, as after kexec and after a legacy shutdown. The
+    /// versions that set SNP_EN at boot come here only after a shutdown has cleared it; a choice: they do not look for
+    /// offline CPUs then either.
+    ///
+    /// Source: Linux arch/x86/virt/svm/sev.c; Tycho Andersen, 2026-04 (all present CPUs must be online); series v10
+    /// patch 3/6 (hotplug is disabled first).
+    ///
+    /// - Throws: `.unsupported(.offlineCPUs)`.
+    private mutating func prepareSNP() throws(CommandError) {
+        let series = configuration.series
+        if series.snpEnabling == .prepare && topology.online != topology.present {
+            say(.notAllOnline(online: topology.online, present: topology.present))
+            throw .unsupported(.offlineCPUs)
+        }
+        if series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
+        enableSNP()
     }
 
     /// SNP_SHUTDOWN_EX. The legacy kind leaves SNP_EN set, RMP checks go on, and the driver is not told; with `x86`,
@@ -139,7 +166,7 @@ extension Machine {
         if guests.anyLeft { throw .busy(.guestsLeft) }
         if firmware.state == .initialized { firmware.shutDown(&platform) }
         cancelPasses()
-        driver = Driver(configuration)
+        driver = Driver(configuration, rowsCleared: platform.rmpopt.rowsCleared)
         log.clear()
         hotplugIsForbidden = false
         bootKernel()

@@ -67,7 +67,7 @@ struct RunningPass: Sendable {
         record.scanTime = record.scanTime.addingClamped(cost.scan)
         record.followerTime = record.followerTime.addingClamped(cost.followers)
         if turn != .leader { record.broadcasts += 1 }
-        let isBlocked = platform.rmp.assignedPages[region] > 0
+        let isBlocked = !platform.rmp.isOptimizable(region)
         let won = isBlocked ? 0 : platform.rmpopt.set(region: region, cores: coresAtWork)
         if turn == .leader {
             if won > 0 { leaderWon[region - range.lowerBound] = true }

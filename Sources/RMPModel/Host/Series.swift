@@ -28,6 +28,8 @@ public struct Series: Sendable, Hashable {
     public let order: PassOrder
     /// How many bytes from the start of memory a pass covers at most; nil for all of it.
     public let passLimit: UInt64?
+    /// Whether each pass allocates the mask of its followers, and is skipped where that fails.
+    public let allocatesMask: Bool
     /// How long after each trigger a pass begins, in ns; a trigger that is not in it starts none.
     public let delays: [PassTrigger: UInt64]
     /// At which point of a guest's end the trigger `guestEnd` comes.
@@ -189,4 +191,12 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     case windows
     /// `RMPOPT coverage limited to 2TB; memory above 0x%llx not optimized`
     case coverageLimited
+    /// `Unable to start RMPOPT kernel thread`
+    case noThread
+    /// `Failed to allocate RMPOPT workqueue`
+    case noWorkqueue
+    /// `Failed to allocate RMPOPT cpumask`
+    case noCPUMask
+    /// `RMP optimization pass skipped: cpumask allocation failed`
+    case passSkipped
 }

@@ -19,13 +19,13 @@ extension Series {
         table: DebugTable(
             folder: ["rmpopt"], mode: 0o444, hasEndLine: true, limit: nil, isSeekable: true, sharesMask: true),
         setUp: .boot, windowRule: .perSocket,
-        worker: .thread, participants: .firstOnlineThreads, order: .broadcast, passLimit: nil,
+        worker: .thread, participants: .firstOnlineThreads, order: .broadcast, passLimit: nil, allocatesMask: false,
         delays: [.boot: 0, .firmwareInit: 0, .request: 0], guestEndPoint: .never,
         hasCleanUp: false, hasReinitGuard: false, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsDone,
         messages: [
-            .threadCreated: .info, .segmentedRequired: .info, .notSupported: .debug, .snpNotEnabled: .debug,
-            .windows: .debug,
+            .threadCreated: .info, .noThread: .warning, .segmentedRequired: .info, .notSupported: .debug,
+            .snpNotEnabled: .debug, .windows: .debug,
         ]
     )
 
@@ -37,12 +37,13 @@ extension Series {
         table: DebugTable(
             folder: architecture, mode: 0o444, hasEndLine: true, limit: nil, isSeekable: true, sharesMask: true),
         setUp: .boot, windowRule: .startOfMemory,
-        worker: .thread, participants: .allOnline, order: .broadcast, passLimit: twoTB,
+        worker: .thread, participants: .allOnline, order: .broadcast, passLimit: twoTB, allocatesMask: false,
         delays: [.boot: 0, .firmwareInit: 0, .request: 0, .guestEnd: 0], guestEndPoint: .inodeFree,
         hasCleanUp: false, hasReinitGuard: false, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsDone,
         messages: [
-            .threadCreated: .info, .segmentedRequired: .info, .notSupported: .debug, .snpNotEnabled: .debug,
+            .threadCreated: .info, .noThread: .warning, .segmentedRequired: .info, .notSupported: .debug,
+            .snpNotEnabled: .debug,
         ]
     )
 
@@ -54,7 +55,7 @@ extension Series {
         table: DebugTable(
             folder: architecture, mode: 0o444, hasEndLine: true, limit: nil, isSeekable: true, sharesMask: true),
         setUp: .boot, windowRule: .startOfMemory,
-        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst, passLimit: twoTB,
+        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst, passLimit: twoTB, allocatesMask: false,
         delays: [.boot: 1_000_000, .firmwareInit: workTimeout, .request: 0, .guestEnd: workTimeout],
         guestEndPoint: .beforeDecommission,
         hasCleanUp: false, hasReinitGuard: false, snpEnabling: .boot, hotplug: .allowed,
@@ -70,7 +71,7 @@ extension Series {
         table: DebugTable(
             folder: architecture, mode: 0o444, hasEndLine: true, limit: nil, isSeekable: true, sharesMask: true),
         setUp: .firmwareInit, windowRule: .startOfMemory,
-        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst, passLimit: twoTB,
+        worker: .workqueue(.firstRequest), participants: .firstOnlineThreads, order: .leaderFirst, passLimit: twoTB, allocatesMask: false,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .beforeDecommission,
         hasCleanUp: false, hasReinitGuard: false, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsAttempt,
@@ -86,11 +87,11 @@ extension Series {
             folder: architecture, mode: 0o444, hasEndLine: false, limit: twoTB, isSeekable: false, sharesMask: false),
         setUp: .firmwareInit, windowRule: .startOfMemory,
         worker: .workqueue(.firstRequest), participants: .primaryThreadsAtSetUp, order: .leaderFirst,
-        passLimit: twoTB,
+        passLimit: twoTB, allocatesMask: false,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .afterDecommission,
         hasCleanUp: true, hasReinitGuard: true, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsAttempt,
-        messages: [.coverageLimited: .info]
+        messages: [.coverageLimited: .info, .noWorkqueue: .error]
     )
 
     /// Version 6: the table for root alone.
@@ -102,11 +103,11 @@ extension Series {
             folder: architecture, mode: 0o400, hasEndLine: false, limit: twoTB, isSeekable: true, sharesMask: false),
         setUp: .firmwareInit, windowRule: .startOfMemory,
         worker: .workqueue(.firstRequest), participants: .primaryThreadsAtSetUp, order: .leaderFirst,
-        passLimit: twoTB,
+        passLimit: twoTB, allocatesMask: true,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .afterDecommission,
         hasCleanUp: true, hasReinitGuard: true, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsAttempt,
-        messages: [.coverageLimited: .info]
+        messages: [.coverageLimited: .info, .noWorkqueue: .error]
     )
 
     /// Version 7: as version 6 to a user.
@@ -115,11 +116,11 @@ extension Series {
         changes: "rescheduling in the leader's loop, comments; nothing that a user sees",
         hasConfigfs: false, table: v6.table, setUp: .firmwareInit, windowRule: .startOfMemory,
         worker: .workqueue(.firstRequest), participants: .primaryThreadsAtSetUp, order: .leaderFirst,
-        passLimit: twoTB,
+        passLimit: twoTB, allocatesMask: true,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .afterDecommission,
         hasCleanUp: true, hasReinitGuard: true, snpEnabling: .boot, hotplug: .allowed,
         announcement: announcedAsAttempt,
-        messages: [.coverageLimited: .info]
+        messages: [.coverageLimited: .info, .noWorkqueue: .error]
     )
 
     /// Version 8: the last request counts, and no CPU hotplug.
@@ -128,11 +129,11 @@ extension Series {
         changes: "10 s after the last request; no CPU hotplug while SNP is initialised",
         hasConfigfs: false, table: v6.table, setUp: .firmwareInit, windowRule: .startOfMemory,
         worker: .workqueue(.lastRequest), participants: .primaryThreadsAtSetUp, order: .leaderFirst,
-        passLimit: twoTB,
+        passLimit: twoTB, allocatesMask: true,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .afterDecommission,
         hasCleanUp: true, hasReinitGuard: true, snpEnabling: .prepare, hotplug: .forbiddenAfterInit,
         announcement: announcedAsAttempt,
-        messages: [.coverageLimited: .info]
+        messages: [.coverageLimited: .info, .noWorkqueue: .error]
     )
 
     /// Version 9: no file of the kernel's any more.
@@ -141,11 +142,11 @@ extension Series {
         changes: "no debugfs; hotplug stays forbidden until SNP_EN is cleared",
         hasConfigfs: false, table: nil, setUp: .firmwareInit, windowRule: .startOfMemory,
         worker: .workqueue(.lastRequest), participants: .primaryThreadsAtSetUp, order: .leaderFirst,
-        passLimit: twoTB,
+        passLimit: twoTB, allocatesMask: true,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .afterDecommission,
         hasCleanUp: true, hasReinitGuard: true, snpEnabling: .prepare, hotplug: .forbiddenUntilSNPCleared,
         announcement: announcedAsAttempt,
-        messages: [.coverageLimited: .info]
+        messages: [.coverageLimited: .info, .noWorkqueue: .error, .noCPUMask: .error]
     )
 
     /// Version 10: hotplug forbidden before SNP is enabled, and after kexec.
@@ -154,11 +155,13 @@ extension Series {
         changes: "hotplug forbidden before SNP_EN is set, also after a failed SNP_INIT_EX and after kexec",
         hasConfigfs: false, table: nil, setUp: .firmwareInit, windowRule: .startOfMemory,
         worker: .workqueue(.lastRequest), participants: .primaryThreadsAtSetUp, order: .leaderFirst,
-        passLimit: twoTB,
+        passLimit: twoTB, allocatesMask: true,
         delays: [.firmwareInit: 0, .request: 0, .guestEnd: workTimeout], guestEndPoint: .afterDecommission,
         hasCleanUp: true, hasReinitGuard: true, snpEnabling: .prepare, hotplug: .forbiddenBeforeSNP,
         announcement: announcedAsAttempt,
-        messages: [.coverageLimited: .info]
+        messages: [
+            .coverageLimited: .info, .noWorkqueue: .error, .noCPUMask: .error, .passSkipped: .warning,
+        ]
     )
 
     /// All versions, v1 first.

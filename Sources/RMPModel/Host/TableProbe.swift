@@ -2,20 +2,46 @@
 // What the kernel finds when it looks for the RMP at boot: its lines in the log, and the reasons to do without SNP.
 
 extension Machine {
-    /// Why the kernel does not enable SNP with the RMP where it is; nil when nothing speaks against it.
-    ///
-    /// Source: Linux arch/x86/virt/svm/sev.c, `setup_segmented_rmptable()`.
-    var tableProblem: KernelMessage? {
-        nil
+    /// Why the kernel does not enable SNP with the RMP where it is; empty when nothing speaks against it.
+    var tableProblems: [RMPProblem] {
+        configuration.rmp.problems(with: configuration.processor, memory: configuration.memory)
     }
 
-    /// The lines that the kernel writes about the RMP.
+    /// The lines that the kernel writes about the RMP, up to the first problem, at which it stops.
+    ///
+    /// Source: Linux arch/x86/virt/svm/sev.c, `setup_contiguous_rmptable()`, `setup_segmented_rmptable()`.
     var tableMessages: [KernelMessage] {
-        let layout = firmware.layout
-        var messages: [KernelMessage] = [.segmentTable(layout.head), .segmentSize(gigabytes: 1 << (RMPLayout.segmentShift - 30))]
-        for (index, segment) in layout.segments.enumerated() {
-            messages.append(.segment(index: index, table: segment.table, covered: segment.covered))
+        let layout = configuration.rmp
+        let problem = tableProblems.first.map(KernelMessage.init)
+        guard layout.isSegmented else {
+            return problem.map { [$0] } ?? [.contiguousTable(layout.rmpBase..<(layout.rmpEnd &+ 1))]
         }
+        var messages: [KernelMessage] = []
+        if case .segmentShift? = problem { return problem.map { [$0] } ?? [] }
+        messages.append(.segmentTable(layout.head))
+        messages.append(.segmentSize(gigabytes: 1 << (UInt64(max(layout.shift, 30)) - 30)))
+        for segment in layout.segments {
+            if segment.isClipped {
+                let covered = segment.covered.upperBound - segment.covered.lowerBound
+                messages.append(.segmentReduced(index: segment.index, stated: segment.statedBytes, covered: covered))
+            }
+            messages.append(.segment(index: segment.index, table: segment.table, covered: segment.covered))
+        }
+        if let problem { messages.append(problem) }
         return messages
+    }
+}
+
+extension KernelMessage {
+    /// The line about a problem of the RMP's place.
+    init(_ problem: RMPProblem) {
+        self =
+            switch problem {
+            case .notReserved, .segmentsUnsupported: .notReserved
+            case .shiftOutOfBounds(let shift, let limits): .segmentShift(UInt64(shift), limits: limits)
+            case .segmentBeyondTable(let index, let count): .segmentBeyond(index: index, count: count)
+            case .doesNotCoverRAM(let expected, let got): .notCovered(expected: expected, got: got)
+            case .tableTooSmall(let expected, let got): .tableTooSmall(expected: expected, got: got)
+            }
     }
 }

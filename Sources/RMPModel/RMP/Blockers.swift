@@ -53,21 +53,22 @@ private struct BlockerTally {
         let word = rmp.frameWord(frame)
         guard word.isMixed else { return add(word, frame: frame, pages: Granularity.pagesPerFrame) }
         for index in 0..<Granularity.pagesPerFrame {
-            add(rmp.entry(frame: frame, index: index), frame: frame, index: index, pages: 1)
+            add(rmp.entry(of: word, index: index), frame: frame, index: index, pages: 1)
         }
     }
 
     /// `pages` pages that hold the same, from page `index` of `frame` on.
     mutating func add(_ word: EntryWord, frame: Int, index: Int = 0, pages: Int) {
         if !word.isAssigned { return }
-        if word.asid != 0 {
-            addGuest(word.asid, pages)
-        } else if layout.contains(SPA(PFN(UInt64(frame * Granularity.pagesPerFrame + index)))) {
-            table += pages
-        } else if word.isImmutable {
-            firmware += pages
+        if word.asid != 0 { return addGuest(word.asid, pages) }
+        let first = UInt64(frame * Granularity.pagesPerFrame + index) << 12
+        let bytes = layout.bytes(in: first..<(first + UInt64(pages) << 12))
+        let ofTable = Int(truncatingIfNeeded: bytes.alignedUp(to: Granularity.page) / Granularity.page)
+        table += ofTable
+        if word.isImmutable {
+            firmware += pages - ofTable
         } else {
-            leaked += pages
+            leaked += pages - ofTable
         }
     }
 

@@ -9,7 +9,7 @@ extension RMP {
     /// RMP, or without an assigned 2 MB entry gives FAIL_INPUT; immutable is checked before locked, as in RMPUPDATE.
     mutating func smash(_ spa: UInt64) -> RMPCode {
         let pfn = spa >> 12
-        if spa & (Granularity.frame - 1) != 0 || pfn >= pageCount { return .failInput }
+        if spa & (Granularity.frame - 1) != 0 || !covers(pfn) { return .failInput }
         let frame = Int(truncatingIfNeeded: pfn >> 9)
         let word = frameWord(frame)
         if word.isMixed || !word.is2M || !word.isAssigned { return .failInput }

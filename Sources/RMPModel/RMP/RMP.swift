@@ -9,8 +9,10 @@
 /// 0), or the number of a mixed frame. Beside them two counts that RMPOPT lives on: the assigned pages of each region,
 /// and which frames hold any.
 struct RMP: Sendable {
-    /// The number of regions covered.
+    /// The number of regions, covered or not.
     let regionCount: Int
+    /// Which of their pages have an entry; no other page is ever written to.
+    let coverage: RMPCoverage
     /// Each region's word for all its frames, while its table is empty. Only words that mean the same for every frame
     /// are kept here: ASID 0.
     private var uniform: [UInt64]
@@ -23,9 +25,10 @@ struct RMP: Sendable {
 
     static let frameWords = Granularity.framesPerRegion / 64
 
-    /// An RMP in which every page is hypervisor-owned.
-    init(regionCount: Int) {
+    /// An RMP in which every page is hypervisor-owned; without `coverage` each of them has an entry.
+    init(regionCount: Int, coverage: RMPCoverage? = nil) {
         self.regionCount = regionCount
+        self.coverage = coverage ?? RMPCoverage(regionCount: regionCount)
         uniform = [UInt64](repeating: 0, count: regionCount)
         tables = [[UInt64]](repeating: [], count: regionCount)
         assignedPages = [Int](repeating: 0, count: regionCount)
@@ -33,9 +36,16 @@ struct RMP: Sendable {
     }
 
     /// Every page hypervisor-owned again.
-    mutating func reset() { self = RMP(regionCount: regionCount) }
+    mutating func reset() { self = RMP(regionCount: regionCount, coverage: coverage) }
 
-    /// The number of entries: every page of every region has one.
+    /// Whether a page, by its number, has an entry.
+    @inline(__always)
+    func covers(_ pfn: UInt64) -> Bool { coverage.contains(pfn) }
+
+    /// Whether RMPOPT finds the region hypervisor-owned. A region that is not covered as a whole never is (a choice).
+    func isOptimizable(_ region: Int) -> Bool { assignedPages[region] == 0 && coverage.containsRegion(region) }
+
+    /// The number of pages of all regions, covered or not.
     var pageCount: UInt64 { UInt64(regionCount) * UInt64(Granularity.pagesPerRegion) }
     /// The number of frames.
     var frameCount: Int { regionCount * Granularity.framesPerRegion }
@@ -86,7 +96,10 @@ struct RMP: Sendable {
     // MARK: Writing
 
     /// Gives a whole frame one word, an entry of its first page: 2 MB, or 512 entries of 4 KB.
+    ///
+    /// A frame without entries stays as it is.
     mutating func setFrame(_ frame: Int, _ word: EntryWord) {
+        if !covers(UInt64(truncatingIfNeeded: frame) << 9) { return }
         let old = frameWord(frame)
         if old == word { return }
         let before = assignedPages(inFrame: frame)
@@ -95,12 +108,14 @@ struct RMP: Sendable {
         noteAssigned(frame, before: before, after: word.assignedPagesOfFrame)
     }
 
-    /// Gives one page a 4 KB entry. The page must not lie inside a 2 MB entry: RMPUPDATE refuses that before.
+    /// Gives one page a 4 KB entry, if it has one. The page must not lie inside a 2 MB entry: RMPUPDATE refuses that
+    /// before.
     mutating func setEntry(frame: Int, index: Int, _ entry: EntryWord) {
+        if !covers(UInt64(truncatingIfNeeded: frame) << 9) { return }
         setEntry(frame: frame, of: frameWord(frame), index: index, entry)
     }
 
-    /// The same for a frame whose word is known.
+    /// The same for a covered frame whose word is known.
     mutating func setEntry(frame: Int, of word: EntryWord, index: Int, _ entry: EntryWord) {
         let value = entry.advanced(pages: -index)
         guard word.isMixed else {
@@ -123,6 +138,11 @@ struct RMP: Sendable {
 
     /// Gives all frames of a region one word at the cost of one frame; the word's ASID must be 0.
     mutating func setRegion(_ region: Int, _ word: EntryWord) {
+        guard coverage.containsRegion(region) else {
+            let first = region * Granularity.framesPerRegion
+            for frame in first..<(first + Granularity.framesPerRegion) { setFrame(frame, word) }
+            return
+        }
         for frame in 0..<tables[region].count where EntryWord(bits: tables[region][frame]).isMixed {
             mixed.drop(RMP.number(EntryWord(bits: tables[region][frame])))
         }

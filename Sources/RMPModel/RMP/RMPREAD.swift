@@ -3,7 +3,7 @@
 
 /// What RMPREAD stores: an RMP entry in architectural form, in which VMSA and validated cannot be seen.
 ///
-/// Source: APM vol 3, RMPREAD.
+/// Source: APM vol 3, RMPREAD. Of its codes 0, 1 and 2 the model never gives FAIL_PERMISSION (2): for what is UNKNOWN.
 public struct RMPReadOutput: Sendable, Hashable {
     /// The guest physical address.
     public var gpa: GPA
@@ -24,7 +24,7 @@ extension RMP {
     /// RMPREAD of the page at `spa`; FAIL_INPUT when no RMP entry covers the address.
     func read(_ spa: UInt64) throws(RMPCode) -> RMPReadOutput {
         let pfn = spa >> 12
-        if pfn >= pageCount { throw .failInput }
+        if !covers(pfn) { throw .failInput }
         let word = entry(frame: Int(truncatingIfNeeded: pfn >> 9), index: Int(truncatingIfNeeded: pfn & 511))
         return RMPReadOutput(
             gpa: GPA(word.gpa),
@@ -39,7 +39,7 @@ extension RMP {
     /// The subpage count of a page's raw entry: for a 2 MB-aligned page, how many other pages of its 2 MB are assigned
     /// by entries of their own, 0 ... 511; for any other page, 0.
     func subpageCount(_ pfn: UInt64) -> Int {
-        if pfn >= pageCount || pfn & 511 != 0 { return 0 }
+        if !covers(pfn) || pfn & 511 != 0 { return 0 }
         let frame = Int(truncatingIfNeeded: pfn >> 9)
         let first = entry(frame: frame, index: 0)
         if first.is2M { return 0 }

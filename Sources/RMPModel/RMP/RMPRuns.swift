@@ -9,7 +9,7 @@ extension RMP {
     mutating func updateFrame(_ frame: Int, _ first: RMPUpdateInput) -> RMPCode {
         let spa = UInt64(truncatingIfNeeded: frame) << 21
         guard first.pageSize == .size4K else { return update(spa, first) }
-        guard frame >= 0 && frame < frameCount && first.asid <= 0x3ff && isUniform4K(frame),
+        guard frame >= 0 && covers(UInt64(frame) << 9) && first.asid <= 0x3ff && isUniform4K(frame),
             first.assigned || (!first.immutable && first.asid == 0)
         else { return updatePages(frame, 0..<Granularity.pagesPerFrame, first) }
         setFrame(frame, first.word)

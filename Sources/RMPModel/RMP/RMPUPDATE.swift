@@ -11,7 +11,7 @@ public enum RMPCode: UInt32, Error, Sendable, Hashable, CaseIterable, CustomStri
     case failInput = 1
     /// FAIL_PERMISSION: the entry is immutable.
     case failPermission = 2
-    /// FAIL_INUSE: the entry is locked by another processor or by firmware.
+    /// FAIL_INUSE: the entry is locked by another processor or by firmware, or the page is a VMSA in use.
     case failInUse = 3
     /// FAIL_OVERLAP: a 4 KB and a 2 MB entry would cover the same page.
     case failOverlap = 4
@@ -73,13 +73,13 @@ extension RMP {
     ///
     /// Source: the order of checks is the 2021 APM pseudocode's. Choices where it is silent: a locked entry is found
     /// after an immutable one; an immutable page inside the 2 MB of a 2 MB update gives FAIL_PERMISSION, since HV-fixed
-    /// pages cannot be assigned (APM vol 2 table 15-35).
+    /// pages cannot be assigned (APM vol 2 table 15-35), and a locked one FAIL_INUSE, after all others.
     mutating func update(_ spa: UInt64, _ new: RMPUpdateInput) -> RMPCode {
         if new.pageSize == .size2M && spa & (Granularity.frame - Granularity.page) != 0 { return .failInput }
         if !new.assigned && (new.immutable || new.asid != 0) { return .failInput }
         if new.asid > 0x3ff { return .failInput }
         let pfn = spa >> 12
-        if pfn >= pageCount { return .failInput }
+        if !covers(pfn) { return .failInput }
 
         let frame = Int(truncatingIfNeeded: pfn >> 9)
         let index = Int(truncatingIfNeeded: pfn & 511)
@@ -99,17 +99,18 @@ extension RMP {
         // Pages covered by the frame's own 2 MB entry do not overlap with it: KVM frees 2 MB in one update.
         if !covered {
             if assignedPages(inFrame: frame) > 0 { return .failOverlap }
-            if hasImmutable(frame) { return .failPermission }
+            if hasPage(frame, { $0.isImmutable }) { return .failPermission }
+            if hasPage(frame, { $0.isLocked }) { return .failInUse }
         }
         setFrame(frame, new.assigned ? new.word : .hypervisor)
         if !new.assigned { setEntry(frame: frame, index: 0, new.word) }
         return .success
     }
 
-    /// Whether any page of a frame that is not covered by a 2 MB entry is immutable.
-    private func hasImmutable(_ frame: Int) -> Bool {
+    /// Whether the entry of any page of a frame without a 2 MB entry is such a one; the page's GPA does not matter.
+    private func hasPage(_ frame: Int, _ matches: (EntryWord) -> Bool) -> Bool {
         let word = frameWord(frame)
-        if !word.isMixed { return word.isImmutable }
-        return (0..<Granularity.pagesPerFrame).contains { entry(frame: frame, index: $0).isImmutable }
+        if !word.isMixed { return matches(word) }
+        return (0..<Granularity.pagesPerFrame).contains { matches(entry(of: word, index: $0)) }
     }
 }

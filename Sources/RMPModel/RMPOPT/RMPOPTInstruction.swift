@@ -13,9 +13,10 @@ public enum RMPOPTFunction: UInt64, Sendable, Hashable, CaseIterable {
 
 /// A fault that RMPOPT raises instead of an answer.
 public enum RMPOPTFault: Error, Sendable, Hashable, CustomStringConvertible {
-    /// #UD: RMPOPT_EN is 0 on this core (Ashish Kalra, 2026-05-28).
+    /// #UD: RMPOPT_EN is 0 on this core (Ashish Kalra, 2026-05-28), or SNP_EN is 0 (a choice: without it RMPOPT_EN could
+    /// not have been set).
     case undefinedOpcode
-    /// #GP: RCX names no function. A choice: AMD's publication 69201 alone could tell.
+    /// #GP: RCX names no function. A choice: AMD's publication 69201 alone could tell. #UD comes first.
     case generalProtection
 
     /// The fault's mnemonic.
@@ -25,8 +26,9 @@ public enum RMPOPTFault: Error, Sendable, Hashable, CustomStringConvertible {
 extension RMPOPTTables {
     /// RMPOPT on `core` for the region that holds `spa`; the address is aligned down to 1 GB.
     ///
-    /// A region outside the core's window, or beyond the RMP, gives 0: its bit does not exist. (A choice: series v1's
-    /// table prints `none` for memory above the window, which agrees.)
+    /// A region outside the core's window, or beyond memory, gives 0: its bit does not exist. (A choice: series v1's
+    /// table prints `none` for memory above the window, which agrees.) So does a region that the RMP does not cover as
+    /// a whole: what has no entry cannot be verified (a choice as well).
     ///
     /// - Returns: CF. True when the region's bit of this core is set, after verifying it with function 0.
     mutating func execute(
@@ -40,7 +42,7 @@ extension RMPOPTTables {
         guard spa.region < UInt64(regionCount) else { return false }
         let region = Int(truncatingIfNeeded: spa.region)
         guard isInWindow(region: region, core: core) else { return false }
-        if function == .verifyAndReport && rmp.assignedPages[region] == 0 { set(region: region, core: core) }
+        if function == .verifyAndReport && rmp.isOptimizable(region) { set(region: region, core: core) }
         return isSet(region: region, core: core)
     }
 }

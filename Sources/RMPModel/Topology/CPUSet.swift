@@ -51,6 +51,14 @@ public struct CPUSet: Sendable, Hashable {
     /// Whether no CPU is in the set.
     public var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
+    /// The CPUs that are in either set, below the limit of this one.
+    public func union(_ other: CPUSet) -> CPUSet {
+        var either = self
+        for index in 0..<min(words.count, other.words.count) { either.words[index] |= other.words[index] }
+        if limit & 63 != 0, let last = either.words.indices.last { either.words[last] &= 1 << UInt64(limit & 63) - 1 }
+        return either
+    }
+
     /// The CPUs that are in both sets, below the smaller limit.
     public func intersection(_ other: CPUSet) -> CPUSet {
         var both = CPUSet(limit: min(limit, other.limit))

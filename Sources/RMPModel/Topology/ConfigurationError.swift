@@ -23,6 +23,10 @@ public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertib
     case overlap(Range<UInt64>, with: String)
     /// A range of bytes that must be memory is not, or not aligned as it must be.
     case place(String, Range<UInt64>, rule: String)
+    /// An address cannot be what it is given for.
+    case address(String, UInt64, rule: String)
+    /// Two RMP segments have the same index.
+    case segmentTwice(Int)
     /// The NUMA distances are not a square of numbers as they must be.
     case distances(String)
 
@@ -47,6 +51,8 @@ public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertib
         case .overlap(let range, let other):
             "\(ConfigurationError.text(range)) overlaps with \(other): move one of them"
         case .place(let name, let range, let rule): "\(name) at \(ConfigurationError.text(range)): \(rule)"
+        case .address(let name, let value, let rule): "\(name) at 0x\(String(value, radix: 16)): \(rule)"
+        case .segmentTwice(let index): "RMP segment \(index) is given twice: give each index once"
         case .distances(let rule): "NUMA distances: \(rule)"
         }
     }

@@ -107,6 +107,8 @@ public struct BootPlan: Sendable, Hashable {
     /// Whether series v1's long path finds no memory for its lists: no RMPOPT_BASE is programmed then, and the thread
     /// starts all the same (series v1 patch 2/6).
     public var windowAllocationFails = false
+    /// What the kernel has no memory for when the driver of the series asks.
+    public var driverFailures: Set<DriverFailure> = []
 
     /// A host that has booted without trouble.
     public init() {}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which pages have an RMP entry at all: all of them on most machines, for which one comparison must be enough.
+
+/// The memory that an RMP covers, in frames.
+///
+/// Source: APM vol 2 15.36.3, 15.36.22: what is not covered is hypervisor-owned (state Default), and instructions on it
+/// answer FAIL_INPUT. Choice: what is covered beyond the end of memory counts as not covered.
+struct RMPCoverage: Sendable, Hashable {
+    /// Covered frames in ascending ranges that neither overlap nor touch.
+    let frames: [Range<Int>]
+    /// Pages from 0 that are covered without a gap.
+    let leadingPages: UInt64
+
+    /// All of `regionCount` regions.
+    init(regionCount: Int) { self.init([0..<regionCount * Granularity.framesPerRegion]) }
+
+    /// What the segments of a layout cover of `regionCount` regions. Of the RST, a processor may look at its first
+    /// entries only.
+    init(_ layout: RMPLayout, _ processor: Processor, regionCount: Int) {
+        let limit = regionCount * Granularity.framesPerRegion
+        let count = RMPLayout.rstLimit(processor)
+        var merged: [Range<Int>] = []
+        for segment in layout.segments where segment.index < count {
+            let first = Int(truncatingIfNeeded: segment.covered.lowerBound / Granularity.frame)
+            let end = min(Int(truncatingIfNeeded: segment.covered.upperBound / Granularity.frame), limit)
+            if first >= end { continue }
+            if let last = merged.last, last.upperBound == first {
+                merged[merged.count - 1] = last.lowerBound..<end
+            } else {
+                merged.append(first..<end)
+            }
+        }
+        self.init(merged)
+    }
+
+    private init(_ frames: [Range<Int>]) {
+        self.frames = frames
+        let leading = frames.first.map { $0.lowerBound == 0 ? $0.upperBound : 0 } ?? 0
+        leadingPages = UInt64(leading) * UInt64(Granularity.pagesPerFrame)
+    }
+
+    /// Whether a page, by its number, has an entry.
+    @inline(__always)
+    func contains(_ pfn: UInt64) -> Bool { pfn < leadingPages || search(pfn) }
+
+    /// Whether all pages of a region have entries.
+    func containsRegion(_ region: Int) -> Bool {
+        let first = region * Granularity.framesPerRegion
+        if UInt64(first + Granularity.framesPerRegion) << 9 <= leadingPages { return true }
+        let end = first + Granularity.framesPerRegion
+        return frames.contains { $0.lowerBound <= first && $0.upperBound >= end }
+    }
+
+    private func search(_ pfn: UInt64) -> Bool {
+        let frame = Int(truncatingIfNeeded: pfn >> 9)
+        var (low, high) = (0, frames.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if frames[middle].upperBound <= frame { low = middle + 1 } else { high = middle }
+        }
+        return low < frames.count && frames[low].contains(frame)
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of several requests for a pass: threads lose them, workqueues join them, each version in its way.
+
+import Testing
+
+@testable import RMPModel
+
+private let second: UInt64 = 1_000_000_000
+
+@Suite struct BatchingTests {
+    private func host(_ series: Series, guests: Int = 0) throws -> (Machine, [GuestID]) {
+        var machine = Machine(try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30, series: series))
+        var made: [GuestID] = []
+        for number in 0..<guests {
+            let guest = try machine.makeGuest("vm\(number)", bytes: 64 << 20)
+            try machine.perform(.startGuest(guest), at: machine.now)
+            made.append(guest)
+        }
+        return (machine, made)
+    }
+
+    private func guestEndPasses(_ machine: Machine) -> [PassRecord] { machine.passes.filter { $0.trigger == .guestEnd } }
+
+    /// queue_delayed_work() does nothing while pending.
+    @Test(arguments: [Series.v3, .v4, .v5, .v6, .v7]) func firstRequestCounts(_ series: Series) throws {
+        var (machine, guests) = try host(series, guests: 2)
+        let start = machine.now
+        try machine.perform(.stopGuest(guests[0]), at: start)
+        try machine.perform(.stopGuest(guests[1]), at: start + 9_900_000_000)
+        #expect(machine.pendingPass?.due == start + 10 * second && machine.pendingPass?.absorbed == 1)
+        machine.runToIdle()
+        #expect(guestEndPasses(machine).map(\.start) == [start + 10 * second])
+    }
+
+    /// mod_delayed_work() puts the pass off, without bound.
+    @Test(arguments: [Series.v8, .v9, .v10]) func lastRequestCounts(_ series: Series) throws {
+        var (machine, guests) = try host(series, guests: 5)
+        let start = machine.now
+        for (number, guest) in guests.enumerated() {
+            try machine.perform(.stopGuest(guest), at: start + UInt64(number) * 9 * second)
+            #expect(machine.pendingPass?.due == machine.now + 10 * second)
+        }
+        machine.advance(to: start + 45 * second)
+        #expect(guestEndPasses(machine) == [])
+        machine.runToIdle()
+        #expect(guestEndPasses(machine).map(\.start) == [start + 46 * second])
+    }
+
+    /// A request during a running pass queues another; both batchings do.
+    @Test(arguments: [Series.v3, .v8]) func aRequestDuringAPassIsNotLost(_ series: Series) throws {
+        var (machine, _) = try host(series)
+        let before = machine.passCount
+        try machine.perform(.reoptimize, at: machine.now)
+        machine.advance(to: machine.now + 1000)
+        #expect(machine.passIsRunning)
+        try machine.perform(.reoptimize, at: machine.now)
+        machine.advance(to: machine.now + 1)
+        #expect(machine.pendingPass?.isQueued == true && machine.passCount == before + 1)
+        machine.runToIdle()
+        #expect(machine.passCount == before + 2)
+        let last = machine.passes.suffix(2)
+        // One at a time: the workqueue has max_active 1.
+        #expect(last.first?.end == last.last?.start)
+    }
+
+    /// Waking a thread that is awake does nothing (v1 and v2).
+    @Test(arguments: [Series.v1, .v2]) func wakeUpsDuringAPassAreLost(_ series: Series) throws {
+        var (machine, _) = try host(series)
+        try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
+        let before = machine.passCount
+        try machine.perform(.reoptimize, at: machine.now)
+        machine.advance(to: machine.now + 1000)
+        let lost = machine.requests(.lost)
+        try machine.perform(.initializeFirmware, at: machine.now)
+        machine.runToIdle()
+        #expect(machine.passCount == before + 1 && machine.requests(.lost) == lost + 1)
+    }
+
+    /// v2 asks for each guest_memfd inode that is freed.
+    @Test func inodesOfAGuest() throws {
+        var (machine, guests) = try host(.v2, guests: 1)
+        let before = machine.passCount + machine.requests(.lost)
+        try machine.perform(.stopGuest(guests[0]), at: machine.now)
+        machine.runToIdle()
+        #expect(machine.passCount + machine.requests(.lost) > before + 1)
+        #expect(guestEndPasses(machine).count >= 1)
+    }
+
+    @Test func v1HasNoPassAtAGuestsEnd() throws {
+        var (machine, guests) = try host(.v1, guests: 1)
+        let before = machine.passCount
+        try machine.perform(.stopGuest(guests[0]), at: machine.now)
+        machine.runToIdle()
+        #expect(machine.passCount == before && machine.requests(.lost) == 0)
+    }
+}

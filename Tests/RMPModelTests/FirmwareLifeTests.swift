@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// SNP_INIT_EX, both shutdowns, failures and kexec: what the driver of each version does at them.
+
+import Testing
+
+@testable import RMPModel
+
+@Suite struct FirmwareLifeTests {
+    private func host(_ series: Series, stage: BootPlan.Stage = .firmware) throws -> Machine {
+        var configuration = try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30, series: series)
+        configuration.boot.stage = stage
+        return Machine(configuration)
+    }
+
+    private let far: UInt64 = 60_000_000_000
+
+    /// Set up, and with a pass, at boot in v1 to v3; after SNP_INIT_EX in the others. SNP_EN is set at boot until v7.
+    @Test(arguments: Series.all) func boot(_ series: Series) throws {
+        let machine = try host(series, stage: .kernel)
+        let early = series.version <= 3
+        #expect(machine.firmwareState == .uninitialized && machine.isSNPEnabled == (series.version <= 7))
+        #expect(machine.isDriverSetUp == early && machine.hasTable == early)
+        #expect(machine.passes.map(\.trigger) == (early ? [.boot] : []))
+        #expect(machine.optimizedRegions.isEmpty == !early)
+    }
+
+    @Test(arguments: Series.all) func snpInit(_ series: Series) throws {
+        var machine = try host(series, stage: .kernel)
+        let start = machine.now
+        try machine.perform(.initializeFirmware, at: start)
+        #expect(machine.optimizedRegions == [])
+        machine.runToIdle()
+        #expect(machine.passes.last?.trigger == .firmwareInit)
+        #expect(machine.passes.last?.start == start + (series.version == 3 ? 10_000_000_000 : 0))
+        #expect(!machine.optimizedRegions.isEmpty && machine.hasTable == (series.version <= 8))
+        // A second command does nothing.
+        let count = machine.passCount
+        try machine.perform(.initializeFirmware, at: machine.now)
+        machine.runToIdle()
+        #expect(machine.passCount == count)
+    }
+
+    /// The guard of v5 and later: the table is empty, and no pass comes until a guest ends.
+    @Test(arguments: Series.all) func legacyShutdownAndInitAgain(_ series: Series) throws {
+        var machine = try host(series)
+        let guest = try machine.makeGuest("vm", bytes: 64 << 20)
+        let count = machine.passCount
+        try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
+        #expect(machine.isSNPEnabled && machine.isDriverSetUp && machine.firmwareState == .uninitialized)
+        #expect(machine.hasTable == (series.version <= 8))
+        // Tables stay as they are: RMP checks go on and no page was assigned.
+        #expect(!machine.optimizedRegions.isEmpty)
+        #expect(machine.refusal(.startGuest(guest)) == .noSNP)
+        try machine.perform(.initializeFirmware, at: machine.now)
+        machine.advance(to: machine.now + far)
+        #expect(machine.passCount == count + (series.version >= 5 ? 0 : 1))
+        #expect(machine.optimizedRegions.isEmpty == (series.version >= 5))
+        try machine.perform(.startGuest(guest), at: machine.now)
+        try machine.perform(.stopGuest(guest), at: machine.now)
+        machine.runToIdle()
+        #expect(!machine.optimizedRegions.isEmpty)
+    }
+
+    @Test(arguments: Series.all) func shutdownThatClearsSNP(_ series: Series) throws {
+        var machine = try host(series)
+        guard series.version >= 5 else {
+            #expect(machine.refusal(.shutDownFirmware(x86: true)) == .unsupported(.x86Shutdown))
+            #expect(machine.firmwareState == .initialized)
+            return
+        }
+        let count = machine.passCount
+        try machine.perform(.shutDownFirmware(x86: true), at: machine.now)
+        #expect(!machine.isSNPEnabled && !machine.isDriverSetUp && !machine.hasTable)
+        #expect((0..<4).allSatisfy { machine.rmpoptBase(ofCPU: $0)?.rawValue == 0 })
+        // A file that is open still has no lines: start and end of the range are 0.
+        #expect(machine.tableRegions.isEmpty && machine.optimizedRegions == [])
+        #expect(try machine.perform(.reoptimize, at: machine.now) == .pass(.ignored))
+        #expect(machine.refusal(.rmpupdate(freeSPA, .init(assigned: true))) == .noSNP)
+        // All is set up anew.
+        try machine.perform(.initializeFirmware, at: machine.now)
+        machine.runToIdle()
+        #expect(machine.isSNPEnabled && machine.hasTable == (series.version <= 8))
+        #expect(machine.passCount == count + 1 && !machine.optimizedRegions.isEmpty)
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
+    /// cancel_delayed_work_sync() comes first: nothing is left that could run.
+    @Test(arguments: Series.all.filter(\.hasCleanUp)) func cleanUpCancelsPasses(_ series: Series) throws {
+        for delay in [0, 5_000_000_000, 10_000_100_000] as [UInt64] {
+            var machine = try host(series)
+            let guest = try machine.makeGuest("vm", bytes: 2 << 20)
+            try machine.perform(.startGuest(guest), at: machine.now)
+            try machine.perform(.stopGuest(guest), at: machine.now)
+            machine.advance(to: machine.now + 1_000_000 + delay)
+            let ended = machine.passes.count
+            try machine.perform(.shutDownFirmware(x86: true), at: machine.now)
+            #expect(machine.pendingPass == nil && !machine.passIsRunning && machine.nextDue == nil)
+            machine.advance(to: machine.now + far)
+            #expect(machine.passes.count == ended && machine.optimizedRegions == [])
+        }
+    }
+
+    @Test(arguments: Series.all) func guestsKeepFirmware(_ series: Series) throws {
+        var machine = try host(series)
+        let guest = try machine.makeGuest("vm", bytes: 64 << 20)
+        try machine.perform(.startGuest(guest), at: machine.now)
+        for command in [.shutDownFirmware(x86: false), .shutDownFirmware(x86: true), .kexec] as [Command] {
+            #expect(machine.refusal(command) == .busy(.guestsLeft))
+        }
+        #expect(machine.firmwareState == .initialized)
+    }
+
+    @Test(arguments: Series.all) func failedSNPInit(_ series: Series) throws {
+        var machine = try host(series, stage: .kernel)
+        let count = machine.passCount
+        try machine.perform(.failFirmware(count: 2), at: machine.now)
+        for left in [1, 0] as [UInt64] {
+            #expect(machine.refusal(.initializeFirmware) == .firmwareFailed && machine.firmwareFailuresLeft == left)
+            #expect(machine.firmwareState == .uninitialized && machine.passCount == count && machine.isSNPEnabled)
+        }
+        #expect(machine.logLines.last?.level == .error)
+        #expect(machine.refusal(.initializeFirmware) == nil && machine.firmwareState == .initialized)
+    }
+
+    /// A new kernel knows nothing; SNP_EN, RMPOPT_BASE and the tables stay.
+    @Test(arguments: Series.all) func kexec(_ series: Series) throws {
+        var machine = try host(series)
+        let spa = SPA(5 << 30)
+        #expect(machine.code(.rmpupdate(spa, .init(assigned: true))) == .success)
+        #expect(machine.code(.rmpupdate(spa, .init())) == .success)
+        let bits = machine.optimizedRegions
+        try machine.perform(.kexec, at: machine.now)
+        #expect(machine.isSNPEnabled && machine.firmwareState == .uninitialized && machine.optimizedRegions == bits)
+        #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == true)
+        let early = series.version <= 3
+        #expect(machine.isDriverSetUp == early && machine.hasTable == early && machine.passes == [])
+        machine.runToIdle()
+        try machine.perform(.initializeFirmware, at: machine.now)
+        machine.runToIdle()
+        #expect(machine.passes.map(\.trigger) == (early ? [.boot, .firmwareInit] : [.firmwareInit]))
+        // What was lost before is not this kernel's.
+        #expect(machine.passes.allSatisfy { $0.regionsLost == 0 })
+        #expect(machine.optimizedRegions.contains(5))
+    }
+}

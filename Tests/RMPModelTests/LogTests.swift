@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's lines: each text to the letter, its level in every version, and when it is written.
+
+import Testing
+
+@testable import RMPModel
+
+/// A line of the series: its text behind the prefix, and the levels of v1 to v10, `-` where a version does not say it.
+private struct ExpectedLine: Sendable, CustomTestStringConvertible {
+    let message: KernelMessage
+    let levels: String
+    let text: String
+    var testDescription: String { text }
+}
+
+@Suite struct LogTests {
+    /// Levels: e error, w warning, n notice, i info, d debug.
+    private static let lines: [ExpectedLine] = [
+        .init(message: .threadCreated(pid: 1093), levels: "ii--------", text: "RMPOPT worker thread created with PID 1093"),
+        .init(message: .noThread, levels: "ww--------", text: "Unable to start RMPOPT kernel thread"),
+        .init(
+            message: .segmentedRequired, levels: "iin-------",
+            text: "RMPOPT optimizations not enabled, segmented RMP required"),
+        .init(message: .notSupported, levels: "dd--------", text: "RMPOPT not supported on this platform"),
+        .init(
+            message: .snpNotEnabled, levels: "dd--------",
+            text: "RMPOPT optimizations not enabled as SNP support is not enabled"),
+        .init(message: .terabytes(7), levels: "d---------", text: "NUM_TB pages in system 7"),
+        .init(
+            message: .socket(pages: 0..<0x3000_0000, cpus: CPUSet(all: 4)), levels: "d---------",
+            text: "socket start_pfn 0x0, end_pfn 0x30000000, socket cpu mask 0-3"),
+        .init(
+            message: .window(node: 1, cpus: CPUSet(all: 2), base: 0x180_0000_0001), levels: "d---------",
+            text: "RMPOPT_BASE MSR on nodeid 1 cpu mask 0-1 set to 0x18000000001"),
+        .init(message: .noWorkqueue, levels: "----eeeeee", text: "Failed to allocate RMPOPT workqueue"),
+        .init(
+            message: .coverageLimited(end: 2 << 40), levels: "----iiiiii",
+            text: "RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized"),
+        .init(message: .noCPUMask, levels: "--------ee", text: "Failed to allocate RMPOPT cpumask"),
+        .init(
+            message: .passSkipped, levels: "---------w",
+            text: "RMP optimization pass skipped: cpumask allocation failed"),
+    ]
+    private static let letters: [LogLevel: Character] = [.error: "e", .warning: "w", .notice: "n", .info: "i", .debug: "d"]
+
+    @Test(arguments: lines) private func line(_ line: ExpectedLine) {
+        let levels = Series.all.map { series in
+            line.message.level(in: series).flatMap { LogTests.letters[$0] } ?? "-"
+        }
+        #expect(String(levels) == line.levels)
+        #expect(line.message.text(in: .v1) == "SEV-SNP: " + line.text)
+        #expect(line.message.text(in: .v10) == "SEV-SNP: " + line.text)
+    }
+
+    /// The example of the posted logs; later versions say it more carefully.
+    @Test func aPassIsAnnounced() {
+        let message = KernelMessage.passBegins(0..<0x200_0000_0000)
+        let rest = " on physical address range @1GB alignment [0x0000000000000000 - 0x0000020000000000]"
+        for series in Series.all {
+            let first = series.version <= 2 ? "RMP optimizations enabled" : "Attempt RMP optimizations"
+            #expect(message.text(in: series) == "SEV-SNP: " + first + rest && message.level(in: series) == .info)
+        }
+    }
+
+    @Test(arguments: Series.all) func eachPassHasItsLineAndTime(_ series: Series) throws {
+        let machine = Machine(try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30, series: series))
+        let lines = machine.logLines.filter { $0.text.contains(" on physical address range ") }
+        #expect(!lines.isEmpty && lines.map(\.time) == machine.passes.map(\.start))
+        #expect(lines.allSatisfy { $0.text.hasSuffix("[0x0000000000000000 - 0x0000000100000000]") })
+    }
+
+    /// The range of a pass is all memory in v1 and ends 2 TB above its start in the others, which v5 and later tell.
+    @Test(arguments: Series.all) func coverage(_ series: Series) throws {
+        let machine = Machine(try MachineConfiguration(cpus: 2, memoryBytes: 3 << 40, series: series))
+        let end = series.version == 1 ? "0x0000030000000000]" : "0x0000020000000000]"
+        let lines = machine.logLines.map(\.text)
+        #expect(lines.contains { $0.hasSuffix("[0x0000000000000000 - " + end) })
+        let told = lines.count { $0 == "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized" }
+        #expect(told == (series.version >= 5 ? 1 : 0))
+        let whole = Machine(try MachineConfiguration(cpus: 2, memoryBytes: 2 << 40, series: series))
+        #expect(!whole.logLines.contains { $0.text.contains("coverage limited") })
+    }
+
+    // MARK: Failures
+
+    private func failing(_ failure: DriverFailure, _ series: Series) throws -> Machine {
+        var configuration = try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30, series: series)
+        configuration.boot.driverFailures = [failure]
+        return Machine(configuration)
+    }
+
+    @Test(arguments: Series.all) func withoutThread(_ series: Series) throws {
+        let machine = try failing(.thread, series)
+        let fails = series.version <= 2
+        #expect(machine.isDriverSetUp == !fails && (machine.passCount == 0) == fails)
+        // RMPOPT_BASE was written before.
+        #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == true)
+    }
+
+    @Test(arguments: Series.all) func withoutWorkqueue(_ series: Series) throws {
+        var machine = try failing(.workqueue, series)
+        let fails = series.version >= 5
+        #expect(machine.isDriverSetUp == !fails && machine.rmpoptBase(ofCPU: 0)?.isEnabled == !fails)
+        #expect(machine.hasTable == (!fails && series.version <= 8))
+        let outcome = try machine.perform(.reoptimize, at: machine.now)
+        #expect((outcome == .pass(.ignored)) == fails)
+        machine.runToIdle()
+        #expect((machine.passCount == 0) == fails)
+    }
+
+    @Test(arguments: Series.all) func withoutMasks(_ series: Series) throws {
+        #expect(try failing(.cpumask, series).isDriverSetUp == (series.version <= 8))
+        let machine = try failing(.passCPUMask, series)
+        #expect(machine.isDriverSetUp && (machine.passCount == 0) == (series.version >= 6))
+        let told = machine.logLines.contains { $0.text.contains("pass skipped") && $0.level == .warning }
+        #expect(told == (series.version == 10))
+        #expect(machine.pendingPass == nil && machine.nextDue == nil)
+    }
+
+    // MARK: Hosts without RMPOPT
+
+    @Test(arguments: Series.all) func withoutRMPOPT(_ series: Series) throws {
+        var configuration = try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30, series: series)
+        configuration.processor.rmpopt = false
+        let machine = Machine(configuration)
+        #expect(!machine.isDriverSetUp && machine.passCount == 0 && !machine.hasTable)
+        let line = machine.logLines.first { $0.text == "SEV-SNP: RMPOPT not supported on this platform" }
+        #expect(line?.level == (series.version <= 2 ? .debug : nil))
+    }
+}

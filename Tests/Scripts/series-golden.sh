@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What a small host of every version shows at every stage of its life, compared with the recordings in
+# Tests/Series/golden/vN: which folders and files there are, with their modes, and the text of each of the kernel's
+# files and of our log, passes and schedule.
+#
+#   Tests/Scripts/series-golden.sh [--update]      --update: record anew; look at the difference before you commit it
+# TIMEOUT: 120
+
+update=
+if [ "${1:-}" = --update ]; then update=yes; fi
+
+# shellcheck source=Tests/Scripts/lib.bash
+. "$(dirname "$0")/lib.bash"
+
+golden=$top/Tests/Series/golden
+versions=(v1 v2 v3 v4 v5 v6 v7 v8 v9 v10)
+stages=(boot snp-init pass guest-end shutdown snp-init-again shutdown-x86 snp-init-anew)
+plan $((${#versions[@]} * ${#stages[@]}))
+
+# write VALUE FILE: writes, and prints the error if there is one.
+write() { printf '%s\n' "$1" 2>&1 >"$M/$2" | sed 's/^.*: /error: /'; }
+pass() { echo "+$1" >"$M/rmpsim/clock"; }
+
+# tree: the folders and files with their modes; texts: what is in them.
+tree() {
+    (cd "$M" && find rmpopt debug -printf '%M %s %p\n' | sort -k 3 -V)
+}
+texts() {
+    local file
+    for file in rmpopt/action rmpopt/description rmpopt/reenable debug/rmpopt/rmpopt-table \
+        debug/x86/rmpopt/rmpopt-table debug/rmpopt/log debug/rmpopt/passes debug/rmpopt/schedule rmpsim/firmware/state \
+        rmpsim/firmware/snp_enabled; do
+        [ -e "$M/$file" ] || continue
+        printf '\n== %s\n' "$file"
+        cat "$M/$file"
+    done
+}
+
+# reach STAGE: from the stage before it; all in virtual time. Prints errors that are part of the picture.
+reach() {
+    local guest=$M/rmpsim/guests/vm
+    case $1 in
+    boot) ;;
+    # More than the 10 s that v3 waits.
+    snp-init | snp-init-again | snp-init-anew)
+        write init rmpsim/firmware/state
+        pass 15s
+        ;;
+    pass)
+        write 1 rmpopt/reenable
+        pass 150us
+        ;;
+    guest-end)
+        pass 1s
+        mkdir "$guest"
+        write 1G rmpsim/guests/vm/memory
+        write running rmpsim/guests/vm/state
+        write stopped rmpsim/guests/vm/state
+        pass 1min
+        rmdir "$guest"
+        ;;
+    shutdown) write shutdown rmpsim/firmware/state ;;
+    shutdown-x86) write shutdown_x86 rmpsim/firmware/state ;;
+    esac
+}
+
+for version in "${versions[@]}"; do
+    mount_host "$version" --cpus 4 --memory 4G --pace 0 --series "$version" --boot kernel
+    if [ -n "$update" ]; then mkdir -p "$golden/$version"; fi
+    for stage in "${stages[@]}"; do
+        { reach "$stage"; tree; texts; } >"$work/$stage.txt" 2>&1
+        if [ -n "$update" ]; then cp "$work/$stage.txt" "$golden/$version/$stage.txt"; fi
+        expect_file "$version $stage" "$golden/$version/$stage.txt" cat "$work/$stage.txt"
+    done
+    unmount_host
+done
+finish
