@@ -224,7 +224,8 @@ extension Machine {
         return try platform.rdmsr(number, core: topology.coreOfCPU[cpu])
     }
 
-    /// The state of a page; nil for one beyond the end of memory.
+    /// The state of a page, Default for one without an RMP entry; nil for an entry that no row of the manual's table
+    /// describes.
     public func state(of page: PFN) -> PageState? { platform.rmp.state(of: page) }
 
     // MARK: RMP
