@@ -41,7 +41,7 @@ struct Builder {
     }
 
     private func rmp(_ processor: Processor, _ memory: MemoryMap) throws(Fault) -> RMPLayout? {
-        if let record = file.record("rmp") { return try RMPBuilder(record: record).layout(processor) }
+        if let record = file.record("rmp") { return try RMPBuilder(record: record).layout() }
         do {
             return try UsualRMP(memory: memory, processor: processor).layout()
         } catch {
@@ -126,6 +126,10 @@ struct Builder {
         plan.firmwareDelay = record.duration("firmware_delay") ?? plan.firmwareDelay
         let fails = Words.value(record.text("window_allocation"), in: Words.allocation)
         plan.windowAllocationFails = fails ?? plan.windowAllocationFails
+        for place in record.list("driver_failures") ?? [] {
+            guard case .text(let word) = place.value else { continue }
+            if let failure = Words.value(word, in: Words.failures) { plan.driverFailures.insert(failure) }
+        }
         return plan
     }
 

@@ -27,6 +27,9 @@ extension MachineFile {
         lines.append(("memory", "\(Quantities.size(memory.bytes)), \(count(memory.regionCount, "region"))"))
         let tables = joined(machine.rmp.segments.map(\.table)).map { " \(text($0))" }.joined()
         lines.append(("rmp", "\(text(machine.rmp.head)), \(count(machine.rmp.segments.count, "table")) at\(tables)"))
+        if !machine.rmp.problems(with: machine.processor, memory: memory).isEmpty {
+            lines.append(("snp", "off: the kernel does not take the RMP where it lies; see rmpsim/log of a mount"))
+        }
         let assigned = machine.firmware.assigned.map(text).joined(separator: " ")
         lines.append(("firmware", assigned.isEmpty ? "no pages" : assigned))
         lines.append(("series", machine.series.name))

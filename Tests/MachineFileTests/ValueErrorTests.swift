@@ -15,7 +15,8 @@ import Testing
         ("boot: {series: v1}", "test.yaml:3: boot.series: there is no such key here; it belongs to the file itself"),
         (
             "boot:\n  nonsense: 1",
-            "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, window_allocation"
+            "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, "
+                + "window_allocation, driver_failures"
         ),
         (
             "boot:\n  stage: kernel\n  stage: kernel",
@@ -35,13 +36,19 @@ import Testing
         // Types.
         (
             "boot: kernel",
-            "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, window_allocation"
+            "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failures"
         ),
         (
             "boot: [kernel]",
-            "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, window_allocation"
+            "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failures"
         ),
-        ("boot:", "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, window_allocation"),
+        (
+            "boot:",
+            "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failures"
+        ),
         ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9 or v10"),
         ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
         (
