@@ -126,10 +126,7 @@ struct Builder {
         plan.firmwareDelay = record.duration("firmware_delay") ?? plan.firmwareDelay
         let fails = Words.value(record.text("window_allocation"), in: Words.allocation)
         plan.windowAllocationFails = fails ?? plan.windowAllocationFails
-        for place in record.list("driver_failures") ?? [] {
-            guard case .text(let word) = place.value else { continue }
-            if let failure = Words.value(word, in: Words.failures) { plan.driverFailures.insert(failure) }
-        }
+        plan.driverFailures = Words.value(record.text("driver_failure"), in: Words.driverFailures) ?? []
         return plan
     }
 

@@ -109,7 +109,7 @@ enum Schema {
         Key("stage", .word(Words.stages.map(\.word))),
         Key("firmware_delay", .duration(0...Words.longestDelay)),
         Key("window_allocation", .word(Words.allocation.map(\.word))),
-        Key("driver_failures", .list(.word(Words.failures.map(\.word)), 0...Words.failures.count)),
+        Key("driver_failure", .word(Words.driverFailures.map(\.word))),
     ]
 
     /// The mappings in which a key of this name is known, by their paths; the file's own mapping is the empty path.

@@ -21,7 +21,8 @@ struct FiguresCommand: ParsableCommand {
             let error = "\(tenths < 0 ? "-" : "+")\(abs(tenths) / 10).\(abs(tenths) % 10) %"
             print(
                 "| \(figure.date) | \(figure.description) | \(figure.posted) | \(figure.nanoseconds) | \(modelled) "
-                    + "| \(error) |")
+                    + "| \(error) |"
+            )
             if !figure.remark.isEmpty { remarks.append("\(figure.description): \(figure.remark).") }
         }
         print("")

@@ -64,7 +64,7 @@ import Testing
               stage: kernel
               firmware_delay: 5ms
               window_allocation: fails
-              driver_failures: [workqueue, pass_cpumask]
+              driver_failure: pass-cpumask
             costs: {broadcast: 50us, instruction: 31, full_scan: 1ms, teardown_contention: 20}
 
             """
@@ -91,7 +91,7 @@ import Testing
         #expect(made.windows == .lowestAverageDistance)
         #expect(made.boot.stage == .kernel && made.boot.windowAllocationFails)
         #expect(made.boot.firmwareDelay == 5_000_000)
-        #expect(made.boot.driverFailures == [.workqueue, .passCPUMask])
+        #expect(made.boot.driverFailures == [.passCPUMask])
         #expect(made.costs.broadcast == 50_000 && made.costs.instruction == 31)
         #expect(made.costs.fullScan == 1_000_000 && made.costs.teardownContention == 20)
     }
@@ -166,7 +166,7 @@ import Testing
     @Test func everyPolicyHasItsWord() {
         #expect(Words.windows.map(\.value) == WindowPolicy.allCases)
         #expect(Words.stages.map(\.value) == BootPlan.Stage.allCases)
-        #expect(Words.failures.map(\.value) == DriverFailure.allCases)
+        #expect(Words.driverFailures.map(\.value) == [[]] + DriverFailure.allCases.map { [$0] })
     }
 
     @Test(

@@ -16,7 +16,7 @@ import Testing
         (
             "boot:\n  nonsense: 1",
             "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, "
-                + "window_allocation, driver_failures"
+                + "window_allocation, driver_failure"
         ),
         (
             "boot:\n  stage: kernel\n  stage: kernel",
@@ -37,17 +37,17 @@ import Testing
         (
             "boot: kernel",
             "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failures"
+                + "window_allocation, driver_failure"
         ),
         (
             "boot: [kernel]",
             "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failures"
+                + "window_allocation, driver_failure"
         ),
         (
             "boot:",
             "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failures"
+                + "window_allocation, driver_failure"
         ),
         ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9 or v10"),
         ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
@@ -57,6 +57,10 @@ import Testing
         ),
         ("windows: best", "test.yaml:3: windows: 'best' is not taken; give series or lowest-average-distance"),
         ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not taken; give kernel or firmware"),
+        (
+            "boot: {driver_failure: disk}",
+            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, cpumask or pass-cpumask"
+        ),
         ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not taken; give ok or fails"),
         ("processor: {snp: yes}", "test.yaml:3: processor.snp: 'yes' is not taken; give true or false"),
         ("processor: {asids: 0}", "test.yaml:3: processor.asids: '0' is not taken; give a number from 1 to 1023"),

@@ -52,7 +52,8 @@ enum KernelMessage: Sendable, Hashable {
         case .passSkipped: series.messages[.passSkipped]
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
         case .segmentReduced, .segmentBeyond, .leaking, .invalidOpcode: .warning
-        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed: .error
+        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed:
+            .error
         }
     }
 
