@@ -59,7 +59,8 @@ import Testing
         ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not taken; give kernel or firmware"),
         (
             "boot: {driver_failure: disk}",
-            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, cpumask or pass-cpumask"
+            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, cpumask or "
+                + "pass-cpumask"
         ),
         ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not taken; give ok or fails"),
         ("processor: {snp: yes}", "test.yaml:3: processor.snp: 'yes' is not taken; give true or false"),
