@@ -89,7 +89,7 @@ enum Schema {
 
     private static let rmp = [
         Key("base", rmpBase),
-        Key("segment_size", .bytes(Granularity.region...top, multipleOf: Granularity.region)),
+        Key("segment_size", .bytes(Granularity.frame...top, multipleOf: Granularity.frame)),
         Key("segments", .list(.mapping(segment), 1...512)),
         Key("contiguous", .mapping(contiguous)),
     ]

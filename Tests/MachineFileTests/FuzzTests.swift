@@ -61,10 +61,8 @@ import Testing
                 taken += 1
             } catch {
                 let text = error.description
-                #expect(
-                    text.hasPrefix("x:") && !text.utf8.contains { $0 < 32 },
-                    "seed \(seed), number \(number): \(text)"
-                )
+                let isOneLine = text.hasPrefix("x:") && !text.utf8.contains { $0 < 32 }
+                #expect(isOneLine, "seed \(seed), number \(number): \(text)")
             }
         }
         // Both outcomes must occur, or the changes are no test.

@@ -39,9 +39,8 @@ import Testing
 
     @Test func notUTF8() {
         let bytes = Array("name: x\ncpus: ".utf8) + [0xff, 0xfe, 10]
-        #expect(
-            throws: MachineFileError(file: "x", line: 2, key: nil, text: "this is not UTF-8; save the file as UTF-8")
-        ) {
+        let text = "this is not UTF-8; save the file as UTF-8"
+        #expect(throws: MachineFileError(file: "x", line: 2, key: nil, text: text)) {
             try MachineFile(bytes: bytes, file: "x")
         }
     }
@@ -55,13 +54,15 @@ import Testing
     }
 
     @Test(
-        .timeLimit(.minutes(1)),
-        arguments: ["[", "{", "- ", "? ", "{a: ", "[a, ", "!", "'", "\"", "|\n ", "&a ", "*a ", "\n", "a: "]
+        .timeLimit(.minutes(2)),
+        arguments: [
+            "[", "{", "- ", "? ", "{a: ", "[a, ", "!", "'", "\"", "|\n ", "&a ", "*a ", "\n", "a: ", "&a\n", "k: v\n",
+        ]
     )
     func endlessRepetition(_ piece: String) {
         let whole = String(repeating: piece, count: (1 << 20) / piece.utf8.count)
         #expect(refusal(whole) != nil)
-        #expect(refusal("cpus: " + whole.dropLast(100)) != nil)
+        #expect(refusal("cpus: " + whole.prefix(1 << 16)) != nil)
     }
 
     @Test(.timeLimit(.minutes(1))) func aliasesOfAliases() {
@@ -70,9 +71,8 @@ import Testing
             let previous = "*a\(level - 1)"
             text += "a\(level): &a\(level) [" + Array(repeating: previous, count: 9).joined(separator: ", ") + "]\n"
         }
-        #expect(
-            refusal(text) == "test.yaml:2: anchors (&) and aliases (*) are not taken, as in *a0; write the value itself"
-        )
+        let said = "test.yaml:2: anchors (&) and aliases (*) are not taken, as in *a0; write the value itself"
+        #expect(refusal(text) == said)
         #expect(refusal(text + "? *a40\n: 1\n")?.contains("not taken") == true)
     }
 
@@ -83,9 +83,7 @@ import Testing
         let said = refusal("cpus: {cores_per_package: 1}\nmemory:\n" + spans)
         #expect(said == "test.yaml:3: memory: 60000 entries; give 1 to 1024")
         let cpus = Array(repeating: "0-8191", count: 140_000).joined(separator: ",")
-        #expect(
-            refusal("cpus: {cores_per_package: 1, online: '\(cpus)'}\nmemory: [{size: 1G}]\n")?.contains("not taken")
-                == true
-        )
+        let long = refusal("cpus: {cores_per_package: 1, online: '\(cpus)'}\nmemory: [{size: 1G}]\n")
+        #expect(long?.contains("not taken") == true)
     }
 }

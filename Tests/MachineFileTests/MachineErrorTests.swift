@@ -76,24 +76,25 @@ import Testing
             "3: processor.segment_shift_min: the smallest shift is 40 and the largest 39; exchange them"
         ),
         (
-            "processor: {segment_shift_max: 28}\nrmp: {segments: [{index: 0, base: 1G, covers: 64G}]}",
-            "4: rmp.segment_size: 128G; give a power of two that the processor takes, 256M to 256M"
+            "rmp: {base: 0, segments: [{index: 0, base: 1G, covers: 64G}]}",
+            "3: rmp.base: the base of the RMP at 0x0: give a multiple of 1 MB above 0 and below 2^52"
         ),
         (
             "rmp: {segment_size: 3G, segments: [{index: 0, base: 1G, covers: 64G}]}",
-            "3: rmp.segment_size: 3G; give a power of two that the processor takes, 256M to 512G"
+            "3: rmp.segment_size: 3G; give a power of two, such as 128G"
         ),
         (
             "rmp: {base: 1G}",
-            "3: rmp.segments: the key is missing; give the segments, or contiguous instead of base and size"
+            "3: rmp.segments: the key is missing; give the segments, or contiguous in their stead"
         ),
         (
             "rmp:\n  segment_size: 1G\n  contiguous: {base: 1G, end: 0x503fffff}",
             "4: rmp.segment_size: an RMP is contiguous or has segments; keep one of the two"
         ),
         (
-            "processor: {segmented_rmp: false}\nrmp: {segments: [{index: 0, base: 1G, covers: 64G}]}",
-            "4: rmp.segments: the processor has no segmented RMP; give contiguous, or segmented_rmp: true"
+            "rmp:\n  contiguous:\n    base: 1G\n    end: 0x50004000",
+            "6: rmp.contiguous.end: the end of the RMP at 0x50004000: give the last byte, one less "
+                + "than a multiple of 8 KB"
         ),
         (
             "rmp:\n  segments:\n    - {index: 0, base: 1G, covers: 64G}\n    - {index: 0, base: 2G, covers: 64G}",

@@ -15,8 +15,8 @@ import Testing
         ("boot: {series: v1}", "test.yaml:3: boot.series: there is no such key here; it belongs to the file itself"),
         (
             "boot:\n  nonsense: 1",
-            "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, window_allocation, "
-                + "driver_failure"
+            "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, "
+                + "window_allocation, driver_failure"
         ),
         (
             "boot:\n  stage: kernel\n  stage: kernel",
@@ -36,18 +36,18 @@ import Testing
         // Types.
         (
             "boot: kernel",
-            "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, window_allocation, "
-                + "driver_failure"
+            "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failure"
         ),
         (
             "boot: [kernel]",
-            "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, window_allocation, "
-                + "driver_failure"
+            "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failure"
         ),
         (
             "boot:",
-            "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, window_allocation, "
-                + "driver_failure"
+            "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failure"
         ),
         ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9 or v10"),
         ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
@@ -59,8 +59,8 @@ import Testing
         ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not taken; give kernel or firmware"),
         (
             "boot: {driver_failure: disk}",
-            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, "
-                + "cpumask or pass-cpumask"
+            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, cpumask or "
+                + "pass-cpumask"
         ),
         ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not taken; give ok or fails"),
         ("processor: {snp: yes}", "test.yaml:3: processor.snp: 'yes' is not taken; give true or false"),
@@ -99,14 +99,14 @@ import Testing
         ),
         (
             "boot: {firmware_delay: 2d}",
-            "test.yaml:3: boot.firmware_delay: '2d' is not taken; give 0 to 86400 s as a number of "
-                + "ns, or with ns, us, ms "
+            "test.yaml:3: boot.firmware_delay: '2d' is not taken; give 0 to 86400 s as a number of ns, "
+                + "or with ns, us, ms "
                 + "or s, such as 80 or 1s"
         ),
         (
             "costs: {broadcast: 2s}",
-            "test.yaml:3: costs.broadcast: '2s' is not taken; give 0 to 1 s as a number of ns, or "
-                + "with ns, us, ms or s, "
+            "test.yaml:3: costs.broadcast: '2s' is not taken; give 0 to 1 s as a number of ns, or with "
+                + "ns, us, ms or s, "
                 + "such as 80 or 1s"
         ),
     ])
