@@ -139,7 +139,7 @@ def names(mount):
     some = [bytes([byte]) for byte in range(1, 256) if byte not in b"/."]
     some += [b"x" + bytes([byte]) + b"y" for byte in range(1, 256) if byte != 0x2F]
     some += [b"x" * 255, b"\xff" * 255, "é".encode() * 127, "\U0001f512".encode() * 63, b"\xc3\x28", b"\xed\xa0\x80",
-             b"...", b"%s%n%x", b"-rf", b"a\nb 1 2", b"\x1b[31m", b" ", b"\\",
+             b"...", b"%s%n%x", b"-rf", b"a\nb 1 2", b"\x1b[31m",
              b"\xf4\x90\x80\x80", "\u202e\u0301".encode()]
     made = set()
     for name in some:
