@@ -47,7 +47,11 @@ let package = Package(
         .executableTarget(name: "OracleTree", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPModelTests", dependencies: ["RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPFSTests", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
-        .testTarget(name: "MachineFileTests", dependencies: ["MachineFile", "RMPFS", "RMPModel"], swiftSettings: strict),
+        .testTarget(
+            name: "MachineFileTests",
+            dependencies: ["MachineFile", "RMPFS", "RMPModel"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "RMPCommandTests",
             dependencies: ["RMPCommand"],

@@ -21,6 +21,14 @@ let package = Package(
             ],
             path: "Machine",
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
-        )
+        ),
+        .executableTarget(
+            name: "Scale",
+            dependencies: [
+                .product(name: "RMPFS", package: "rmpfs"),
+                .product(name: "RMPModel", package: "rmpfs"),
+            ],
+            path: "Scale"
+        ),
     ]
 )

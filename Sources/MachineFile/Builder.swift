@@ -41,7 +41,7 @@ struct Builder {
     }
 
     private func rmp(_ processor: Processor, _ memory: MemoryMap) throws(Fault) -> RMPLayout? {
-        if let record = file.record("rmp") { return try RMPBuilder(record: record).layout(processor) }
+        if let record = file.record("rmp") { return try RMPBuilder(record: record).layout() }
         do {
             return try UsualRMP(memory: memory, processor: processor).layout()
         } catch {
@@ -90,9 +90,10 @@ struct Builder {
 
     /// HV-fixed pages without assigned ones: those are the usual ones, which only a whole machine knows.
     private func withGivenFixedPages(_ machine: MachineConfiguration) throws -> MachineConfiguration {
-        guard let record = file.record("firmware"), record.fields["hv_fixed"] != nil, record.fields["pages"] == nil else {
-            return machine
-        }
+        guard let record = file.record("firmware"),
+            record.fields["hv_fixed"] != nil,
+            record.fields["pages"] == nil
+        else { return machine }
         return try MachineConfiguration(
             processor: machine.processor,
             topology: machine.topology,
@@ -125,6 +126,7 @@ struct Builder {
         plan.firmwareDelay = record.duration("firmware_delay") ?? plan.firmwareDelay
         let fails = Words.value(record.text("window_allocation"), in: Words.allocation)
         plan.windowAllocationFails = fails ?? plan.windowAllocationFails
+        plan.driverFailures = Words.value(record.text("driver_failure"), in: Words.driverFailures) ?? []
         return plan
     }
 

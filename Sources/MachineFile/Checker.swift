@@ -20,8 +20,8 @@ enum Checker {
             return .record(try record(entries, keys, line: item.line, path: path))
         case (.list(let kind, let counts), .list(let items)):
             guard counts.contains(items.count) else {
-                throw Fault(
-                    item.line, path, "\(items.count) entries; give \(counts.lowerBound) to \(counts.upperBound)")
+                let text = "\(items.count) entries; give \(counts.lowerBound) to \(counts.upperBound)"
+                throw Fault(item.line, path, text)
             }
             var places: [Place] = []
             for (number, item) in items.enumerated() {
@@ -92,7 +92,8 @@ enum Checker {
             return Fault(entry.line, full, "there is no such key; did you mean \(near)?")
         }
         if let place = Schema.places(of: entry.key).first {
-            return Fault(entry.line, full, "there is no such key here; it belongs \(place.isEmpty ? "to the file itself" : "into \(place)")")
+            let owner = place.isEmpty ? "to the file itself" : "into \(place)"
+            return Fault(entry.line, full, "there is no such key here; it belongs \(owner)")
         }
         return Fault(entry.line, full, "there is no such key; known are \(keys.map(\.name).joined(separator: ", "))")
     }

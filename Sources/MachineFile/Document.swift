@@ -116,17 +116,18 @@ enum Document {
                 let before = index == 0 ? UInt8(ascii: "\n") : bytes[index - 1]
                 if !isNameByte(before) { questionMarks += 1 }
                 if questionMarks > mostQuestionMarks {
-                    throw Fault(line, nil, "more than \(mostQuestionMarks) question marks stand alone; write keys as KEY:")
+                    let text = "more than \(mostQuestionMarks) question marks stand alone; write keys as KEY:"
+                    throw Fault(line, nil, text)
                 }
             default: break
             }
         }
         for alias in aliases where !alias.name.isEmpty && anchors.contains(alias.name) {
+            let name = shown(String(decoding: alias.name, as: UTF8.self))
             throw Fault(
                 alias.line,
                 nil,
-                "anchors (&) and aliases (*) are not taken, as in *\(shown(String(decoding: alias.name, as: UTF8.self)))"
-                    + "; write the value itself"
+                "anchors (&) and aliases (*) are not taken, as in *\(name); write the value itself"
             )
         }
     }

@@ -7,35 +7,32 @@ import RMPModel
 struct RMPBuilder {
     let record: Record
 
-    func layout(_ processor: Processor) throws(Fault) -> RMPLayout {
+    /// The layout. Whether the kernel on this processor takes it is not asked: if not, it does without SNP, as it would
+    /// on a real host.
+    func layout() throws(Fault) -> RMPLayout {
         if let contiguous = record.record("contiguous") {
             for key in ["base", "segment_size", "segments"] where record.fields[key] != nil {
                 throw record.fault(key, "an RMP is contiguous or has segments; keep one of the two")
             }
+            let base = contiguous.bytes("base") ?? 0
             do {
-                return try .contiguous(base: contiguous.bytes("base") ?? 0, end: contiguous.bytes("end") ?? 0)
+                return try .contiguous(base: base, end: contiguous.bytes("end") ?? 0)
             } catch {
-                throw contiguous.fault("end", "\(error)")
+                throw contiguous.fault(Self.isAbout(base, error) ? "base" : "end", "\(error)")
             }
         }
         guard let segments = record.records("segments") else {
-            throw record.fault("segments", "the key is missing; give the segments, or contiguous instead of base and size")
+            throw record.fault("segments", "the key is missing; give the segments, or contiguous in their stead")
         }
-        let size = record.bytes("segment_size") ?? 1 << UInt64(RMPLayout.segmentShift)
-        let shift = UInt8(clamping: size.trailingZeroBitCount)
-        guard size.nonzeroBitCount == 1, processor.segmentShifts.contains(shift) else {
-            let limits = processor.segmentShifts
-            throw record.fault(
-                "segment_size",
-                "\(Quantities.size(size)); give a power of two that the processor takes, "
-                    + "\(Quantities.size(1 << UInt64(limits.lowerBound))) to "
-                    + Quantities.size(1 << UInt64(limits.upperBound))
-            )
+        let size = record.bytes("segment_size") ?? 1 << RMPLayout.segmentShift
+        guard size.nonzeroBitCount == 1 else {
+            throw record.fault("segment_size", "\(Quantities.size(size)); give a power of two, such as 128G")
         }
-        guard processor.segmentedRMP else {
-            throw record.fault("segments", "the processor has no segmented RMP; give contiguous, or segmented_rmp: true")
-        }
-        return try segmented(segments, shift: shift)
+        return try segmented(segments, shift: UInt8(clamping: size.trailingZeroBitCount))
+    }
+
+    private static func isAbout(_ address: UInt64, _ error: ConfigurationError) -> Bool {
+        if case .address(_, address, _) = error { true } else { false }
     }
 
     private func segmented(_ segments: [Record], shift: UInt8) throws(Fault) -> RMPLayout {
@@ -54,6 +51,7 @@ struct RMPBuilder {
         do {
             return try .segmented(base: base, shift: shift, entries: entries)
         } catch {
+            if Self.isAbout(base, error) { throw record.fault("base", "\(error)") }
             // The model names no entry: it is the last one of the shortest list that is refused.
             for count in 1...max(entries.count, 1) {
                 do {

@@ -89,7 +89,7 @@ enum Schema {
 
     private static let rmp = [
         Key("base", rmpBase),
-        Key("segment_size", .bytes(Granularity.region...top, multipleOf: Granularity.region)),
+        Key("segment_size", .bytes(Granularity.frame...top, multipleOf: Granularity.frame)),
         Key("segments", .list(.mapping(segment), 1...512)),
         Key("contiguous", .mapping(contiguous)),
     ]
@@ -109,6 +109,7 @@ enum Schema {
         Key("stage", .word(Words.stages.map(\.word))),
         Key("firmware_delay", .duration(0...Words.longestDelay)),
         Key("window_allocation", .word(Words.allocation.map(\.word))),
+        Key("driver_failure", .word(Words.driverFailures.map(\.word))),
     ]
 
     /// The mappings in which a key of this name is known, by their paths; the file's own mapping is the empty path.

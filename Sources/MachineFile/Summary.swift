@@ -11,11 +11,11 @@ extension MachineFile {
         let memory = machine.memory
         var lines = [("name", name)]
         if !about.isEmpty { lines.append(("description", about)) }
-        lines += [
-            ("cpus", "\(topology.cpuCount) in \(count(topology.packageCount, "package")), "
-                + "\(count(topology.coreCount, "core")) of \(count(topology.cpuCount / topology.coreCount, "thread"))"),
-            ("online", list(topology.online)),
-        ]
+        let packages = count(topology.packageCount, "package")
+        let cores = count(topology.coreCount, "core")
+        let threads = count(topology.cpuCount / topology.coreCount, "thread")
+        lines.append(("cpus", "\(topology.cpuCount) in \(packages), \(cores) of \(threads)"))
+        lines.append(("online", list(topology.online)))
         if topology.online != topology.present { lines.append(("present", list(topology.present))) }
         for node in 0..<topology.nodeCount {
             let spans = memory.spans.filter { $0.node == node }
@@ -27,6 +27,9 @@ extension MachineFile {
         lines.append(("memory", "\(Quantities.size(memory.bytes)), \(count(memory.regionCount, "region"))"))
         let tables = joined(machine.rmp.segments.map(\.table)).map { " \(text($0))" }.joined()
         lines.append(("rmp", "\(text(machine.rmp.head)), \(count(machine.rmp.segments.count, "table")) at\(tables)"))
+        if !machine.rmp.problems(with: machine.processor, memory: memory).isEmpty {
+            lines.append(("snp", "off: the kernel does not take the RMP where it lies; see rmpsim/log of a mount"))
+        }
         let assigned = machine.firmware.assigned.map(text).joined(separator: " ")
         lines.append(("firmware", assigned.isEmpty ? "no pages" : assigned))
         lines.append(("series", machine.series.name))

@@ -12,7 +12,7 @@ struct UsualRMP {
     func layout() throws(Fault) -> RMPLayout? {
         let usual = RMPLayout(regionCount: memory.regionCount)
         let fits = ([usual.head] + usual.segments.map(\.table)).allSatisfy { memory.contains($0) }
-        if processor.segmentedRMP && fits { return nil }
+        if processor.segmentedRMP && fits && UInt64(shift) == RMPLayout.segmentShift { return nil }
         do {
             return try processor.segmentedRMP ? segmented() : contiguous()
         } catch let fault as Fault {
@@ -22,18 +22,24 @@ struct UsualRMP {
         }
     }
 
+    /// The usual segment size as a shift, or the nearest one that the processor takes.
+    private var shift: UInt8 {
+        let limits = max(processor.segmentShifts.lowerBound, 30)...max(processor.segmentShifts.upperBound, 30)
+        return min(max(UInt8(clamping: RMPLayout.segmentShift), limits.lowerBound), min(limits.upperBound, 46))
+    }
+
     private func segmented() throws -> RMPLayout {
-        let size: UInt64 = 1 << UInt64(RMPLayout.segmentShift)
+        let size: UInt64 = 1 << UInt64(shift)
         let end = UInt64(memory.regionCount) * Granularity.region
         var entries: [RSTEntry] = []
         var cursor = RMPLayout.firstSegment
         for index in 0..<Int(clamping: (end + size - 1) / size) {
-            let regions = min(size, end - UInt64(index) * size) / Granularity.region
+            let regions = (min(size, end - UInt64(index) * size) + Granularity.region - 1) / Granularity.region
             let base = try place(from: cursor, bytes: regions * RMPLayout.bytesPerRegion)
             entries.append(RSTEntry(index: index, base: base, gigabytes: Int(clamping: regions)))
             cursor = base + regions * RMPLayout.bytesPerRegion
         }
-        return try .segmented(base: RMPLayout.base, shift: UInt8(clamping: RMPLayout.segmentShift), entries: entries)
+        return try .segmented(base: RMPLayout.base, shift: shift, entries: entries)
     }
 
     private func contiguous() throws -> RMPLayout {
@@ -48,10 +54,11 @@ struct UsualRMP {
     private func place(from cursor: UInt64, bytes: UInt64) throws(Fault) -> UInt64 {
         let candidates = [cursor] + memory.spans.map(\.start.rawValue).filter { $0 > cursor }
         guard let base = candidates.first(where: { memory.contains($0..<($0 + bytes)) }) else {
+            let start = "0x" + String(cursor, radix: 16)
             throw Fault(
                 nil,
                 "memory",
-                "from 0x\(String(cursor, radix: 16)) on there are no \(Quantities.size(bytes)) in one piece for the RMP; "
+                "from \(start) on there are no \(Quantities.size(bytes)) in one piece for the RMP; "
                     + "give larger spans, or the key rmp"
             )
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs figures`: every posted duration beside what the cost model gives for the same state, worked out anew each time.
+// `rmpfs figures`: every posted duration beside what the cost model gives for the same state, worked out anew each
+// time.
 
 import ArgumentParser
 import RMPModel
@@ -21,7 +22,8 @@ struct FiguresCommand: ParsableCommand {
             let error = "\(tenths < 0 ? "-" : "+")\(abs(tenths) / 10).\(abs(tenths) % 10) %"
             print(
                 "| \(figure.date) | \(figure.description) | \(figure.posted) | \(figure.nanoseconds) | \(modelled) "
-                    + "| \(error) |")
+                    + "| \(error) |"
+            )
             if !figure.remark.isEmpty { remarks.append("\(figure.description): \(figure.remark).") }
         }
         print("")

@@ -42,7 +42,8 @@ struct MachineCommand: ParsableCommand {
         let names = MachineSource.names
         guard !names.isEmpty else {
             StandardError.write(
-                "rmpfs: \(MachineSource.folder): no machine files here; set RMPFS_MACHINES to their folder, or name files\n")
+                "rmpfs: \(MachineSource.folder): no machine files here; set RMPFS_MACHINES to their folder\n"
+            )
             throw ExitCode.failure
         }
         for name in names {

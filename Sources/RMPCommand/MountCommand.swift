@@ -5,7 +5,6 @@ import ArgumentParser
 import Glibc
 import Logging
 import RMPFS
-import RMPModel
 import Synchronization
 
 struct MountCommand: ParsableCommand {
@@ -19,68 +18,12 @@ struct MountCommand: ParsableCommand {
             """
     )
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Number of CPUs, 1 to 8192. An even number makes two threads a core. (default: 16)",
-            valueName: "n"
-        )
-    )
-    var cpus: Int?
+    @OptionGroup var host: HostOptions
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Memory from address 0 up, 1G to 64T, a multiple of 2M. (default: 64G)",
-            valueName: "size"
-        )
-    )
-    var memory: MemorySize?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "The machine of a file, or of a name that rmpfs machine lists, in place of --cpus and --memory.",
-            valueName: "file"
-        ),
-        completion: .file(extensions: ["yaml"])
-    )
-    var machine: String?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Version of the RMPOPT series that the host runs, v1 to v10. (default: v1, or what the machine file says)",
-            valueName: "version"
-        )
-    )
-    var series: SeriesArgument?
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going "
-                + "has ended when the write returns.",
-            valueName: "factor"
-        )
-    )
-    var pace = PaceArgument(pace: .factor(1))
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that SNP_INIT_EX set going. "
-                + "(default: firmware, or the machine file's)",
-            valueName: "stage"
-        )
-    )
-    var boot: BootArgument?
+    @OptionGroup var kernel: KernelOptions
 
     @Flag(name: [.short, .long], help: "Stay in the foreground and log to standard error.")
     var foreground = false
-
-    @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
-    var options: [String] = []
 
     @Argument(help: ArgumentHelp("An empty folder.", valueName: "mountpoint"), completion: .directory)
     var mountPoint: String
@@ -89,34 +32,9 @@ struct MountCommand: ParsableCommand {
     @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
     var isBackgroundProcess = false
 
-    /// The machine of --cpus and --memory.
-    private var uniformMachine: MachineConfiguration {
-        get throws(ConfigurationError) {
-            try MachineConfiguration(
-                cpus: cpus ?? 16,
-                memoryBytes: memory?.bytes ?? 64 << 30,
-                series: series?.series ?? .v1
-            )
-        }
-    }
-
-    private var mountOptions: MountOptions {
-        get throws(MountOptions.Refusal) {
-            var parsed = MountOptions()
-            for list in options { try parsed.add(list: list) }
-            return parsed
-        }
-    }
-
     func validate() throws {
-        do {
-            _ = try uniformMachine
-            _ = try mountOptions
-        } catch {
-            throw ValidationError("\(error)")
-        }
-        if machine != nil && (cpus != nil || memory != nil) {
-            throw ValidationError("--machine has its own CPUs and memory: leave out --cpus and --memory")
+        if kernel.engine == .kernel, let option = host.machineOption {
+            throw ValidationError("\(option): only for a simulated machine; leave it out with --engine kernel")
         }
     }
 
@@ -128,25 +46,23 @@ struct MountCommand: ParsableCommand {
         }
     }
 
-    private func configuration() throws -> MachineConfiguration {
-        var configuration = try machine.map { try MachineSource.load($0).configuration } ?? uniformMachine
-        if let series { configuration.series = series.series }
-        if let boot { configuration.boot.stage = boot.stage }
-        return configuration
-    }
-
     private func serve() throws {
         if isBackgroundProcess { BackgroundProcess.begin() }
         TerminationSignals.block()
         let log = Logger(label: "rmpfs") { _ in StandardErrorLog() }
         do {
-            let options = try mountOptions
+            let options = try host.mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
-            let engine = SimulatedEngine(try configuration(), pace: pace.pace)
-            let owner = Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
-            let faults = FaultTable { engine.holdPasses($0) }
-            let tree = HostTree(owner: owner, debugMode: options.mode ?? 0o700)
-                .root(engine, faults: faults)
+            let tree: Directory
+            var faults: FaultTable?
+            switch kernel.engine {
+            case .simulated:
+                let host = try host.simulatedTree(options)
+                (tree, faults) = (host.root, host.faults)
+            case .kernel:
+                let owner = host.owner(options)
+                tree = try kernel.tree(at: point, owner: owner, debugMode: options.mode ?? 0o700) { log.error("\($0)") }
+            }
             let isBackgroundProcess = isBackgroundProcess
             let mount = try Mount(tree, at: point, options: options, faults: faults) {
                 if isBackgroundProcess { return BackgroundProcess.reportReady() }

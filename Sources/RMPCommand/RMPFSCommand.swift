@@ -10,8 +10,8 @@ struct RMPFSCommand: ParsableCommand {
         abstract: "Mounts an AMD RMPOPT host: the kernel's files over a faithful simulated machine.",
         version: "0.1.0",
         subcommands: [
-            MountCommand.self, UnmountCommand.self, MachineCommand.self, StatusCommand.self, MapCommand.self,
-            DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
+            MountCommand.self, UnmountCommand.self, RunCommand.self, MachineCommand.self, StatusCommand.self,
+            MapCommand.self, DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
         ]
     )
 

@@ -94,7 +94,8 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case .busy(.hotplugForbidden): "CPU hotplug is forbidden while SNP is enabled; shut firmware down first"
         case .busy(.neededCPU): "this CPU cannot be taken offline; choose another"
         case .unsupported(.snp): "this host has no SNP; see the log for the reason"
-        case .unsupported(.x86Shutdown): "this version of the series knows no shutdown that clears SNP_EN; write shutdown"
+        case .unsupported(.x86Shutdown):
+            "this version of the series knows no shutdown that clears SNP_EN; write shutdown"
         case .unsupported(.offlineCPUs): "not all present CPUs are online; bring them online first"
         case .noSNP: "SNP firmware is not initialised; write init to rmpsim/firmware/state"
         case .firmwareFailed: "firmware refused SNP_INIT_EX; try again"

@@ -245,7 +245,8 @@ public struct Machine: Sendable {
         case .pvalidate(let spa, let gpa, let asid, let size, let validate):
             do {
                 return .pvalidate(
-                    try platform.rmp.pvalidate(spa.pfn, gpa: gpa, asid: asid, size: size, validate: validate))
+                    try platform.rmp.pvalidate(spa.pfn, gpa: gpa, asid: asid, size: size, validate: validate)
+                )
             } catch {
                 throw .nestedFault(error)
             }

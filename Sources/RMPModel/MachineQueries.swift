@@ -95,7 +95,10 @@ extension Machine {
     /// not exist.
     public func hasEqualRows(_ left: Int, _ right: Int) -> Bool {
         guard hasRegion(left), hasRegion(right) else { return false }
-        if platform.rmpopt.setCores[left] != platform.rmpopt.setCores[right] { return false }
+        let cores = platform.rmpopt.setCores[left]
+        if cores != platform.rmpopt.setCores[right] { return false }
+        // Rows that hold none or all of the cores, as most do, need no comparison.
+        if cores == 0 || cores == coreCount { return true }
         let words = platform.rmpopt.wordsPerRow
         for word in 0..<words
         where platform.rmpopt.bits[left * words + word] != platform.rmpopt.bits[right * words + word] {
@@ -136,19 +139,24 @@ extension Machine {
     /// How many regions each core has optimized.
     public var optimizedRegionCounts: [Int] {
         var counts = [Int](repeating: 0, count: coreCount)
+        // Most rows hold every core or none, so that the cores need not be asked one by one.
+        var everywhere = 0
         var region = 0
         while region < regionCount {
             // Rows come in runs of equal ones: each run is counted once.
             var end = region + 1
             while end < regionCount && hasEqualRows(region, end) { end += 1 }
-            if platform.rmpopt.setCores[region] > 0 {
+            let cores = platform.rmpopt.setCores[region]
+            if cores == coreCount {
+                everywhere += end - region
+            } else if cores > 0 {
                 for core in 0..<coreCount where platform.rmpopt.isSet(region: region, core: core) {
                     counts[core] += end - region
                 }
             }
             region = end
         }
-        return counts
+        return counts.map { $0 + everywhere }
     }
 
     // MARK: Passes
@@ -224,7 +232,8 @@ extension Machine {
         return try platform.rdmsr(number, core: topology.coreOfCPU[cpu])
     }
 
-    /// The state of a page; nil for one beyond the end of memory.
+    /// The state of a page, Default for one without an RMP entry; nil for an entry that no row of the manual's table
+    /// describes.
     public func state(of page: PFN) -> PageState? { platform.rmp.state(of: page) }
 
     // MARK: RMP

@@ -22,9 +22,12 @@ import Testing
 
     /// What is often of interest to a parser or to a sum.
     private static let pieces = [
-        "0", "-1", "18446744073709551615", "0xffffffffffffffff", "64T", "16777216T", "[", "]", "{", "}", "&a ", "*a", "!!int ",
-        "? ", ": ", "- ", "\n", "\t", "'", "\"", "#", "|\n", "---\n", "...\n", "%YAML 1.1\n", "\u{0}", "\u{feff}", "é", "<<: ",
-        "cores_per_package: 8192\n", "online: 0-8191\n", "segment_size: 64T", "covers: 1023T", "index: 511", "start: 64T",
+        "0", "-1", "18446744073709551615", "0xffffffffffffffff", "64T", "16777216T", "[", "]", "{", "}", "&a ", "*a",
+        "!!int ",
+        "? ", ": ", "- ", "\n", "\t", "'", "\"", "#", "|\n", "---\n", "...\n", "%YAML 1.1\n", "\u{0}", "\u{feff}", "é",
+        "<<: ",
+        "cores_per_package: 8192\n", "online: 0-8191\n", "segment_size: 64T", "covers: 1023T", "index: 511",
+        "start: 64T",
     ]
 
     private func changed(_ bytes: [UInt8], _ other: [UInt8], _ random: inout Random) -> [UInt8] {
@@ -58,7 +61,8 @@ import Testing
                 taken += 1
             } catch {
                 let text = error.description
-                #expect(text.hasPrefix("x:") && !text.utf8.contains { $0 < 32 }, "seed \(seed), number \(number): \(text)")
+                let isOneLine = text.hasPrefix("x:") && !text.utf8.contains { $0 < 32 }
+                #expect(isOneLine, "seed \(seed), number \(number): \(text)")
             }
         }
         // Both outcomes must occur, or the changes are no test.

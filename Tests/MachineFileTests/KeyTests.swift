@@ -13,7 +13,8 @@ import Testing
         #expect(file.name == "test")
         #expect(file.about.isEmpty)
         let topology = try Topology(TopologyShape(coresPerPackage: 8))
-        #expect(file.configuration == (try MachineConfiguration(topology: topology, memory: MemoryMap(bytes: 64 << 30))))
+        let usual = try MachineConfiguration(topology: topology, memory: MemoryMap(bytes: 64 * gigabyte))
+        #expect(file.configuration == usual)
     }
 
     @Test func everyKey() throws {
@@ -59,7 +60,11 @@ import Testing
               asids: 99
             series: v5
             windows: lowest-average-distance
-            boot: {stage: kernel, firmware_delay: 5ms, window_allocation: fails}
+            boot:
+              stage: kernel
+              firmware_delay: 5ms
+              window_allocation: fails
+              driver_failure: pass-cpumask
             costs: {broadcast: 50us, instruction: 31, full_scan: 1ms, teardown_contention: 20}
 
             """
@@ -86,6 +91,7 @@ import Testing
         #expect(made.windows == .lowestAverageDistance)
         #expect(made.boot.stage == .kernel && made.boot.windowAllocationFails)
         #expect(made.boot.firmwareDelay == 5_000_000)
+        #expect(made.boot.driverFailures == [.passCPUMask])
         #expect(made.costs.broadcast == 50_000 && made.costs.instruction == 31)
         #expect(made.costs.fullScan == 1_000_000 && made.costs.teardownContention == 20)
     }
@@ -101,6 +107,23 @@ import Testing
         let rmp = try machine(smallest + "processor: {segmented_rmp: false}\n").configuration.rmp
         #expect(!rmp.isSegmented)
         #expect(rmp.segments.map(\.covered) == [0..<(64 * gigabyte)])
+    }
+
+    @Test func theUsualRMPGoesWithTheProcessor() throws {
+        let rmp = try machine(smallest + "processor: {segment_shift_max: 34}\n").configuration.rmp
+        #expect(rmp.shift == 34)
+        #expect(rmp.segments.map(\.covered.upperBound).max() == 64 * gigabyte)
+        #expect(rmp.segments.count == 4)
+    }
+
+    @Test(arguments: [
+        "processor: {segmented_rmp: false}\nrmp: {segments: [{index: 0, base: 1G, covers: 64G}]}",
+        "processor: {segment_shift_max: 30}\nrmp: {segments: [{index: 0, base: 1G, covers: 64G}]}",
+        "rmp: {segments: [{index: 0, base: 1G, covers: 63G}]}",
+    ])
+    func whatTheKernelDoesNotTakeIsTold(_ text: String) throws {
+        #expect(try machine(smallest + text + "\n").summary.contains("\nsnp: off: "))
+        #expect(!(try machine(smallest).summary.contains("snp:")))
     }
 
     @Test func fixedPagesBesideTheUsualOnes() throws {
@@ -143,14 +166,19 @@ import Testing
     @Test func everyPolicyHasItsWord() {
         #expect(Words.windows.map(\.value) == WindowPolicy.allCases)
         #expect(Words.stages.map(\.value) == BootPlan.Stage.allCases)
+        #expect(Words.driverFailures.map(\.value) == [[]] + DriverFailure.allCases.map { [$0] })
     }
 
-    @Test(arguments: [("0", 0), ("16G", 16 << 30), ("0x10", 16), ("0x10K", 16384), ("2T", 2 << 40)] as [(String, UInt64)])
+    @Test(
+        arguments: [("0", 0), ("16G", 16 << 30), ("0x10", 16), ("0x10K", 16384), ("2T", 2 << 40)] as [(String, UInt64)]
+    )
     func sizes(_ text: String, _ bytes: UInt64) {
         #expect(Quantities.parse(text, units: Quantities.sizeUnits) == bytes)
     }
 
-    @Test(arguments: ["", "-1", "+1", "1 G", "1g", "1GB", "010", "0x", "1.5G", "16777216T", "x", "١", "0xfffffffffffffffff"])
+    @Test(arguments: [
+        "", "-1", "+1", "1 G", "1g", "1GB", "010", "0x", "1.5G", "16777216T", "x", "١", "0xfffffffffffffffff",
+    ])
     func noSizes(_ text: String) {
         #expect(Quantities.parse(text, units: Quantities.sizeUnits) == nil)
     }
@@ -167,7 +195,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ["man/rmpfs-machine.5", "machine-files.md"]) func theDocumentsTellEveryKey(_ document: String) throws {
+    @Test(arguments: ["man/rmpfs-machine.5", "machine-files.md"])
+    func theDocumentsTellEveryKey(_ document: String) throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/" + document)
         let text = try String(contentsOf: file.standardizedFileURL, encoding: .utf8)
         for path in paths(Schema.root) {

@@ -112,10 +112,12 @@ import Testing
         return bases
     }
 
-    @Test(arguments: [
-        ("venice-1p", [0]), ("server-2t", [0, 1024]), ("server-2t-remapped", [0, 1038]),
-        ("server-6t-nps2", [0, 1536, 3072, 4608]), ("server-cxl", [0, 1024]),
-    ] as [(String, [UInt64])])
+    @Test(
+        arguments: [
+            ("venice-1p", [0]), ("server-2t", [0, 1024]), ("server-2t-remapped", [0, 1038]),
+            ("server-6t-nps2", [0, 1536, 3072, 4608]), ("server-cxl", [0, 1024]),
+        ] as [(String, [UInt64])]
+    )
     func windowsOfTheFirstVersion(_ name: String, _ expected: [UInt64]) throws {
         #expect(try bases(name) == expected)
         let later = try #require(Series.named("v6"))

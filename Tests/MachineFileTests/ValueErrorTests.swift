@@ -15,55 +15,100 @@ import Testing
         ("boot: {series: v1}", "test.yaml:3: boot.series: there is no such key here; it belongs to the file itself"),
         (
             "boot:\n  nonsense: 1",
-            "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, window_allocation"
+            "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, "
+                + "window_allocation, driver_failure"
         ),
-        ("boot:\n  stage: kernel\n  stage: kernel",
-            "test.yaml:4: stage: the key stands twice in one mapping; keep one of them"),
+        (
+            "boot:\n  stage: kernel\n  stage: kernel",
+            "test.yaml:4: stage: the key stands twice in one mapping; keep one of them"
+        ),
         ("cpus: {cores_per_package: 4}", "test.yaml:1: cpus: the key stands twice in one mapping; keep one of them"),
-        ("rmp: {contiguous: {base: 1M}}",
-            "test.yaml:3: rmp.contiguous.end: the key is missing; give 1 to 64T, such as 16G or 0x40000000"),
-        ("\"\\u001b[31m\": 1",
-            "test.yaml:3: \\u{1b}[31m: there is no such key; known are name, description, cpus, memory, distances, rmp, "
-                + "firmware, processor, series, windows, boot, costs"),
+        (
+            "rmp: {contiguous: {base: 1M}}",
+            "test.yaml:3: rmp.contiguous.end: the key is missing; give 1 to 64T, such as 16G or 0x40000000"
+        ),
+        (
+            "\"\\u001b[31m\": 1",
+            "test.yaml:3: \\u{1b}[31m: there is no such key; known are name, description, cpus, "
+                + "memory, distances, rmp, "
+                + "firmware, processor, series, windows, boot, costs"
+        ),
         // Types.
-        ("boot: kernel",
-            "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, window_allocation"),
-        ("boot: [kernel]",
-            "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, window_allocation"),
-        ("boot:", "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, window_allocation"),
+        (
+            "boot: kernel",
+            "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failure"
+        ),
+        (
+            "boot: [kernel]",
+            "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failure"
+        ),
+        (
+            "boot:",
+            "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, "
+                + "window_allocation, driver_failure"
+        ),
         ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9 or v10"),
         ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
-        ("windows: {series: 1}",
-            "test.yaml:3: windows: a mapping is not taken; give series or lowest-average-distance"),
+        (
+            "windows: {series: 1}",
+            "test.yaml:3: windows: a mapping is not taken; give series or lowest-average-distance"
+        ),
         ("windows: best", "test.yaml:3: windows: 'best' is not taken; give series or lowest-average-distance"),
         ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not taken; give kernel or firmware"),
+        (
+            "boot: {driver_failure: disk}",
+            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, cpumask or "
+                + "pass-cpumask"
+        ),
         ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not taken; give ok or fails"),
         ("processor: {snp: yes}", "test.yaml:3: processor.snp: 'yes' is not taken; give true or false"),
         ("processor: {asids: 0}", "test.yaml:3: processor.asids: '0' is not taken; give a number from 1 to 1023"),
         ("processor: {asids: 1.5}", "test.yaml:3: processor.asids: '1.5' is not taken; give a number from 1 to 1023"),
-        ("processor: {cached_segments: -1}",
-            "test.yaml:3: processor.cached_segments: '-1' is not taken; give a number from 0 to 1023"),
-        ("processor: {segment_shift_min: 64}",
-            "test.yaml:3: processor.segment_shift_min: '64' is not taken; give a number from 28 to 63"),
-        ("distances: [10]", "test.yaml:3: distances[0]: '10' is not taken; give a list of 1 to 1024 entries, each a "
-            + "number from 10 to 254"),
+        (
+            "processor: {cached_segments: -1}",
+            "test.yaml:3: processor.cached_segments: '-1' is not taken; give a number from 0 to 1023"
+        ),
+        (
+            "processor: {segment_shift_min: 64}",
+            "test.yaml:3: processor.segment_shift_min: '64' is not taken; give a number from 28 to 63"
+        ),
+        (
+            "distances: [10]",
+            "test.yaml:3: distances[0]: '10' is not taken; give a list of 1 to 1024 entries, each a "
+                + "number from 10 to 254"
+        ),
         ("distances: []", "test.yaml:3: distances: 0 entries; give 1 to 1024"),
         ("distances: [[9]]", "test.yaml:3: distances[0][0]: '9' is not taken; give a number from 10 to 254"),
         // Sizes and times.
-        ("firmware: {pages: [{start: 4G, size: 1K}]}",
+        (
+            "firmware: {pages: [{start: 4G, size: 1K}]}",
             "test.yaml:3: firmware.pages[0].size: '1K' is not taken; give 4K to 64T, a multiple of 4K, such as 16G or "
-                + "0x40000000"),
-        ("firmware: {hv_fixed: [{start: 1.5G, size: 4K}]}",
-            "test.yaml:3: firmware.hv_fixed[0].start: '1.5G' is not taken; give 0 to 64T, a multiple of 4K, such as 16G "
-                + "or 0x40000000"),
-        ("rmp: {base: 4K}",
-            "test.yaml:3: rmp.base: '4K' is not taken; give 0 to 64T, a multiple of 1M, such as 16G or 0x40000000"),
-        ("boot: {firmware_delay: 2d}",
-            "test.yaml:3: boot.firmware_delay: '2d' is not taken; give 0 to 86400 s as a number of ns, or with ns, us, ms "
-                + "or s, such as 80 or 1s"),
-        ("costs: {broadcast: 2s}",
-            "test.yaml:3: costs.broadcast: '2s' is not taken; give 0 to 1 s as a number of ns, or with ns, us, ms or s, "
-                + "such as 80 or 1s"),
+                + "0x40000000"
+        ),
+        (
+            "firmware: {hv_fixed: [{start: 1.5G, size: 4K}]}",
+            "test.yaml:3: firmware.hv_fixed[0].start: '1.5G' is not taken; give 0 to 64T, a multiple "
+                + "of 4K, such as 16G "
+                + "or 0x40000000"
+        ),
+        (
+            "rmp: {base: 4K}",
+            "test.yaml:3: rmp.base: '4K' is not taken; give 0 to 64T, a multiple of 1M, such as 16G or 0x40000000"
+        ),
+        (
+            "boot: {firmware_delay: 2d}",
+            "test.yaml:3: boot.firmware_delay: '2d' is not taken; give 0 to 86400 s as a number of ns, "
+                + "or with ns, us, ms "
+                + "or s, such as 80 or 1s"
+        ),
+        (
+            "costs: {broadcast: 2s}",
+            "test.yaml:3: costs.broadcast: '2s' is not taken; give 0 to 1 s as a number of ns, or with "
+                + "ns, us, ms or s, "
+                + "such as 80 or 1s"
+        ),
     ])
     func behindTheSmallestMachine(text: String, said: String) {
         #expect(refusal(smallest + text + "\n") == said)
@@ -90,7 +135,8 @@ import Testing
         ),
         (
             "cpus: {cores_per_package: 4}\nmemory:\n  - size: 1G\n  - start: 2G\n",
-            "test.yaml:4: memory[1].size: the key is missing; give 2M to 64T, a multiple of 2M, such as 16G or 0x40000000"
+            "test.yaml:4: memory[1].size: the key is missing; give 2M to 64T, a multiple of 2M, such "
+                + "as 16G or 0x40000000"
         ),
     ])
     func wholeFiles(text: String, said: String) {

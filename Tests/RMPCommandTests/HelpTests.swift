@@ -10,7 +10,8 @@ import Testing
 
     @Test(arguments: [
         ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
-        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]),
+        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
+        ("machine", ["machine"]),
     ])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])
@@ -36,8 +37,10 @@ import Testing
         (["mount", "--memory", "1073745920", "/x"], "multiple of 2 MB"), (["mount", "--pace", "-1", "/x"], "pace"),
         (["mount", "--pace", "slow", "/x"], "slow"), (["mount", "-o", "wrong", "/x"], "mount option 'wrong'"),
         (["mount", "-o", "ro,uid=x", "/x"], "mount option 'uid=x'"), (["mount", "--nonsense", "/x"], "--nonsense"),
+        (["mount", "--machine", "laptop", "--cpus", "16", "/x"], "leave out --cpus and --memory"),
+        (["mount", "--machine", "laptop", "--memory", "16G", "/x"], "leave out --cpus and --memory"),
         (["mount", "/x", "/y"], "/y"), (["unmount"], "mountpoint"), (["unmount", "--force", "/x"], "--force"),
-        (["nonsense"], "nonsense"),
+        (["run"], "behind --"), (["run", "--cpus", "0", "--", "true"], "0 CPUs"), (["nonsense"], "nonsense"),
     ])
     func usageErrorsExitWith64(words: [String], named: String) throws {
         let ending = try Program.run(words)

@@ -19,6 +19,10 @@ final class Program {
         return bundle.deletingLastPathComponent().appending(path: "rmpfs").path
     }()
 
+    /// The machine files that come with rmpfs.
+    static let machines = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Machines")
+        .standardizedFileURL.path
+
     /// How a process ended.
     struct Ending {
         /// The exit status; nil after a signal or when it had to be killed.
@@ -63,7 +67,9 @@ final class Program {
         var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         vector.append(nil)
         // Help texts are as wide as the terminal says.
-        let settings = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "COLUMNS=80", "LC_ALL=C"]
+        let settings = [
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "COLUMNS=80", "LC_ALL=C", "RMPFS_MACHINES=\(Program.machines)",
+        ]
         var environment: [UnsafeMutablePointer<CChar>?] = settings.map { strdup($0) }
         environment.append(nil)
         defer { for text in vector + environment { free(text) } }

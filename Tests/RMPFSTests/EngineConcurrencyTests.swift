@@ -23,8 +23,8 @@ import Testing
         }
         for (number, line) in lines.dropLast().enumerated() {
             let head = "Memory @\(number < 10 ? "  " : number < 100 ? " " : "")\(number)GB: CPU(s): "
-            // Nobody, everybody, the threads of the leader's core, whose turn comes first, or those of the followers' alone
-            // where a guest came and went between the two turns.
+            // Nobody, everybody, the threads of the leader's core, whose turn comes first, or those of the followers'
+            // alone where a guest came and went between the two turns.
             let lists = ["none", "0-\(cpus - 1)", "0,\(cpus / 2)", "1,\(cpus / 2 + 1)"]
             if !lists.contains(where: { line == head + $0 }) { complaints.add("line \(number): \(line)") }
         }

@@ -34,7 +34,10 @@ import Testing
 
     @Test(arguments: [(0, 0..<65), (10, 10..<65), (63, 63..<65), (64, 64..<64), (65, 64..<64), (1000, 64..<64)])
     func linesOfAFill(first: Int, expected: Range<Int>) {
-        #expect(RegionTable.lines(from: first, regions: 0..<64, hasEndLine: true) == expected, "none when it starts at the end")
+        #expect(
+            RegionTable.lines(from: first, regions: 0..<64, hasEndLine: true) == expected,
+            "none when it starts at the end"
+        )
     }
 
     @Test func theTableOfABootedHost() throws {

@@ -12,13 +12,24 @@ import Testing
         #expect(host.root.names.sorted() == ["debug", "rmpopt", "rmpsim"])
         #expect(try host.root.folder("rmpopt").names == ["reenable", "description", "action"])
         #expect(try host.root.folder("debug").names == ["rmpopt"])
-        #expect(try host.root.folder("debug/rmpopt").names
-                == ["series", "metrics", "log", "schedule", "passes", "blockers", "cpu2", "cpu1", "cpu0", "rmpopt-table"])
-        #expect(try host.root.folder("rmpsim").names.sorted() == ["clock", "cpus", "faults", "firmware", "guests", "memory"])
+        #expect(
+            try host.root.folder("debug/rmpopt").names
+                == [
+                    "series", "metrics", "log", "schedule", "passes", "blockers", "cpu2", "cpu1", "cpu0",
+                    "rmpopt-table",
+                ]
+        )
+        #expect(
+            try host.root.folder("rmpsim").names.sorted() == [
+                "clock", "cpus", "faults", "firmware", "guests", "memory",
+            ]
+        )
         #expect(try host.root.folder("rmpsim/guests").names == [])
         try host.makeGuest("g0", memory: "1G")
-        #expect(try host.root.folder("rmpsim/guests/g0").names.sorted()
-            == ["asid", "convert", "memory", "node", "page_size", "placement", "regions", "state", "vcpus"])
+        #expect(
+            try host.root.folder("rmpsim/guests/g0").names.sorted()
+                == ["asid", "convert", "memory", "node", "page_size", "placement", "regions", "state", "vcpus"]
+        )
     }
 
     @Test(

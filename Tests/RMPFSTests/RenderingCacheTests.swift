@@ -50,4 +50,18 @@ struct LongWorkTests {
         LongWork.announce()
         #expect(thread.announced == 1)
     }
+
+    /// A reader that is behind the end: the text has become shorter since its last read.
+    @Test(arguments: [0, 1, 3]) func recordsBehindTheEnd(_ count: Int) throws {
+        let rendering = try Rendering { text, ends throws(Errno) in
+            for _ in 0..<count {
+                text.append("line\n")
+                ends.append(text.count)
+            }
+        }
+        for first in [count, count + 1, count + 5000] {
+            #expect(rendering.start(of: first) == rendering.snapshot.text.count)
+            #expect(rendering.records(from: first).isEmpty)
+        }
+    }
 }

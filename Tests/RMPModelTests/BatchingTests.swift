@@ -19,7 +19,9 @@ private let second: UInt64 = 1_000_000_000
         return (machine, made)
     }
 
-    private func guestEndPasses(_ machine: Machine) -> [PassRecord] { machine.passes.filter { $0.trigger == .guestEnd } }
+    private func guestEndPasses(_ machine: Machine) -> [PassRecord] {
+        machine.passes.filter { $0.trigger == .guestEnd }
+    }
 
     /// queue_delayed_work() does nothing while pending.
     @Test(arguments: [Series.v3, .v4, .v5, .v6, .v7]) func firstRequestCounts(_ series: Series) throws {

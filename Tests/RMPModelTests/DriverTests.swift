@@ -128,7 +128,10 @@ import Testing
         let costs = CostModel.standard
         #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 1).followers == 0)
         #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 2).followers == costs.contendedFollower)
-        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 0).total == costs.broadcast + costs.instruction)
+        #expect(
+            costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 0).total == costs.broadcast
+                + costs.instruction
+        )
         #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: 256, cores: 8).scan == costs.fullScan / 2)
         var huge = CostModel()
         huge.broadcast = .max

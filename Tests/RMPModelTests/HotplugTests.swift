@@ -21,7 +21,10 @@ import Testing
         }
         let topology = try Topology(TopologyShape(coresPerPackage: 4), present: set(present), online: set(online))
         var configuration = try MachineConfiguration(
-            topology: topology, memory: MemoryMap(bytes: 8 << 30), series: series)
+            topology: topology,
+            memory: MemoryMap(bytes: 8 << 30),
+            series: series
+        )
         configuration.boot.stage = stage
         return Machine(configuration)
     }

@@ -16,32 +16,50 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
 @Suite struct LogTests {
     /// Levels: e error, w warning, n notice, i info, d debug.
     private static let lines: [ExpectedLine] = [
-        .init(message: .threadCreated(pid: 1093), levels: "ii--------", text: "RMPOPT worker thread created with PID 1093"),
+        .init(
+            message: .threadCreated(pid: 1093),
+            levels: "ii--------",
+            text: "RMPOPT worker thread created with PID 1093"
+        ),
         .init(message: .noThread, levels: "ww--------", text: "Unable to start RMPOPT kernel thread"),
         .init(
-            message: .segmentedRequired, levels: "iin-------",
-            text: "RMPOPT optimizations not enabled, segmented RMP required"),
+            message: .segmentedRequired,
+            levels: "iin-------",
+            text: "RMPOPT optimizations not enabled, segmented RMP required"
+        ),
         .init(message: .notSupported, levels: "dd--------", text: "RMPOPT not supported on this platform"),
         .init(
-            message: .snpNotEnabled, levels: "dd--------",
-            text: "RMPOPT optimizations not enabled as SNP support is not enabled"),
+            message: .snpNotEnabled,
+            levels: "dd--------",
+            text: "RMPOPT optimizations not enabled as SNP support is not enabled"
+        ),
         .init(message: .terabytes(7), levels: "d---------", text: "NUM_TB pages in system 7"),
         .init(
-            message: .socket(pages: 0..<0x3000_0000, cpus: CPUSet(all: 4)), levels: "d---------",
-            text: "socket start_pfn 0x0, end_pfn 0x30000000, socket cpu mask 0-3"),
+            message: .socket(pages: 0..<0x3000_0000, cpus: CPUSet(all: 4)),
+            levels: "d---------",
+            text: "socket start_pfn 0x0, end_pfn 0x30000000, socket cpu mask 0-3"
+        ),
         .init(
-            message: .window(node: 1, cpus: CPUSet(all: 2), base: 0x180_0000_0001), levels: "d---------",
-            text: "RMPOPT_BASE MSR on nodeid 1 cpu mask 0-1 set to 0x18000000001"),
+            message: .window(node: 1, cpus: CPUSet(all: 2), base: 0x180_0000_0001),
+            levels: "d---------",
+            text: "RMPOPT_BASE MSR on nodeid 1 cpu mask 0-1 set to 0x18000000001"
+        ),
         .init(message: .noWorkqueue, levels: "----eeeeee", text: "Failed to allocate RMPOPT workqueue"),
         .init(
-            message: .coverageLimited(end: 2 << 40), levels: "----iiiiii",
-            text: "RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized"),
+            message: .coverageLimited(end: 2 << 40),
+            levels: "----iiiiii",
+            text: "RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized"
+        ),
         .init(message: .noCPUMask, levels: "--------ee", text: "Failed to allocate RMPOPT cpumask"),
         .init(
-            message: .passSkipped, levels: "---------w",
-            text: "RMP optimization pass skipped: cpumask allocation failed"),
+            message: .passSkipped,
+            levels: "---------w",
+            text: "RMP optimization pass skipped: cpumask allocation failed"
+        ),
     ]
-    private static let letters: [LogLevel: Character] = [.error: "e", .warning: "w", .notice: "n", .info: "i", .debug: "d"]
+    private static let letters: [LogLevel: Character] = [
+        .error: "e", .warning: "w", .notice: "n", .info: "i", .debug: "d",
+    ]
 
     @Test(arguments: lines) private func line(_ line: ExpectedLine) {
         let levels = Series.all.map { series in
@@ -75,7 +93,9 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         let end = series.version == 1 ? "0x0000030000000000]" : "0x0000020000000000]"
         let lines = machine.logLines.map(\.text)
         #expect(lines.contains { $0.hasSuffix("[0x0000000000000000 - " + end) })
-        let told = lines.count { $0 == "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized" }
+        let told = lines.count {
+            $0 == "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized"
+        }
         #expect(told == (series.version >= 5 ? 1 : 0))
         let whole = Machine(try MachineConfiguration(cpus: 2, memoryBytes: 2 << 40, series: series))
         #expect(!whole.logLines.contains { $0.text.contains("coverage limited") })

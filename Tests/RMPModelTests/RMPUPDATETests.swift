@@ -161,6 +161,19 @@ import Testing
         #expect(rmp.smash(4 << 21) == .failPermission)
     }
 
+    /// A locked page inside the 2 MB is found last of all.
+    @Test func lockedInsideTwoMegabytes() {
+        var rmp = RMP(regionCount: 1)
+        rmp.setEntry(frame: 3, index: 5, RMPEntry(locked: true).word)
+        #expect(rmp.update(3 << 21, Self.private2M) == .failInUse)
+        rmp.setEntry(frame: 3, index: 6, .hypervisorFixed)
+        #expect(rmp.update(3 << 21, Self.private2M) == .failPermission)
+        rmp.setEntry(frame: 3, index: 7, RMPEntry(assigned: true).word)
+        #expect(rmp.update(3 << 21, Self.private2M) == .failOverlap)
+        rmp.setFrame(4, RMPEntry(locked: true).word)
+        #expect(rmp.update(4 << 21, Self.private2M) == .failInUse)
+    }
+
     @Test func vmsaAndValidatedAreCleared() {
         var rmp = RMP(regionCount: 1)
         rmp.setEntry(frame: 0, index: 1, RMPEntry(assigned: true, asid: 4, vmsa: true, validated: true).word)

@@ -42,7 +42,10 @@ fails() {
     cat "$W/said" >&2
     exit 1
 }
-export -f settle running idle same fails
+
+# below CONDITION...: what find(1) finds in the mount, by paths relative to it.
+below() { find "$M" "$@" -printf '%P\n' | sort; }
+export -f settle running idle same fails below
 
 # client NAME SCRIPT: the script succeeds within its time, run as the user whose turn it is.
 client() {
@@ -66,6 +69,33 @@ sys.exit(os.sendfile(sink, source, 0, 100) == 0)' "$cpu0"; then
 writes() {
     client "$1 starts a pass" "settle; $2
         running; settle"
+}
+
+# What a mount of the default machine has, relative to it: 16 CPUs, series v1. Every count below comes of these.
+reports='blockers log metrics passes schedule series'
+write_expected_lists() {
+    {
+        printf '%s\n' debug/rmpopt/rmpopt-table
+        printf 'debug/rmpopt/cpu%d\n' {0..15}
+        # shellcheck disable=SC2086
+        printf 'debug/rmpopt/%s\n' $reports
+    } | sort >"$E/debug-files"
+    {
+        printf 'rmpopt/%s\n' action reenable
+        printf 'rmpsim/%s\n' clock firmware/fail_init firmware/state
+        printf 'rmpsim/memory/%s\n' leak psmash rmpread rmpupdate
+        printf 'rmpsim/cpus/cpu%d/online\n' {0..15}
+    } | sort >"$E/writable-files"
+    {
+        cat "$E/writable-files"
+        printf '%s\n' rmpopt/description rmpsim/firmware/snp_enabled
+    } | sort >"$E/attributes"
+    sort "$E/debug-files" "$E/attributes" >"$E/files"
+    {
+        printf '%s\n' . ./debug ./debug/rmpopt ./rmpopt ./rmpsim
+        printf './rmpsim/%s\n' cpus faults firmware guests memory
+        printf './rmpsim/cpus/cpu%d\n' {0..15}
+    } | sort >"$E/folders"
 }
 
 # The texts of the default machine, made without asking it: 16 CPUs, 64 GB, everything optimized but region 0, which
@@ -92,11 +122,12 @@ run_clients() {
     E=$work/expected W=$work/scratch
     mount_host clients --pace 0
     write_expected_texts
+    write_expected_lists
     mkdir -p "$W"
     if [ "${#as[@]}" -gt 0 ]; then chown "$user:$group" "$W"; fi
     table=$M/debug/rmpopt/rmpopt-table cpu0=$M/debug/rmpopt/cpu0
     action=$M/rmpopt/action reenable=$M/rmpopt/reenable description=$M/rmpopt/description
-    export M E W table cpu0 action reenable description
+    export M E W table cpu0 action reenable description reports
     reading_clients
     searching_clients
     copying_clients
@@ -165,21 +196,24 @@ searching_clients() {
             printf "%s:%s\n" "$action" "RMP optimization in progress: No" \
                 "$description" "echo 1 > action to perform RMP optimization." | sort | cmp - found'
         client 'find: every folder' '
-            (cd "$M" && find . -type d) | sort >found
-            printf "%s\n" . ./debug ./debug/rmpopt ./rmpopt ./rmpsim ./rmpsim/faults ./rmpsim/guests | cmp - found'
-        client 'find -type f' 'same 21 "$(find "$M" -type f | wc -l)"'
+            (cd "$M" && find . -type d) | sort | diff "$E/folders" -'
+        client 'find -type f' 'below -type f | diff "$E/files" -'
         client 'find -size' '
-            same 17 "$(find "$M" -type f -size 0 | wc -l)"
-            same "$(find "$M/rmpopt" "$M/rmpsim/clock" -type f | sort)" "$(find "$M" -type f -size 4096c | sort)"'
+            below -type f -size 0 | diff "$E/debug-files" -
+            below -type f -size 4096c | diff "$E/attributes" -'
         client 'find -perm' '
-            same "action clock reenable" "$(find "$M" -type f -perm 0644 -printf "%f\n" | sort | xargs)"
-            same 18 "$(find "$M" -type f -perm 0444 | wc -l)"'
-        client 'find -exec cat' 'find "$M/debug" -type f -exec cat {} + | wc -l | { read -r n; same 1089 "$n"; }'
+            below -type f -perm 0644 | diff "$E/writable-files" -
+            below -type f -perm 0444 | diff <(comm -23 "$E/files" "$E/writable-files") -'
+        client 'find -exec cat' '
+            find "$M/debug" -type f -exec cat {} + >found
+            same "$((65 + 16 * 64))" "$(grep -cE "^Memory @ *[0-9]+GB: (CPU\(s\)|optimized$|checked$)" found)"
+            for report in $reports; do cat "$M/debug/rmpopt/$report" >>texts; done
+            same "$((65 + 16 * 64 + $(wc -l <texts)))" "$(wc -l <found)"; rm texts'
         client 'find -delete is refused' '
             fails 1 "cannot delete.*Operation not permitted" find "$M/rmpopt" -type f -delete
             same 3 "$(find "$M/rmpopt" -type f | wc -l)"'
         client 'ls -lR' '
-            ls -lR "$M" >found; same 21 "$(grep -c "^-r" found)"
+            ls -lR "$M" >found; same "$(wc -l <"$E/files")" "$(grep -c "^-r" found)"
             grep -qE "^-rw-r--r-- +1 .* 4096 .* reenable$" found
             grep -qE "^-r--r--r-- +1 .* 0 .* rmpopt-table$" found'
         client 'stat' 'same "4096 644 1 regular file" "$(stat -c "%s %a %h %F" "$reenable")"'
@@ -192,7 +226,8 @@ copying_clients() {
     {
         client 'cp: out of the mount' 'cp "$table" copy; cmp copy "$E/table"; rm copy'
         client 'cp -r: a folder out of the mount' '
-            cp -r "$M/debug" copies; same 17 "$(ls copies/rmpopt | wc -l)"
+            cp -r "$M/debug" copies
+            (cd copies && find rmpopt -type f | sed s,^,debug/, | sort) | diff "$E/debug-files" -
             cmp copies/rmpopt/rmpopt-table "$E/table"; cmp copies/rmpopt/cpu0 "$E/cpu0"; rm -r copies'
         client 'cp -a: mode and text' '
             cp -a "$reenable" copy; same "644 2" "$(stat -c "%a %s" copy)"; rm copy'
@@ -203,13 +238,14 @@ copying_clients() {
             same 0 "$(tail -c +34 rmpopt/action | tr -d "\0" | wc -c)"; rm -rf rmpopt files.tar'
         client 'tar: files of debugfs are empty, exit 0' '
             tar -cf files.tar -C "$M" debug
-            same 17 "$(tar -tvf files.tar | awk "/^-/ && \$3 == 0 { n++ } END { print n }")"; rm files.tar'
+            tar -tvf files.tar | awk "/^-/ && \$3 == 0 { print \$6 }" | sort | diff "$E/debug-files" -; rm files.tar'
         client 'rsync -a: attributes are discarded, exit 23' '
             fails 23 "read errors mapping \".*/rmpopt/action\": No data available" rsync -a "$M/rmpopt/" copies
             [ ! -e copies/action ]; rm -rf copies'
         client 'rsync -a: files of debugfs are empty, exit 0' '
             rsync -a "$M/debug/" copies
-            same 17 "$(find copies/rmpopt -type f -size 0 | wc -l)"; rm -rf copies'
+            (cd copies && find rmpopt -type f -size 0 | sed s,^,debug/, | sort) | diff "$E/debug-files" -
+            rm -rf copies'
         client 'mv out of the mount copies, and cannot remove' '
             fails 1 "cannot remove .*: Operation not permitted" mv "$action" moved; cmp moved "$E/action"; rm moved'
         client 'install: the text as a program would get it' 'install -m 600 "$cpu0" copy; cmp copy "$E/cpu0"; rm copy'
@@ -310,7 +346,7 @@ busybox_clients() {
         client 'busybox cp: an attribute' 'busybox cp "$action" copy; cmp copy "$E/action"; rm copy'
         client_of_sendfile 'busybox cp: the table' 'busybox cp "$table" copy; cmp copy "$E/table"; rm copy'
         client 'busybox find and grep' '
-            same 21 "$(busybox find "$M" -type f | wc -l)"
+            (cd "$M" && busybox find * -type f) | sort | diff "$E/files" -
             same 17 "$(busybox grep -rl "@ 63GB" "$M" | wc -l)"
             same 62 "$(busybox grep -c 0-15 "$table")"'
         client 'busybox ash: read' '

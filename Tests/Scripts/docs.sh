@@ -15,7 +15,7 @@ skip() { printf 'KTAP version 1\n1..0 # SKIP %s\n' "$1"; exit 4; }
 [ -x "$RMPFS" ] || skip "there is no program $RMPFS: build it first (swift build -c release), or set RMPFS"
 
 cd "$top"
-[ $# -gt 0 ] || set -- README.md docs/*.md
+[ $# -gt 0 ] || set -- README.md docs/*.md docs/scenarios/*.md
 RMPFS=$RMPFS exec python3 - "$@" <<'PYTHON'
 import difflib
 import os

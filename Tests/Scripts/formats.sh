@@ -45,6 +45,9 @@ cpu_file() {
         }'
 }
 
+# others: the reports beside the table and the CPUs, the newest first.
+others() { printf '%s\n' series metrics log schedule passes blockers; }
+
 # host NAME CPUS REGIONS MEMORY: mounts it, and checks its table and its first and last CPU.
 host() {
     local cpu
@@ -55,11 +58,12 @@ host() {
     expect_file "$1: rmpopt-table again" "$work/table" cat "$M/debug/rmpopt/rmpopt-table"
     cpu_file >"$work/cpu"
     for cpu in cpu0 "cpu$(($2 - 1))"; do expect_file "$1: $cpu" "$work/cpu" cat "$M/debug/rmpopt/$cpu"; done
-    expect "$1: one file a CPU" "$(($2 + 1))" "$(find "$M/debug/rmpopt" -type f | wc -l)"
+    expect "$1: one file a CPU" "$({ seq -f 'cpu%.0f' 0 "$cpus"; echo rmpopt-table; others; } | sort)" \
+        "$(find "$M/debug/rmpopt" -type f -printf '%f\n' | sort)"
     unmount_host
 }
 
-plan 72
+plan 83
 
 # --- The default machine ---
 
@@ -81,9 +85,13 @@ expect_bytes "a new guest's state" 'stopped\n' cat "$M/rmpsim/guests/a/state"
 listing() { ls -U "$1" | paste -sd ' '; }
 expect 'order: the newest first' 'rmpsim debug rmpopt' "$(listing "$M")"
 expect 'order: rmpopt' 'reenable description action' "$(listing "$F")"
-expect 'order: debug/rmpopt' "$(for cpu in {15..0}; do printf 'cpu%d ' "$cpu"; done)rmpopt-table" "$(listing "$D")"
+expect 'order: debug/rmpopt' \
+    "$({ others; printf 'cpu%d\n' {15..0}; echo rmpopt-table; } | paste -sd ' ')" "$(listing "$D")"
 expect 'order: guests' 'b a' "$(listing "$M/rmpsim/guests")"
-expect 'order: a guest' 'state memory' "$(listing "$M/rmpsim/guests/a")"
+expect 'order: rmpsim' 'clock memory firmware cpus faults guests' "$(listing "$M/rmpsim")"
+expect 'order: rmpsim/cpus' "$(printf 'cpu%d\n' {15..0} | paste -sd ' ')" "$(listing "$M/rmpsim/cpus")"
+expect 'order: a guest' 'convert regions asid state vcpus node placement page_size memory' \
+    "$(listing "$M/rmpsim/guests/a")"
 
 # facts PATH: mode, links, size and type.
 facts() { (cd "$M" && stat -c '%a %h %s %F' "$1"); }
@@ -91,7 +99,7 @@ expect 'stat: the root' '755 5 0 directory' "$(facts .)"
 expect 'stat: rmpopt' '755 2 0 directory' "$(facts rmpopt)"
 expect 'stat: debug' '700 3 0 directory' "$(facts debug)"
 expect 'stat: debug/rmpopt' '755 2 0 directory' "$(facts debug/rmpopt)"
-expect 'stat: rmpsim' '755 3 0 directory' "$(facts rmpsim)"
+expect 'stat: rmpsim' '755 7 0 directory' "$(facts rmpsim)"
 expect 'stat: guests' '755 4 0 directory' "$(facts rmpsim/guests)"
 expect 'stat: a guest' '755 2 0 directory' "$(facts rmpsim/guests/a)"
 expect 'stat: reenable' '644 1 4096 regular file' "$(facts rmpopt/reenable)"
@@ -99,6 +107,12 @@ expect 'stat: action' '644 1 4096 regular file' "$(facts rmpopt/action)"
 expect 'stat: description' '444 1 4096 regular file' "$(facts rmpopt/description)"
 expect 'stat: rmpopt-table' '444 1 0 regular empty file' "$(facts debug/rmpopt/rmpopt-table)"
 expect 'stat: cpu0' '444 1 0 regular empty file' "$(facts debug/rmpopt/cpu0)"
+for report in $(others); do
+    expect "stat: $report" '444 1 0 regular empty file' "$(facts "debug/rmpopt/$report")"
+done
+expect 'stat: cpus' '755 18 0 directory' "$(facts rmpsim/cpus)"
+expect 'stat: online' '644 1 4096 regular file' "$(facts rmpsim/cpus/cpu15/online)"
+expect 'stat: snp_enabled' '444 1 4096 regular file' "$(facts rmpsim/firmware/snp_enabled)"
 expect 'stat: clock' '644 1 4096 regular file' "$(facts rmpsim/clock)"
 expect 'stat: memory' '644 1 4096 regular file' "$(facts rmpsim/guests/a/memory)"
 expect 'stat: state' '644 1 4096 regular file' "$(facts rmpsim/guests/a/state)"

@@ -41,7 +41,7 @@ struct HostClock: Sendable {
     }
 
     /// The wall clock in nanoseconds, which never goes back.
-    private static var monotonic: UInt64 {
+    static var monotonic: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)

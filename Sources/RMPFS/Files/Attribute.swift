@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // A configfs attribute: a value as a short text, shown once an open and stored once a write.
 
+import Synchronization
+
 /// A file of fs/configfs.
 ///
 /// Rules (fs/configfs/file.c, and the recorded kernel): the text is made at the first read of an open file and kept
 /// until a write on it; a write calls the store once with at most 4,095 bytes, whatever the offset, and takes no more
 /// than those; opening for reading needs a show method and an r bit *somewhere* in the mode, for writing a store method
 /// and a w bit, also for root; fsync and O_DIRECT do not exist.
+///
+/// Otherwise than in the kernel, longer texts that are kept stand in an account (``HeldTexts``); beyond its budget the
+/// longest idle open files make theirs anew at the next read.
 public final class Attribute: File, @unchecked Sendable {
     /// Writes the value's text, newline included; at most 4,096 bytes, else the reader gets EIO.
     public typealias Show = @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
@@ -15,14 +20,23 @@ public final class Attribute: File, @unchecked Sendable {
 
     private let show: Show?
     private let store: Store?
+    fileprivate let texts: HeldTexts
 
+    /// Texts in memory up to this size are no more than what else an open file takes, and are not counted.
+    fileprivate static let smallText = 256
     /// The most bytes that one store gets: a page less the NUL behind them.
     static let storeLimit = FileLimits.page - 1
 
     /// An attribute with the mode that configfs gives its kind: 0644, 0444 (`store` nil) or 0200 (`show` nil).
-    public init(owner: Owner, show: Show?, store: Store?) {
+    public convenience init(owner: Owner, show: Show?, store: Store?) {
+        self.init(owner: owner, show: show, store: store, texts: .shared)
+    }
+
+    /// An attribute whose open files' texts stand in the account `texts`.
+    init(owner: Owner, show: Show?, store: Store?, texts: HeldTexts) {
         self.show = show
         self.store = store
+        self.texts = texts
         let mode: UInt32 = (show == nil ? 0 : 0o444) | (store == nil ? 0 : 0o200)
         super.init(rules: .configfs, mode: mode, owner: owner)
     }
@@ -54,29 +68,56 @@ public final class Attribute: File, @unchecked Sendable {
 }
 
 /// An open attribute: a text, once it was read.
-private final class OpenAttribute: OpenFile, @unchecked Sendable {
+private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
     private struct State: Sendable {
         var snapshot: Snapshot?
         var isFilled = false
+        /// The open file's place in the account of texts, while it holds a long one.
+        var place: Int?
     }
 
     private let attribute: Attribute
     private let state = Lock(State())
+    let lastRead = Atomic<UInt64>(0)
 
     init(_ attribute: Attribute) {
         self.attribute = attribute
         super.init(attribute)
     }
 
+    deinit {
+        state.withLock { leave(&$0) }
+    }
+
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
-        try state.withPatientLock { state throws(Errno) in
+        let slice = try state.withPatientLock { state throws(Errno) in
             if !state.isFilled {
                 try attribute.render(into: Snapshot.fresh(in: &state.snapshot, capacity: 64))
                 state.isFilled = true
             }
-            guard let snapshot = state.snapshot else { return .empty }
+            guard let snapshot = state.snapshot else { return TextSlice.empty }
+            if snapshot.text.memory > Attribute.smallText {
+                snapshot.isHeld(in: attribute.texts)
+                lastRead.store(attribute.texts.now(), ordering: .relaxed)
+                if state.place == nil { state.place = attribute.texts.enter(self) }
+            }
             return TextSlice(of: snapshot, offset: offset, size: size)
         }
+        attribute.texts.keepBudget()
+        return slice
+    }
+
+    func giveTextUp() {
+        _ = state.withLockIfAvailable { state in
+            (state.snapshot, state.isFilled) = (nil, false)
+            leave(&state)
+        }
+    }
+
+    private func leave(_ state: inout State) {
+        guard let place = state.place else { return }
+        attribute.texts.leave(place)
+        state.place = nil
     }
 
     override func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) -> Int {

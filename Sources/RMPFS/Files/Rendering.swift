@@ -28,9 +28,10 @@ public final class Rendering: Sendable {
     /// The memory that it takes, in bytes.
     var byteCount: Int { snapshot.text.count + ends.count * MemoryLayout<Int>.size }
 
-    /// Where a record starts in the text; the end of the text for the one behind the last.
+    /// Where a record starts in the text; the end of the text for those behind the last. A reader can be behind it: the
+    /// text has become shorter since its last read, down to nothing.
     func start(of record: Int) -> Int {
-        record <= 0 ? 0 : ends[min(record, ends.count) - 1]
+        record <= 0 || ends.isEmpty ? 0 : ends[min(record, ends.count) - 1]
     }
 
     /// The first of `records` that ends at `position` or behind it; their upper bound if none does.

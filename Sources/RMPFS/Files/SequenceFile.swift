@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A seq_file of debugfs: records made as they are read, in pages, as fs/seq_file.c hands them out.
 
+import Synchronization
+
 /// Where the records of a sequence file come from.
 public protocol RecordSource: Sendable {
     /// Writes the records from number `first` on into `page` until it wants no more or there are none left.
@@ -116,14 +118,30 @@ public struct RecordPage: ~Copyable {
 /// that stay below 4,096 bytes; what is left of a record that was begun is returned first; a record longer than the
 /// page doubles the buffer; a read at offset 0, or at a position where the last one did not end, makes the records
 /// again from the first. Root opens it for writing, each write is EINVAL.
+///
+/// Otherwise than in the kernel, where each open file keeps its buffer, the memory of buffers is bounded
+/// (``HeldTexts``): one that has nothing left to read is freed, and of too many others the longest idle ones are. The
+/// next read then does what it does at a position where the last one did not end.
 public final class SequenceFile: File, @unchecked Sendable {
     fileprivate let source: any RecordSource
+    fileprivate let texts: HeldTexts
     private let hasSeek: Bool
 
     /// A file with the mode of debugfs' read-only files, or another one such as 0400.
     /// - Parameter isSeekable: whether its operations have an llseek method; without one lseek and pread are ESPIPE.
-    public init(owner: Owner, mode: UInt32 = 0o444, isSeekable: Bool = true, source: any RecordSource) {
+    public convenience init(
+        owner: Owner,
+        mode: UInt32 = 0o444,
+        isSeekable: Bool = true,
+        source: any RecordSource
+    ) {
+        self.init(owner: owner, mode: mode, isSeekable: isSeekable, source: source, texts: .shared)
+    }
+
+    /// A file whose open files' texts stand in the account `texts`.
+    init(owner: Owner, mode: UInt32, isSeekable: Bool, source: any RecordSource, texts: HeldTexts) {
         self.source = source
+        self.texts = texts
         hasSeek = isSeekable
         super.init(rules: .debugfs, mode: mode, owner: owner)
     }
@@ -134,7 +152,7 @@ public final class SequenceFile: File, @unchecked Sendable {
 }
 
 /// An open sequence file: `struct seq_file`.
-private final class OpenSequence: OpenFile, @unchecked Sendable {
+private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
     private struct State: Sendable {
         var snapshot: Snapshot?
         /// The first byte of the buffer that was not read, and how many there are from it on.
@@ -146,6 +164,10 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
         var position: UInt64 = 0
         /// The size of the buffer: a page, doubled for longer records.
         var size = FileLimits.page
+        /// Whether what was left to read was given up.
+        var isGivenUp = false
+        /// The open file's place in the account of texts, while it holds one between two reads.
+        var place: Int?
 
         /// traverse() over records that are at hand.
         mutating func seek(to offset: UInt64, in rendering: Rendering) {
@@ -187,16 +209,23 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
 
     private let sequence: SequenceFile
     private let state = Lock(State())
+    let lastRead = Atomic<UInt64>(0)
 
     init(_ sequence: SequenceFile) {
         self.sequence = sequence
         super.init(sequence)
     }
 
+    deinit {
+        state.withLock { leave(&$0) }
+    }
+
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
-        try state.withPatientLock { state throws(Errno) in
+        let slice = try state.withPatientLock { state throws(Errno) in
+            defer { settle(&state) }
             if offset == 0 { (state.index, state.count, state.from) = (0, 0, 0) }
-            if offset == 0 || offset != state.position {
+            if offset == 0 || offset != state.position || state.isGivenUp {
+                state.isGivenUp = false
                 state.position = 0
                 if offset != 0 { try seek(to: offset, &state) }
                 state.position = offset
@@ -209,6 +238,35 @@ private final class OpenSequence: OpenFile, @unchecked Sendable {
             state.position += UInt64(slice.count)
             return slice
         }
+        sequence.texts.keepBudget()
+        return slice
+    }
+
+    /// The end of a read: what is left to read is held, and counted; nothing else is.
+    private func settle(_ state: inout State) {
+        guard state.count > 0, let snapshot = state.snapshot else {
+            state.snapshot = nil
+            leave(&state)
+            return
+        }
+        snapshot.isHeld(in: sequence.texts)
+        lastRead.store(sequence.texts.now(), ordering: .relaxed)
+        if state.place == nil { state.place = sequence.texts.enter(self) }
+    }
+
+    func giveTextUp() {
+        _ = state.withLockIfAvailable { state in
+            if state.count == 0 { return }
+            state.isGivenUp = true
+            (state.snapshot, state.count, state.from) = (nil, 0, 0)
+            leave(&state)
+        }
+    }
+
+    private func leave(_ state: inout State) {
+        guard let place = state.place else { return }
+        sequence.texts.leave(place)
+        state.place = nil
     }
 
     /// traverse(): makes the records from the first up to the one that holds byte `offset`.

@@ -21,7 +21,27 @@ public final class Snapshot: @unchecked Sendable {
         text = TextBuffer(capacity: capacity)
     }
 
-    deinit { order.add(0, ordering: .acquiringAndReleasing) }
+    /// How many of its bytes stand in the account.
+    private let counted = Atomic<Int>(0)
+    /// Written by whoever counts the text first, read by the last who held it.
+    private var account: HeldTexts?
+
+    deinit {
+        order.add(0, ordering: .acquiringAndReleasing)
+        let bytes = counted.load(ordering: .relaxed)
+        if bytes != 0 { account?.add(-bytes) }
+    }
+
+    /// Said by an open file that holds the text beyond a read: its memory stands in the account from now on, for as
+    /// long as it lives, and once for all who hold it.
+    func isHeld(in account: HeldTexts) {
+        let bytes = text.memory
+        if counted.load(ordering: .relaxed) == bytes { return }
+        let before = counted.exchange(bytes, ordering: .relaxed)
+        if before == 0 { self.account = account }
+        account.add(bytes - before)
+        hasBeenRead()
+    }
 
     /// Said by whoever has read the text and is about to let go of it.
     fileprivate func hasBeenRead() {

@@ -25,6 +25,9 @@ public struct TextBuffer: ~Copyable {
         UnsafeRawBufferPointer(start: base, count: count)
     }
 
+    /// The bytes of memory that it takes, written or not.
+    var memory: Int { capacity }
+
     /// Forgets the contents and keeps the memory.
     public mutating func removeAll() {
         count = 0

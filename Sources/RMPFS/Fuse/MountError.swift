@@ -21,6 +21,8 @@ public enum MountError: Error, Hashable, Sendable {
     case notRecovered(path: String, reason: String)
     /// /dev/fuse is not there or cannot be opened.
     case noDevice(Errno)
+    /// What is at /dev/fuse is not the device.
+    case otherDevice
     /// Not root, and no setuid fusermount3 to help.
     case noHelper
     /// allow_other was asked by a user who may not.
@@ -70,6 +72,9 @@ extension MountError: CustomStringConvertible {
         case .noDevice(let error):
             "/dev/fuse: \(error). Load the fuse module (modprobe fuse); in a container, pass the device "
                 + "(--device /dev/fuse)"
+        case .otherDevice:
+            "/dev/fuse: not the FUSE device. Make it anew: rm /dev/fuse && mknod -m 666 /dev/fuse c 10 229; in a "
+                + "container, pass the device (--device /dev/fuse)"
         case .noHelper:
             "fusermount3: not found, or not setuid root. Install it (apt-get install fuse3), or mount as root"
         case .allowOtherForbidden:

@@ -47,10 +47,21 @@ public struct MountPoint: Sendable, Hashable {
 
     /// Looks whether the device is there for this user, and for users that the helper is.
     private static func checkHelp(_ options: MountOptions) throws(MountError) {
-        if access("/dev/fuse", R_OK | W_OK) != 0 { throw .noDevice(.current) }
+        try checkDevice()
         if geteuid() == 0 { return }
         if !Helper.isInstalled { throw .noHelper }
         if options.allowOther == true && !Helper.allowsOther { throw .allowOtherForbidden }
+    }
+
+    /// Opens the device as libfuse will: access(2) does not see what a container's device rules or `nodev` forbid.
+    private static func checkDevice() throws(MountError) {
+        var status = stat()
+        guard stat("/dev/fuse", &status) == 0 else { throw .noDevice(.current) }
+        // Misc device 229, major 10 (Documentation/admin-guide/devices.txt).
+        guard status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 10 << 8 | 229 else { throw .otherDevice }
+        let device = open("/dev/fuse", O_RDWR | O_CLOEXEC)
+        if device < 0 { throw .noDevice(.current) }
+        close(device)
     }
 
     private func clearDeadMounts(_ recovered: (String) -> Void) throws(MountError) {

@@ -13,20 +13,22 @@ enum BlockersReport {
         machine.onlineCPUs.forEachRun { run in
             for cpu in run where machine.rmpoptBase(ofCPU: cpu)?.isEnabled != true { disabled.insert(cpu) }
         }
+        let notEnabled = CPUList.format(disabled)
         var outside = OutsideCPUs(windows: windows)
         for region in machine.configuredRegions {
             var line = Line(region: region)
             for blocker in machine.blockers(ofRegion: region) { line.add(blocker, machine, &text) }
             if machine.optimizedCoreCount(ofRegion: region) < machine.coreCount {
-                let isMissing = windows.contains { window in
-                    window.0.contains(region) && !machine.isOptimized(region: region, onAll: window.1)
-                }
-                if isMissing && machine.assignedPages(ofRegion: region) == 0 { line.add("not scanned", &text) }
+                // The CPUs are asked one by one only where nothing else tells.
+                let isMissing =
+                    machine.assignedPages(ofRegion: region) == 0
+                    && windows.contains { window in
+                        window.0.contains(region) && !machine.isOptimized(region: region, onAll: window.1)
+                    }
+                if isMissing { line.add("not scanned", &text) }
                 let list = outside.list(region)
                 if !list.isEmpty { line.add("outside the window of CPU(s) ", list, &text) }
-                if !disabled.isEmpty {
-                    line.add("RMPOPT not enabled on CPU(s) ", CPUList.format(disabled), &text)
-                }
+                if !notEnabled.isEmpty { line.add("RMPOPT not enabled on CPU(s) ", notEnabled, &text) }
             }
             line.end(&text)
         }

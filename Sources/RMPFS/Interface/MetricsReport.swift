@@ -96,8 +96,12 @@ enum MetricsReport {
             }
         }
         single(
-            "rmpopt_regions", .gauge, "Aligned gigabytes of memory in the range of a pass.",
-            UInt64(machine.configuredRegions.count), into: &text)
+            "rmpopt_regions",
+            .gauge,
+            "Aligned gigabytes of memory in the range of a pass.",
+            UInt64(machine.configuredRegions.count),
+            into: &text
+        )
         head("rmpopt_regions_optimized", .gauge, "Regions by the cores that have them optimized.", into: &text)
         value("rmpopt_regions_optimized", ("cpus", "all"), counts.all, into: &text)
         value("rmpopt_regions_optimized", ("cpus", "some"), counts.some, into: &text)
@@ -143,7 +147,12 @@ enum MetricsReport {
     private static func passes(_ machine: borrowing Machine, into text: inout TextBuffer) {
         single("rmpopt_pass_running", .gauge, "Whether a pass is running.", machine.passIsRunning ? 1 : 0, into: &text)
         single(
-            "rmpopt_pass_pending", .gauge, "Whether a pass is pending.", machine.pendingPass == nil ? 0 : 1, into: &text)
+            "rmpopt_pass_pending",
+            .gauge,
+            "Whether a pass is pending.",
+            machine.pendingPass == nil ? 0 : 1,
+            into: &text
+        )
         single("rmpopt_passes_total", .counter, "Passes begun since boot.", machine.passCount, into: &text)
         let name: StaticString = "rmpopt_requests_total"
         head(name, .counter, "Requests for a pass since boot, by what became of them.", into: &text)
@@ -154,23 +163,51 @@ enum MetricsReport {
         guard let last = machine.passes.last, let end = last.end else { return }
         seconds("rmpopt_last_pass_seconds", .gauge, "Duration of the last pass.", end - last.start, into: &text)
         seconds(
-            "rmpopt_last_pass_leader_seconds", .gauge, "Time of the first core's scans in it.", last.scanTime, into: &text)
+            "rmpopt_last_pass_leader_seconds",
+            .gauge,
+            "Time of the first core's scans in it.",
+            last.scanTime,
+            into: &text
+        )
         seconds(
-            "rmpopt_last_pass_follower_seconds", .gauge, "Time that the other cores added.", last.followerTime,
-            into: &text)
+            "rmpopt_last_pass_follower_seconds",
+            .gauge,
+            "Time that the other cores added.",
+            last.followerTime,
+            into: &text
+        )
         seconds(
-            "rmpopt_last_pass_broadcast_seconds", .gauge, "Time of its broadcasts.", last.broadcastTime, into: &text)
+            "rmpopt_last_pass_broadcast_seconds",
+            .gauge,
+            "Time of its broadcasts.",
+            last.broadcastTime,
+            into: &text
+        )
         single(
-            "rmpopt_last_pass_broadcasts", .gauge, "Interrupts that it sent to each CPU that took part.",
-            last.broadcasts, into: &text)
+            "rmpopt_last_pass_broadcasts",
+            .gauge,
+            "Interrupts that it sent to each CPU that took part.",
+            last.broadcasts,
+            into: &text
+        )
     }
 
     private static func host(_ machine: borrowing Machine, into text: inout TextBuffer) {
         single("rmpopt_snp_enabled", .gauge, "Whether RMP checks are done.", machine.isSNPEnabled ? 1 : 0, into: &text)
         single(
-            "rmpopt_undefined_opcodes_total", .counter, "#UD faults of RMPOPT on cores where it is not enabled.",
-            machine.undefinedOpcodes, into: &text)
-        single("rmpopt_guests", .gauge, "Guests that are there, running or not.", UInt64(machine.guestIDs.count), into: &text)
+            "rmpopt_undefined_opcodes_total",
+            .counter,
+            "#UD faults of RMPOPT on cores where it is not enabled.",
+            machine.undefinedOpcodes,
+            into: &text
+        )
+        single(
+            "rmpopt_guests",
+            .gauge,
+            "Guests that are there, running or not.",
+            UInt64(machine.guestIDs.count),
+            into: &text
+        )
         seconds("rmpopt_uptime_seconds", .gauge, "Virtual time since boot.", machine.now, into: &text)
     }
 }

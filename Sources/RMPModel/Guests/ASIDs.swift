@@ -3,8 +3,8 @@
 
 /// Which ASIDs are taken.
 ///
-/// Source: CPUID Fn8000_001F ECX tells how many there are (`Processor.asidCount`); that KVM's allocator gives the lowest
-/// free one is arch/x86/kvm/svm/sev.c, `sev_asid_new()`.
+/// Source: CPUID Fn8000_001F ECX tells how many there are (`Processor.asidCount`); that KVM's allocator gives the
+/// lowest free one is arch/x86/kvm/svm/sev.c, `sev_asid_new()`.
 struct ASIDs: Sendable {
     /// What an RMP entry can hold, but for 0, which is the hypervisor's.
     static let limits: ClosedRange<UInt16> = 1...1023

@@ -5,8 +5,8 @@
 /// Single pages for guests, from frames of their own.
 ///
 /// Source: KVM takes one page a guest for the context and one for the response to guest requests, both by
-/// `snp_alloc_firmware_page()`, and one a vCPU for the VMSA by `snp_safe_alloc_page_node()`. That they lie side by side,
-/// in the lowest free frames, is a choice.
+/// `snp_alloc_firmware_page()`, and one a vCPU for the VMSA by `snp_safe_alloc_page_node()`. That they lie side by
+/// side, in the lowest free frames, is a choice.
 struct ControlPages: Sendable {
     /// Frames in use for such pages, ascending, each with a bit for each page taken.
     private(set) var frames: [(frame: Int, taken: [UInt64])] = []

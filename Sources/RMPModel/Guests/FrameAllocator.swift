@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's free memory in 2 MB frames, as bits. Which of them a guest gets is the placement's choice, in a file of its
-// own.
+// The host's free memory in 2 MB frames, as bits. Which of them a guest gets is the placement's choice, in a file of
+// its own.
 
 /// Consecutive frames.
 struct FrameRun: Sendable, Hashable {

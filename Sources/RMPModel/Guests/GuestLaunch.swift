@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's start as KVM does it: memory from the host, pages for firmware, a measured initial image, VMSAs, and private
-// faults for the rest.
+// A guest's start as KVM does it: memory from the host, pages for firmware, a measured initial image, VMSAs, and
+// private faults for the rest.
 
 extension Guests {
     /// Where the guest sees its vCPUs' VMSAs: INITIAL_VMSA_GPA of Linux arch/x86/kvm/svm/sev.c.
@@ -14,8 +14,8 @@ extension Guests {
     /// in Guest-Invalid state until the guest accepts them (`validate`).
     ///
     /// - Throws: `.invalid` without memory or with memory that is no multiple of its folios, `.busy` while ending,
-    ///   `.noASID`, `.noMemory`, `.placement`; then nothing has changed. `.rmp` when a page refuses to be assigned; then
-    ///   the guest is ending.
+    ///   `.noASID`, `.noMemory`, `.placement`; then nothing has changed. `.rmp` when a page refuses to be assigned;
+    ///   then the guest is ending.
     mutating func start(
         _ id: GuestID,
         at now: UInt64,
@@ -177,8 +177,8 @@ extension Guests {
         return code
     }
 
-    /// Makes the unassigned ones of `pages` of a frame private: by one 2 MB entry where the backing has such folios, the
-    /// whole frame is asked for and none of its pages is assigned; else by 4 KB entries.
+    /// Makes the unassigned ones of `pages` of a frame private: by one 2 MB entry where the backing has such folios,
+    /// the whole frame is asked for and none of its pages is assigned; else by 4 KB entries.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_prepare()`; a range that is private in part is faulted by the
     /// page (`kvm_mem_is_private()` and the level that memory attributes allow).

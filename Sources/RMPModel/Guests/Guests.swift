@@ -28,6 +28,20 @@ struct Guests: Sendable {
         let pages = firmware.pages
         let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + pages.assigned
         for range in reserved + pages.hypervisorFixed { allocator.reserve(range) }
+        // Memory without RMP entries cannot be given to a guest: RMPUPDATE would refuse it.
+        let coverage = RMPCoverage(
+            configuration.rmp,
+            configuration.processor,
+            regionCount: configuration.memory.regionCount
+        )
+        var end = 0
+        for covered in coverage.frames + [configuration.memory.regionCount << 9..<configuration.memory.regionCount << 9]
+        {
+            if end < covered.lowerBound {
+                allocator.reserve(UInt64(end) << 21..<UInt64(covered.lowerBound) << 21)
+            }
+            end = covered.upperBound
+        }
     }
 
     /// A guest, removed or not.

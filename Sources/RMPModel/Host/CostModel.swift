@@ -25,8 +25,8 @@ public struct CostModel: Sendable, Hashable {
     /// 2026-03-11: 317,016,656 and 369,659,769 ns with one of two guests of 100 GB being terminated, 1.16 times what
     /// the parameters above give for the states before and after.
     public var teardownContention: UInt64 = 16
-    /// One RMPOPT by a call to one CPU and back (`smp_call_on_cpu()`), on average: 63,815,935,380 cycles at 2 GHz for 1,024
-    /// CPUs and 1,038 regions on 2026-03-05, a loop that is in no posted version.
+    /// One RMPOPT by a call to one CPU and back (`smp_call_on_cpu()`), on average: 63,815,935,380 cycles at 2 GHz for
+    /// 1,024 CPUs and 1,038 regions on 2026-03-05, a loop that is in no posted version.
     public var serialCall: UInt64 = 30_000
     /// From the end of a pass of a kernel thread (series v1, v2), where the flag is cleared, until the thread sleeps
     /// and can be woken. A choice: some hundred instructions.

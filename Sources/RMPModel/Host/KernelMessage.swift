@@ -3,8 +3,8 @@
 
 /// A line that the kernel can write.
 ///
-/// Source: series v1 to v10, all patches (which of them a version has stands in its row of `Series`); Linux arch/x86/virt/svm/sev.c and
-/// drivers/crypto/ccp/sev-dev.c (the others).
+/// Source: series v1 to v10, all patches (which of them a version has stands in its row of `Series`); Linux
+/// arch/x86/virt/svm/sev.c and drivers/crypto/ccp/sev-dev.c (the others).
 enum KernelMessage: Sendable, Hashable {
     // The series.
     case passBegins(Range<UInt64>)
@@ -52,7 +52,8 @@ enum KernelMessage: Sendable, Hashable {
         case .passSkipped: series.messages[.passSkipped]
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
         case .segmentReduced, .segmentBeyond, .leaking, .invalidOpcode: .warning
-        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed: .error
+        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed:
+            .error
         }
     }
 
@@ -85,7 +86,8 @@ enum KernelMessage: Sendable, Hashable {
                 + "0x\(hex16(range.upperBound &- 1))]"
         case .segmentSize(let gigabytes): "SEV-SNP: Segmented RMP using \(gigabytes)GB segments"
         case .segment(let index, let table, let covered):
-            "SEV-SNP: RMP segment \(index) physical address [0x\(hex(table.lowerBound)) - 0x\(hex(table.upperBound &- 1))]"
+            "SEV-SNP: RMP segment \(index) physical address [0x\(hex(table.lowerBound)) - "
+                + "0x\(hex(table.upperBound &- 1))]"
                 + " covering [0x\(hex(covered.lowerBound)) - 0x\(hex(covered.upperBound &- 1))]"
         case .segmentReduced(let index, let stated, let covered):
             "SEV-SNP: RMP segment \(index) mapped size (0x\(hex(stated))) reduced to 0x\(hex(covered))"
@@ -101,7 +103,8 @@ enum KernelMessage: Sendable, Hashable {
         case .notCovered(let expected, let got):
             "SEV-SNP: Segmented RMP does not cover full system RAM (expected 0x\(hex(expected)) got 0x\(hex(got)))"
         case .notAllOnline(let online, let present):
-            "SEV-SNP: SNP init failed: not all CPUs online. (\(list(online)) online <-> \(list(present)) present masks)."
+            "SEV-SNP: SNP init failed: not all CPUs online. (\(list(online)) online <-> "
+                + "\(list(present)) present masks)."
         case .initFailed: "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -5, error 0x1"
         case .leaking(let pages):
             "SEV-SNP: Leaking PFN range 0x\(hex(pages.lowerBound))-0x\(hex(pages.upperBound))"

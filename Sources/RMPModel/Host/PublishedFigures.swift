@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every duration of a pass that was ever posted, with the state it was taken in, so that the model can be put beside it.
+// Every duration of a pass that was ever posted, with the state it was taken in, so that the model can be put beside
+// it.
 
 /// A duration that was posted on the series' threads (all by Ashish Kalra).
 public struct PublishedFigure: Sendable, Hashable {
@@ -61,8 +62,15 @@ public struct PublishedFigure: Sendable, Hashable {
         _ remark: String
     ) -> PublishedFigure {
         PublishedFigure(
-            date: date, description: "1038 GB, \(what)", state: state, gigabytes: 1038, series: .v2,
-            nanoseconds: cycles / 2, posted: "\(cycles) cycles", remark: remark)
+            date: date,
+            description: "1038 GB, \(what)",
+            state: state,
+            gigabytes: 1038,
+            series: .v2,
+            nanoseconds: cycles / 2,
+            posted: "\(cycles) cycles",
+            remark: remark
+        )
     }
 
     private static func termination(
@@ -72,14 +80,28 @@ public struct PublishedFigure: Sendable, Hashable {
         _ nanoseconds: UInt64
     ) -> PublishedFigure {
         PublishedFigure(
-            date: "2026-03-11", description: "2 TB, one of two 100 GB guests ends, \(what)", state: state,
-            gigabytes: 2048, series: series, nanoseconds: nanoseconds, posted: "\(nanoseconds) ns", remark: "")
+            date: "2026-03-11",
+            description: "2 TB, one of two 100 GB guests ends, \(what)",
+            state: state,
+            gigabytes: 2048,
+            series: series,
+            nanoseconds: nanoseconds,
+            posted: "\(nanoseconds) ns",
+            remark: ""
+        )
     }
 
     private static func boot(_ what: String, _ state: State, _ nanoseconds: UInt64) -> PublishedFigure {
         PublishedFigure(
-            date: "2026-03-16", description: "2 TB, \(what)", state: state, gigabytes: 2048, series: .v3,
-            nanoseconds: nanoseconds, posted: "\(nanoseconds) ns", remark: "")
+            date: "2026-03-16",
+            description: "2 TB, \(what)",
+            state: state,
+            gigabytes: 2048,
+            series: .v3,
+            nanoseconds: nanoseconds,
+            posted: "\(nanoseconds) ns",
+            remark: ""
+        )
     }
 
     // MARK: The model
@@ -114,7 +136,9 @@ public struct PublishedFigure: Sendable, Hashable {
         case .terminationFirstPass, .terminationSecondPass: try endOneOfTwoGuests(&machine)
         }
         try machine.perform(.reoptimize, at: machine.now)
-        while machine.pendingPass != nil || machine.passIsRunning, let due = machine.nextDue { machine.advance(to: due) }
+        while machine.pendingPass != nil || machine.passIsRunning, let due = machine.nextDue {
+            machine.advance(to: due)
+        }
         guard let pass = machine.passes.last, let end = pass.end else { return 0 }
         return end - pass.start
     }

@@ -240,6 +240,7 @@ public struct RMPLayout: Sendable, Hashable {
         guard page.rawValue >> 52 == 0 else { return nil }
         let spa = page.rawValue << 12
         guard let segment = segments.first(where: { $0.covered.contains(spa) }) else { return nil }
-        return SPA(segment.table.lowerBound + (spa - segment.covered.lowerBound) / Granularity.page * RMPLayout.entryBytes)
+        let number = (spa - segment.covered.lowerBound) / Granularity.page
+        return SPA(segment.table.lowerBound + number * RMPLayout.entryBytes)
     }
 }

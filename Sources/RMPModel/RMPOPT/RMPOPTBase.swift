@@ -7,8 +7,6 @@
 public struct RMPOPTBase: Sendable, Hashable {
     /// The number of the MSR.
     public static let msr: UInt32 = 0xc001_0139
-    /// Bits 63:52 and 29:1, which must be written as 0.
-    public static let reservedBits: UInt64 = 0xfff << 52 | (1 << 30 - 2)
     /// Regions in a window: 2 TB.
     public static let windowRegions = 2048
 

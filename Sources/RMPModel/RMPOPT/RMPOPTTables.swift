@@ -47,12 +47,6 @@ struct RMPOPTTables: Sendable {
         windows = RMPOPTWindow.group(bases)
     }
 
-    /// The same on one core.
-    mutating func program(_ base: RMPOPTBase, core: Int) {
-        bases[core] = base
-        windows = RMPOPTWindow.group(bases)
-    }
-
     /// Sets one bit.
     mutating func set(region: Int, core: Int) {
         if isSet(region: region, core: core) { return }

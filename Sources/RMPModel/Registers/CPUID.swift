@@ -21,8 +21,8 @@ extension Processor {
 
     /// CPUID of a leaf; zeros for any other than the two.
     ///
-    /// Source: APM vol 3, Fn8000_001F and Fn8000_0025; series v1 patch 1/6 (EDX bit 0). Choices: SME, SEV and SEV-ES come
-    /// with SNP, the C-bit is 51, the first ASID without SEV-ES 1.
+    /// Source: APM vol 3, Fn8000_001F and Fn8000_0025; series v1 patch 1/6 (EDX bit 0). Choices: SME, SEV and SEV-ES
+    /// come with SNP, the C-bit is 51, the first ASID without SEV-ES 1.
     public func cpuid(_ leaf: UInt32) -> CPUIDLeaf {
         func bit(_ number: UInt32, _ isSet: Bool) -> UInt32 { isSet ? 1 << number : 0 }
         switch leaf {

@@ -105,7 +105,9 @@ public struct Topology: Sendable, Hashable {
     ) throws(ConfigurationError) {
         guard 1...64 ~= shape.packages else { throw .number("packages", shape.packages, limits: 1...64) }
         guard [1, 2, 4].contains(shape.nodesPerPackage) else { throw .nodesPerPackage(shape.nodesPerPackage) }
-        guard 1...2 ~= shape.threadsPerCore else { throw .number("threads per core", shape.threadsPerCore, limits: 1...2) }
+        guard 1...2 ~= shape.threadsPerCore else {
+            throw .number("threads per core", shape.threadsPerCore, limits: 1...2)
+        }
         let limits = Topology.cpuLimits
         guard 0...limits.upperBound ~= shape.coresPerPackage else { throw .cpus(shape.coresPerPackage, limits: limits) }
         let cores = shape.packages * shape.coresPerPackage

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files' texts, read as a client of a mount reads them, each as the first of its file after a change.
+
+import RMPFS
+import RMPModel
+
+/// Measures the texts of a machine, and the memory of a whole tree that nobody uses.
+struct Texts {
+    private static let names = ["cpu0", "rmpopt-table", "blockers", "metrics"]
+    private let root: Directory
+    /// Words in the tables' rows of all regions: what a look at every bit reads.
+    private let words: Int
+
+    /// The tree of a machine whose clock is moved by hand.
+    init(_ configuration: MachineConfiguration) {
+        root = HostTree(owner: .root).root(SimulatedEngine(configuration, pace: .manual))
+        words = configuration.memory.regionCount * ((configuration.topology.coreCount + 63) / 64)
+        reportMemory("idle")
+    }
+
+    private struct NoFile: Error { let path: String }
+
+    private func file(_ path: String) throws -> File {
+        guard let file = try root.node(at: path) as? File else { throw NoFile(path: path) }
+        return file
+    }
+
+    /// The start of a guest of 8 GB takes eight regions or more away; a pass after its end brings them back.
+    func measure() throws {
+        try (root.node(at: "rmpsim/guests") as? Directory)?.makeItem(named: Array("vm".utf8))
+        try file("rmpsim/guests/vm/memory").write("8G")
+        let state = try file("rmpsim/guests/vm/state")
+        let clock = try file("rmpsim/clock")
+        let files = try Texts.names.map { try file("debug/rmpopt/\($0)") }
+        var samples = files.map { _ in Samples() }
+        var sizes = files.map { _ in 0 }
+        for _ in 0..<9 {
+            try state.write("running")
+            for (index, file) in files.enumerated() {
+                var bytes = 0
+                try samples[index].time { try file.read { bytes += $0.count } }
+                sizes[index] = bytes
+            }
+            try state.write("stopped")
+            try clock.write("+100s")
+            try file("rmpopt/reenable").write("1")
+            try clock.write("+100s")
+        }
+        for (index, name) in Texts.names.enumerated() {
+            let read = name == "cpu0" ? 0 : words
+            samples[index].report(name, touches: sizes[index] + read, name == "cpu0" ? "bytes" : "bytes and words")
+        }
+        reportMemory("used")
+    }
+}

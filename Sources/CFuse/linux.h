@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls of Linux that Swift's own import of the C library lacks: namespaces, capabilities, the end of a parent.
+#ifndef RMPFS_CFUSE_LINUX_H
+#define RMPFS_CFUSE_LINUX_H
+
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+// The C library has them, and declares them only with _GNU_SOURCE or not at all.
+extern int unshare(int flags);
+extern int capget(void *header, void *data);
+extern int capset(void *header, const void *data);
+
+enum {
+	RMPFS_NEW_MOUNTS = CLONE_NEWNS,
+	RMPFS_NEW_PROCESSES = CLONE_NEWPID,
+	RMPFS_NEW_USERS = CLONE_NEWUSER,
+};
+
+static inline int rmpfs_unshare(int flags)
+{
+	return unshare(flags);
+}
+
+// Has this process killed when its parent ends.
+static inline int rmpfs_end_with_parent(void)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+// Keeps the right to mount across the execve(2) of a user who is not root, or gives it up for what is executed next.
+static inline int rmpfs_keep_mount_right(int keep)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2];
+	const __u32 right = CAP_TO_MASK(CAP_SYS_ADMIN);
+
+	memset(data, 0, sizeof(data));
+	if (capget(&header, data) != 0)
+		return -1;
+	if (keep)
+		data[0].inheritable |= right;
+	else
+		data[0].inheritable &= ~right;
+	// Taking it from the inheritable ones takes it from the ambient ones, too.
+	if (capset(&header, data) != 0)
+		return -1;
+	return keep ? prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) : 0;
+}
+
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is said about a host on the command line, the same for every subcommand that makes one.
+
+import ArgumentParser
+import Glibc
+import RMPFS
+import RMPModel
+
+/// The options of a simulated host, and of its tree.
+struct HostOptions: ParsableArguments {
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Number of CPUs, 1 to 8192. An even number makes two threads a core. (default: 16)",
+            valueName: "n"
+        )
+    )
+    var cpus: Int?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Memory from address 0 up, 1G to 64T, a multiple of 2M. (default: 64G)",
+            valueName: "size"
+        )
+    )
+    var memory: MemorySize?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The machine of a file, or of a name that rmpfs machine lists, in place of --cpus and --memory.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["yaml"])
+    )
+    var machine: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Version of the RMPOPT series that the host runs, v1 to v10. (default: v1, or what the machine file says)",
+            valueName: "version"
+        )
+    )
+    var series: SeriesArgument?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going "
+                + "has ended when the write returns.",
+            valueName: "factor"
+        )
+    )
+    var pace = PaceArgument(pace: .factor(1))
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that "
+                + "SNP_INIT_EX set going. "
+                + "(default: firmware, or the machine file's)",
+            valueName: "stage"
+        )
+    )
+    var boot: BootArgument?
+
+    @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
+    var options: [String] = []
+
+    /// The machine of --cpus and --memory.
+    private var uniformMachine: MachineConfiguration {
+        get throws(ConfigurationError) {
+            try MachineConfiguration(
+                cpus: cpus ?? 16,
+                memoryBytes: memory?.bytes ?? 64 << 30,
+                series: series?.series ?? .v1
+            )
+        }
+    }
+
+    var mountOptions: MountOptions {
+        get throws(MountOptions.Refusal) {
+            var parsed = MountOptions()
+            for list in options { try parsed.add(list: list) }
+            return parsed
+        }
+    }
+
+    func validate() throws {
+        do {
+            _ = try uniformMachine
+            _ = try mountOptions
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        if machine != nil && (cpus != nil || memory != nil) {
+            throw ValidationError("--machine has its own CPUs and memory: leave out --cpus and --memory")
+        }
+    }
+
+    private func configuration() throws -> MachineConfiguration {
+        var configuration = try machine.map { try MachineSource.load($0).configuration } ?? uniformMachine
+        if let series { configuration.series = series.series }
+        if let boot { configuration.boot.stage = boot.stage }
+        return configuration
+    }
+
+    /// An option that says something of the machine, if one was given.
+    var machineOption: String? {
+        let given = [
+            ("--cpus", cpus != nil), ("--memory", memory != nil), ("--machine", machine != nil),
+            ("--series", series != nil), ("--pace", pace.pace != .factor(1)), ("--boot", boot != nil),
+        ]
+        return given.first(where: \.1)?.0
+    }
+
+    /// Who owns the tree.
+    func owner(_ options: MountOptions) -> Owner {
+        Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
+    }
+
+    /// Boots the machine and makes its tree.
+    func simulatedTree(_ options: MountOptions) throws -> (root: Directory, faults: FaultTable) {
+        let engine = SimulatedEngine(try configuration(), pace: pace.pace)
+        let faults = FaultTable { engine.holdPasses($0) }
+        let tree = HostTree(owner: owner(options), debugMode: options.mode ?? 0o700)
+        return (tree.root(engine, faults: faults), faults)
+    }
+}

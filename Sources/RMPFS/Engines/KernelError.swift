@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that can be wrong with a running kernel's files, each with its text and its remedy.
+
+/// Why the running kernel's interface cannot be shown.
+public enum KernelError: Error, Hashable, Sendable {
+    /// There is no table.
+    case nothing(config: String, debug: String)
+    /// What is there fits no version of the series.
+    case unknownVersion(path: String, String)
+    /// A table of series v1 without configfs' file.
+    case noAction(path: String, Errno)
+    /// A file cannot be read.
+    case unreadable(path: String, Errno)
+    /// A request for a pass was refused.
+    case refused(path: String, Errno)
+    /// A file has a text that it cannot have.
+    case unknownText(path: String, String)
+    /// A table never was the same in two readings.
+    case changed(path: String, line: Int, text: String)
+    /// Passes cannot be asked for.
+    case noRequests(versions: String)
+    /// The mount would cover the files that it shows.
+    case covered(path: String, root: String)
+}
+
+extension KernelError: CustomStringConvertible {
+    /// What is wrong, and how to mend it.
+    public var description: String {
+        switch self {
+        case .nothing(let config, let debug):
+            "\(debug)/rmpopt/rmpopt-table, \(debug)/x86/rmpopt/rmpopt-table: neither is there. The kernel needs series "
+                + "v1 to v8 (v9 and v10 show nothing), SNP and a segmented RMP; are \(config) and \(debug) mounted? "
+                + "mount -t debugfs none \(debug)"
+        case .unknownVersion(let path, let reason):
+            "\(path): not of a version of the series that rmpfs knows: \(reason)"
+        case .noAction(let path, let error):
+            "\(path): \(error). A table at this place is that of series v1, which has this file, too. Mount configfs: "
+                + "mount -t configfs none /sys/kernel/config"
+        case .unreadable(let path, let error):
+            "\(path): \(error)"
+                + (error == .accessDenied ? ". Root can read it; mount as root, for others with uid=, gid=, mode=" : "")
+        case .refused(let path, let error):
+            "\(path): \(error), when 1 was written to it"
+        case .unknownText(let path, let reason):
+            "\(path): \(reason)"
+        case .changed(let path, let line, let text):
+            "\(path): line \(line) '\(text)': changed while it was read; a pass may be running. Read again"
+        case .noRequests(let versions):
+            "--allow-reenable: series \(versions) has no file by which a pass can be asked for. Leave it out"
+        case .covered(let path, let root):
+            "\(path): a mount here would cover \(root), whose files it shows. Mount it elsewhere"
+        }
+    }
+}

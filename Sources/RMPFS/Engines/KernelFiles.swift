@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads and writes the running kernel's own files: whole, and twice where one reading may mix two moments.
+
+import Glibc
+import RMPModel
+
+/// Where the running kernel's files are.
+public struct KernelRoots: Sendable, Hashable {
+    /// configfs.
+    public var config: String
+    /// debugfs.
+    public var debug: String
+    /// The folder with `online` and `possible`.
+    public var cpus: String
+
+    /// The kernel's own places, but for those that are given.
+    public init(
+        config: String = "/sys/kernel/config",
+        debug: String = "/sys/kernel/debug",
+        cpus: String = "/sys/devices/system/cpu"
+    ) {
+        (self.config, self.debug, self.cpus) = (config, debug, cpus)
+    }
+
+    /// Refuses a mount point at or above a root: requests would come back to whoever answers them.
+    public func check(mountPoint: String) throws(KernelError) {
+        for root in [config, debug, cpus] {
+            let path = MountPoint.resolve(root) ?? root
+            if path == mountPoint || path.utf8.starts(with: (mountPoint == "/" ? "/" : mountPoint + "/").utf8) {
+                throw .covered(path: mountPoint, root: root)
+            }
+        }
+    }
+}
+
+/// The kernel's files of one version of the series.
+struct KernelFiles: Sendable {
+    let series: KernelSeries
+    private let roots: KernelRoots
+    /// The number of CPUs that there can be.
+    let cpuCount: Int
+    /// The number of regions and the first of them, as the first reading found them: memory does not change.
+    let regions: Range<Int>
+
+    /// No table is longer: 64 TB, and a list of 8,192 CPUs in each line.
+    private static let sizeLimit = 1 << 32
+    private static let chunk = 1 << 16
+    /// No kernel for x86 has more.
+    private static let cpuLimit = 8192
+    /// How often a table is read until two readings are the same.
+    private static let readings = 4
+
+    var tablePath: String { "\(roots.debug)/\(series.table)" }
+    private var actionPath: String { "\(roots.config)/rmpopt/action" }
+    private var descriptionPath: String { "\(roots.config)/rmpopt/description" }
+
+    init(_ roots: KernelRoots) throws(KernelError) {
+        self.roots = roots
+        series = try KernelSeries.find(config: roots.config, debug: roots.debug)
+        let possible = try Self.cpuList("\(roots.cpus)/possible", limit: Self.cpuLimit)
+        var count = 0
+        possible.forEachRun { count = $0.upperBound + 1 }
+        cpuCount = count
+        let online = try Self.cpuList("\(roots.cpus)/online", limit: count)
+        let path = "\(roots.debug)/\(series.table)"
+        let text = try Self.read(path, lastLineOnItsOwn: series.hasEndLine)
+        let table = try Self.parse(text, of: path, online: online)
+        let lines = table.rows.count - (series.hasEndLine ? 1 : 0)
+        if lines == 0 { throw .unknownText(path: path, "no line but that of the end of memory") }
+        regions = table.firstRegion..<table.firstRegion + lines
+    }
+
+    /// The table as it is at one moment: read until two readings are the same.
+    /// - Returns: with the line of the end, for versions that have one.
+    func table() throws(KernelError) -> (table: KernelTable, online: CPUSet) {
+        let online = try onlineCPUs()
+        var last = try text()
+        var difference = 1
+        for _ in 1..<Self.readings {
+            let next = try text()
+            guard let line = KernelTable.firstDifference(last, next) else {
+                let table = try Self.parse(next, of: tablePath, online: online)
+                let expected = regions.count + (series.hasEndLine ? 1 : 0)
+                if table.firstRegion != regions.lowerBound || table.rows.count != expected {
+                    let (first, lines) = (table.firstRegion, table.rows.count)
+                    throw .unknownText(
+                        path: tablePath,
+                        "\(lines) lines from region \(first) on; there were \(expected) from \(regions.lowerBound) on"
+                    )
+                }
+                return (table, online)
+            }
+            difference = line
+            last = next
+        }
+        throw .changed(path: tablePath, line: difference, text: KernelTableError.line(difference, of: last))
+    }
+
+    /// One reading. A buffer's end may hide the line of the end: then it is read on its own.
+    private func text() throws(KernelError) -> [UInt8] {
+        let text = try Self.read(tablePath)
+        guard series.hasEndLine, text.count(where: { $0 == UInt8(ascii: "\n") }) == regions.count else { return text }
+        return try Self.read(tablePath, lastLineOnItsOwn: true)
+    }
+
+    func onlineCPUs() throws(KernelError) -> CPUSet {
+        try Self.cpuList("\(roots.cpus)/online", limit: cpuCount)
+    }
+
+    /// Whether series v1's flag is set.
+    func optimizationInProgress() throws(KernelError) -> Bool {
+        let text = try Self.read(actionPath)
+        switch String(decoding: text, as: UTF8.self) {
+        case "RMP optimization in progress: Yes\n": return true
+        case "RMP optimization in progress: No\n": return false
+        default:
+            let error = KernelTableError(line: 1, of: text, at: 0, .unknown)
+            throw .unknownText(path: actionPath, "line 1 '\(error.text)': neither Yes nor No as series v1 says it")
+        }
+    }
+
+    func description() throws(KernelError) -> [UInt8] { try Self.read(descriptionPath) }
+
+    /// Asks for a pass, as `echo 1 > action` does.
+    func reoptimize() throws(KernelError) {
+        let file = open(actionPath, O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { throw .refused(path: actionPath, .current) }
+        defer { close(file) }
+        if write(file, "1\n", 2) != 2 { throw .refused(path: actionPath, .current) }
+    }
+
+    // MARK: Reading
+
+    private static func parse(_ text: [UInt8], of path: String, online: CPUSet) throws(KernelError) -> KernelTable {
+        do {
+            return try KernelTable(text, online: online)
+        } catch {
+            throw .unknownText(path: path, "\(error)")
+        }
+    }
+
+    private static func cpuList(_ path: String, limit: Int) throws(KernelError) -> CPUSet {
+        let text = try read(path)
+        let set: CPUSet
+        do {
+            set = try CPUList.parse(text, limit: limit)
+        } catch {
+            throw .unknownText(path: path, "\(error)")
+        }
+        if set.isEmpty { throw .unknownText(path: path, "no CPU is named") }
+        return set
+    }
+
+    /// Reads a file to its end.
+    /// - Parameter lastLineOnItsOwn: for a table with a line of the end: reads once more from the start of the last
+    ///   line on. There the line of the end is hidden, if it was that, and cannot be hidden, if it was not.
+    private static func read(_ path: String, lastLineOnItsOwn: Bool = false) throws(KernelError) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw .unreadable(path: path, .current) }
+        defer { close(file) }
+        var text: [UInt8] = []
+        try readOn(file, path, from: nil, into: &text)
+        guard lastLineOnItsOwn else { return text }
+        let start = text.dropLast().lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        if start == 0 { return text }
+        var last: [UInt8] = []
+        try readOn(file, path, from: start, into: &last)
+        return last.isEmpty ? text : text[..<start] + last
+    }
+
+    private static func readOn(
+        _ file: Int32,
+        _ path: String,
+        from offset: Int?,
+        into text: inout [UInt8]
+    ) throws(KernelError) {
+        var chunk = [UInt8](repeating: 0, count: chunk)
+        if let offset, lseek(file, off_t(offset), SEEK_SET) < 0 { throw .unreadable(path: path, .current) }
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw .unreadable(path: path, .current) }
+            if count == 0 { return }
+            text += chunk[..<count]
+            if text.count > sizeLimit { throw .unknownText(path: path, "more than \(sizeLimit) bytes") }
+        }
+    }
+}

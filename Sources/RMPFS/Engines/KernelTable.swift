@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the text of the kernel's rmpopt-table, and takes no other text than the kernel can have printed.
+
+import RMPModel
+
+/// The rows of an `rmpopt-table`.
+///
+/// Source: series v1 patch 6/6, in v8 still the same: `Memory @%3lluGB: `, then `CPU(s): %*pbl` or `CPU(s): none`, and
+/// a newline. A line for each region, without a gap.
+struct KernelTable: Sendable, Hashable {
+    /// The region of the first line.
+    let firstRegion: Int
+    /// The sets of CPUs that occur, each once.
+    private(set) var sets: [CPUSet] = []
+    /// For each line, which of the sets it shows.
+    private(set) var rows: [Int] = []
+    /// The text, byte for byte.
+    let text: [UInt8]
+    /// Where each line ends in the text, behind its newline.
+    private(set) var ends: [Int] = []
+
+    /// The CPUs on which the region of a line is optimized. The line must exist.
+    func cpus(ofLine line: Int) -> CPUSet { sets[rows[line]] }
+
+    /// The text of a line with its newline. The line must exist.
+    func text(ofLine line: Int) -> ArraySlice<UInt8> {
+        text[(line == 0 ? 0 : ends[line - 1])..<ends[line]]
+    }
+
+    /// Reads a whole table.
+    /// - Parameter online: the CPUs that can occur.
+    /// - Throws: what is wrong in the first line that is.
+    init(_ text: [UInt8], online: CPUSet) throws(KernelTableError) {
+        self.text = text
+        guard !text.isEmpty else { throw KernelTableError(line: 1, of: text, at: 0, .empty) }
+        var sets = SetReader(online: online)
+        var scanner = KernelTableScanner(text)
+        var first: Int?
+        while scanner.position < text.count {
+            let start = scanner.position
+            do throws(KernelTableError.Reason) {
+                let region = try scanner.region()
+                let expected = (first ?? region) + rows.count
+                first = first ?? region
+                if region != expected { throw .wrongRegion(expected: expected) }
+                rows.append(try sets.row(&scanner))
+            } catch {
+                throw KernelTableError(line: rows.count + 1, of: text, at: start, error)
+            }
+            ends.append(scanner.position)
+        }
+        self.sets = sets.sets
+        firstRegion = first ?? 0
+    }
+
+    /// The number of the first line in which two texts differ, from 1 on; nil if they are equal.
+    static func firstDifference(_ one: [UInt8], _ other: [UInt8]) -> Int? {
+        if one == other { return nil }
+        var line = 1
+        for (a, b) in zip(one, other) {
+            if a != b { return line }
+            if a == UInt8(ascii: "\n") { line += 1 }
+        }
+        return line
+    }
+}
+
+/// Why a text is no table.
+struct KernelTableError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What is wrong with a line.
+    enum Reason: Error, Sendable, Hashable {
+        /// There is no line at all.
+        case empty
+        /// The text ends within the line.
+        case cut
+        /// Something else than the kernel prints.
+        case unknown
+        /// A line is missing, or comes twice.
+        case wrongRegion(expected: Int)
+        /// Not a list of CPUs as the kernel prints one.
+        case badList
+        /// A CPU that is not online.
+        case notOnline(Int)
+    }
+
+    /// The line's number, from 1 on.
+    let line: Int
+    /// Its text, cut after some characters, with `?` for what cannot be printed.
+    let text: String
+    let reason: Reason
+
+    init(line: Int, of bytes: [UInt8], at start: Int, _ reason: Reason) {
+        self.line = line
+        self.reason = reason
+        text = Self.shown(bytes[min(start, bytes.count)...])
+    }
+
+    /// A line of a text, from 1 on, as ``text`` has it; empty if there is no such line.
+    static func line(_ number: Int, of bytes: [UInt8]) -> String {
+        var rest = bytes[...]
+        for _ in 1..<max(number, 1) {
+            guard let end = rest.firstIndex(of: UInt8(ascii: "\n")) else { return "" }
+            rest = rest[(end + 1)...]
+        }
+        return shown(rest)
+    }
+
+    private static func shown(_ bytes: ArraySlice<UInt8>) -> String {
+        let line = bytes.prefix(80).prefix { $0 != UInt8(ascii: "\n") }
+        return String(decoding: line.map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+    }
+
+    var description: String { "line \(line) '\(text)': \(why)" }
+
+    private var why: String {
+        switch reason {
+        case .empty: "the file is empty"
+        case .cut: "the line has no end"
+        case .unknown: "not 'Memory @...GB: CPU(s): ...', which is all that series v1 to v8 print"
+        case .wrongRegion(let expected): "region \(expected) was to come here"
+        case .badList: "not a list of CPUs as the kernel prints it"
+        case .notOnline(let cpu): "CPU \(cpu) is not online"
+        }
+    }
+}
+
+/// The lists of CPUs of a table. Most lines have the list of the line before.
+private struct SetReader {
+    let online: CPUSet
+    private(set) var sets: [CPUSet] = []
+    private var known: [ArraySlice<UInt8>: Int] = [:]
+
+    init(online: CPUSet) {
+        self.online = online
+    }
+
+    mutating func row(_ scanner: inout KernelTableScanner) throws(KernelTableError.Reason) -> Int {
+        let list = try scanner.list()
+        if let index = known[list] { return index }
+        let set = try KernelTableScanner.cpus(list, online: online)
+        sets.append(set)
+        known[list] = sets.count - 1
+        return sets.count - 1
+    }
+}

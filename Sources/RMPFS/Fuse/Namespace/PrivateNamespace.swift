@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Namespaces of its own for a command and its host: what is mounted there nobody else sees, and nothing outlives it.
+
+import CFuse
+import Glibc
+
+/// Puts the process into a mount namespace of its own, and the processes that it starts from then on into a process
+/// namespace of their own. As root directly; else, or where root may not, by a user namespace.
+public enum PrivateNamespace {
+    /// As whom the user appears in a user namespace.
+    public enum Identity: Sendable, Hashable {
+        /// Under the same numbers.
+        case same
+        /// As root, with root's rights over what the namespaces hold.
+        case root
+    }
+
+    /// Enters the namespaces. The process must have one thread.
+    public static func enter(as identity: Identity) throws(RunError) {
+        let both = Int32(RMPFS_NEW_MOUNTS | RMPFS_NEW_PROCESSES)
+        let (user, group) = (geteuid(), getegid())
+        if user == 0 {
+            if rmpfs_unshare(both) == 0 { return }
+            if errno != EPERM { throw .noNamespace(.current) }
+        }
+        if rmpfs_unshare(both | Int32(RMPFS_NEW_USERS)) != 0 { throw .noUserNamespace(.current, hint) }
+        let inside: (user: UInt32, group: UInt32) = identity == .root ? (0, 0) : (user, group)
+        // A kernel before 3.19 has no such file and asks for none.
+        try? write("deny", to: "/proc/self/setgroups")
+        do throws(Errno) {
+            try write("\(inside.user) \(user) 1", to: "/proc/self/uid_map")
+            try write("\(inside.group) \(group) 1", to: "/proc/self/gid_map")
+            if inside.user != 0 && rmpfs_keep_mount_right(1) != 0 { throw .current }
+        } catch {
+            throw .noUserNamespace(error, hint)
+        }
+    }
+
+    /// Ends this process when the one that started it does.
+    static func endWithParent() {
+        _ = rmpfs_end_with_parent()
+    }
+
+    /// Takes the right to mount away from what this thread executes next.
+    static func giveUpMounting() {
+        _ = rmpfs_keep_mount_right(0)
+    }
+
+    private static func write(_ text: String, to path: String) throws(Errno) {
+        let file = open(path, O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { throw .current }
+        defer { close(file) }
+        let bytes = Array(text.utf8)
+        if Glibc.write(file, bytes, bytes.count) != bytes.count { throw .current }
+    }
+
+    /// The switches with which systems keep users from having user namespaces, and the values that let them.
+    private static let switches: KeyValuePairs<String, (forbidden: @Sendable (Int) -> Bool, allowed: Int)> = [
+        "kernel.unprivileged_userns_clone": ({ $0 == 0 }, 1),
+        "user.max_user_namespaces": ({ $0 == 0 }, 10_000),
+        "kernel.apparmor_restrict_unprivileged_userns": ({ $0 != 0 }, 0),
+    ]
+
+    /// The setting that forbids user namespaces here, as a command that mends it.
+    private static var hint: String? {
+        for (name, rule) in switches {
+            let path = "/proc/sys/" + name.split(separator: ".").joined(separator: "/")
+            guard let bytes = SystemFiles.contents(of: path),
+                let value = Int(String(decoding: bytes, as: UTF8.self).prefix { $0 != "\n" })
+            else { continue }
+            if rule.forbidden(value) { return "sysctl -w \(name)=\(rule.allowed)" }
+        }
+        return nil
+    }
+}

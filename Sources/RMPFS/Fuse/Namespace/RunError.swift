@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that can keep a command from being run on a simulated host, each with its text and its remedy.
+
+/// Why a command was not run.
+public enum RunError: Error, Hashable, Sendable {
+    /// Root got no namespaces.
+    case noNamespace(Errno)
+    /// The user got no user namespace; with a command that would allow it, if it is known.
+    case noUserNamespace(Errno, String?)
+    /// There is no sysfs to show the host in.
+    case noSysfs(path: String)
+    /// A call that arranges the kernel's paths failed.
+    case notArranged(path: String, call: String, Errno)
+    /// The host's tree could not be mounted.
+    case notMounted(MountError)
+    /// The command could not be started.
+    case notStarted(command: String, Errno)
+    /// A process of ours could not be started.
+    case noProcess(call: String, Errno)
+
+    /// The exit status, as env(1) and timeout(1) have it: 127 for a command that is not there, 126 for one that cannot
+    /// be executed, 125 for everything else.
+    public var exitStatus: Int32 {
+        switch self {
+        case .notStarted(_, .noSuchFile): 127
+        case .notStarted: 126
+        default: 125
+        }
+    }
+}
+
+extension RunError: CustomStringConvertible {
+    /// What is wrong, and how to mend it.
+    public var description: String {
+        switch self {
+        case .noNamespace(let error):
+            "cannot make a mount namespace: \(error). The kernel needs namespaces (CONFIG_NAMESPACES) and a free one "
+                + "(sysctl user.max_mnt_namespaces)"
+        case .noUserNamespace(let error, let hint):
+            "cannot make a user namespace: \(error). Run this as root"
+                + (hint.map { ", or let users have user namespaces: \($0)" } ?? "; a container needs CAP_SYS_ADMIN")
+        case .noSysfs(let path):
+            "\(path): no such folder. Mount sysfs first: mount -t sysfs sysfs /sys"
+        case .notArranged(let path, let call, let error):
+            "\(path): \(call): \(error). The host cannot be shown there; use rmpfs mount and its folder instead"
+        case .notMounted(let error):
+            error.description
+        case .notStarted(let command, let error):
+            "\(command): \(error)"
+        case .noProcess(let call, let error):
+            "cannot start a process: \(call): \(error)"
+        }
+    }
+}
