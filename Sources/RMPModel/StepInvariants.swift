@@ -36,7 +36,9 @@ package struct StepInvariants: Sendable {
             let pages = StepInvariants.count(rmp, frame)
             ofRegion[frame >> 9] += pages - ofFrame[frame]
             ofFrame[frame] = pages
-            if pages != rmp.assignedPages(inFrame: frame) { found.append("frame \(frame): \(pages) assigned, miscounted") }
+            if pages != rmp.assignedPages(inFrame: frame) {
+                found.append("frame \(frame): \(pages) assigned, miscounted")
+            }
             let bit = rmp.assignedFrames[frame >> 6] >> UInt64(frame & 63) & 1
             if (bit == 1) != (pages > 0) { found.append("frame \(frame): bit \(bit) with \(pages) assigned pages") }
         }

@@ -62,12 +62,28 @@ import Testing
         ]
         for series in Series.all {
             profiles += [
-                Profile(name: "guests \(series.name)", table: Generator.guests, sequences: 2, steps: 3_000,
-                    hasTwin: true, start: try small(series)),
-                Profile(name: "host \(series.name)", table: Generator.host, sequences: 4, steps: 3_000,
-                    start: try uneven(series)),
-                Profile(name: "uncovered \(series.name)", table: Generator.host, sequences: 1, steps: 3_000,
-                    start: try uncovered(series)),
+                Profile(
+                    name: "guests \(series.name)",
+                    table: Generator.guests,
+                    sequences: 2,
+                    steps: 3_000,
+                    hasTwin: true,
+                    start: try small(series)
+                ),
+                Profile(
+                    name: "host \(series.name)",
+                    table: Generator.host,
+                    sequences: 4,
+                    steps: 3_000,
+                    start: try uneven(series)
+                ),
+                Profile(
+                    name: "uncovered \(series.name)",
+                    table: Generator.host,
+                    sequences: 1,
+                    steps: 3_000,
+                    start: try uncovered(series)
+                ),
             ]
         }
         return profiles

@@ -8,7 +8,8 @@ extension NaiveMachine {
     func differences(from machine: Machine) -> [String] {
         var found = differencesOfPages(from: machine)
         for region in 0..<rmp.regionCount { found += differences(ofRegion: region, from: machine) }
-        found += differencesOfTime(from: machine) + differencesOfPasses(from: machine) + differencesOfHost(from: machine)
+        found +=
+            differencesOfTime(from: machine) + differencesOfPasses(from: machine) + differencesOfHost(from: machine)
         let listed = guests.filter { !$0.value.isRemoved }.keys.sorted()
         if machine.guestIDs.map(\.rawValue) != listed { found.append("guests \(machine.guestIDs), expected \(listed)") }
         for id in guests.keys.sorted() { found += differences(ofGuest: GuestID(id), from: machine) }
@@ -56,7 +57,8 @@ extension NaiveMachine {
     private func differencesOfState(_ pfn: UInt64, from machine: Machine) -> [String] {
         let state = rmp.isCovered(pfn) ? rmp[pfn / 512 * 512].state : rmp[pfn].state
         let given = machine.state(of: PFN(pfn))
-        return given == state?.modelled ? [] : ["page \(pfn) is \(String(describing: given)), expected \(String(describing: state))"]
+        return given == state?.modelled
+            ? [] : ["page \(pfn) is \(String(describing: given)), expected \(String(describing: state))"]
     }
 
     /// Every page that is not hypervisor-owned in either model. A region or frame that the machine keeps as one
@@ -123,7 +125,9 @@ extension NaiveMachine {
         let waiting = machine.pendingPass.map {
             NaivePending(due: $0.due, trigger: $0.trigger, absorbed: $0.absorbed, isQueued: $0.isQueued)
         }
-        if waiting != pending { found.append("\(String(describing: waiting)), expected \(String(describing: pending))") }
+        if waiting != pending {
+            found.append("\(String(describing: waiting)), expected \(String(describing: pending))")
+        }
         for outcome in RequestOutcome.allCases where machine.requests(outcome) != requests[outcome] ?? 0 {
             found.append("\(machine.requests(outcome)) requests \(outcome), expected \(requests[outcome] ?? 0)")
         }

@@ -62,7 +62,9 @@ struct Coverage: Sendable {
                 gaps.append("\(kind): \(outcome) met \(count) times and not in the table")
             }
         }
-        for kind in outcomes.keys.sorted() where Required.outcomes[kind] == nil { gaps.append("\(kind): not in the table") }
+        for kind in outcomes.keys.sorted() where Required.outcomes[kind] == nil {
+            gaps.append("\(kind): not in the table")
+        }
         for transition in Required.transitions where transitions[transition, default: 0] < times {
             gaps.append("\(transition.text) met \(transitions[transition, default: 0]) times")
         }

@@ -97,7 +97,9 @@ struct Executor: Sendable {
             try report(naive.differences(ofGuest: id, from: machine))
         }
         var frames: [Int] = []
-        for change in naive.rmp.changes where frames.last != Int(change.pfn / 512) { frames.append(Int(change.pfn / 512)) }
+        for change in naive.rmp.changes where frames.last != Int(change.pfn / 512) {
+            frames.append(Int(change.pfn / 512))
+        }
         try report(invariants.violations(in: machine, touched: frames))
     }
 

@@ -33,6 +33,8 @@ struct Generator {
     /// Frames that most addresses lie in: those with pages of firmware and of the RMP, and some others.
     private let taken: [UInt64]
     private let others: [UInt64]
+    /// Frames for 2 MB entries, seldom touched by the page.
+    private let wide: [UInt64]
 
     init(seed: UInt64, _ rows: [Row], _ configuration: MachineConfiguration) {
         var random = Random(seed: seed)
@@ -40,7 +42,9 @@ struct Generator {
         sum = rows.reduce(0) { $0 + $1.weight }
         let buffers = configuration.firmware.assigned.flatMap { [$0.lowerBound >> 21, ($0.upperBound - 1) >> 21] }
         taken = [0, configuration.rmp.head.lowerBound >> 21] + buffers
-        others = (0..<6).map { _ in random.next() % UInt64(configuration.memory.regionCount * 512) }
+        let count = UInt64(configuration.memory.regionCount * 512)
+        others = (0..<6).map { _ in random.next() % count }
+        wide = (0..<3).map { _ in random.next() % count }
         self.random = random
     }
 
@@ -72,6 +76,34 @@ struct Generator {
         let pages: UInt64 = random.chance(4) ? 512 : 5
         let page = random.chance(5) ? 0 : random.next() % pages
         return SPA((random.chance(3) ? pick(taken) : pick(others)) << 21 + page << 12)
+    }
+
+    /// A frame with 2 MB entries.
+    mutating func wideFrame() -> SPA { SPA(pick(wide) << 21) }
+
+    /// A page that firmware holds at the beginning.
+    mutating func buffer() -> SPA { SPA((random.chance(2) ? taken[2] : taken[3]) << 21 + (random.next() % 3) << 12) }
+
+    /// A guest's frame with a 2 MB entry; anything of a guest when there is none.
+    mutating func guest2M(_ naive: NaiveMachine) -> SPA {
+        let frames = naive.guests.keys.sorted().flatMap { naive.guests[$0]?.frames.dropFirst(8).prefix(4) ?? [] }
+        let covered = frames.filter { naive.rmp.isCovered($0 * 512) }
+        return covered.isEmpty ? guestAddress(naive) : SPA(pick(covered) << 21)
+    }
+
+    /// What brings a page to one of the states that RMPUPDATE can write, each as often as the others.
+    mutating func input(_ size: PageSize) -> RMPUpdateInput {
+        let gpa = GPA(0x4000_0000 + random.next() % 4 << 21)
+        let asid = UInt32(random.next() % 2 + 1)
+        return switch random.next() % 8 {
+        case 0, 1: RMPUpdateInput(pageSize: size)
+        case 2: RMPUpdateInput(gpa: gpa, assigned: true, pageSize: size)
+        case 3: RMPUpdateInput(assigned: true, pageSize: size, immutable: true)
+        case 4: RMPUpdateInput(gpa: GPA(0x1000), assigned: true, pageSize: size, immutable: true)
+        case 5: RMPUpdateInput(gpa: gpa, assigned: true, pageSize: size, immutable: true)
+        case 6: RMPUpdateInput(gpa: gpa, assigned: true, pageSize: size, immutable: true, asid: asid)
+        default: RMPUpdateInput(gpa: gpa, assigned: true, pageSize: size, asid: asid)
+        }
     }
 
     /// A frame that nobody holds at the beginning.

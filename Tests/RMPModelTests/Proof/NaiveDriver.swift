@@ -96,7 +96,8 @@ extension NaiveMachine {
         let places = configuration.topology.places
         switch rule {
         case .allOnline: return cpus
-        case .firstOnlineThreads: return cpus.filter { cpu in cpus.first { places[$0].core == places[cpu].core } == cpu }
+        case .firstOnlineThreads:
+            return cpus.filter { cpu in cpus.first { places[$0].core == places[cpu].core } == cpu }
         case .primaryThreadsAtSetUp:
             return cpus.filter { atSetUp ? places[$0].thread == 0 : threadsAtSetUp.contains($0) }
         }

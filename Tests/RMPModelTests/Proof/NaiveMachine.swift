@@ -16,7 +16,8 @@ struct NaiveMachine: Sendable {
     var online: Set<Int>
     var hotplugIsForbidden = false
 
-    /// Frames with pages that firmware holds or has fixed, and of the RMP itself: never free.
+    /// Frames with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
+    /// never free.
     let reserved: Set<UInt64>
     /// By number; ending ones that were removed are among them.
     var guests: [UInt64: NaiveGuest] = [:]
@@ -52,9 +53,12 @@ struct NaiveMachine: Sendable {
         online = Set((0..<topology.cpuCount).filter { topology.online.contains($0) })
         let firmware = configuration.firmware
         let held = [configuration.rmp.head] + configuration.rmp.segments.map(\.table) + firmware.assigned
-        reserved = Set(
-            (held + firmware.hypervisorFixed).flatMap { ($0.lowerBound >> 21)..<(($0.upperBound - 1) >> 21 + 1) }
-        )
+        let frames = (held + firmware.hypervisorFixed).flatMap {
+            ($0.lowerBound >> 21)..<(($0.upperBound - 1) >> 21 + 1)
+        }
+        let all = 0..<UInt64(configuration.memory.regionCount * 512)
+        let rmp = self.rmp
+        reserved = Set(frames).union(all.filter { !rmp.exists($0 * 512) })
         bootKernel()
         runToIdle()
         if configuration.boot.stage == .firmware {

@@ -31,7 +31,9 @@ extension NaiveMachine {
         !isHeld(frame, held) && rmp.assignedPages(ofFrame: frame) == 0
     }
 
-    private func isHeld(_ frame: UInt64, _ held: Set<UInt64>) -> Bool { reserved.contains(frame) || held.contains(frame) }
+    private func isHeld(_ frame: UInt64, _ held: Set<UInt64>) -> Bool {
+        reserved.contains(frame) || held.contains(frame)
+    }
 
     /// Free frames of a node's memory, ascending.
     private func freeFrames(_ node: Int?, _ held: Set<UInt64>, atMost limit: Int = .max) -> [UInt64] {

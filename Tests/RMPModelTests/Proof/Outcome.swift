@@ -80,8 +80,18 @@ extension NaiveMachine {
 
     /// Whether a step would change the control page of a running guest past RMPUPDATE's checks. Firmware and hardware
     /// do not do that to a guest that runs, and what comes of it is nobody's rule.
+    ///
+    /// Neither is RMPOPT_BASE moved under a table with bits set: kernels write it before they scan, and nobody knows
+    /// what becomes of the bits.
     func isForbidden(_ action: Action) -> Bool {
-        guard case .perform(let command) = action, let page = command.forcedPage else { return false }
+        guard case .perform(let command) = action else { return false }
+        if case .wrmsr(let cpu, RMPOPTBase.msr, let value) = command,
+            configuration.topology.places.indices.contains(cpu)
+        {
+            let core = configuration.topology.places[cpu].core
+            return value != tables.bases[core] && tables.optimized.contains { $0.contains(core) }
+        }
+        guard let page = command.forcedPage else { return false }
         return guests.values.contains { guest in
             guest.controls.contains { $0 == page.rawValue || $0 / 512 == page.rawValue / 512 && rmp.isCovered($0) }
         }

@@ -34,7 +34,7 @@ enum Required {
         "start": [
             "done", "busy guestEnding", "noSuchGuest", "noSNP", "noASID", "noMemory", "invalid noMemorySet",
             "invalid memoryForBacking", "placement notFree", "placement granularity", "placement otherNode",
-            "FAIL_INPUT", "FAIL_INUSE",
+            "FAIL_INUSE",
         ],
         "stop": ["done", "noSuchGuest"],
         "remove": ["done", "noSuchGuest"],

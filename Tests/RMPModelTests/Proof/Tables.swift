@@ -10,10 +10,17 @@ extension Generator {
             let spa = generator.address(naive)
             return .rmpupdate(spa, generator.input(spa, .size4K))
         },
-        .command(16, "RMPUPDATE") { generator, _ in
+        .command(60, "RMPUPDATE") { generator, naive in .rmpupdate(generator.address(naive), generator.input(.size4K))
+        },
+        .command(5, "RMPUPDATE") { generator, _ in
             let spa = generator.frame()
             return .rmpupdate(spa, generator.input(spa, .size2M))
         },
+        .command(10, "RMPUPDATE") { generator, _ in .rmpupdate(generator.wideFrame(), generator.input(.size2M)) },
+        .command(5, "firmware") { generator, _ in .firmwareChange(generator.wideFrame(), .reclaim) },
+        .command(6, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.wideFrame()) },
+        .command(2, "PSMASH") { generator, _ in .psmash(generator.wideFrame()) },
+        .command(2, "lock") { generator, _ in .lock(generator.wideFrame(), generator.random.chance(3)) },
         .command(8, "RMPUPDATE") { generator, naive in
             let spa = generator.address(naive)
             return .rmpupdate(spa, generator.input(spa, .size2M))
@@ -27,7 +34,6 @@ extension Generator {
             change(&generator, generator.random.chance(5) ? generator.frame() : generator.address(naive))
         },
         .command(30, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.address(naive)) },
-        .command(6, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.frame()) },
         .command(10, "lock") { generator, naive in .lock(generator.address(naive), generator.random.chance(3)) },
         .command(3, "lock") { generator, _ in .lock(generator.frame(), generator.random.chance(2)) },
         .command(8, "request") { _, _ in .reoptimize },
@@ -50,9 +56,9 @@ extension Generator {
         .command(14, "placement") { generator, naive in
             .setGuestPlacement(generator.guest(naive), generator.placement(naive))
         },
-        .command(8, "node") { generator, naive in
+        .command(12, "node") { generator, naive in
             let nodes = naive.configuration.topology.nodeCount
-            let node = generator.random.chance(2) ? nil : Int(generator.random.next() % UInt64(nodes + 1))
+            let node = generator.random.chance(3) ? nil : Int(generator.random.next() % UInt64(nodes + 1))
             return .setGuestNode(generator.guest(naive), node)
         },
         .command(6, "vcpus") { generator, naive in
@@ -87,6 +93,9 @@ extension Generator {
         },
         .command(6, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.guestAddress(naive)) },
         .command(3, "firmware") { generator, naive in change(&generator, generator.guestAddress(naive)) },
+        .command(2, "firmware") { generator, naive in .firmwareChange(generator.guestAddress(naive), .swapOut) },
+        .command(2, "firmware") { generator, naive in .firmwareChange(generator.guest2M(naive), .swapOut) },
+        .command(2, "lock") { generator, naive in .lock(generator.guest2M(naive), generator.random.chance(2)) },
         .command(3, "lock") { generator, naive in .lock(generator.guestAddress(naive), generator.random.chance(2)) },
         .command(2, "lock") { generator, _ in .lock(generator.frame(), generator.random.chance(2)) },
         .command(2, "hold") { generator, _ in .holdPasses(generator.random.chance(4)) },
@@ -105,11 +114,9 @@ extension Generator {
             .command(1, "kexec") { _, _ in .kexec },
             .command(6, "WRMSR") { generator, naive in wrmsr(&generator, naive) },
             .command(8, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
-            .command(8, "firmware") { generator, naive in change(&generator, generator.address(naive)) },
-            .command(8, "RMPUPDATE") { generator, naive in
-                let spa = generator.address(naive)
-                return .rmpupdate(spa, generator.input(spa, .size4K))
-            },
+            .command(12, "firmware") { generator, _ in change(&generator, generator.buffer()) },
+            .command(12, "RMPUPDATE") { generator, _ in .rmpupdate(generator.buffer(), generator.input(.size4K)) },
+            .command(4, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.buffer()) },
         ]
 
     // MARK: Commands of several tables
