@@ -96,10 +96,12 @@ import Testing
 
     @Test func aMillionCommands() async throws {
         let profiles = try Self.profiles()
+        var random = Random(seed: testSeed)
+        let base = random.next()
         let coverage = await withTaskGroup(of: Result<Coverage, Failure>.self) { group in
             for (kind, profile) in profiles.enumerated() {
                 for number in 0..<profile.sequences {
-                    let seed = testSeed &+ UInt64(kind) << 32 &+ UInt64(number)
+                    let seed = base &+ UInt64(kind) << 32 &+ UInt64(number)
                     group.addTask { Self.sequence(profile, seed: seed) }
                 }
             }
@@ -119,8 +121,8 @@ import Testing
         print("seed \(testSeed): \(coverage.steps) commands, \(coverage.comparisons) comparisons of whole states")
         #expect(coverage.steps >= 1_000_000)
         #expect(coverage.comparisons * Executor.wholeEvery >= coverage.steps)
-        let gaps = coverage.gaps(times: 2)
-        #expect(gaps == [], "seed \(testSeed)")
+        let gaps = coverage.gaps(times: 1)
+        #expect(gaps.isEmpty, "seed \(testSeed):\n\(gaps.joined(separator: "\n"))")
     }
 
     /// So many failures are enough.

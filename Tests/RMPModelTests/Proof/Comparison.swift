@@ -171,7 +171,8 @@ extension NaiveMachine {
             vcpus: guest.vcpus,
             state: guest.state,
             asid: asid,
-            launchWork: guest.work
+            // How far a launch came that failed is left open.
+            launchWork: guest.launchFailed ? machine.guest(id)?.launchWork ?? guest.work : guest.work
         )
         var found: [String] = []
         if machine.guest(id) != expected {

@@ -51,6 +51,12 @@ struct Coverage: Sendable {
         transitions.merge(other.transitions, uniquingKeysWith: +)
     }
 
+    /// Everything that was counted, a line each.
+    var lines: [String] {
+        let counted = outcomes.flatMap { kind, counts in counts.map { "\(kind): \($0.key) \($0.value)" } }
+        return (counted + transitions.map { "\($0.key.text) \($0.value)" }).sorted()
+    }
+
     /// What `Required` asks for and fewer than `times` steps have met, and what was met although it cannot be.
     func gaps(times: Int) -> [String] {
         var gaps: [String] = []

@@ -35,22 +35,23 @@ struct Executor: Sendable {
 
     /// Runs one step and compares its result and what it touched; each `wholeEvery` steps, everything.
     private mutating func run(_ step: Step, _ kind: String) throws(Difference) {
-        if naive.isForbidden(step.action) { return }
         naive.rmp.changes.removeAll(keepingCapacity: true)
         let time = naive.now + step.after
+        naive.advance(to: time)
+        let action = naive.isForbidden(step.action) ? .wait : step.action
         if step.after > 1 { machine.advance(to: machine.now + step.after / 2) }
-        let given = machine.outcome(of: step.action, at: time)
+        let given = machine.outcome(of: action, at: time)
         var launch: LaunchGiven?
-        if case .perform(.startGuest(let id)) = step.action { launch = machine.given(id) }
-        let expected = naive.outcome(of: step.action, at: time, given: launch)
+        if case .perform(.startGuest(let id)) = action { launch = machine.given(id) }
+        let expected = naive.outcome(of: action, at: time, given: launch)
         coverage.note(kind, expected.name)
         coverage.note(naive.rmp.changes)
-        try require(given == expected, "\(Literal.of(step.action)) gave \(given), expected \(expected)")
-        if twin != nil, step.action != .wait {
-            let late = twin?.outcome(of: step.action, at: time)
-            try require(late == expected, "\(Literal.of(step.action)) later gave \(String(describing: late))")
+        try require(given == expected, "\(Literal.of(action)) gave \(given), expected \(expected)")
+        if twin != nil, action != .wait {
+            let late = twin?.outcome(of: action, at: time)
+            try require(late == expected, "\(Literal.of(action)) later gave \(String(describing: late))")
         }
-        try compareTouched(step.action)
+        try compareTouched(action)
         stepNumber += 1
         if stepNumber.isMultiple(of: Executor.wholeEvery) { try compareAll() }
     }

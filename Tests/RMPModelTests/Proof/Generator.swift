@@ -35,6 +35,8 @@ struct Generator {
     private let others: [UInt64]
     /// Frames for 2 MB entries, seldom touched by the page.
     private let wide: [UInt64]
+    /// Pages that firmware holds at the beginning, the RMP's first ones among them.
+    private let buffers: [UInt64]
 
     init(seed: UInt64, _ rows: [Row], _ configuration: MachineConfiguration) {
         var random = Random(seed: seed)
@@ -44,7 +46,9 @@ struct Generator {
         taken = [0, configuration.rmp.head.lowerBound >> 21] + buffers
         let count = UInt64(configuration.memory.regionCount * 512)
         others = (0..<6).map { _ in random.next() % count }
-        wide = (0..<3).map { _ in random.next() % count }
+        wide = (0..<4).map { _ in random.next() % count }
+        let ranges = [configuration.rmp.head] + configuration.firmware.assigned
+        self.buffers = ranges.flatMap { [$0.lowerBound, $0.lowerBound + 4096, $0.upperBound - 4096] }
         self.random = random
     }
 
@@ -75,25 +79,37 @@ struct Generator {
         if random.chance(60) { return SPA(random.next() % (UInt64(naive.rmp.regionCount + 1) << 30)) }
         let pages: UInt64 = random.chance(4) ? 512 : 5
         let page = random.chance(5) ? 0 : random.next() % pages
-        return SPA((random.chance(3) ? pick(taken) : pick(others)) << 21 + page << 12)
+        return SPA((random.chance(5) ? pick(taken) : pick(others)) << 21 + page << 12)
     }
 
     /// A frame with 2 MB entries.
     mutating func wideFrame() -> SPA { SPA(pick(wide) << 21) }
 
     /// A page that firmware holds at the beginning.
-    mutating func buffer() -> SPA { SPA((random.chance(2) ? taken[2] : taken[3]) << 21 + (random.next() % 3) << 12) }
+    mutating func buffer() -> SPA { SPA(pick(buffers)) }
 
     /// A guest's frame with a 2 MB entry; anything of a guest when there is none.
     mutating func guest2M(_ naive: NaiveMachine) -> SPA {
-        let frames = naive.guests.keys.sorted().flatMap { naive.guests[$0]?.frames.dropFirst(8).prefix(4) ?? [] }
-        let covered = frames.filter { naive.rmp.isCovered($0 * 512) }
-        return covered.isEmpty ? guestAddress(naive) : SPA(pick(covered) << 21)
+        let frames = naive.guests.keys.sorted().flatMap { naive.guests[$0]?.frames.dropFirst(8) ?? [] }
+        let covered = frames.first { naive.rmp.isCovered($0 * 512) }
+        return covered.map { SPA($0 << 21) } ?? guestAddress(naive)
+    }
+
+    /// Some pages of a running guest's frame with a 2 MB entry; any guest and pages when there is none.
+    mutating func pages2M(_ naive: NaiveMachine) -> (GuestID, Range<UInt64>) {
+        for (id, guest) in naive.guests.sorted(by: { $0.key < $1.key }) where guest.state == .running {
+            let index = guest.frames.indices.dropFirst(8).first { naive.rmp.isCovered(guest.frames[$0] * 512) }
+            guard let index else { continue }
+            let first = UInt64(index) << 21 + (random.next() % guest.pages(ofFrame: index)) << 12
+            return (GuestID(id), first..<(first + 4096))
+        }
+        let id = guest(naive)
+        return (id, pages(naive, id))
     }
 
     /// What brings a page to one of the states that RMPUPDATE can write, each as often as the others.
     mutating func input(_ size: PageSize) -> RMPUpdateInput {
-        let gpa = GPA(0x4000_0000 + random.next() % 4 << 21)
+        let gpa = GPA(0x4000_0000 + (random.next() % 4) << 21)
         let asid = UInt32(random.next() % 2 + 1)
         return switch random.next() % 8 {
         case 0, 1: RMPUpdateInput(pageSize: size)
@@ -129,7 +145,7 @@ struct Generator {
             gpa: GPA(gpa),
             assigned: assigned,
             pageSize: size,
-            immutable: random.chance(assigned ? size == .size2M ? 4 : 16 : 60),
+            immutable: random.chance(assigned ? size == .size2M ? 4 : 40 : 60),
             asid: assigned || random.chance(20) ? asid() : 0
         )
     }
@@ -148,9 +164,9 @@ struct Generator {
         if naive.guests[id.rawValue]?.backing == .size1G && random.chance(2) { return 1 << 30 }
         switch random.next() % 64 {
         case 0: return random.next()
-        case 1: return random.next() >> 13 << 12
-        case 2: return (2 << 30) - (random.next() % 8) << 20
-        case 3...4: return 16 << 20 + (random.next() % 3) << 20
+        case 1: return random.next() / 8192 * 4096
+        case 12: return (2 << 30) - (random.next() % 8) << 20
+        case 2...4: return 16 << 20 + (random.next() % 3) << 20
         case 5...7: return (random.next() % 3 + 1) << 21
         case 8...11: return (random.next() % 3) << 21 + (random.next() % 20) << 12
         default: return (random.next() % 24) << 12
@@ -181,7 +197,7 @@ struct Generator {
         case 8: return .scattered(seed: random.next())
         case 9 where random.chance(2): return .ranges([(1 << 30)..<(1 << 30 + 4 << 20)])
         case 9:
-            let first = random.chance(4) ? random.next() % (1 << 33) : random.next() % 512 << 21
+            let first = random.chance(4) ? random.next() % (1 << 33) : (random.next() % 512) << 21
             return .ranges(random.chance(8) ? [] : [first..<(first + (random.next() % 4) << 21)])
         case 10: return .ranges([(2 << 30)..<(2 << 30 + 4 << 20), (1 << 30)..<(1 << 30 + 4 << 20)])
         default:

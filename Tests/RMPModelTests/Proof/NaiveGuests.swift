@@ -24,6 +24,8 @@ struct NaiveGuest: Sendable, Hashable {
     /// When the frame at work, number `done`, will have gone back.
     var due: UInt64 = 0
     var work = GuestWork()
+    /// Whether its last launch failed half-way.
+    var launchFailed = false
 
     var frameCount: Int { Int((memory + (2 << 20) - 1) / (2 << 20)) }
     var controls: [UInt64] { [context, response].compactMap { $0 } + vmsas }

@@ -23,6 +23,7 @@ extension NaiveMachine {
         guest.state = .running
         guest.work = GuestWork()
         let code = populate(&guest)
+        guest.launchFailed = code != .success
         guests[id.rawValue] = guest
         if code == .success { return }
         releaseVCPUs(id.rawValue)

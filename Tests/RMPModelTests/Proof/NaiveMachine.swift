@@ -57,8 +57,8 @@ struct NaiveMachine: Sendable {
             ($0.lowerBound >> 21)..<(($0.upperBound - 1) >> 21 + 1)
         }
         let all = 0..<UInt64(configuration.memory.regionCount * 512)
-        let rmp = self.rmp
-        reserved = Set(frames).union(all.filter { !rmp.exists($0 * 512) })
+        let table = rmp
+        reserved = Set(frames).union(all.filter { !table.exists($0 * 512) })
         bootKernel()
         runToIdle()
         if configuration.boot.stage == .firmware {

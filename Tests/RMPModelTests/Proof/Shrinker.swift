@@ -49,6 +49,9 @@ struct Shrinker {
                 if stillFails(candidate) {
                     steps = candidate
                     hasShrunk = true
+                } else if let candidate = Shrinker.renumbered(steps, without: start..<end), stillFails(candidate) {
+                    steps = candidate
+                    hasShrunk = true
                 } else {
                     start = end
                 }
@@ -56,6 +59,22 @@ struct Shrinker {
             if size == 1 && !hasShrunk || budget == 0 { return steps }
             if !hasShrunk { size = max(size / 2, 1) }
         }
+    }
+
+    /// Steps without some of them, where guests after those that were made there get the numbers that they have now;
+    /// nil when none was made there.
+    private static func renumbered(_ steps: [Step], without left: Range<Int>) -> [Step]? {
+        func makes(_ step: Step) -> Bool { if case .perform(.createGuest) = step.action { true } else { false } }
+        let removed = UInt64(steps[left].count(where: makes))
+        if removed == 0 { return nil }
+        let before = UInt64(steps[..<left.lowerBound].count(where: makes))
+        var rest = Array(steps[left.upperBound...])
+        for index in rest.indices {
+            guard case .perform(let command) = rest[index].action, let id = command.guestID?.rawValue else { continue }
+            if id > before { rest[index].action = .perform(command.about(GuestID(id - min(removed, id - before)))) }
+        }
+        if !rest.isEmpty { rest[0].after += steps[left].reduce(0) { $0 + $1.after } }
+        return steps[..<left.lowerBound] + rest
     }
 
     private mutating func simplifyValues(of failing: [Step]) -> [Step] {

@@ -38,6 +38,23 @@ extension Command {
         }
     }
 
+    /// The same about another guest.
+    func about(_ other: GuestID) -> Command {
+        switch self {
+        case .setGuestMemory(_, let bytes): .setGuestMemory(other, bytes: bytes)
+        case .setGuestBacking(_, let backing): .setGuestBacking(other, backing)
+        case .setGuestPlacement(_, let placement): .setGuestPlacement(other, placement)
+        case .setGuestNode(_, let node): .setGuestNode(other, node)
+        case .setGuestVCPUs(_, let count): .setGuestVCPUs(other, count)
+        case .startGuest: .startGuest(other)
+        case .stopGuest: .stopGuest(other)
+        case .removeGuest: .removeGuest(other)
+        case .convert(_, let gpa, let toPrivate): .convert(other, gpa: gpa, toPrivate: toPrivate)
+        case .validate(_, let gpa, let size): .validate(other, gpa: gpa, size)
+        default: self
+        }
+    }
+
     /// The page whose entry is changed past RMPUPDATE's checks.
     var forcedPage: PFN? {
         switch self {

@@ -10,7 +10,7 @@ extension Generator {
             let spa = generator.address(naive)
             return .rmpupdate(spa, generator.input(spa, .size4K))
         },
-        .command(60, "RMPUPDATE") { generator, naive in .rmpupdate(generator.address(naive), generator.input(.size4K))
+        .command(24, "RMPUPDATE") { generator, naive in .rmpupdate(generator.address(naive), generator.input(.size4K))
         },
         .command(5, "RMPUPDATE") { generator, _ in
             let spa = generator.frame()
@@ -18,23 +18,23 @@ extension Generator {
         },
         .command(10, "RMPUPDATE") { generator, _ in .rmpupdate(generator.wideFrame(), generator.input(.size2M)) },
         .command(5, "firmware") { generator, _ in .firmwareChange(generator.wideFrame(), .reclaim) },
-        .command(6, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.wideFrame()) },
-        .command(2, "PSMASH") { generator, _ in .psmash(generator.wideFrame()) },
+        .command(10, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.wideFrame()) },
         .command(2, "lock") { generator, _ in .lock(generator.wideFrame(), generator.random.chance(3)) },
         .command(8, "RMPUPDATE") { generator, naive in
             let spa = generator.address(naive)
             return .rmpupdate(spa, generator.input(spa, .size2M))
         },
         .command(30, "PSMASH") { generator, naive in
-            .psmash(generator.random.chance(4) ? generator.frame() : generator.address(naive))
+            if generator.random.chance(60) { return .psmash(generator.wideFrame()) }
+            return .psmash(generator.random.chance(4) ? generator.frame() : generator.address(naive))
         },
         .command(40, "RMPOPT") { generator, naive in rmpopt(&generator, naive) },
         Row(120, "RMPREAD") { generator, naive in .read(generator.address(naive)) },
-        .command(40, "firmware") { generator, naive in
+        .command(60, "firmware") { generator, naive in
             change(&generator, generator.random.chance(5) ? generator.frame() : generator.address(naive))
         },
         .command(30, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.address(naive)) },
-        .command(10, "lock") { generator, naive in .lock(generator.address(naive), generator.random.chance(3)) },
+        .command(10, "lock") { generator, naive in .lock(generator.address(naive), generator.random.chance(4)) },
         .command(3, "lock") { generator, _ in .lock(generator.frame(), generator.random.chance(2)) },
         .command(8, "request") { _, _ in .reoptimize },
         .command(3, "WRMSR") { generator, naive in wrmsr(&generator, naive) },
@@ -65,7 +65,7 @@ extension Generator {
             .setGuestVCPUs(generator.guest(naive), generator.pick([1, 1, 2, 3, 0, 40]))
         },
         .command(26, "start") { generator, naive in .startGuest(generator.guest(naive)) },
-        .command(12, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
+        .command(20, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
         .command(5, "remove") { generator, naive in .removeGuest(generator.guest(naive)) },
         .command(24, "convert") { generator, naive in
             let id = generator.guest(naive)
@@ -75,6 +75,17 @@ extension Generator {
             let id = generator.guest(naive)
             return .validate(id, gpa: generator.pages(naive, id), generator.random.chance(2) ? .size2M : .size4K)
         },
+        .command(3, "convert") { generator, naive in
+            let (id, pages) = generator.pages2M(naive)
+            return .convert(id, gpa: pages, toPrivate: false)
+        },
+        .command(8, "validate") { generator, naive in
+            let (id, pages) = generator.pages2M(naive)
+            if generator.random.chance(2) { return .validate(id, gpa: pages, .size4K) }
+            let first = pages.lowerBound.alignedDown(to: 2 << 20)
+            return .validate(id, gpa: first..<(first + 2 << 20), .size2M)
+        },
+        .command(3, "PSMASH") { generator, naive in .psmash(generator.guest2M(naive)) },
         .command(2, "leak") { generator, naive in
             let first = (generator.random.chance(3) ? generator.address(naive) : generator.frame()).rawValue >> 12
             return .leak(first..<(first + generator.random.next() % 4))
@@ -94,8 +105,9 @@ extension Generator {
         .command(6, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.guestAddress(naive)) },
         .command(3, "firmware") { generator, naive in change(&generator, generator.guestAddress(naive)) },
         .command(2, "firmware") { generator, naive in .firmwareChange(generator.guestAddress(naive), .swapOut) },
-        .command(2, "firmware") { generator, naive in .firmwareChange(generator.guest2M(naive), .swapOut) },
-        .command(2, "lock") { generator, naive in .lock(generator.guest2M(naive), generator.random.chance(2)) },
+        .command(3, "firmware") { generator, naive in .firmwareChange(generator.guest2M(naive), .swapIn) },
+        .command(6, "firmware") { generator, naive in .firmwareChange(generator.guest2M(naive), .swapOut) },
+        .command(6, "lock") { generator, naive in .lock(generator.guest2M(naive), generator.random.chance(2)) },
         .command(3, "lock") { generator, naive in .lock(generator.guestAddress(naive), generator.random.chance(2)) },
         .command(2, "lock") { generator, _ in .lock(generator.frame(), generator.random.chance(2)) },
         .command(2, "hold") { generator, _ in .holdPasses(generator.random.chance(4)) },
@@ -109,14 +121,15 @@ extension Generator {
                 return .setOnline(cpu: Int(generator.random.next() % (cpus + 1)), !generator.random.chance(3))
             },
             .command(5, "SNP_INIT_EX") { _, _ in .initializeFirmware },
-            .command(2, "SNP_SHUTDOWN_EX") { generator, _ in .shutDownFirmware(x86: generator.random.chance(2)) },
+            .command(4, "SNP_SHUTDOWN_EX") { generator, _ in .shutDownFirmware(x86: generator.random.chance(2)) },
             .command(1, "fail") { generator, _ in .failFirmware(count: generator.random.next() % 2) },
             .command(1, "kexec") { _, _ in .kexec },
             .command(6, "WRMSR") { generator, naive in wrmsr(&generator, naive) },
-            .command(8, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
+            .command(20, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
             .command(12, "firmware") { generator, _ in change(&generator, generator.buffer()) },
-            .command(12, "RMPUPDATE") { generator, _ in .rmpupdate(generator.buffer(), generator.input(.size4K)) },
-            .command(4, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.buffer()) },
+            .command(24, "RMPUPDATE") { generator, _ in .rmpupdate(generator.buffer(), generator.input(.size4K)) },
+            .command(20, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.buffer()) },
+            .command(5, "firmware") { generator, _ in .firmwareChange(generator.buffer(), .swapOut) },
         ]
 
     // MARK: Commands of several tables
@@ -130,7 +143,7 @@ extension Generator {
 
     private static func change(_ generator: inout Generator, _ spa: SPA) -> Command {
         let change = generator.random.chance(3) ? .reclaim : generator.pick(FirmwareChange.allCases)
-        return .firmwareChange(spa, change, gpa: GPA(generator.random.next() % 8 << 12))
+        return .firmwareChange(spa, change, gpa: GPA((generator.random.next() % 8) << 12))
     }
 
     /// Most often with the address and the ASID that the entry has.
@@ -156,7 +169,7 @@ extension Generator {
         case 2: return .wrmsr(cpu: cpu, RMPOPTBase.msr, generator.random.next())
         case 3: return .wrmsr(cpu: cpu, RMPOPTBase.msr, 0)
         default:
-            let base = generator.random.chance(3) ? generator.random.next() % 3 << 30 : 0
+            let base = generator.random.chance(3) ? (generator.random.next() % 3) << 30 : 0
             return .wrmsr(cpu: cpu, RMPOPTBase.msr, base | 1)
         }
     }
