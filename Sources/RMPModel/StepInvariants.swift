@@ -4,26 +4,40 @@
 
 /// Follows a machine command by command.
 package struct StepInvariants: Sendable {
-    /// Assigned pages of each frame when it was last counted, and of each region by their sum.
+    /// For each page whether it was assigned when it was last looked at; beside it the sums by frame and by region.
+    private var isAssigned: [UInt64]
     private var ofFrame: [Int]
     private var ofRegion: [Int]
+    /// The tables' generation and registers when they were last looked at.
+    private var generation: UInt64
+    private var bases: [RMPOPTBase]
 
-    /// Counts everything once.
+    /// Looks at everything once.
     package init(of machine: Machine) {
         let rmp = machine.platform.rmp
-        ofFrame = (0..<rmp.frameCount).map { StepInvariants.count(rmp, $0) }
+        (generation, bases) = (machine.platform.rmpopt.generation, machine.platform.rmpopt.bases)
+        isAssigned = Array(repeating: 0, count: Int(rmp.pageCount >> 6))
+        ofFrame = Array(repeating: 0, count: rmp.frameCount)
         ofRegion = Array(repeating: 0, count: rmp.regionCount)
-        for frame in ofFrame.indices { ofRegion[frame >> 9] += ofFrame[frame] }
+        for region in 0..<rmp.regionCount where rmp.uniformWord(ofRegion: region) != .hypervisor {
+            let first = UInt64(region) << 18
+            for page in first..<(first + 1 << 18) { look(page, rmp) }
+        }
     }
 
-    /// All violations, each as a sentence: counts of the touched frames and of their regions; for every region, that a
+    /// All violations, each as a sentence: counts of the touched pages' frames and regions; for every region, that a
     /// set bit means no assigned page and a core whose window holds the region; and the work.
     ///
-    /// - Parameter frames: those that the command since the last call may have changed.
-    package mutating func violations(in machine: borrowing Machine, touched frames: [Int]) -> [String] {
+    /// - Parameter pages: those that the command since the last call may have changed, by number.
+    package mutating func violations(in machine: borrowing Machine, touched pages: [UInt64]) -> [String] {
         var found: [String] = []
-        recount(frames, machine.platform.rmp, &found)
-        for region in 0..<machine.regionCount { checkRegion(region, machine.platform, &found) }
+        // Where no page, bit or window has changed, what held before still holds.
+        let (generation, bases) = (machine.platform.rmpopt.generation, machine.platform.rmpopt.bases)
+        if !pages.isEmpty || generation != self.generation || bases != self.bases {
+            (self.generation, self.bases) = (generation, bases)
+            recount(pages, machine.platform.rmp, &found)
+            for region in 0..<machine.regionCount { checkRegion(region, machine.platform, &found) }
+        }
         if machine.optimizationInProgress && !machine.passIsRunning && machine.requests(.lost) == 0 {
             found.append("the flag is set and no pass runs")
         }
@@ -31,17 +45,30 @@ package struct StepInvariants: Sendable {
         return found
     }
 
-    private mutating func recount(_ frames: [Int], _ rmp: borrowing RMP, _ found: inout [String]) {
-        for frame in frames where ofFrame.indices.contains(frame) {
-            let pages = StepInvariants.count(rmp, frame)
-            ofRegion[frame >> 9] += pages - ofFrame[frame]
-            ofFrame[frame] = pages
+    private mutating func recount(_ pages: [UInt64], _ rmp: borrowing RMP, _ found: inout [String]) {
+        for page in pages where page < rmp.pageCount { look(page, rmp) }
+        var last = -1
+        for page in pages where page < rmp.pageCount {
+            let frame = Int(page >> 9)
+            if frame == last { continue }
+            last = frame
+            let pages = ofFrame[frame]
             if pages != rmp.assignedPages(inFrame: frame) {
-                found.append("frame \(frame): \(pages) assigned, miscounted")
+                found.append("frame \(frame): \(pages) assigned, counted \(rmp.assignedPages(inFrame: frame))")
             }
             let bit = rmp.assignedFrames[frame >> 6] >> UInt64(frame & 63) & 1
             if (bit == 1) != (pages > 0) { found.append("frame \(frame): bit \(bit) with \(pages) assigned pages") }
         }
+    }
+
+    private mutating func look(_ page: UInt64, _ rmp: borrowing RMP) {
+        let (word, bit) = (Int(page >> 6), UInt64(1) << (page & 63))
+        let was = isAssigned[word] & bit != 0
+        let now = rmp.entry(frame: Int(page >> 9), index: Int(page & 511)).isAssigned
+        if was == now { return }
+        isAssigned[word] ^= bit
+        ofFrame[Int(page >> 9)] += now ? 1 : -1
+        ofRegion[Int(page >> 18)] += now ? 1 : -1
     }
 
     private func checkRegion(_ region: Int, _ platform: borrowing Platform, _ found: inout [String]) {
@@ -63,14 +90,7 @@ package struct StepInvariants: Sendable {
         if set > 0 && assigned > 0 {
             found.append("region \(region) is optimized and holds \(assigned) assigned pages")
         }
+        if set > 0 && !platform.rmp.isOptimizable(region) { found.append("region \(region) is optimized, not covered") }
         if inside != set { found.append("region \(region): \(set) bits, \(inside) of them inside a window") }
-    }
-
-    private static func count(_ rmp: borrowing RMP, _ frame: Int) -> Int {
-        let word = rmp.frameWord(frame)
-        if !word.isMixed { return word.assignedPagesOfFrame }
-        var pages = 0
-        for index in 0..<Granularity.pagesPerFrame where rmp.entry(of: word, index: index).isAssigned { pages += 1 }
-        return pages
     }
 }

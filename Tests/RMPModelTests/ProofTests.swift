@@ -11,6 +11,7 @@ import Testing
     private struct Profile: Sendable {
         let name: String
         let table: [Generator.Row]
+        var prelude: [(step: Step, kind: String)] = []
         let sequences: Int
         let steps: Int
         /// Whether a second machine follows in large steps of time.
@@ -57,15 +58,17 @@ import Testing
     private static func profiles() throws -> [Profile] {
         let instructions = Generator.instructions
         var profiles = [
-            Profile(name: "instructions", table: instructions, sequences: 170, steps: 4_500, start: try small()),
-            Profile(name: "uncovered", table: instructions, sequences: 10, steps: 4_500, start: try uncovered(.v10)),
+            Profile(name: "instructions", table: instructions, sequences: 155, steps: 5_000, start: try small()),
+            Profile(name: "dense", table: Generator.dense, sequences: 10, steps: 5_000, start: try small()),
+            Profile(name: "uncovered", table: instructions, sequences: 10, steps: 5_000, start: try uncovered(.v10)),
         ]
         for series in Series.all {
             profiles += [
                 Profile(
                     name: "guests \(series.name)",
                     table: Generator.guests,
-                    sequences: 2,
+                    prelude: Generator.prelude,
+                    sequences: 1,
                     steps: 3_000,
                     hasTwin: true,
                     start: try small(series)
@@ -73,13 +76,15 @@ import Testing
                 Profile(
                     name: "host \(series.name)",
                     table: Generator.host,
-                    sequences: 4,
+                    prelude: Generator.prelude,
+                    sequences: 3,
                     steps: 3_000,
                     start: try uneven(series)
                 ),
                 Profile(
                     name: "uncovered \(series.name)",
                     table: Generator.host,
+                    prelude: Generator.prelude,
                     sequences: 1,
                     steps: 3_000,
                     start: try uncovered(series)
@@ -130,11 +135,12 @@ import Testing
 
     private static func sequence(_ profile: Profile, seed: UInt64) -> Result<Coverage, Failure> {
         if Task.isCancelled { return .success(Coverage()) }
-        var generator = Generator(seed: seed, profile.table, profile.start.naive.configuration)
+        var generator = Generator(seed: seed, profile.table, profile.start.naive.setup.configuration)
         var executor = Executor(profile.start, hasTwin: profile.hasTwin)
         var steps: [Step] = []
         while steps.count < profile.steps {
-            let (step, kind) = generator.step(executor.naive)
+            let first = steps.count < profile.prelude.count ? profile.prelude[steps.count] : nil
+            let (step, kind) = first ?? generator.step(executor.naive)
             steps.append(step)
             if let difference = executor.difference(after: step, kind: kind) {
                 return .failure(failure(profile, seed, steps, difference))

@@ -68,8 +68,9 @@ struct Executor: Sendable {
         }
     }
 
-    /// The first difference of whole states; nil when there is none.
+    /// The first difference of whole states, where they were not just compared; nil when there is none.
     mutating func wholeDifference() -> Difference? {
+        if stepNumber > 0 && stepNumber.isMultiple(of: Executor.wholeEvery) { return nil }
         do {
             try compareAll()
             return nil
@@ -97,11 +98,7 @@ struct Executor: Sendable {
         if case .perform(let command) = action, let id = command.guestID {
             try report(naive.differences(ofGuest: id, from: machine))
         }
-        var frames: [Int] = []
-        for change in naive.rmp.changes where frames.last != Int(change.pfn / 512) {
-            frames.append(Int(change.pfn / 512))
-        }
-        try report(invariants.violations(in: machine, touched: frames))
+        try report(invariants.violations(in: machine, touched: naive.rmp.changes.map(\.pfn)))
     }
 
     private func require(_ holds: Bool, _ what: @autoclosure () -> String) throws(Difference) {

@@ -35,6 +35,7 @@ struct Generator {
     private let others: [UInt64]
     /// Frames for 2 MB entries, seldom touched by the page.
     private let wide: [UInt64]
+    private var isFilling = true
     /// Pages that firmware holds at the beginning, the RMP's first ones among them.
     private let buffers: [UInt64]
 
@@ -85,6 +86,15 @@ struct Generator {
     /// A frame with 2 MB entries.
     mutating func wideFrame() -> SPA { SPA(pick(wide) << 21) }
 
+    /// An update in one frame whose pages first become all different, then all alike, and so on: through every form in
+    /// which the machine keeps a frame.
+    mutating func denseUpdate() -> Command {
+        if random.chance(1_500) { isFilling.toggle() }
+        let spa = SPA(wide[0] << 21 + (random.next() % 512) << 12)
+        if !isFilling { return .rmpupdate(spa, RMPUpdateInput()) }
+        return .rmpupdate(spa, RMPUpdateInput(gpa: GPA(random.next()), assigned: !random.chance(4)))
+    }
+
     /// A page that firmware holds at the beginning.
     mutating func buffer() -> SPA { SPA(pick(buffers)) }
 
@@ -95,12 +105,18 @@ struct Generator {
         return covered.map { SPA($0 << 21) } ?? guestAddress(naive)
     }
 
-    /// Some pages of a running guest's frame with a 2 MB entry; any guest and pages when there is none.
+    /// A page of a running guest's frame with a 2 MB entry that refuses to be split, or, more rarely, that does not; else
+    /// the whole frame. Any guest and pages when there is none.
     mutating func pages2M(_ naive: NaiveMachine) -> (GuestID, Range<UInt64>) {
         for (id, guest) in naive.guests.sorted(by: { $0.key < $1.key }) where guest.state == .running {
             let index = guest.frames.indices.dropFirst(8).first { naive.rmp.isCovered(guest.frames[$0] * 512) }
             guard let index else { continue }
-            let first = UInt64(index) << 21 + (random.next() % guest.pages(ofFrame: index)) << 12
+            let entry = naive.rmp[guest.frames[index] * 512]
+            let frame = UInt64(index) << 21
+            if !entry.immutable && !entry.locked && !random.chance(8) {
+                return (GuestID(id), frame..<(frame + 2 << 20))
+            }
+            let first = frame + (random.next() % guest.pages(ofFrame: index)) << 12
             return (GuestID(id), first..<(first + 4096))
         }
         let id = guest(naive)
@@ -166,7 +182,7 @@ struct Generator {
         case 0: return random.next()
         case 1: return random.next() / 8192 * 4096
         case 12: return (2 << 30) - (random.next() % 8) << 20
-        case 2...4: return 16 << 20 + (random.next() % 3) << 20
+        case 2: return 16 << 20 + (random.next() % 3) << 20
         case 5...7: return (random.next() % 3 + 1) << 21
         case 8...11: return (random.next() % 3) << 21 + (random.next() % 20) << 12
         default: return (random.next() % 24) << 12

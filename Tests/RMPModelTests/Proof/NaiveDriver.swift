@@ -53,10 +53,10 @@ extension NaiveMachine {
     }
 
     private mutating func decide(_ trigger: PassTrigger) -> RequestOutcome {
-        guard isSetUp, let delay = series.delays[trigger] else { return .ignored }
-        if series.worker == .thread {
+        guard isSetUp, let delay = setup.series.delays[trigger] else { return .ignored }
+        if setup.series.worker == .thread {
             // cmpxchg of the flag, then a wake-up that does nothing to a thread that is awake.
-            if trigger == .request && series.hasConfigfs {
+            if trigger == .request && setup.series.hasConfigfs {
                 if flag { return .absorbed }
                 flag = true
             }
@@ -73,7 +73,7 @@ extension NaiveMachine {
             if !waiting.isQueued { pending?.due = now + delay }
             return .scheduled
         }
-        if series.worker == .workqueue(.firstRequest) { return .absorbed }
+        if setup.series.worker == .workqueue(.firstRequest) { return .absorbed }
         pending?.due = now + delay
         pending?.isQueued = false
         return .scheduled
@@ -93,7 +93,7 @@ extension NaiveMachine {
     /// The CPUs of a rule that are online now, ascending.
     func onlineThreads(_ rule: PassParticipants, atSetUp: Bool = false) -> [Int] {
         let cpus = online.sorted()
-        let places = configuration.topology.places
+        let places = setup.configuration.topology.places
         switch rule {
         case .allOnline: return cpus
         case .firstOnlineThreads:
@@ -107,8 +107,8 @@ extension NaiveMachine {
 
     private mutating func beginPass(_ trigger: PassTrigger) {
         passCount += 1
-        let cpus = onlineThreads(series.participants)
-        let places = configuration.topology.places
+        let cpus = onlineThreads(setup.series.participants)
+        let places = setup.configuration.topology.places
         let faulting = cpus.filter { !tables.isEnabled(places[$0].core) }.count
         let cores = Set(cpus.map { places[$0].core }).filter { tables.isEnabled($0) }.sorted()
         var pass = NaivePass(number: passCount, trigger: trigger, start: now, cores: cores)
@@ -117,10 +117,10 @@ extension NaiveMachine {
         func turns(_ turn: PassTurn, _ cores: [Int]) -> [NaiveTurn] {
             range.map { NaiveTurn(turn: turn, region: $0, cores: cores) }
         }
-        if series.order == .leaderFirst {
+        if setup.series.order == .leaderFirst {
             pass.turns = turns(.leader, Array(cores.prefix(1))) + turns(.followers, Array(cores.dropFirst()))
         } else {
-            pass.turns = turns(series.participants == .allOnline ? .allThreads : .oneThreadPerCore, cores)
+            pass.turns = turns(setup.series.participants == .allOnline ? .allThreads : .oneThreadPerCore, cores)
         }
         pass.due = now + cost(pass.turns[0], isContended: false)
         self.pass = pass
@@ -128,8 +128,8 @@ extension NaiveMachine {
 
     /// The regions that a pass walks over.
     private var range: Range<Int> {
-        let first = Int(configuration.memory.start.rawValue >> 30)
-        let limit = configuration.windows == .series ? series.passLimit : nil
+        let first = Int(setup.configuration.memory.start.rawValue >> 30)
+        let limit = setup.configuration.windows == .series ? setup.series.passLimit : nil
         return first..<min(rmp.regionCount, limit.map { first + Int($0 >> 30) } ?? rmp.regionCount)
     }
 
@@ -137,7 +137,7 @@ extension NaiveMachine {
     /// is not.
     private func cost(_ turn: NaiveTurn, isContended: Bool) -> UInt64 {
         if turn.turn == .followers && turn.cores.isEmpty { return 0 }
-        return configuration.costs.region(
+        return setup.configuration.costs.region(
             turn.turn,
             firstAssignedFrame: rmp.firstAssignedFrame(ofRegion: turn.region),
             cores: turn.cores.count { tables.isInWindow(turn.region, $0) },
@@ -186,8 +186,8 @@ extension NaiveMachine {
         passes = Array((passes + [ended]).suffix(64))
         self.pass = nil
         flag = false
-        if series.worker == .thread {
-            awakeUntil = pass.due + configuration.costs.threadSleep
+        if setup.series.worker == .thread {
+            awakeUntil = pass.due + setup.configuration.costs.threadSleep
             if awakeUntil > now { sleepDue = awakeUntil }
         }
         if pending?.isQueued == true { firePending() }

@@ -67,7 +67,7 @@ extension NaiveMachine {
     }
 
     mutating func setMemory(_ id: GuestID, _ bytes: UInt64) throws(CommandError) {
-        let all = configuration.memory.spans.reduce(0) { $0 + $1.bytes }
+        let all = setup.configuration.memory.spans.reduce(0) { $0 + $1.bytes }
         try stopped(id) { guest throws(CommandError) in
             if bytes % 4096 != 0 { throw .invalid(.memoryGranularity(bytes)) }
             if bytes > all { throw .noMemory(requested: bytes, available: all) }
@@ -76,7 +76,7 @@ extension NaiveMachine {
     }
 
     mutating func setPlacement(_ id: GuestID, _ placement: Placement) throws(CommandError) {
-        let memory = configuration.memory
+        let memory = setup.configuration.memory
         try stopped(id) { guest throws(CommandError) in
             if case .ranges(let ranges) = placement {
                 if ranges.isEmpty { throw .placement(.noRanges) }
@@ -92,8 +92,8 @@ extension NaiveMachine {
     }
 
     mutating func setNode(_ id: GuestID, _ node: Int?) throws(CommandError) {
-        let spans = configuration.memory.spans
-        let count = configuration.topology.nodeCount
+        let spans = setup.configuration.memory.spans
+        let count = setup.configuration.topology.nodeCount
         try stopped(id) { guest throws(CommandError) in
             if let node {
                 if node < 0 || node >= count { throw .placement(.noSuchNode(node)) }
@@ -115,10 +115,10 @@ extension NaiveMachine {
     mutating func stop(_ id: GuestID) throws(CommandError) {
         if try known(id).state != .running { return }
         releaseVCPUs(id.rawValue)
-        if series.guestEndPoint == .beforeDecommission { requestPass(.guestEnd) }
+        if setup.series.guestEndPoint == .beforeDecommission { requestPass(.guestEnd) }
         decommission(id.rawValue)
         beginTeardown(id.rawValue)
-        if series.guestEndPoint == .afterDecommission { requestPass(.guestEnd) }
+        if setup.series.guestEndPoint == .afterDecommission { requestPass(.guestEnd) }
     }
 
     /// VMSA pages and the response page go back.
@@ -163,8 +163,8 @@ extension NaiveMachine {
     /// What taking the frame at work back costs: one update for a 2 MB entry, else one for each assigned page.
     private func cost(of guest: NaiveGuest) -> UInt64 {
         let frame = guest.frames[guest.done]
-        if rmp.isCovered(frame * 512) { return configuration.costs.share2M }
-        return configuration.costs.share4K * rmp.assignedPages(ofFrame: frame)
+        if rmp.isCovered(frame * 512) { return setup.configuration.costs.share2M }
+        return setup.configuration.costs.share4K * rmp.assignedPages(ofFrame: frame)
     }
 
     /// The frame at work goes back; pages that refuse are leaked.
@@ -189,6 +189,6 @@ extension NaiveMachine {
             guest.state = .stopped
         }
         guests[id] = guest.state == .stopped && guest.isRemoved ? nil : guest
-        if series.guestEndPoint == .inodeFree { for _ in 0..<freed { requestPass(.guestEnd) } }
+        if setup.series.guestEndPoint == .inodeFree { for _ in 0..<freed { requestPass(.guestEnd) } }
     }
 }

@@ -5,18 +5,18 @@
 @testable import RMPModel
 
 extension NaiveMachine {
-    private var layout: RMPLayout { configuration.rmp }
+    private var layout: RMPLayout { setup.configuration.rmp }
     private var tablesOfRMP: [Range<UInt64>] { [layout.head] + layout.segments.map(\.table) }
 
     // MARK: Boot
 
     mutating func bootKernel() {
         if snpEnabled {
-            if series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
-        } else if series.snpEnabling == .boot {
+            if setup.series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
+        } else if setup.series.snpEnabling == .boot {
             enableSNP()
         }
-        if series.setUp == .boot { setUpDriver(.boot) }
+        if setup.series.setUp == .boot { setUpDriver(.boot) }
     }
 
     /// SNP_EN, VMPL_EN and MtrrFixDramModEn; the RMP holds nothing but itself.
@@ -27,14 +27,14 @@ extension NaiveMachine {
     }
 
     private mutating func setUpDriver(_ trigger: PassTrigger) {
-        if series.hasReinitGuard && isSetUp { return }
-        if !configuration.processor.rmpopt || !snpEnabled || !layout.isSegmented { return }
-        let memory = configuration.memory
-        if series.windowRule == .perSocket {
+        if setup.series.hasReinitGuard && isSetUp { return }
+        if !setup.configuration.processor.rmpopt || !snpEnabled || !layout.isSegmented { return }
+        let memory = setup.configuration.memory
+        if setup.series.windowRule == .perSocket {
             // Up to 2 TB one window from 0; more is for the tests of windows.
             program(1, onlineThreads(.firstOnlineThreads))
         } else {
-            let isFixed = series.participants == .primaryThreadsAtSetUp
+            let isFixed = setup.series.participants == .primaryThreadsAtSetUp
             let cpus = onlineThreads(isFixed ? .primaryThreadsAtSetUp : .allOnline, atSetUp: true)
             program(memory.start.rawValue / (1 << 30) * (1 << 30) + 1, cpus)
         }
@@ -44,7 +44,7 @@ extension NaiveMachine {
     }
 
     private mutating func program(_ base: UInt64, _ cpus: [Int]) {
-        for cpu in cpus { tables.bases[configuration.topology.places[cpu].core] = base }
+        for cpu in cpus { tables.bases[setup.configuration.topology.places[cpu].core] = base }
     }
 
     // MARK: Firmware
@@ -52,8 +52,8 @@ extension NaiveMachine {
     mutating func initializeFirmware() throws(CommandError) {
         if firmwareIsInitialized { return }
         if !snpEnabled {
-            if series.snpEnabling == .prepare && online != present { throw .unsupported(.offlineCPUs) }
-            if series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
+            if setup.series.snpEnabling == .prepare && online != setup.present { throw .unsupported(.offlineCPUs) }
+            if setup.series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
             enableSNP()
         }
         if failuresLeft > 0 {
@@ -62,19 +62,21 @@ extension NaiveMachine {
         }
         firmwareIsInitialized = true
         rmp.reset(.anew)
-        for range in configuration.firmware.hypervisorFixed { rmp.fill(range, .hypervisorFixed, .anew) }
-        for range in tablesOfRMP + configuration.firmware.assigned { rmp.fill(range, .firmware, .anew) }
+        for range in setup.configuration.firmware.hypervisorFixed { rmp.fill(range, .hypervisorFixed, .anew) }
+        for range in tablesOfRMP + setup.configuration.firmware.assigned { rmp.fill(range, .firmware, .anew) }
         tables.clearAll()
-        if [.forbiddenAfterInit, .forbiddenUntilSNPCleared].contains(series.hotplug) { hotplugIsForbidden = true }
-        if series.setUp == .boot { requestPass(.firmwareInit) } else { setUpDriver(.firmwareInit) }
+        if [.forbiddenAfterInit, .forbiddenUntilSNPCleared].contains(setup.series.hotplug) {
+            hotplugIsForbidden = true
+        }
+        if setup.series.setUp == .boot { requestPass(.firmwareInit) } else { setUpDriver(.firmwareInit) }
     }
 
     mutating func shutDownFirmware(x86: Bool) throws(CommandError) {
         if !firmwareIsInitialized { return }
         if guests.values.contains(where: { $0.state != .stopped }) { throw .busy(.guestsLeft) }
-        if x86 && !series.hasCleanUp { throw .unsupported(.x86Shutdown) }
+        if x86 && !setup.series.hasCleanUp { throw .unsupported(.x86Shutdown) }
         endFirmware()
-        if series.hotplug == .forbiddenAfterInit { hotplugIsForbidden = false }
+        if setup.series.hotplug == .forbiddenAfterInit { hotplugIsForbidden = false }
         if !x86 { return }
         syscfg &= ~(1 << 24 | 1 << 25)
         forgetPasses()
@@ -86,7 +88,7 @@ extension NaiveMachine {
 
     private mutating func endFirmware() {
         firmwareIsInitialized = false
-        for range in configuration.firmware.assigned { rmp.fill(range, .hypervisor, .shutDown) }
+        for range in setup.configuration.firmware.assigned { rmp.fill(range, .hypervisor, .shutDown) }
     }
 
     /// The driver's clean-up: nothing runs or waits any more.
@@ -116,7 +118,7 @@ extension NaiveMachine {
     // MARK: CPUs
 
     mutating func setOnline(_ cpu: Int, _ isOnline: Bool) throws(CommandError) {
-        if !present.contains(cpu) { throw .invalid(.cpu(cpu)) }
+        if !setup.present.contains(cpu) { throw .invalid(.cpu(cpu)) }
         if online.contains(cpu) == isOnline { return }
         if hotplugIsForbidden { throw .busy(.hotplugForbidden) }
         if isOnline {
@@ -140,11 +142,11 @@ extension NaiveMachine {
             let known: UInt64 = 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 23 | 1 << 24 | 1 << 25
             if value & ~known != 0 || value >> 24 & 1 == 1 && value >> 23 & 1 == 0 { throw fault }
             syscfg = value
-        case 0xc001_0139 where configuration.processor.rmpopt:
-            // RMPOPT_EN needs SNP_EN and a segmented RMP; bits 29:1 and those above the address are reserved.
+        case 0xc001_0139 where setup.configuration.processor.rmpopt:
+            // RMPOPT_EN needs SNP_EN and a segmented RMP; bits 29:1 and those above the address are setup.reserved.
             if value % 2 == 1 && !(snpEnabled && layout.isSegmented) { throw fault }
             if value >> 52 != 0 || value >> 1 & 0x1fff_ffff != 0 { throw fault }
-            tables.bases[configuration.topology.places[cpu].core] = value
+            tables.bases[setup.configuration.topology.places[cpu].core] = value
         default: throw fault
         }
     }

@@ -16,7 +16,7 @@ extension NaiveMachine {
             throw .invalid(.memoryForBacking(guest.memory, guest.backing))
         }
         let taken = Set(guests.values.filter { $0.state != .stopped }.map(\.asid))
-        let limit = min(configuration.processor.asidCount, 1023)
+        let limit = min(setup.configuration.processor.asidCount, 1023)
         guard let asid = (0..<limit).map({ $0 + 1 }).first(where: { !taken.contains($0) }) else { throw .noASID }
         try allocate(&guest, given)
         guest.asid = asid
@@ -34,7 +34,7 @@ extension NaiveMachine {
 
     /// Context and response page, the measured image, faults for the rest, VMSAs.
     private mutating func populate(_ guest: inout NaiveGuest) -> RMPCode {
-        let costs = configuration.costs
+        let costs = setup.configuration.costs
         let toFirmware = RMPUpdateInput(assigned: true, immutable: true)
         for page in [guest.context, guest.response].compactMap({ $0 }) {
             let code = rmpupdate(page * 4096, toFirmware)
@@ -57,7 +57,7 @@ extension NaiveMachine {
     }
 
     private mutating func populateMemory(_ guest: inout NaiveGuest) -> RMPCode {
-        let costs = configuration.costs
+        let costs = setup.configuration.costs
         for (index, frame) in guest.frames.enumerated() {
             let pages = 0..<guest.pages(ofFrame: index)
             if index >= 8 {
@@ -94,7 +94,7 @@ extension NaiveMachine {
         _ work: inout GuestWork
     ) -> RMPCode {
         let frame = guest.frames[index]
-        let each = configuration.costs.privateFault + configuration.costs.assign
+        let each = setup.configuration.costs.privateFault + setup.configuration.costs.assign
         var input = RMPUpdateInput(gpa: GPA(UInt64(index) << 21), assigned: true, asid: UInt32(guest.asid))
         if rmp.assignedPages(ofFrame: frame) == 0 && pages.count == 512 && guest.backing != .size4K {
             input.pageSize = .size2M
@@ -124,7 +124,7 @@ extension NaiveMachine {
     }
 
     private mutating func share(_ frame: UInt64, _ pages: Range<UInt64>, _ work: inout GuestWork) -> RMPCode {
-        let costs = configuration.costs
+        let costs = setup.configuration.costs
         if rmp.isCovered(frame * 512) {
             if pages.count == 512 {
                 let code = rmpupdate(frame << 21, RMPUpdateInput(pageSize: .size2M))
@@ -144,13 +144,13 @@ extension NaiveMachine {
 
     private mutating func smash(_ frame: UInt64, _ work: inout GuestWork) -> RMPCode {
         let code = rmp.psmash(frame << 21)
-        if code == .success { work.add(1, of: \.smashes, taking: configuration.costs.smash) }
+        if code == .success { work.add(1, of: \.smashes, taking: setup.configuration.costs.smash) }
         return code
     }
 
     mutating func validate(_ id: GuestID, _ gpa: Range<UInt64>, _ size: PageSize) throws(CommandError) -> GuestWork {
         let guest = try running(id, gpa)
-        let costs = configuration.costs
+        let costs = setup.configuration.costs
         var work = GuestWork()
         for (index, pages) in parts(of: gpa) {
             let first = guest.frames[index] * 512

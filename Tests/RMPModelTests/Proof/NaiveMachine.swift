@@ -3,22 +3,41 @@
 
 @testable import RMPModel
 
+/// What a machine was built from, and what never changes of it. A class, so that copies cost little.
+final class NaiveSetup: Sendable {
+    let configuration: MachineConfiguration
+    let series: Series
+    let present: Set<Int>
+    /// Frames with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
+    /// never free.
+    let reserved: Set<UInt64>
+
+    init(_ configuration: MachineConfiguration) {
+        self.configuration = configuration
+        series = configuration.series
+        present = Set((0..<configuration.topology.cpuCount).filter { configuration.topology.present.contains($0) })
+        let firmware = configuration.firmware
+        let held = [configuration.rmp.head] + configuration.rmp.segments.map(\.table) + firmware.assigned
+        let frames = (held + firmware.hypervisorFixed)
+            .flatMap { ($0.lowerBound >> 21)..<(($0.upperBound - 1) >> 21 + 1) }
+        let rmp = NaiveRMP(configuration)
+        let all = 0..<UInt64(configuration.memory.regionCount * 512)
+        reserved = Set(frames).union(all.filter { !rmp.exists($0 * 512) })
+    }
+}
+
 /// A host as plain as can be: no summaries, no runs, one piece of work at a time.
 struct NaiveMachine: Sendable {
-    let configuration: MachineConfiguration
+    let setup: NaiveSetup
     var now: UInt64 = 0
     var rmp: NaiveRMP
     var tables: NaiveTables
     var syscfg: UInt64 = 1 << 23
     var firmwareIsInitialized = false
     var failuresLeft: UInt64 = 0
-    let present: Set<Int>
     var online: Set<Int>
     var hotplugIsForbidden = false
 
-    /// Frames with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
-    /// never free.
-    let reserved: Set<UInt64>
     /// By number; ending ones that were removed are among them.
     var guests: [UInt64: NaiveGuest] = [:]
     var guestCount: UInt64 = 0
@@ -41,24 +60,13 @@ struct NaiveMachine: Sendable {
     var opcodeFaults: UInt64 = 0
     var rowsClearedBefore: UInt64 = 0
 
-    var series: Series { configuration.series }
-
     /// Boots as far as the configuration says, and runs to the end what that sets going.
     init(_ configuration: MachineConfiguration) {
-        self.configuration = configuration
+        setup = NaiveSetup(configuration)
         let topology = configuration.topology
         rmp = NaiveRMP(configuration)
         tables = NaiveTables(cores: topology.coreCount, regions: configuration.memory.regionCount)
-        present = Set((0..<topology.cpuCount).filter { topology.present.contains($0) })
         online = Set((0..<topology.cpuCount).filter { topology.online.contains($0) })
-        let firmware = configuration.firmware
-        let held = [configuration.rmp.head] + configuration.rmp.segments.map(\.table) + firmware.assigned
-        let frames = (held + firmware.hypervisorFixed).flatMap {
-            ($0.lowerBound >> 21)..<(($0.upperBound - 1) >> 21 + 1)
-        }
-        let all = 0..<UInt64(configuration.memory.regionCount * 512)
-        let table = rmp
-        reserved = Set(frames).union(all.filter { !table.exists($0 * 512) })
         bootKernel()
         runToIdle()
         if configuration.boot.stage == .firmware {
@@ -175,7 +183,7 @@ struct NaiveMachine: Sendable {
     private mutating func rmpopt(_ cpu: Int, _ spa: UInt64, _ function: UInt64) throws(CommandError) -> Bool {
         if !online.contains(cpu) { throw .invalid(.cpu(cpu)) }
         do {
-            return try tables.rmpopt(configuration.topology.places[cpu].core, spa, function: function, rmp)
+            return try tables.rmpopt(setup.configuration.topology.places[cpu].core, spa, function: function, rmp)
         } catch {
             throw .fault(error)
         }

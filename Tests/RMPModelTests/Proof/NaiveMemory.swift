@@ -12,7 +12,7 @@ struct LaunchGiven: Sendable, Hashable {
 extension NaiveMachine {
     /// The frames of a node's memory, or of all.
     private func frames(ofNode node: Int?) -> [Range<UInt64>] {
-        configuration.memory.spans.filter { node == nil || $0.node == node }
+        setup.configuration.memory.spans.filter { node == nil || $0.node == node }
             .map { ($0.start.rawValue >> 21)..<(($0.start.rawValue + $0.bytes) >> 21) }
     }
 
@@ -32,7 +32,7 @@ extension NaiveMachine {
     }
 
     private func isHeld(_ frame: UInt64, _ held: Set<UInt64>) -> Bool {
-        reserved.contains(frame) || held.contains(frame)
+        setup.reserved.contains(frame) || held.contains(frame)
     }
 
     /// Free frames of a node's memory, ascending.
@@ -72,7 +72,7 @@ extension NaiveMachine {
         }
         var node = guest.node
         if node == nil && guest.placement == .local {
-            let nodes = Set(configuration.memory.spans.map(\.node)).sorted()
+            let nodes = Set(setup.configuration.memory.spans.map(\.node)).sorted()
             // Single frames: one more, for control pages.
             let more = unit == 1 ? 1 : 0
             let rooms = nodes.map { room($0, unit, heldFrames()) }
@@ -190,7 +190,7 @@ extension NaiveMachine {
             throw .placement(.notMemory((min(pages.lowerBound, limit) << 12)..<(min(pages.upperBound, limit) << 12)))
         }
         let bytes = (pages.lowerBound << 12)..<(pages.upperBound << 12)
-        if !configuration.memory.contains(bytes) { throw .placement(.notMemory(bytes)) }
+        if !setup.configuration.memory.contains(bytes) { throw .placement(.notMemory(bytes)) }
         let held = heldFrames()
         let withLeaks = Set(leaked.map { $0 / 512 })
         let controls = Set(leakedControls.union(guests.values.flatMap(\.controls)).map { $0 / 512 })

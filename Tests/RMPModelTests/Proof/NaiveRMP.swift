@@ -7,8 +7,8 @@
 /// An RMP over regions from address 0, of which it need not cover all.
 struct NaiveRMP: Sendable {
     let regionCount: Int
-    /// What it covers, in bytes.
-    let covered: [Range<UInt64>]
+    /// Which regions it covers: segments state whole gigabytes.
+    let isRegionCovered: [Bool]
     /// Pages that are not as `NaivePage.hypervisor`.
     private(set) var entries: [UInt64: NaivePage] = [:]
     /// The number of assigned pages by frame and by region; kept by `write` alone.
@@ -19,7 +19,9 @@ struct NaiveRMP: Sendable {
 
     init(_ configuration: MachineConfiguration) {
         regionCount = configuration.memory.regionCount
-        covered = configuration.rmp.segments.map(\.covered)
+        isRegionCovered = (0..<UInt64(regionCount)).map { region in
+            configuration.rmp.segments.contains { $0.covered.contains(region << 30) }
+        }
         assignedInRegion = Array(repeating: 0, count: regionCount)
     }
 
@@ -29,13 +31,12 @@ struct NaiveRMP: Sendable {
 
     /// Whether there is an entry for the page: it is covered, and not beyond the end of memory.
     func exists(_ pfn: UInt64) -> Bool {
-        pfn < UInt64(regionCount) * 262_144 && covered.contains { $0.contains(pfn * 4096) }
+        pfn < UInt64(regionCount) * 262_144 && isRegionCovered[Int(pfn / 262_144)]
     }
 
     /// Whether RMPOPT can win a region: covered as a whole, and hypervisor-owned.
     func isOptimizable(_ region: Int) -> Bool {
-        let first = UInt64(region) * 262_144
-        return assignedInRegion[region] == 0 && exists(first) && exists(first + 262_143)
+        assignedInRegion[region] == 0 && isRegionCovered[region]
     }
 
     /// Every page hypervisor-owned.

@@ -86,9 +86,9 @@ extension NaiveMachine {
     func isForbidden(_ action: Action) -> Bool {
         guard case .perform(let command) = action else { return false }
         if case .wrmsr(let cpu, RMPOPTBase.msr, let value) = command,
-            configuration.topology.places.indices.contains(cpu)
+            setup.configuration.topology.places.indices.contains(cpu)
         {
-            let core = configuration.topology.places[cpu].core
+            let core = setup.configuration.topology.places[cpu].core
             return value != tables.bases[core] && tables.optimized.contains { $0.contains(core) }
         }
         guard let page = command.forcedPage else { return false }

@@ -40,6 +40,9 @@ extension Generator {
         .command(3, "WRMSR") { generator, naive in wrmsr(&generator, naive) },
     ]
 
+    /// The same with many different entries in one frame.
+    static let dense: [Row] = instructions + [.command(3_000, "RMPUPDATE") { generator, _ in generator.denseUpdate() }]
+
     /// Guests, passes and time, with some instructions in between.
     static let guests: [Row] = [
         .command(12, "create") { generator, _ in
@@ -57,7 +60,7 @@ extension Generator {
             .setGuestPlacement(generator.guest(naive), generator.placement(naive))
         },
         .command(12, "node") { generator, naive in
-            let nodes = naive.configuration.topology.nodeCount
+            let nodes = naive.setup.configuration.topology.nodeCount
             let node = generator.random.chance(3) ? nil : Int(generator.random.next() % UInt64(nodes + 1))
             return .setGuestNode(generator.guest(naive), node)
         },
@@ -81,9 +84,7 @@ extension Generator {
         },
         .command(8, "validate") { generator, naive in
             let (id, pages) = generator.pages2M(naive)
-            if generator.random.chance(2) { return .validate(id, gpa: pages, .size4K) }
-            let first = pages.lowerBound.alignedDown(to: 2 << 20)
-            return .validate(id, gpa: first..<(first + 2 << 20), .size2M)
+            return .validate(id, gpa: pages, pages.count == 2 << 20 ? .size2M : .size4K)
         },
         .command(3, "PSMASH") { generator, naive in .psmash(generator.guest2M(naive)) },
         .command(2, "leak") { generator, naive in
@@ -113,11 +114,19 @@ extension Generator {
         .command(2, "hold") { generator, _ in .holdPasses(generator.random.chance(4)) },
     ]
 
+    /// What sequences with guests begin with: a guest that is larger than its initial image, so that it has entries of
+    /// 2 MB.
+    static let prelude: [(step: Step, kind: String)] = [
+        (Step(.perform(.createGuest(name: Array("large".utf8)))), "create"),
+        (Step(.perform(.setGuestMemory(GuestID(1), bytes: 20 << 20))), "memory"),
+        (Step(.perform(.startGuest(GuestID(1)))), "start"),
+    ]
+
     /// The same with the host's life: firmware, kexec, hotplug, registers.
     static let host: [Row] =
         guests + [
             .command(5, "online") { generator, naive in
-                let cpus = UInt64(naive.configuration.topology.cpuCount)
+                let cpus = UInt64(naive.setup.configuration.topology.cpuCount)
                 return .setOnline(cpu: Int(generator.random.next() % (cpus + 1)), !generator.random.chance(3))
             },
             .command(5, "SNP_INIT_EX") { _, _ in .initializeFirmware },
@@ -129,13 +138,13 @@ extension Generator {
             .command(12, "firmware") { generator, _ in change(&generator, generator.buffer()) },
             .command(24, "RMPUPDATE") { generator, _ in .rmpupdate(generator.buffer(), generator.input(.size4K)) },
             .command(20, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.buffer()) },
-            .command(5, "firmware") { generator, _ in .firmwareChange(generator.buffer(), .swapOut) },
+            .command(14, "firmware") { generator, _ in .firmwareChange(generator.buffer(), .swapOut) },
         ]
 
     // MARK: Commands of several tables
 
     private static func rmpopt(_ generator: inout Generator, _ naive: NaiveMachine) -> Command {
-        let cpus = UInt64(naive.configuration.topology.cpuCount)
+        let cpus = UInt64(naive.setup.configuration.topology.cpuCount)
         let cpu = generator.random.next() % (generator.random.chance(20) ? cpus + 2 : cpus)
         let function = generator.random.chance(30) ? generator.random.next() : generator.random.next() % 2
         return .rmpopt(cpu: Int(cpu), generator.address(naive), function: function)
@@ -161,7 +170,7 @@ extension Generator {
     }
 
     private static func wrmsr(_ generator: inout Generator, _ naive: NaiveMachine) -> Command {
-        let cpus = UInt64(naive.configuration.topology.cpuCount)
+        let cpus = UInt64(naive.setup.configuration.topology.cpuCount)
         let cpu = Int(generator.random.next() % (cpus + 1))
         switch generator.random.next() % 8 {
         case 0: return .wrmsr(cpu: cpu, MSRs.Number.syscfg, generator.pick([1 << 23, 1 << 24, 0, 1]))
