@@ -76,8 +76,8 @@ complete() {
             printf "%s\n" "${COMPREPLY[@]}"' bash "$@" 2>/dev/null | sed 's/ *$//' | sort | paste -sd ' '
     )
 }
-expect 'bash completes commands' 'map mount' "$(complete rmpfs m)"
-expect 'bash completes options' '--cpus' "$(complete rmpfs mount --c)"
+expect 'bash completes commands' 'machine map mount' "$(complete rmpfs m)"
+expect 'bash completes options' '--config-root --cpu-root --cpus' "$(complete rmpfs mount --c)"
 expect 'no hidden option is offered' '' "$(complete rmpfs mount --back)"
 
 # --- The unit ---
