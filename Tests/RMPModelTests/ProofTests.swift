@@ -101,6 +101,10 @@ import Testing
 
     @Test func aMillionCommands() async throws {
         let profiles = try Self.profiles()
+        for profile in profiles {
+            let difference = profile.start.run([])
+            try #require(difference == nil, "\(profile.name): after boot, \(difference?.what ?? "")")
+        }
         var random = Random(seed: testSeed)
         let base = random.next()
         let coverage = await withTaskGroup(of: Result<Coverage, Failure>.self) { group in
@@ -127,7 +131,8 @@ import Testing
         #expect(coverage.steps >= 1_000_000)
         #expect(coverage.comparisons * Executor.wholeEvery >= coverage.steps)
         let gaps = coverage.gaps(times: 1)
-        #expect(gaps.isEmpty, "seed \(testSeed):\n\(gaps.joined(separator: "\n"))")
+        // With another seed, one of the rarest can be missing.
+        #expect(gaps.isEmpty || testSeed != usualSeed, "seed \(testSeed):\n\(gaps.joined(separator: "\n"))")
     }
 
     /// So many failures are enough.

@@ -117,8 +117,12 @@ struct Start: Sendable {
     let invariants: StepInvariants
 
     init(_ configuration: MachineConfiguration) {
-        machine = Machine(configuration)
-        naive = NaiveMachine(configuration)
+        self.init(machine: Machine(configuration), naive: NaiveMachine(configuration))
+    }
+
+    init(machine: Machine, naive: NaiveMachine) {
+        self.machine = machine
+        self.naive = naive
         invariants = StepInvariants(of: machine)
     }
 

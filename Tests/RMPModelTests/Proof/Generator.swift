@@ -36,7 +36,7 @@ struct Generator {
     /// Frames for 2 MB entries, seldom touched by the page.
     private let wide: [UInt64]
     private var isFilling = true
-    /// Pages that firmware holds at the beginning, the RMP's first ones among them.
+    /// Pages that firmware holds at the beginning, the RMP's first one among them.
     private let buffers: [UInt64]
 
     init(seed: UInt64, _ rows: [Row], _ configuration: MachineConfiguration) {
@@ -48,8 +48,8 @@ struct Generator {
         let count = UInt64(configuration.memory.regionCount * 512)
         others = (0..<6).map { _ in random.next() % count }
         wide = (0..<4).map { _ in random.next() % count }
-        let ranges = [configuration.rmp.head] + configuration.firmware.assigned
-        self.buffers = ranges.flatMap { [$0.lowerBound, $0.lowerBound + 4096, $0.upperBound - 4096] }
+        let ends = configuration.firmware.assigned.flatMap { [$0.lowerBound, $0.upperBound - 4096] }
+        self.buffers = [configuration.rmp.head.lowerBound] + ends
         self.random = random
     }
 
@@ -105,8 +105,8 @@ struct Generator {
         return covered.map { SPA($0 << 21) } ?? guestAddress(naive)
     }
 
-    /// A page of a running guest's frame with a 2 MB entry that refuses to be split, or, more rarely, that does not; else
-    /// the whole frame. Any guest and pages when there is none.
+    /// A page of a running guest's frame with a 2 MB entry that refuses to be split, or, more rarely, that does not;
+    /// else the whole frame. Any guest and pages when there is none.
     mutating func pages2M(_ naive: NaiveMachine) -> (GuestID, Range<UInt64>) {
         for (id, guest) in naive.guests.sorted(by: { $0.key < $1.key }) where guest.state == .running {
             let index = guest.frames.indices.dropFirst(8).first { naive.rmp.isCovered(guest.frames[$0] * 512) }

@@ -80,16 +80,19 @@ struct Shrinker {
     private mutating func simplifyValues(of failing: [Step]) -> [Step] {
         var steps = failing
         for index in steps.indices {
-            for simpler in Shrinker.simpler(steps[index]) where simpler != steps[index] {
-                var candidate = steps
-                candidate[index] = simpler
-                if stillFails(candidate) {
-                    steps = candidate
-                    break
-                }
-            }
+            // Each form is simpler than the one before, so that this ends.
+            while let simpler = firstSimpler(than: index, in: steps) { steps = simpler }
         }
         return steps
+    }
+
+    private mutating func firstSimpler(than index: Int, in steps: [Step]) -> [Step]? {
+        for simpler in Shrinker.simpler(steps[index]) where simpler != steps[index] {
+            var candidate = steps
+            candidate[index] = simpler
+            if stillFails(candidate) { return candidate }
+        }
+        return nil
     }
 
     /// Simpler forms of a step, the simplest first.
