@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long random sequences: the machine against the reference model, runs against single updates, and everything at once
-// against the invariants. RMPFS_TEST_SEED repeats a run.
+// Long random sequences beside the great one of ProofTests: runs against single updates, forms of mixed frames, and
+// everything at once against the invariants on a larger machine. RMPFS_TEST_SEED repeats a run.
 
 import Testing
 
@@ -24,57 +24,6 @@ import Testing
             immutable: random.chance(2_000),
             asid: assigned || random.chance(20) ? UInt32(random.next() % 3) : 0
         )
-    }
-
-    private static func address(_ random: inout Random) -> UInt64 {
-        if random.chance(200) { return random.next() }
-        if random.chance(50) { return random.next() % (3 << 30) }
-        let frames: [UInt64] = [0, 1, 67, 68, 513, 514, 600, 1023]
-        let frame = frames[Int(random.next() % 8)] << 21
-        let pages: UInt64 = random.chance(4) ? 512 : 6
-        return random.chance(5) ? frame : frame + (random.next() % pages) << 12
-    }
-
-    @Test func machineAgainstReference() throws {
-        var random = Random(seed: testSeed)
-        var machine = try machine(cpus: 6, gigabytes: 2)
-        var reference = ReferenceModel(copying: machine)
-        let commands = 120_000
-        var codes: [RMPCode: Int] = [:]
-        for number in 0..<commands {
-            let spa = Self.address(&random)
-            switch random.next() % 64 {
-            case 0..<48:
-                let input = Self.update(&random, spa)
-                let code = reference.rmpupdate(spa, input)
-                codes[code, default: 0] += 1
-                try #require(machine.code(.rmpupdate(SPA(spa), input)) == code, "seed \(testSeed), command \(number)")
-            case 48..<53:
-                let code = reference.psmash(spa)
-                try #require(machine.code(.psmash(SPA(spa))) == code, "seed \(testSeed), command \(number)")
-            case 53:
-                let cpu = Int(random.next() % 6)
-                let function = random.next() % 2
-                let carry = reference.rmpopt(core: cpu % 3, spa, function: function)
-                let result = try machine.perform(.rmpopt(cpu: cpu, SPA(spa), function: function), at: 0)
-                try #require(result == .carry(carry), "seed \(testSeed), command \(number)")
-            default:
-                let output = try? machine.rmpread(SPA(spa))
-                try #require(output == reference.rmpread(spa), "seed \(testSeed), command \(number)")
-            }
-            if number.isMultiple(of: 4_000) {
-                let violations = InvariantChecker.violations(in: machine)
-                try #require(violations == [], "seed \(testSeed), command \(number)")
-            }
-        }
-        for pfn in 0..<UInt64(2 << 18) where machine.rmpEntry(PFN(pfn)) != reference.entry(pfn) {
-            Issue.record("seed \(testSeed): page \(pfn) differs")
-            break
-        }
-        // A sequence that met no refusal would have tested little.
-        for code in [RMPCode.success, .failInput, .failPermission, .failOverlap] {
-            #expect(codes[code, default: 0] > 50, "seed \(testSeed): \(code)")
-        }
     }
 
     /// The bulk path must leave behind what 512 single updates do, and answer the same.

@@ -16,7 +16,8 @@ let freeRegion = 10
 let freeSPA = SPA(UInt64(freeRegion) << 30)
 
 /// The seed of random tests: fixed, unless RMPFS_TEST_SEED says otherwise.
-let testSeed: UInt64 = getenv("RMPFS_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_260_217
+let testSeed: UInt64 = getenv("RMPFS_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? usualSeed
+let usualSeed: UInt64 = 20_260_217
 
 /// SplitMix64: the same numbers on every machine.
 struct Random: RandomNumberGenerator {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// What random sequences have met: outcomes by kind of step, and page states by what changed them. A proof that never
+// met a refusal proves nothing of it.
+
+@testable import RMPModel
+
+/// Counts of outcomes and of page-state transitions.
+struct Coverage: Sendable {
+    private(set) var outcomes: [String: [String: Int]] = [:]
+    private var transitions: [Transition: Int] = [:]
+    private(set) var steps = 0
+    private(set) var comparisons = 0
+
+    /// A page's state before and after; nil for an entry that no row of the table describes.
+    struct Transition: Sendable, Hashable {
+        var cause: NaiveCause
+        var old: NaiveState?
+        var new: NaiveState?
+    }
+
+    mutating func note(_ kind: String, _ outcome: String) {
+        steps += 1
+        outcomes[kind, default: [:]][outcome, default: 0] += 1
+    }
+
+    mutating func noteComparison() { comparisons += 1 }
+
+    /// Notes what a step wrote; runs of the same transition at once.
+    mutating func note(_ changes: [NaiveChange]) {
+        var last: Transition?
+        var count = 0
+        for change in changes {
+            guard let cause = change.cause else { continue }
+            let transition = Transition(cause: cause, old: change.old.state, new: change.new.state)
+            if transition != last {
+                if let last { transitions[last, default: 0] += count }
+                last = transition
+                count = 0
+            }
+            count += 1
+        }
+        if let last { transitions[last, default: 0] += count }
+    }
+
+    func count(_ kind: String, _ outcome: String) -> Int { outcomes[kind]?[outcome] ?? 0 }
+
+    mutating func add(_ other: Coverage) {
+        steps += other.steps
+        comparisons += other.comparisons
+        for (kind, counts) in other.outcomes { outcomes[kind, default: [:]].merge(counts, uniquingKeysWith: +) }
+        transitions.merge(other.transitions, uniquingKeysWith: +)
+    }
+
+    /// Everything that was counted, a line each.
+    var lines: [String] {
+        let counted = outcomes.flatMap { kind, counts in counts.map { "\(kind): \($0.key) \($0.value)" } }
+        return (counted + transitions.map { "\($0.key.text) \($0.value)" }).sorted()
+    }
+
+    /// What `Required` asks for and fewer than `times` steps have met, and what was met although it cannot be.
+    func gaps(times: Int) -> [String] {
+        var gaps: [String] = []
+        for (kind, expected) in Required.outcomes {
+            for outcome in expected where count(kind, outcome) < times {
+                gaps.append("\(kind): \(outcome) met \(count(kind, outcome)) times")
+            }
+            for (outcome, count) in outcomes[kind] ?? [:] where !expected.contains(outcome) {
+                gaps.append("\(kind): \(outcome) met \(count) times and not in the table")
+            }
+        }
+        for kind in outcomes.keys.sorted() where Required.outcomes[kind] == nil {
+            gaps.append("\(kind): not in the table")
+        }
+        for transition in Required.transitions where transitions[transition, default: 0] < times {
+            gaps.append("\(transition.text) met \(transitions[transition, default: 0]) times")
+        }
+        for (transition, count) in transitions where !Required.transitions.contains(transition) {
+            gaps.append("\(transition.text) met \(count) times and not in the table")
+        }
+        return gaps.sorted()
+    }
+}
+
+extension Coverage.Transition {
+    var text: String { "\(cause): \(old.map { "\($0)" } ?? "none") -> \(new.map { "\($0)" } ?? "none")" }
+}

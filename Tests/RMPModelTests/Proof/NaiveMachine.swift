@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The naive machine: its parts, its time, and what it answers to each command.
+
+@testable import RMPModel
+
+/// What a machine was built from, and what never changes of it. A class, so that copies cost little.
+final class NaiveSetup: Sendable {
+    let configuration: MachineConfiguration
+    let series: Series
+    let present: Set<Int>
+    /// Frames with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
+    /// never free.
+    let reserved: Set<UInt64>
+
+    init(_ configuration: MachineConfiguration) {
+        self.configuration = configuration
+        series = configuration.series
+        present = Set((0..<configuration.topology.cpuCount).filter { configuration.topology.present.contains($0) })
+        let firmware = configuration.firmware
+        let held = [configuration.rmp.head] + configuration.rmp.segments.map(\.table) + firmware.assigned
+        let frames = (held + firmware.hypervisorFixed)
+            .flatMap { ($0.lowerBound >> 21)..<(($0.upperBound - 1) >> 21 + 1) }
+        let rmp = NaiveRMP(configuration)
+        let all = 0..<UInt64(configuration.memory.regionCount * 512)
+        reserved = Set(frames).union(all.filter { !rmp.exists($0 * 512) })
+    }
+}
+
+/// A host as plain as can be: no summaries, no runs, one piece of work at a time.
+struct NaiveMachine: Sendable {
+    let setup: NaiveSetup
+    var now: UInt64 = 0
+    var rmp: NaiveRMP
+    var tables: NaiveTables
+    var syscfg: UInt64 = 1 << 23
+    var firmwareIsInitialized = false
+    var failuresLeft: UInt64 = 0
+    var online: Set<Int>
+    var hotplugIsForbidden = false
+
+    /// By number; ending ones that were removed are among them.
+    var guests: [UInt64: NaiveGuest] = [:]
+    var guestCount: UInt64 = 0
+    /// Pages that could not be taken back, and those among them that were control pages.
+    var leaked: Set<UInt64> = []
+    var leakedControls: Set<UInt64> = []
+
+    var isSetUp = false
+    var threadsAtSetUp: [Int] = []
+    var isStuck = false
+    var flag = false
+    var pass: NaivePass?
+    var pending: NaivePending?
+    /// Until when the thread is awake after its pass, and when it falls asleep if that is still to come.
+    var awakeUntil: UInt64 = 0
+    var sleepDue: UInt64?
+    var passes: [NaivePass] = []
+    var passCount: UInt64 = 0
+    var requests: [RequestOutcome: UInt64] = [:]
+    var opcodeFaults: UInt64 = 0
+    var rowsClearedBefore: UInt64 = 0
+
+    /// Boots as far as the configuration says, and runs to the end what that sets going.
+    init(_ configuration: MachineConfiguration) {
+        setup = NaiveSetup(configuration)
+        let topology = configuration.topology
+        rmp = NaiveRMP(configuration)
+        tables = NaiveTables(cores: topology.coreCount, regions: configuration.memory.regionCount)
+        online = Set((0..<topology.cpuCount).filter { topology.online.contains($0) })
+        bootKernel()
+        runToIdle()
+        if configuration.boot.stage == .firmware {
+            advance(to: now + configuration.boot.firmwareDelay)
+            try? initializeFirmware()
+            runToIdle()
+        }
+        rmp.changes = []
+    }
+
+    // MARK: Time
+
+    private enum Work { case frame(UInt64), turn, pendingPass, sleep }
+
+    /// The work that falls due next. What falls due at the same time comes in this order: guests by their numbers, the
+    /// pass, the pending pass, the thread's sleep.
+    private var nextWork: (due: UInt64, work: Work)? {
+        var next: (due: UInt64, work: Work)?
+        var lowest: UInt64 = 0
+        for (id, guest) in guests where guest.state == .ending {
+            if let next, next.due < guest.due || next.due == guest.due && lowest < id { continue }
+            next = (guest.due, .frame(id))
+            lowest = id
+        }
+        func offer(_ due: UInt64?, _ work: Work) {
+            if let due, next.map({ due < $0.due }) ?? true { next = (due, work) }
+        }
+        offer(isStuck ? nil : pass?.due, .turn)
+        offer(pending.flatMap { $0.isQueued ? nil : $0.due }, .pendingPass)
+        offer(sleepDue, .sleep)
+        return next
+    }
+
+    var nextDue: UInt64? { nextWork?.due }
+
+    mutating func advance(to time: UInt64) {
+        while let (due, work) = nextWork, due <= time {
+            now = max(now, due)
+            switch work {
+            case .frame(let id): stepTeardown(id)
+            case .turn: stepPass()
+            case .pendingPass: firePending()
+            case .sleep: sleepDue = nil
+            }
+        }
+        now = max(now, time)
+    }
+
+    mutating func runToIdle() {
+        while let due = nextDue { advance(to: due) }
+    }
+
+    // MARK: Commands
+
+    /// - Parameter given: what the machine gave a guest at its launch, if it did; looked at by `startGuest` alone.
+    mutating func perform(
+        _ command: Command,
+        at time: UInt64,
+        given: LaunchGiven?
+    ) throws(CommandError) -> CommandResult {
+        advance(to: time)
+        switch command {
+        case .reoptimize: return .pass(requestPass(.request))
+        case .createGuest(let name): return .guest(try create(name))
+        case .setGuestMemory(let id, let bytes): try setMemory(id, bytes)
+        case .setGuestBacking(let id, let backing): try stopped(id) { $0.backing = backing }
+        case .setGuestPlacement(let id, let placement): try setPlacement(id, placement)
+        case .setGuestNode(let id, let node): try setNode(id, node)
+        case .setGuestVCPUs(let id, let count): try setVCPUs(id, count)
+        case .startGuest(let id): try start(id, given)
+        case .stopGuest(let id): try stop(id)
+        case .removeGuest(let id): try remove(id)
+        case .convert(let id, let gpa, let toPrivate): return .work(try convert(id, gpa, toPrivate))
+        case .validate(let id, let gpa, let size): return .work(try validate(id, gpa, size))
+        case .leak(let pages): return .leaked(try leak(pages))
+        case .setOnline(let cpu, let online): try setOnline(cpu, online)
+        case .initializeFirmware: try initializeFirmware()
+        case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)
+        case .failFirmware(let count): failuresLeft = count
+        case .kexec: try kexec()
+        case .holdPasses(let hold): holdPasses(hold)
+        case .rmpupdate(let spa, let input):
+            if !snpEnabled { throw .noSNP }
+            let code = rmpupdate(spa.rawValue, input)
+            if code != .success { throw .rmp(code) }
+        case .psmash(let spa):
+            if !snpEnabled { throw .noSNP }
+            let code = rmp.psmash(spa.rawValue)
+            if code != .success { throw .rmp(code) }
+        case .firmwareChange(let spa, let change, let gpa):
+            if !firmwareIsInitialized { throw .noSNP }
+            if !rmp.change(spa.rawValue / 4096, change, gpa: gpa.rawValue) { throw .invalid(.pageState) }
+        case .lock(let spa, let isLocked):
+            if !rmp.lock(spa.rawValue / 4096, isLocked) { throw .invalid(.pageState) }
+        case .pvalidate(let spa, let gpa, let asid, let size, let validate):
+            do {
+                let pfn = spa.rawValue / 4096
+                let asid = UInt64(asid)
+                return .pvalidate(try rmp.pvalidate(pfn, gpa: gpa.rawValue, asid: asid, size, validate: validate))
+            } catch { throw .nestedFault(error) }
+        case .wrmsr(let cpu, let number, let value): try wrmsr(cpu, number, value)
+        case .rmpopt(let cpu, let spa, let function): return .carry(try rmpopt(cpu, spa.rawValue, function))
+        }
+        return .done
+    }
+
+    /// RMPUPDATE clears the region's bits on every core when it assigns.
+    mutating func rmpupdate(_ spa: UInt64, _ input: RMPUpdateInput) -> RMPCode {
+        let code = rmp.rmpupdate(spa, input)
+        if code == .success && input.assigned { tables.clear(Int(spa >> 30)) }
+        return code
+    }
+
+    private mutating func rmpopt(_ cpu: Int, _ spa: UInt64, _ function: UInt64) throws(CommandError) -> Bool {
+        if !online.contains(cpu) { throw .invalid(.cpu(cpu)) }
+        do {
+            return try tables.rmpopt(setup.configuration.topology.places[cpu].core, spa, function: function, rmp)
+        } catch {
+            throw .fault(error)
+        }
+    }
+}

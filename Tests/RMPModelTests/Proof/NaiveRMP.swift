@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The RMP once more, as plainly as the manual's text: one dictionary entry a page and the instructions check by check.
+// Slow, and meant to be read; the real one must always give the same answers.
+
+@testable import RMPModel
+
+/// An RMP over regions from address 0, of which it need not cover all.
+struct NaiveRMP: Sendable {
+    let regionCount: Int
+    /// Which regions it covers: segments state whole gigabytes.
+    let isRegionCovered: [Bool]
+    /// Pages that are not as `NaivePage.hypervisor`.
+    private(set) var entries: [UInt64: NaivePage] = [:]
+    /// The number of assigned pages by frame and by region; kept by `write` alone.
+    private(set) var assignedInFrame: [UInt64: UInt64] = [:]
+    private(set) var assignedInRegion: [Int]
+    /// Everything written since somebody emptied it.
+    var changes: [NaiveChange] = []
+
+    init(_ configuration: MachineConfiguration) {
+        regionCount = configuration.memory.regionCount
+        isRegionCovered = (0..<UInt64(regionCount)).map { region in
+            configuration.rmp.segments.contains { $0.covered.contains(region << 30) }
+        }
+        assignedInRegion = Array(repeating: 0, count: regionCount)
+    }
+
+    // MARK: Pages
+
+    subscript(pfn: UInt64) -> NaivePage { entries[pfn] ?? .hypervisor }
+
+    /// Whether there is an entry for the page: it is covered, and not beyond the end of memory.
+    func exists(_ pfn: UInt64) -> Bool {
+        pfn < UInt64(regionCount) * 262_144 && isRegionCovered[Int(pfn / 262_144)]
+    }
+
+    /// Whether RMPOPT can win a region: covered as a whole, and hypervisor-owned.
+    func isOptimizable(_ region: Int) -> Bool {
+        assignedInRegion[region] == 0 && isRegionCovered[region]
+    }
+
+    /// Every page hypervisor-owned.
+    mutating func reset(_ cause: NaiveCause) {
+        for pfn in Array(entries.keys) { write(pfn, .hypervisor, cause) }
+    }
+
+    /// Writes a whole range of bytes.
+    mutating func fill(_ range: Range<UInt64>, _ page: NaivePage, _ cause: NaiveCause) {
+        for pfn in (range.lowerBound / 4096)..<(range.upperBound / 4096) { write(pfn, page, cause) }
+    }
+
+    mutating func write(_ pfn: UInt64, _ new: NaivePage, _ cause: NaiveCause?) {
+        if !exists(pfn) { return }
+        let old = entries.removeValue(forKey: pfn) ?? .hypervisor
+        if new != .hypervisor { entries[pfn] = new }
+        if old.assigned != new.assigned {
+            assignedInFrame[pfn / 512, default: 0] &+= new.assigned ? 1 : ~0
+            assignedInRegion[Int(pfn / 262_144)] += new.assigned ? 1 : -1
+        }
+        changes.append(NaiveChange(pfn: pfn, old: old, new: new, cause: cause))
+    }
+
+    func assignedPages(ofFrame frame: UInt64) -> UInt64 { assignedInFrame[frame] ?? 0 }
+
+    /// The lowest frame of a region with an assigned page, counted from the region's first.
+    func firstAssignedFrame(ofRegion region: Int) -> Int? {
+        if assignedInRegion[region] == 0 { return nil }
+        return (0..<512).first { assignedPages(ofFrame: UInt64(region * 512 + $0)) > 0 }
+    }
+
+    /// Whether a 2 MB entry at the frame's first page covers the page.
+    func isCovered(_ pfn: UInt64) -> Bool { self[pfn / 512 * 512].is2M }
+
+    /// How many other pages of a 2 MB-aligned page's frame are assigned by entries of their own.
+    func subpages(_ pfn: UInt64) -> UInt64 {
+        if pfn % 512 != 0 || self[pfn].is2M { return 0 }
+        return assignedPages(ofFrame: pfn / 512) - (self[pfn].assigned ? 1 : 0)
+    }
+
+    // MARK: Instructions
+
+    mutating func rmpupdate(_ spa: UInt64, _ new: RMPUpdateInput) -> RMPCode {
+        let pfn = spa / 4096
+        let first = pfn / 512 * 512
+        let wants2M = new.pageSize == .size2M
+        if wants2M && pfn != first { return .failInput }
+        if !new.assigned && (new.immutable || new.asid != 0) { return .failInput }
+        if new.asid > 1023 { return .failInput }
+        if !exists(pfn) { return .failInput }
+        if self[pfn].immutable { return .failPermission }
+        if self[pfn].locked { return .failInUse }
+
+        let covered = isCovered(pfn)
+        var page = NaivePage(assigned: new.assigned, immutable: new.immutable)
+        page.gpa = NaivePage.gpa(new.gpa.rawValue)
+        page.asid = UInt64(new.asid)
+        if !wants2M {
+            if covered { return .failOverlap }
+            write(pfn, page, .rmpupdate4K)
+            return .success
+        }
+        if !covered {
+            if (first..<(first + 512)).contains(where: { self[$0].assigned }) { return .failOverlap }
+            if (first..<(first + 512)).contains(where: { self[$0].immutable }) { return .failPermission }
+            if (first..<(first + 512)).contains(where: { self[$0].locked }) { return .failInUse }
+        }
+        page.is2M = new.assigned
+        write(first, page, .rmpupdate2M)
+        for other in (first + 1)..<(first + 512) { write(other, NaivePage(assigned: new.assigned), nil) }
+        return .success
+    }
+
+    mutating func psmash(_ spa: UInt64) -> RMPCode {
+        let pfn = spa / 4096
+        if spa % (2 << 20) != 0 || !exists(pfn) { return .failInput }
+        let whole = self[pfn]
+        if !whole.is2M || !whole.assigned { return .failInput }
+        if whole.immutable { return .failPermission }
+        if whole.locked { return .failInUse }
+        for page in 0..<512 as Range<UInt64> {
+            var part = whole
+            part.is2M = false
+            if whole.asid != 0 { part.gpa = NaivePage.gpa(whole.gpa + page * 4096) }
+            write(pfn + page, part, page == 0 ? .psmash : nil)
+        }
+        return .success
+    }
+
+    /// RMPREAD; nil stands for FAIL_INPUT.
+    func rmpread(_ spa: UInt64) -> RMPReadOutput? {
+        let pfn = spa / 4096
+        if !exists(pfn) { return nil }
+        let page = self[pfn]
+        return RMPReadOutput(
+            gpa: GPA(page.gpa),
+            assigned: page.assigned,
+            pageSize: page.is2M ? .size2M : .size4K,
+            hugePageRegionStatus: subpages(pfn) > 0,
+            immutable: page.immutable,
+            asid: UInt32(page.asid)
+        )
+    }
+}
