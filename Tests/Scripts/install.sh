@@ -14,7 +14,7 @@ fi
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 dpkg-deb dpkg-shlibdeps strip
-plan 33
+plan 34
 
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
@@ -55,6 +55,22 @@ undocumented() {
     for command in $declared; do grep -q "^\.Ss rmpfs $command$" "$top/docs/man/rmpfs.8" || echo "$command"; done
 }
 expect 'every command has its section' '' "$(undocumented)"
+# unnamed: files of a mount, of any version, that the manual page does not name.
+unnamed() {
+    local series file
+    sed -n '/^\.Sh FILES/,/^\.Sh EXIT/s/^\.It Pa //p' "$top/docs/man/rmpfs.8" >"$work/named"
+    for series in v1 v2 v10; do
+        mount_host "$series" --cpus 2 --memory 4G --series "$series" >&2
+        mkdir "$M/rmpsim/guests/vm0"
+        (cd "$M" && find . -type f -printf '%P\n') \
+            | sed 's|cpu[0-9][0-9]*|cpu|; s|/cpu/|/cpu Ns Ar N Ns Pa /|; s|/vm0/|/ Ns Ar name Ns Pa /|'
+        unmount_host >&2
+    done | sort -u | while read -r file; do
+        # The last name of a path; those that share a line have their folder in front of the first.
+        if ! grep -qwF -- "${file##*/}" "$work/named" || ! grep -qF -- "${file%/*}/" "$work/named"; then echo "$file"; fi
+    done
+}
+expect 'the manual page names every file of every version' '' "$(unnamed)"
 share=$work/root/usr/share
 completions=("$share/bash-completion/completions/rmpfs" "$share/zsh/vendor-completions/_rmpfs"
     "$share/fish/vendor_completions.d/rmpfs.fish")
