@@ -14,7 +14,7 @@ fi
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 dpkg-deb dpkg-shlibdeps strip
-plan 34
+plan 43
 
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
@@ -158,7 +158,7 @@ check 'a socket that is not there harms nothing' \
 
 # --- mount(8) and /etc/fstab ---
 
-fstab_tests=13
+fstab_tests=22
 if [ -z "$installed" ] || ! command -v mount.fuse3 >/dev/null; then
     for ((test = 0; test < fstab_tests; test++)); do skip 'mount(8)' 'not root, no overlayfs, or no mount.fuse3'; done
     finish
@@ -185,6 +185,30 @@ expect 'mounts what it says' '2 0' \
 check 'umount of it' limit 20 umount "$work/tab"
 refused 'an unknown word is refused by name' 1 "^rmpfs: mount option 'wrong=1': unknown" mount "$work/mnt"
 refused 'so is a machine that cannot be' 1 '^rmpfs: 0 CPUs' mount -t fuse.rmpfs h "$work/mnt" -o cpus=0
+refused 'a word that nearly is one is told what is known' 1 "'cpu=4': unknown; rmpfs knows .*cpus=.*series=" \
+    mount -t fuse.rmpfs h "$work/mnt" -o cpu=4
+refused 'remount is refused with a remedy' 1 "'remount': .*unmount it" mount.rmpfs h "$work/mnt" -o remount,ro
+
+# Each machine word, and all words of the general kind that mount(8) passes on.
+general=defaults,async,atime,noauto,dirsync,exec,group,_netdev,nofail,owner,relatime,silent,strictatime,nosymfollow
+general+=,user,users,x-systemd.automount,X-mount.mkdir,comment=a-host
+for type in fuse.rmpfs rmpfs; do
+    check "mount -t $type, machine=, pace= and general words" \
+        limit 60 mount -t "$type" h "$work/mnt" -o "$general,machine=laptop,pace=instant,boot=kernel,series=v2"
+    expect "it is that machine ($type)" '8 17 v2 uninit' "$(find "$work/mnt/debug/rmpopt" -name 'cpu*' | wc -l) $(
+        wc -l <"$work/mnt/debug/rmpopt/cpu0") $(sed -n 's/^series: *//p' "$work/mnt/debug/rmpopt/series") $(
+        cat "$work/mnt/rmpsim/firmware/state")"
+    if [ "$type" = rmpfs ]; then break; fi
+    limit 20 umount "$work/mnt"
+done
+mkdir "$work/over" "$work/cpu"
+echo 0-7 | tee "$work/cpu/online" >"$work/cpu/possible"
+cat >"$work/fstab2" <<FSTAB
+real $work/over rmpfs ro,noauto,engine=kernel,config-root=$work/mnt,debug-root=$work/mnt/debug,cpu-root=$work/cpu 0 0
+FSTAB
+check 'a line of another fstab: the kernel engine' limit 60 mount -T "$work/fstab2" "$work/over"
+expect_file 'shows the table' "$work/mnt/debug/x86/rmpopt/rmpopt-table" cat "$work/over/debug/x86/rmpopt/rmpopt-table"
+check 'umount of both' eval 'limit 20 umount "$work/over" && limit 20 umount "$work/mnt"'
 touch "$work/mnt/file"
 refused 'a mount that fails has the status of mount(8)' 32 'the folder is not empty' \
     mount -t fuse.rmpfs h "$work/mnt" -o rw
