@@ -14,7 +14,7 @@ fi
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 dpkg-deb dpkg-shlibdeps strip
-plan 43
+plan 44
 
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
@@ -109,6 +109,11 @@ if [ -n "$installed" ] && command -v systemd-analyze >/dev/null; then
         "$(limit 30 systemd-analyze verify --man=no "$unit" 2>&1 | grep -v 'root privileges')"
 else
     skip 'systemd finds nothing wrong with the unit' 'not root, no overlayfs, or no systemd-analyze'
+fi
+if systemd-analyze security --help 2>/dev/null | grep -q -- --offline; then
+    check 'its exposure is at most 4.0 of 10' limit 30 systemd-analyze security --offline=yes --threshold=40 "$unit"
+else
+    skip 'its exposure is at most 4.0 of 10' 'no systemd-analyze that can tell'
 fi
 namespaces='^(Private|Protect|ReadOnly|ReadWrite|Inaccessible|Bind|Temporary|Root|Mount|ProcSubset|DynamicUser)'
 expect 'nothing in it would hide the mount' '' "$(grep -E "$namespaces" "$unit")"
