@@ -16,7 +16,7 @@ fi
 need python3 setpriv unshare busybox
 [ "$(id -u)" = 0 ] || "$RMPFS" run -- true 2>/dev/null || skip_all "this user may not have user namespaces"
 
-plan 93
+plan 99
 
 # What a script does at the kernel's paths. The first two are those of the series' commit messages.
 C=/sys/kernel/config D=/sys/kernel/debug
@@ -181,6 +181,30 @@ for signal in INT QUIT TERM HUP USR1 USR2; do
 done
 check 'nothing is left of them' gone INT
 
+# Of a group of its own: the kernel stops nothing in one that no shell looks after.
+set -m
+begin stopped true
+set +m
+host=$(ps -o pid= --ppid "$front" | tr -d " ")
+# both STATE: the process in front and the command are in a state of that pattern.
+both() {
+    local state
+    for state in "$(ps -o stat= -p "$front")" "$(ps -o stat= --ppid "$host")"; do [[ $state == $1* ]] || return; done
+}
+kill -TSTP "$front"
+check 'SIGTSTP stops the command, and the process in front with it' within 10 both T
+kill -CONT "$front"
+check 'SIGCONT lets both go on' within 10 both S
+kill "$front"
+ended 'and SIGTERM ends it as ever' 143
+set -m
+begin unstopped "trap 'echo caught' TSTP"
+set +m
+kill -TSTP "$front"
+check 'a command that SIGTSTP does not stop' within 10 grep -qx caught "$work/said"
+expect 'does not stop the process in front' S "$(ps -o stat= -p "$front" | cut -c 1)"
+kill "$front"
+ended 'which ends with it' 143
 begin background 'setsid sleep 60 & sleep 60 & true'
 kill "$front"
 ended 'a command with processes in the background' 143
