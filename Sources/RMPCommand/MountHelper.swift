@@ -2,13 +2,20 @@
 // How mount(8) calls: `rmpfs SOURCE MOUNTPOINT -o WORDS` by way of mount.fuse3, or as mount.rmpfs. Translated into the
 // words of `rmpfs mount`.
 
+import RMPFS
+
 /// The program as mount(8) and /etc/fstab call it.
 enum MountHelper {
     /// The names of a mount helper of ours; with any other name it is known by its arguments.
     private static let names: Set<Substring> = ["mount.rmpfs", "mount.fuse.rmpfs"]
 
     /// Words of `-o` that describe the machine; each is the option of `rmpfs mount` with the same name.
-    static let machineWords = ["cpus", "memory", "machine", "series", "pace", "engine"]
+    static let machineWords = [
+        "cpus", "memory", "machine", "series", "pace", "boot", "engine", "config-root", "debug-root", "cpu-root",
+    ]
+
+    /// Such a word that is an option without a value.
+    static let machineFlag = "allow-reenable"
 
     /// Words that mount.fuse3 adds by itself; a mount of rmpfs stays nosuid,nodev.
     private static let addedWords: Set<Substring> = ["dev", "suid"]
@@ -68,7 +75,12 @@ enum MountHelper {
         var words: [Substring] = []
         for word in lists.flatMap({ $0.split(separator: ",") }) where !addedWords.contains(word) {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard machineWords.contains(String(parts[0])) else { words.append(word); continue }
+            if word == machineFlag { options.append("--\(word)"); continue }
+            guard machineWords.contains(String(parts[0])) else {
+                guard MountOptions.isKnown(word) else { throw unknown(word) }
+                words.append(word)
+                continue
+            }
             guard parts.count == 2, !parts[1].isEmpty else {
                 throw Refusal("mount option '\(word)': needs a value, as in \(parts[0])=...")
             }
@@ -79,5 +91,12 @@ enum MountHelper {
             words.append("fsname=\(source)")
         }
         return words.isEmpty ? options : options + ["-o", words.joined(separator: ",")]
+    }
+
+    private static func unknown(_ word: Substring) -> Refusal {
+        let own = (MountOptions.ownWords + machineWords.map { "\($0)=" } + [machineFlag]).sorted()
+        return Refusal(
+            "mount option '\(word)': unknown; rmpfs knows \(own.joined(separator: ", ")) and the words of mount(8)"
+        )
     }
 }

@@ -8,13 +8,15 @@ import RMPFS
 /// The outer half of `rmpfs run`; the inner one is ``PrivateHost``.
 ///
 /// All processes stay in the caller's process group: what a terminal sends reaches the command by itself, and only what
-/// was sent to this process alone has to be passed on.
+/// was sent to this process alone has to be passed on. It stops when the command has.
 enum RunFront {
     /// The hidden option of the second process, with the number of its end of the line.
     static let option = "private-host"
 
     /// What a user may send to a command.
-    private static let passedOn = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2]
+    private static let passedOn = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT]
+    /// What a terminal stops whole groups by; this process stops when the command has.
+    private static let stops = [SIGTTIN, SIGTTOU]
 
     /// Starts this program again with `arguments`, in namespaces of its own, and waits until it has ended.
     /// - Returns: the exit status.
@@ -49,23 +51,46 @@ enum RunFront {
     private static func waitFor(_ host: pid_t, line: Int32) -> Int32 {
         var awaited = sigset_t()
         sigemptyset(&awaited)
-        for signal in passedOn + [SIGCHLD] { sigaddset(&awaited, signal) }
+        for signal in passedOn + stops + [SIGCHLD, SIGIO] { sigaddset(&awaited, signal) }
         pthread_sigmask(SIG_BLOCK, &awaited, nil)
         signal(SIGPIPE, SIG_IGN)
+        // From here on each notice comes with a SIGIO.
+        _ = fcntl(line, F_SETOWN, getpid())
+        _ = fcntl(line, F_SETFL, fcntl(line, F_GETFL) | O_ASYNC)
+        var ending: Int32?
         while true {
             var status: Int32 = 0
-            if waitpid(host, &status, WNOHANG) == host { return end(status, line: line) }
+            let hasEnded = waitpid(host, &status, WNOHANG) == host
+            while let notice = CommandNotice.next(from: line) {
+                switch notice {
+                case .ended(let signal): ending = signal
+                case .stopped(let signal): if !hasEnded { stop(by: signal) }
+                }
+            }
+            if hasEnded { return end(status, commandEndedBy: ending) }
             var information = siginfo_t()
             let number = sigwaitinfo(&awaited, &information)
             // A terminal's signals go to the whole group.
-            if number > 0 && number != SIGCHLD && information.si_code <= 0 {
+            if passedOn.contains(number) && information.si_code <= 0 {
                 var byte = UInt8(number)
                 _ = write(line, &byte, 1)
             }
         }
     }
 
-    private static func end(_ status: Int32, line: Int32) -> Int32 {
+    /// Stops this process as the command was stopped: what the shell does that waits for this one, it does not before
+    /// the command has stopped to read from the terminal.
+    private static func stop(by number: Int32) {
+        kill(getpid(), number)
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, number)
+        var before = sigset_t()
+        pthread_sigmask(SIG_UNBLOCK, &set, &before)
+        pthread_sigmask(SIG_SETMASK, &before, nil)
+    }
+
+    private static func end(_ status: Int32, commandEndedBy ending: Int32?) -> Int32 {
         let signal = status & 0x7F
         if signal != 0 {
             StandardError.write(
@@ -73,9 +98,8 @@ enum RunFront {
             )
             return 128 + signal
         }
-        var byte: UInt8 = 0
         // A shell that runs this in a loop ends the loop only if it sees the signal of Ctrl-C itself.
-        if recv(line, &byte, 1, Int32(MSG_DONTWAIT)) == 1 && Int32(byte) == SIGINT { endByInterrupt() }
+        if ending == SIGINT { endByInterrupt() }
         return (status >> 8) & 0xFF
     }
 

@@ -155,8 +155,8 @@ import Testing
 
     @Test func everyCheckCanBeMissed() {
         let tested = Set(Self.cases.map(\.check))
-        // Which libfuse is loaded, no tree can tell.
-        #expect(Set(Check.all.map(\.name)).subtracting(tested) == ["libfuse"])
+        // Which libfuse is loaded, no tree can tell; the machine is none of the tree's, and has a test of its own.
+        #expect(Set(Check.all.map(\.name)).subtracting(tested) == ["libfuse", "machine-file"])
     }
 
     @Test func whatFollowsFromAFailureIsSkipped() throws {
@@ -215,6 +215,18 @@ import Testing
         #expect(summary["total"] == Check.all.count)
         #expect(summary["failed"] == 1 && summary["skipped"] == 4)
         #expect(summary["passed"] == Check.all.count - 5)
+    }
+
+    @Test func theMachineThatWasNamed() throws {
+        let tree = try HostTree()
+        try tree.write("wrong.yaml", "cpus: {cores_per_package: 2}\nmemory: 1X\n")
+        let last = { (machine: String?) in tree.diagnose(machine: machine).results.last }
+        #expect(last(HostTree.shippedMachine)?.message == "laptop: 8 CPUs")
+        #expect(last(nil)?.status == .notApplicable)
+        #expect(last("no-such-machine")?.status == .fail)
+        let wrong = try #require(last(tree.root.appending(path: "wrong.yaml").path))
+        #expect(wrong.status == .fail && wrong.check.name == "machine-file")
+        #expect(wrong.message.contains("wrong.yaml:2: memory"), "\(wrong.message)")
     }
 
     @Test func colourStandsOnlyOnTerminals() throws {

@@ -91,7 +91,10 @@ final class HostTree {
     }
 
     /// What doctor finds in the tree.
-    func diagnose(mountPoint: String? = "/mnt/free") -> Diagnosis {
-        Diagnosis(of: Host(sysroot: root.path, mountPoint: mountPoint))
+    func diagnose(mountPoint: String? = "/mnt/free", machine: String? = shippedMachine) -> Diagnosis {
+        Diagnosis(of: Host(sysroot: root.path, mountPoint: mountPoint, machine: machine))
     }
+
+    static let shippedMachine = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "../../Machines/laptop.yaml").path
 }

@@ -51,6 +51,27 @@ import Testing
         #expect(throws: MountHelper.Refusal.self) { try translate("a", "/m", "-o", "\(word)=") }
     }
 
+    @Test func theFlagThatIsAWord() throws {
+        #expect(
+            try translate("a", "/m", "-o", "engine=kernel,allow-reenable")
+                == ["mount", "--engine=kernel", "--allow-reenable", "-o", "fsname=a", "--", "/m"]
+        )
+        #expect(throws: MountHelper.Refusal.self) { try translate("a", "/m", "-o", "allow-reenable=1") }
+    }
+
+    @Test func anUnknownWordIsToldWhatIsKnown() {
+        for word in ["cpu=4", "wrong", "sizes=1"] {
+            do {
+                _ = try translate("a", "/m", "-o", "cpus=4,\(word)")
+                Issue.record("\(word) was taken")
+            } catch {
+                let text = "\(error)"
+                #expect(text.hasPrefix("mount option '\(word)': unknown; rmpfs knows "))
+                for known in ["cpus=", "series=", "allow_other", "mode="] { #expect(text.contains(known)) }
+            }
+        }
+    }
+
     /// What people type stays theirs, also with errors.
     @Test(arguments: [
         ["mount", "/m", "-o", "ro"], ["mout", "/m"], ["/m"], [], ["--help"], ["umount", "/m", "x", "-o"],

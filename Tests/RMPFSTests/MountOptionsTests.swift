@@ -53,7 +53,9 @@ import Testing
     @Test(arguments: [
         "nosuid", "nodev", "default_permissions", "defaults", "auto", "noauto", "nofail", "_netdev", "user", "users",
         "nouser", "owner", "group", "relatime", "norelatime", "nodiratime", "diratime", "x-systemd.automount",
-        "x-gvfs-hide", "X-mount.mkdir=0755", "comment=anything", "", ",", ",,",
+        "x-gvfs-hide", "X-mount.mkdir=0755", "comment=anything", "user=someone", "strictatime", "nostrictatime",
+        "lazytime", "nolazytime", "iversion", "noiversion", "mand", "nomand", "silent", "loud", "symfollow",
+        "nosymfollow", "", ",", ",,",
     ])
     func wordsThatNobodyNeeds(word: String) throws {
         #expect(try options(word) == MountOptions())

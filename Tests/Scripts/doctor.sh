@@ -47,8 +47,8 @@ fails 'a sysroot that is not there' 64 "$work/gone: no such folder" --sysroot "$
 agrees() {
     doctor --json "$@" >"$work/json"
     local status=$?
-    python3 - "$work/json" "$status" <<'PYTHON'
-import json, sys
+    python3 - "$work/json" "$status" "$top/docs/doctor.md" <<'PYTHON'
+import json, re, sys
 with open(sys.argv[1], encoding="utf-8") as file:
     found = json.load(file)
 status = int(sys.argv[2])
@@ -65,6 +65,25 @@ assert summary["total"] == len(tests) == sum(summary[key] for key in counts)
 assert [f["name"] for f in found["failures"]] == [t["name"] for t in tests if t["status"] == "fail"]
 assert found["skipped"] == [t["name"] for t in tests if t["status"] == "skip"]
 assert found["version"] == 1 and set(found) == {"version", "rmpfs", "tests", "failures", "skipped", "summary"}
+# The schema, as docs/doctor.md has it: a row for each key, its type the first word, its values in quotes.
+with open(sys.argv[3], encoding="utf-8") as file:
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", file.read().split("\n## JSON\n")[1], re.M))
+types = {"number": int, "string": str, "array": list}
+flat = {**found, **{f"tests[].{key}": value for test in tests for key, value in test.items()}}
+documented = set(rows) - {"summary", "fix_hint"}
+assert set(flat) - {"summary"} == documented, set(flat) ^ documented
+for key, text in rows.items():
+    kind = types.get(re.match(r"\w*", text)[0])
+    name = key.partition("[].")[2]
+    for value in [test[name] for test in tests] if name else [found[key]]:
+        assert kind is None or isinstance(value, kind) or (value is None and "null" in text), (key, value)
+        if name in ("status", "category"):
+            assert value in re.findall("`([^`]+)`", text), (key, value)
+members = re.findall("`([^`]+)`", rows["failures"])
+assert all(list(failure) == members for failure in found["failures"]), members
+assert list(summary) == list(dict.fromkeys(re.findall("`([^`]+)`", rows["summary"])))
+assert [t["category"] for t in tests] == sorted(
+    (t["category"] for t in tests), key=re.findall("`([^`]+)`", rows["tests[].category"]).index)
 assert status == (1 if summary["failed"] else 0), (status, summary)
 PYTHON
 }

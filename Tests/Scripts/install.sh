@@ -14,7 +14,7 @@ fi
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 dpkg-deb dpkg-shlibdeps strip
-plan 33
+plan 44
 
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
@@ -55,6 +55,22 @@ undocumented() {
     for command in $declared; do grep -q "^\.Ss rmpfs $command$" "$top/docs/man/rmpfs.8" || echo "$command"; done
 }
 expect 'every command has its section' '' "$(undocumented)"
+# unnamed: files of a mount, of any version, that the manual page does not name.
+unnamed() {
+    local series file
+    sed -n '/^\.Sh FILES/,/^\.Sh EXIT/s/^\.It Pa //p' "$top/docs/man/rmpfs.8" >"$work/named"
+    for series in v1 v2 v10; do
+        mount_host "$series" --cpus 2 --memory 4G --series "$series" >&2
+        mkdir "$M/rmpsim/guests/vm0"
+        (cd "$M" && find . -type f -printf '%P\n') \
+            | sed 's|cpu[0-9][0-9]*|cpu|; s|/cpu/|/cpu Ns Ar N Ns Pa /|; s|/vm0/|/ Ns Ar name Ns Pa /|'
+        unmount_host >&2
+    done | sort -u | while read -r file; do
+        # The last name of a path; those that share a line have their folder in front of the first.
+        if ! grep -qwF -- "${file##*/}" "$work/named" || ! grep -qF -- "${file%/*}/" "$work/named"; then echo "$file"; fi
+    done
+}
+expect 'the manual page names every file of every version' '' "$(unnamed)"
 share=$work/root/usr/share
 completions=("$share/bash-completion/completions/rmpfs" "$share/zsh/vendor-completions/_rmpfs"
     "$share/fish/vendor_completions.d/rmpfs.fish")
@@ -93,6 +109,11 @@ if [ -n "$installed" ] && command -v systemd-analyze >/dev/null; then
         "$(limit 30 systemd-analyze verify --man=no "$unit" 2>&1 | grep -v 'root privileges')"
 else
     skip 'systemd finds nothing wrong with the unit' 'not root, no overlayfs, or no systemd-analyze'
+fi
+if systemd-analyze security --help 2>/dev/null | grep -q -- --offline; then
+    check 'its exposure is at most 4.0 of 10' limit 30 systemd-analyze security --offline=yes --threshold=40 "$unit"
+else
+    skip 'its exposure is at most 4.0 of 10' 'no systemd-analyze that can tell'
 fi
 namespaces='^(Private|Protect|ReadOnly|ReadWrite|Inaccessible|Bind|Temporary|Root|Mount|ProcSubset|DynamicUser)'
 expect 'nothing in it would hide the mount' '' "$(grep -E "$namespaces" "$unit")"
@@ -142,7 +163,7 @@ check 'a socket that is not there harms nothing' \
 
 # --- mount(8) and /etc/fstab ---
 
-fstab_tests=13
+fstab_tests=22
 if [ -z "$installed" ] || ! command -v mount.fuse3 >/dev/null; then
     for ((test = 0; test < fstab_tests; test++)); do skip 'mount(8)' 'not root, no overlayfs, or no mount.fuse3'; done
     finish
@@ -169,6 +190,30 @@ expect 'mounts what it says' '2 0' \
 check 'umount of it' limit 20 umount "$work/tab"
 refused 'an unknown word is refused by name' 1 "^rmpfs: mount option 'wrong=1': unknown" mount "$work/mnt"
 refused 'so is a machine that cannot be' 1 '^rmpfs: 0 CPUs' mount -t fuse.rmpfs h "$work/mnt" -o cpus=0
+refused 'a word that nearly is one is told what is known' 1 "'cpu=4': unknown; rmpfs knows .*cpus=.*series=" \
+    mount -t fuse.rmpfs h "$work/mnt" -o cpu=4
+refused 'remount is refused with a remedy' 1 "'remount': .*unmount it" mount.rmpfs h "$work/mnt" -o remount,ro
+
+# Each machine word, and all words of the general kind that mount(8) passes on.
+general=defaults,async,atime,noauto,dirsync,exec,group,_netdev,nofail,owner,relatime,silent,strictatime,nosymfollow
+general+=,user,users,x-systemd.automount,X-mount.mkdir,comment=a-host
+for type in fuse.rmpfs rmpfs; do
+    check "mount -t $type, machine=, pace= and general words" \
+        limit 60 mount -t "$type" h "$work/mnt" -o "$general,machine=laptop,pace=instant,boot=kernel,series=v2"
+    expect "it is that machine ($type)" '8 17 v2 uninit' "$(find "$work/mnt/debug/rmpopt" -name 'cpu*' | wc -l) $(
+        wc -l <"$work/mnt/debug/rmpopt/cpu0") $(sed -n 's/^series: *//p' "$work/mnt/debug/rmpopt/series") $(
+        cat "$work/mnt/rmpsim/firmware/state")"
+    if [ "$type" = rmpfs ]; then break; fi
+    limit 20 umount "$work/mnt"
+done
+mkdir "$work/over" "$work/cpu"
+echo 0-7 | tee "$work/cpu/online" >"$work/cpu/possible"
+cat >"$work/fstab2" <<FSTAB
+real $work/over rmpfs ro,noauto,engine=kernel,config-root=$work/mnt,debug-root=$work/mnt/debug,cpu-root=$work/cpu 0 0
+FSTAB
+check 'a line of another fstab: the kernel engine' limit 60 mount -T "$work/fstab2" "$work/over"
+expect_file 'shows the table' "$work/mnt/debug/x86/rmpopt/rmpopt-table" cat "$work/over/debug/x86/rmpopt/rmpopt-table"
+check 'umount of both' eval 'limit 20 umount "$work/over" && limit 20 umount "$work/mnt"'
 touch "$work/mnt/file"
 refused 'a mount that fails has the status of mount(8)' 32 'the folder is not empty' \
     mount -t fuse.rmpfs h "$work/mnt" -o rw

@@ -16,7 +16,7 @@ if "$RMPFS" mount --help | grep -q -- '--series'; then
     series=yes
     versions=(v1 v2 v3 v4 v5 v6 v7 v8)
 fi
-plan $((${#versions[@]} * 13 + 54))
+plan $((${#versions[@]} * 13 + 55))
 
 mkdir "$work/cpu"
 echo 0-15 >"$work/cpu/online"
@@ -212,34 +212,35 @@ refused '--allow-reenable where nothing can be asked for' 1 'v6 to v8 has no fil
 refused 'a mount over its own files' 1 "$F: a mount here would cover $F/config" \
     "$RMPFS" mount "${roots[@]}" -o nonempty "$F"
 
-# A table that is another one at each reading.
-fake x86/rmpopt 400
-chmod 600 "$T"
-printf 'Memory @%3dGB: CPU(s): %s\n' 0 none 1 0-15 2 5 3 none >"$T"
-chmod 400 "$T"
-"$RMPFS" mount -f "${roots[@]}" "$work/fake-mount" 2>"$work/log" &
+# A table that is another one at each reading: that of a host in a pass which sets a region's bits every few hundredths
+# of a second, and each read takes longer than that.
+mount_host changing --memory 1T --pace 0.002
+S=$M
+mkdir "$S/rmpsim/guests/vm0"
+for words in page_size:1G memory:300G state:running state:stopped; do
+    echo "${words#*:}" >"$S/rmpsim/guests/vm0/${words%:*}"
+done
+echo +1min >"$S/rmpsim/clock"
+T=$S/debug/rmpopt/rmpopt-table
+"$RMPFS" mount -f --engine kernel --config-root "$S" --debug-root "$S/debug" --cpu-root "$work/cpu" \
+    "$work/fake-mount" 2>"$work/log" &
 daemon=$!
-within 10 [ -e "$work/fake-mount/debug/rmpopt/metrics" ] || true
-chmod 600 "$T"
-# The number of a CPU, written over as fast as that goes: no two readings are the same for long.
-python3 -c '
-import os, sys
-table = os.open(sys.argv[1], os.O_WRONLY)
-place = int(sys.argv[2])
-while True:
-    for digit in b"0123456789":
-        os.pwrite(table, bytes([digit]), place)
-' "$T" "$(($(head -n 2 "$T" | wc -c) + 23))" &
-writer=$!
-changing() { [ "$(call read "$work/fake-mount/debug/rmpopt/cpu0")" = EIO ]; }
-check 'a table that changes while it is read: EIO' within 20 changing
-kill "$writer"
-wait "$writer" 2>/dev/null
+within 20 [ -e "$work/fake-mount/debug/rmpopt/metrics" ] || true
+mkdir "$S/rmpsim/faults/slow"
+for words in "path:${T#"$S/"}" operation:read delay_ms:150; do
+    echo "${words#*:}" >"$S/rmpsim/faults/slow/${words%:*}"
+done
+echo 1 >"$S/rmpopt/reenable"
+expect 'a table that changes while it is read: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/cpu0")"
 check 'and a line in the log that names file, line and text' grep -qE \
-    "^rmpfs: error: $T: line 3 'Memory @  2GB: CPU\(s\): [0-9]+': changed while it was read" "$work/log"
+    "^rmpfs: error: $T: line [0-9]+ 'Memory @ .*: CPU\(s\): .*': changed while it was read" "$work/log"
+rmdir "$S/rmpsim/faults/slow"
+echo +1min >"$S/rmpsim/clock"
+check 'when it has come to rest it is read again' cmp "$S/debug/rmpopt/cpu0" "$work/fake-mount/debug/rmpopt/cpu0"
 kill "$daemon"
 wait "$daemon"
 expect 'the daemon ends as ever' 0 $?
+unmount_host "$S"
 
 # --- The command line ---
 

@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 36
+plan 37
 
 map() { limit 30 env -u COLUMNS "$RMPFS" map "$@"; }
 status() { limit 30 "$RMPFS" status "$@"; }
@@ -54,10 +54,10 @@ while True:
     if not piece:
         break
     text += piece
-    # A picture that is watched has been drawn twice: end it by Ctrl-C, once, as each one empties the terminal's queue.
+    # A picture that is watched has been drawn twice: end it by one key, once, as each one empties the terminal's queue.
     if is_watched and text.count(b"\x1b[H") >= 2:
         is_watched = False
-        os.write(master, b"\x03")
+        os.write(master, os.environ.get("END_KEY", "\x03").encode())
 sys.stdout.buffer.write(text)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 PYTHON
@@ -76,6 +76,8 @@ TERM=dumb in_terminal 80 24 map "$M" >"$work/dumb"
 expect 'so is TERM=dumb' 0 "$(grep -c $'\033' "$work/dumb")"
 TERM=xterm in_terminal 80 24 map --watch 0.1 "$M" >"$work/watch"
 expect '--watch ends well on Ctrl-C' 0 $?
+TERM=xterm END_KEY=xq in_terminal 80 24 map --watch 0.1 "$M" >"$work/watch"
+expect 'and on q, another key before it' 0 $?
 check 'it gives the cursor and the window back' grep -q $'\033\\[?25h\033\\[?1049l' "$work/watch"
 TERM=xterm in_terminal 80 24 map --watch "$M" >"$work/watch"
 expect '--watch alone, before the mount point' 0 $?

@@ -12,6 +12,7 @@ struct Check: Sendable {
         case processor
         case rmp = "RMP"
         case limits
+        case machine
     }
 
     /// What a check found.
@@ -54,7 +55,7 @@ struct Check: Sendable {
     /// All checks, in the order in which an engineer would look; a check stands behind the one it needs.
     static let all: [Check] =
         systemChecks + fuseChecks + mountPointChecks + kernelInterfaceChecks + processorChecks + rmpChecks
-        + limitChecks
+        + limitChecks + machineChecks
 }
 
 /// How a check ended.

@@ -22,6 +22,12 @@ struct DoctorCommand: ParsableCommand {
     )
     var sysroot: String?
 
+    @Option(
+        help: ArgumentHelp("The machine that you want to mount: a file, or a name.", valueName: "file"),
+        completion: .file(extensions: ["yaml"])
+    )
+    var machine: String?
+
     @Argument(help: ArgumentHelp("Where you want to mount.", valueName: "mountpoint"), completion: .directory)
     var mountPoint: String?
 
@@ -32,7 +38,7 @@ struct DoctorCommand: ParsableCommand {
     }
 
     func run() throws {
-        let diagnosis = Diagnosis(of: Host(sysroot: sysroot, mountPoint: mountPoint))
+        let diagnosis = Diagnosis(of: Host(sysroot: sysroot, mountPoint: mountPoint, machine: machine))
         do {
             try StandardOutput.write(json ? diagnosis.json.text : diagnosis.text(on: .current))
         } catch {

@@ -11,13 +11,16 @@ struct Host: Sendable {
     let root: String
     /// The mount point that was asked about.
     let mountPoint: String?
+    /// The machine that was asked about: a file of the running system, or a name.
+    let machine: String?
 
     /// - Parameter sysroot: a folder that stands for `/`; nil: the running system.
-    init(sysroot: String? = nil, mountPoint: String? = nil) {
+    init(sysroot: String? = nil, mountPoint: String? = nil, machine: String? = nil) {
         var root = sysroot ?? ""
         while root.utf8.last == UInt8(ascii: "/") { root.removeLast() }
         self.root = sysroot == "/" ? "" : root
         self.mountPoint = mountPoint
+        self.machine = machine
     }
 
     /// Whether this is the running system.

@@ -16,7 +16,7 @@ struct MapCommand: ParsableCommand {
 
     @Option(
         defaultAsFlag: WatchInterval(microseconds: 1_000_000),
-        help: ArgumentHelp("Draw again every so many seconds, 0.1 to 3600, until Ctrl-C.", valueName: "seconds"),
+        help: ArgumentHelp("Draw again every so many seconds, 0.1 to 3600, until q or Ctrl-C.", valueName: "seconds"),
         completion: .list(["1", "2", "10"])
     )
     var watch: WatchInterval?
@@ -58,20 +58,16 @@ struct MapCommand: ParsableCommand {
         try StandardOutput.write(text)
     }
 
-    /// Calls `draw` until SIGINT, SIGTERM or SIGHUP comes, which ends with 0.
+    /// Calls `draw` until the key q, SIGINT, SIGTERM or SIGHUP comes, which ends with 0.
     private static func watch(every microseconds: UInt32, _ draw: (Screen) throws -> Void) throws {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&signals, number) }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        let pause = WatchPause()
         let isWindow = Screen.current.rows != nil
         // The other screen, without a cursor: what was in the window comes back at the end.
         if isWindow { try StandardOutput.write("\u{1B}[?1049h\u{1B}[?25l") }
         defer { if isWindow { try? StandardOutput.write("\u{1B}[?25h\u{1B}[?1049l") } }
-        var pause = timespec(tv_sec: Int(microseconds / 1_000_000), tv_nsec: Int(microseconds % 1_000_000) * 1000)
         repeat {
             try draw(.current)
-        } while sigtimedwait(&signals, nil, &pause) < 0
+        } while pause.wait(microseconds: microseconds)
     }
 }
 

@@ -130,7 +130,7 @@ public final class KernelEngine: Engine {
     /// The lines that a fill of the buffer gets which starts with line `first`.
     private func lines(from first: Int) -> Range<Int> {
         let count = files.regions.count
-        return RegionTable.lines(from: first, regions: 0..<count, hasEndLine: files.series.hasEndLine)
+        return RegionTable.lines(from: first, regions: 0..<count, hasEndLine: files.series.table.hasEndLine)
     }
 
     /// Nothing: the kernel does not tell when its table changes.

@@ -50,7 +50,7 @@ struct KernelFiles: Sendable {
     /// How often a table is read until two readings are the same.
     private static let readings = 4
 
-    var tablePath: String { "\(roots.debug)/\(series.table)" }
+    var tablePath: String { "\(roots.debug)/\(series.table.path)" }
     private var actionPath: String { "\(roots.config)/rmpopt/action" }
     private var descriptionPath: String { "\(roots.config)/rmpopt/description" }
 
@@ -62,10 +62,10 @@ struct KernelFiles: Sendable {
         possible.forEachRun { count = $0.upperBound + 1 }
         cpuCount = count
         let online = try Self.cpuList("\(roots.cpus)/online", limit: count)
-        let path = "\(roots.debug)/\(series.table)"
-        let text = try Self.read(path, lastLineOnItsOwn: series.hasEndLine)
+        let path = "\(roots.debug)/\(series.table.path)"
+        let text = try Self.read(path, lastLineOnItsOwn: series.table.hasEndLine)
         let table = try Self.parse(text, of: path, online: online)
-        let lines = table.rows.count - (series.hasEndLine ? 1 : 0)
+        let lines = table.rows.count - (series.table.hasEndLine ? 1 : 0)
         if lines == 0 { throw .unknownText(path: path, "no line but that of the end of memory") }
         regions = table.firstRegion..<table.firstRegion + lines
     }
@@ -80,7 +80,7 @@ struct KernelFiles: Sendable {
             let next = try text()
             guard let line = KernelTable.firstDifference(last, next) else {
                 let table = try Self.parse(next, of: tablePath, online: online)
-                let expected = regions.count + (series.hasEndLine ? 1 : 0)
+                let expected = regions.count + (series.table.hasEndLine ? 1 : 0)
                 if table.firstRegion != regions.lowerBound || table.rows.count != expected {
                     let (first, lines) = (table.firstRegion, table.rows.count)
                     throw .unknownText(
@@ -99,7 +99,8 @@ struct KernelFiles: Sendable {
     /// One reading. A buffer's end may hide the line of the end: then it is read on its own.
     private func text() throws(KernelError) -> [UInt8] {
         let text = try Self.read(tablePath)
-        guard series.hasEndLine, text.count(where: { $0 == UInt8(ascii: "\n") }) == regions.count else { return text }
+        let lines = text.count { $0 == UInt8(ascii: "\n") }
+        guard series.table.hasEndLine, lines == regions.count else { return text }
         return try Self.read(tablePath, lastLineOnItsOwn: true)
     }
 

@@ -4,71 +4,38 @@
 import Glibc
 import RMPModel
 
-/// What distinguishes versions of the series, for who only sees their files.
-///
-/// Source: the debugfs and configfs patches of v1 to v8; v9 and v10 have no file.
+/// Versions of the series that look the same to who only sees their files: neighbours in ``Series/all`` with the same
+/// table, configfs and window. v9 and v10 have no file.
 struct KernelSeries: Sendable, Hashable {
-    /// Which versions, in words.
-    let versions: String
     /// The first of them.
     let first: Series
-    /// Where the table is below debugfs' root.
-    let table: String
-    /// The table's permission bits.
-    let mode: UInt32
-    /// Whether the table can be read from an offset; nil: it does not matter.
-    let isSeekable: Bool?
-    /// Whether the table has a line more than there are regions, for the address equal to the end of memory.
-    let hasEndLine: Bool
-    /// Whether configfs has `rmpopt/action` and `rmpopt/description`.
-    let hasAction: Bool
-    /// Whether all cores have one window, which begins at the start of memory.
-    let hasOneWindow: Bool
+    /// The last of them.
+    private(set) var last: Series
+    /// The table, as each of them has it.
+    let table: DebugTable
 
     /// All that can be told apart.
-    static let all: [KernelSeries] = [
-        KernelSeries(
-            versions: "v1",
-            first: .v1,
-            table: "rmpopt/rmpopt-table",
-            mode: 0o444,
-            isSeekable: nil,
-            hasEndLine: true,
-            hasAction: true,
-            hasOneWindow: false
-        ),
-        KernelSeries(
-            versions: "v2 to v4",
-            first: .v2,
-            table: "x86/rmpopt/rmpopt-table",
-            mode: 0o444,
-            isSeekable: true,
-            hasEndLine: true,
-            hasAction: false,
-            hasOneWindow: true
-        ),
-        // v5 gave its table no llseek method.
-        KernelSeries(
-            versions: "v5",
-            first: .v5,
-            table: "x86/rmpopt/rmpopt-table",
-            mode: 0o444,
-            isSeekable: false,
-            hasEndLine: false,
-            hasAction: false,
-            hasOneWindow: true
-        ),
-        KernelSeries(
-            versions: "v6 to v8",
-            first: .v6,
-            table: "x86/rmpopt/rmpopt-table",
-            mode: 0o400,
-            isSeekable: nil,
-            hasEndLine: false,
-            hasAction: false,
-            hasOneWindow: true
-        ),
-    ]
+    static let all: [KernelSeries] = Series.all.reduce(into: []) { found, series in
+        guard let table = series.table else { return }
+        if let end = found.indices.last, found[end].looks(like: series) {
+            found[end].last = series
+        } else {
+            found.append(KernelSeries(first: series, last: series, table: table))
+        }
+    }
+
+    /// Which versions, in words.
+    var versions: String { first == last ? first.name : "\(first.name) to \(last.name)" }
+
+    /// Whether configfs has `rmpopt/action` and `rmpopt/description`.
+    var hasAction: Bool { first.hasConfigfs }
+
+    /// Whether all cores have one window, which begins at the start of memory.
+    var hasOneWindow: Bool { first.windowRule == .startOfMemory }
+
+    private func looks(like series: Series) -> Bool {
+        (table, first.hasConfigfs, first.windowRule) == (series.table, series.hasConfigfs, series.windowRule)
+    }
 
     /// Finds the version by its files.
     /// - Parameters:
@@ -76,7 +43,7 @@ struct KernelSeries: Sendable, Hashable {
     ///   - debug: where debugfs is.
     static func find(config: String, debug: String) throws(KernelError) -> KernelSeries {
         var found: [String] = []
-        for table in Set(all.map(\.table)).sorted() {
+        for table in Set(all.map(\.table.path)).sorted() {
             let path = "\(debug)/\(table)"
             var status = stat()
             if stat(path, &status) == 0 {
@@ -89,12 +56,12 @@ struct KernelSeries: Sendable, Hashable {
         let path = "\(debug)/\(table)"
         if found.count > 1 { throw .unknownVersion(path: path, "there are two tables, also \(debug)/\(found[1])") }
         let (mode, isSeekable) = try look(at: path)
-        let candidates = all.filter { $0.table == table }
-        guard
-            let series = candidates.first(where: {
-                $0.mode == mode && ($0.isSeekable == nil || $0.isSeekable == isSeekable)
-            })
-        else { throw .unknownVersion(path: path, "no version gives it the mode 0\(String(mode, radix: 8))") }
+        let candidates = all.filter { $0.table.path == table && $0.table.mode == mode }
+        // Who can be sought in is asked only where it decides: v5 gave its table no llseek method, v2 to v4 did.
+        let asked = candidates.count == 1 ? candidates : candidates.filter { $0.table.isSeekable == isSeekable }
+        guard let series = asked.first else {
+            throw .unknownVersion(path: path, "no version gives it the mode 0\(String(mode, radix: 8))")
+        }
         let action = "\(config)/rmpopt/action"
         if series.hasAction && access(action, F_OK) != 0 { throw .noAction(path: action, .current) }
         return series

@@ -49,7 +49,7 @@ public struct MountOptions: Sendable, Hashable {
 
     private static let alwaysSafe = "rmpfs is always mounted nosuid,nodev; leave it out"
 
-    /// The words that are known; `x-` and `comment=` words are taken too, as mount(8) takes them.
+    /// The words that are known, besides those of ``foreignPrefixes``.
     private static let meanings: [String: Meaning] = [
         "uid": .value { options, word, text throws(Refusal) in options.user = try number(word, text) },
         "gid": .value { options, word, text throws(Refusal) in options.group = try number(word, text) },
@@ -66,13 +66,26 @@ public struct MountOptions: Sendable, Hashable {
         "defaults": .ignored, "auto": .ignored, "noauto": .ignored, "nofail": .ignored, "_netdev": .ignored,
         "user": .ignored, "users": .ignored, "nouser": .ignored, "owner": .ignored, "group": .ignored,
         "relatime": .ignored, "norelatime": .ignored, "nodiratime": .ignored, "diratime": .ignored,
+        "strictatime": .ignored, "nostrictatime": .ignored, "lazytime": .ignored, "nolazytime": .ignored,
+        "iversion": .ignored, "noiversion": .ignored, "mand": .ignored, "nomand": .ignored, "silent": .ignored,
+        "loud": .ignored, "symfollow": .ignored, "nosymfollow": .ignored,
         "suid": .refused(alwaysSafe), "dev": .refused(alwaysSafe),
+        "remount": .refused("a mount stays as it is; unmount it and mount it anew"),
         "allow_root": .refused("use allow_other; the files' modes decide who gets in"),
         "auto_unmount": .refused("rmpfs unmounts when it ends, and the next mount recovers a dead one"),
     ]
 
     /// The words with a meaning of their own, for help texts and error messages.
-    static let ownWords = ["allow_other", "exact", "fsname=", "gid=", "mode=", "nonempty", "uid="]
+    public static let ownWords = ["allow_other", "exact", "fsname=", "gid=", "mode=", "nonempty", "uid="]
+
+    /// Words with any value that mount(8) and others have put there for themselves.
+    private static let foreignPrefixes = ["x-", "X-", "comment=", "user="]
+
+    /// Whether a word, with or without its value, means anything here.
+    public static func isKnown(_ word: some StringProtocol) -> Bool {
+        let name = word.prefix { $0 != "=" }
+        return foreignPrefixes.contains { word.hasPrefix($0) } || meanings[String(name)] != nil
+    }
 
     /// Takes a list such as `allow_other,mode=755`; a later word wins over an earlier one.
     public mutating func add(list: String) throws(Refusal) {
@@ -80,7 +93,7 @@ public struct MountOptions: Sendable, Hashable {
     }
 
     private mutating func add(word: String) throws(Refusal) {
-        if word.hasPrefix("x-") || word.hasPrefix("X-") || word.hasPrefix("comment=") { return }
+        if Self.foreignPrefixes.contains(where: { word.hasPrefix($0) }) { return }
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         let name = String(parts[0])
         let value = parts.count > 1 ? String(parts[1]) : nil

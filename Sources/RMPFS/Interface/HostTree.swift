@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which folders and files a mount has, for one engine: the tree as docs/interface.md draws it.
 
+import RMPModel
+
 /// Builds the tree of a mounted host.
 public struct HostTree {
     private let owner: Owner
@@ -111,9 +113,9 @@ public struct HostTree {
         }
         // What is set up at boot stays for good; the rest comes and goes with the driver.
         if engine.series.setUp == .boot {
-            folder.add("rmpopt-table", file)
+            folder.add(DebugTable.name, file)
         } else {
-            folder.add("rmpopt-table", file, whileThere: { engine.hasTable })
+            folder.add(DebugTable.name, file, whileThere: { engine.hasTable })
         }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which folders and files a mount has that shows the running kernel's own interface.
 
+import RMPModel
+
 /// Builds the tree of the host that this runs on. It has no `rmpsim/`: there is nothing to be simulated.
 public struct KernelHostTree {
     private let owner: Owner
@@ -54,16 +56,15 @@ public struct KernelHostTree {
         let root = Directory(rules: .debugfs, owner: owner, mode: debugMode)
         let ours = Directory(rules: .debugfs, owner: owner)
         root.add("rmpopt", ours)
-        let series = engine.files.series
+        let facts = engine.files.series.table
         let table = SequenceFile(
             owner: owner,
-            mode: series.mode,
-            isSeekable: series.isSeekable ?? true,
+            mode: facts.mode,
+            isSeekable: facts.isSeekable,
             source: RegionTableSource(engine: engine)
         )
         var folder = root
-        let path = series.table.split(separator: "/").map(String.init)
-        for name in path.dropLast() {
+        for name in facts.folder {
             if let next = try? folder.node(at: name) as? Directory {
                 folder = next
             } else {
@@ -72,7 +73,7 @@ public struct KernelHostTree {
                 folder = next
             }
         }
-        folder.add(path[path.count - 1], table)
+        folder.add(DebugTable.name, table)
         for cpu in 0..<engine.cpuCount {
             let text = SingleRecord { text throws(Errno) in try engine.showRegions(ofCPU: cpu, into: &text) }
             ours.add("cpu\(cpu)", SequenceFile(owner: owner, source: text))

@@ -69,8 +69,11 @@ public struct DebugTable: Sendable, Hashable {
     /// Whether a running pass writes into the mask that a reader prints, so that lines can mix two results.
     public let sharesMask: Bool
 
+    /// The file's name.
+    public static let name = "rmpopt-table"
+
     /// The path below debugfs' root.
-    public var path: String { (folder + ["rmpopt-table"]).joined(separator: "/") }
+    public var path: String { (folder + [Self.name]).joined(separator: "/") }
 }
 
 /// When a version programs RMPOPT_BASE.

@@ -9,12 +9,15 @@ import Synchronization
 ///
 /// Process 1 of its process namespace: the kernel ends all others in there with it, and with the last of them the
 /// mounts go. It has one line to the process that started it: a byte for each signal to pass on; when the line is cut,
-/// it ends. Back comes the number of the signal that ended the command, if one did.
+/// it ends. Back comes a ``CommandNotice`` when a signal stops the command, or has ended it.
 public final class PrivateHost: Sendable {
     private struct State: Sendable {
         /// The command's process, while it runs.
         var command: pid_t?
     }
+
+    /// Signals that are passed on and that do not end a host without a command.
+    private static let endingNobody = [SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT]
 
     private let state = Mutex(State())
     private let line: Int32
@@ -85,18 +88,23 @@ public final class PrivateHost: Sendable {
         return try started.get()
     }
 
-    /// Waits for the command, and takes leave of all processes whose parents have gone meanwhile.
+    /// Waits for the command, and takes leave of all processes whose parents have gone meanwhile. Tells when the command
+    /// is stopped: until then it may read from its terminal.
     private func waitFor(_ process: pid_t) -> Int32 {
         while true {
             var status: Int32 = 0
-            let ended = wait(&status)
+            let ended = waitpid(-1, &status, WUNTRACED)
             if ended < 0 && errno == EINTR { continue }
             guard ended == process else { continue }
+            let stopped: Int32 = 0x7F
+            if status & 0xFF == stopped {
+                CommandNotice.stopped(by: (status >> 8) & 0xFF).tell(on: line)
+                continue
+            }
             state.withLock { $0.command = nil }
             let signal = status & 0x7F
             if signal == 0 { return (status >> 8) & 0xFF }
-            var byte = UInt8(signal)
-            _ = write(line, &byte, 1)
+            CommandNotice.ended(by: signal).tell(on: line)
             return 128 + signal
         }
     }
@@ -127,7 +135,7 @@ public final class PrivateHost: Sendable {
                 return kill(command, signal) == 0
             }
             // There is no command yet, or none any more: nobody else will end this.
-            if !isPassedOn && signal != SIGUSR1 && signal != SIGUSR2 { _exit(128 + signal) }
+            if !isPassedOn && !Self.endingNobody.contains(signal) { _exit(128 + signal) }
         }
     }
 }
