@@ -17,6 +17,8 @@ enum Words {
         ("none", []), ("thread", [.thread]), ("configfs", [.configfs]), ("workqueue", [.workqueue]),
         ("cpumask", [.cpumask]), ("pass-cpumask", [.passCPUMask]),
     ]
+    /// `boot.log`.
+    static let logViews: [(word: String, value: LogView)] = [("plain", .plain), ("debug", .debug), ("raw", .raw)]
     /// `boot.firmware_delay`, in ns: at most a day.
     static let longestDelay: UInt64 = 86_400_000_000_000
 
