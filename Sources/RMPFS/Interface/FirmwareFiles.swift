@@ -18,7 +18,9 @@ struct FirmwareFiles {
 
     func folder() -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
-        folder.add(["state": state, "snp_enabled": snpEnabled, "fail_init": failInit, "fail_decommission": failDecommission])
+        folder.add([
+            "state": state, "snp_enabled": snpEnabled, "fail_init": failInit, "fail_decommission": failDecommission,
+        ])
         return folder
     }
 
