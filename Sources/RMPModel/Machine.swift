@@ -308,8 +308,7 @@ public struct Machine: Sendable {
     private mutating func rmpopt(_ cpu: Int, _ spa: SPA, _ function: UInt64) throws(CommandError) -> Bool {
         guard topology.online.contains(cpu) else { throw .invalid(.cpu(cpu)) }
         do {
-            let core = topology.coreOfCPU[cpu]
-            return try platform.rmpopt.execute(core: core, spa: spa, function: function, rmp: platform.rmp)
+            return try platform.rmpopt(core: topology.coreOfCPU[cpu], spa, function: function)
         } catch {
             throw .fault(error)
         }
