@@ -182,6 +182,10 @@ extension Machine {
     public var firmwareState: FirmwareState { firmware.state }
     /// How many SNP_INIT_EX commands are still to fail.
     public var firmwareFailuresLeft: UInt64 { firmware.failuresLeft }
+    /// How many SNP_DECOMMISSION commands are still to fail.
+    public var decommissionFailuresLeft: UInt64 { firmware.decommissionFailuresLeft }
+    /// Whether `action` and `description` are in configfs.
+    public var hasConfigfs: Bool { driver.hasConfigfs }
     /// Whether processor, RMP and its form allow RMPOPT at all.
     public var isRMPOPTPossible: Bool {
         isSNPPossible && configuration.processor.rmpopt && firmware.layout.isSegmented

@@ -16,7 +16,7 @@ if [ "${1:-}" = --update ]; then update=yes; fi
 
 golden=$top/Tests/Series/golden
 versions=(v1 v2 v3 v4 v5 v6 v7 v8 v9 v10)
-stages=(boot snp-init pass guest-end shutdown snp-init-again shutdown-x86 snp-init-anew)
+stages=(boot snp-init pass guest-end shutdown snp-init-again shutdown-x86 snp-init-anew kexec)
 plan $((${#versions[@]} * ${#stages[@]}))
 
 # write VALUE FILE: writes, and prints the error if there is one.
@@ -62,6 +62,10 @@ reach() {
         rmdir "$guest"
         ;;
     shutdown) write shutdown rmpsim/firmware/state ;;
+    kexec)
+        write kexec rmpsim/firmware/state
+        pass 1s
+        ;;
     shutdown-x86)
         # A reader that was there before keeps the file open, with the rest of a line in its buffer.
         table=$(find "$M/debug" -name rmpopt-table)

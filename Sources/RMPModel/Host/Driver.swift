@@ -48,6 +48,8 @@ struct Driver: Sendable {
     private(set) var isSetUp = false
     /// Whether the file `rmpopt-table` was made and not removed.
     private(set) var hasTable = false
+    /// Whether `action` and `description` are in configfs: series v1 registers them once its thread exists.
+    var hasConfigfs: Bool { isSetUp && series.hasConfigfs && !fails(.configfs) }
     /// The primary threads that were online at set-up.
     private(set) var threadsAtSetUp: CPUSet
     /// Whether passes stand still: a fault that a client asked for.
@@ -150,7 +152,10 @@ struct Driver: Sendable {
     }
 
     /// Whether each pass finds no memory for its mask.
-    var skipsPasses: Bool { series.allocatesMask && failures.contains(.passCPUMask) }
+    var skipsPasses: Bool { fails(.passCPUMask) }
+
+    /// Whether the version asks for something that the kernel has no memory for.
+    func fails(_ failure: DriverFailure) -> Bool { failures.contains(failure) && failure.strikes(series) }
 
     /// The delay of the pending pass is over, and it cannot begin: nothing takes its place.
     mutating func skipPending() { pending = nil }
