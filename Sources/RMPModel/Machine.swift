@@ -75,15 +75,15 @@ public struct Machine: Sendable {
     private mutating func drain(until limit: UInt64) {
         while let item = work.next, item.due <= limit {
             if item.due > now { now = item.due }
+            // Until when nothing else comes between: so far a pass or a teardown goes at once.
+            let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
             switch item.kind {
-            case .pass: stepPass()
+            case .pass: stepPass(until: horizon)
             case .delayedPass:
                 _ = work.pop()
                 firePending()
             case .threadSleep: _ = work.pop()
             case .teardown(let id):
-                // As many frames at once as nothing else comes between.
-                let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
                 let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
                 replaceNext(item.kind, due: progress.next)
                 if progress.last > now { now = progress.last }
@@ -144,13 +144,11 @@ public struct Machine: Sendable {
         if !driver.isStuck { work.push(Work(due: pass.due, kind: .pass)) }
     }
 
-    private mutating func stepPass() {
-        let isContended = guests.anyEnding
-        if let due = driver.step(&platform, isContended: isContended) {
-            work.replaceTop(with: Work(due: due, kind: .pass))
-            return
-        }
-        _ = work.pop()
+    private mutating func stepPass(until horizon: UInt64) {
+        let progress = driver.step(&platform, until: horizon, isContended: guests.anyEnding)
+        if let progress, progress.last > now { now = progress.last }
+        replaceNext(.pass, due: progress?.next)
+        if progress?.next != nil { return }
         if driver.awakeUntil > now { work.push(Work(due: driver.awakeUntil, kind: .threadSleep)) }
         // The work item that waited for this run to end.
         if driver.pending?.isQueued == true { firePending() }

@@ -50,7 +50,10 @@ extension Machine {
         let core = topology.coreOfCPU[cpu]
         var word = core >> 6
         for region in 0..<regionCount {
-            try body(region, platform.rmpopt.bits[word] >> UInt64(core & 63) & 1 != 0)
+            // Most rows hold no core or all. The counts lie side by side, the rows of large machines far apart.
+            let cores = platform.rmpopt.setCores[region]
+            let isSet = cores != 0 && (cores == coreCount || platform.rmpopt.bits[word] >> UInt64(core & 63) & 1 != 0)
+            try body(region, isSet)
             word += platform.rmpopt.wordsPerRow
         }
     }
