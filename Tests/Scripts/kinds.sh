@@ -38,7 +38,7 @@ for user in "${users[@]}"; do
     for file in "${writable[@]}"; do [ "$file" = "$M/rmpsim/faults/f/path" ] || refusing+=("$file"); done
     # shellcheck disable=SC2086
     check "$who: attributes and what they refuse" kinds $user "$M/rmpopt/reenable" "${refusing[@]}"
-    # What FUSE answers otherwise stands in Tests/Oracle/allow.json; a kernel that is locked down opens nothing to write.
+    # What FUSE answers otherwise stands in Tests/Oracle/allow.json. A locked-down kernel opens none to write.
     same=(--look-only --except 'open WRONLY*' --except 'open RDWR*' --except 'open access mode 3*' --except 'refused *'
         --except 'position after' --except 'pwrite*' --except 'lseek 0 2' --except 'preadv2*' --except 'ioctl FIBMAP'
         --except 'fcntl O_DIRECT' --except 'mmap *private' --except 'epoll' --except 'getxattr system*')
