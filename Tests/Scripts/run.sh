@@ -39,8 +39,10 @@ gone() {
 
 # --- Scripts for the kernel's paths ---
 
+# Without those of other tests, which come and go.
+mounts() { grep -v " ${TMPDIR:-/tmp}/" /proc/self/mountinfo; }
 kernel_folder() { ls -l --time-style=+ /sys/kernel 2>&1; }
-before=$(kernel_folder) mounts=$(cat /proc/self/mountinfo)
+before=$(kernel_folder) mounts=$(mounts)
 
 cat >"$work/show" <<'END'
 cd /sys/kernel/debug/rmpopt
@@ -108,7 +110,7 @@ export RMPFS_TEST_PART=seen
 "$RMPFS" run -- sh -c 'echo "$$" >"$0"; sleep 60' "$work/ready" &
 within 10 [ -s "$work/ready" ] || true
 expect 'while it runs others see /sys/kernel as before' "$before" "$(kernel_folder)"
-expect 'and no mount' "$mounts" "$(cat /proc/self/mountinfo)"
+expect 'and no mount' "$mounts" "$(mounts)"
 kill "$!"
 wait "$!"
 expect 'SIGTERM ends it with 143' 143 $?

@@ -10,10 +10,18 @@ extension RegionPicture {
         lines.append("")
         for (kind, count) in kinds {
             let swatch = Self.painted([PictureCell(kind: kind, isWhole: true)], width: 2, on: screen)
-            lines.append("\(swatch) \(kind.look.words): \(count)")
+            let words = Self.legend(kind, count, columns: screen.columns)
+            for (index, text) in words.enumerated() { lines.append("\(index == 0 ? swatch : "  ") \(text)") }
         }
-        if !scale.isEmpty { lines.append(scale) }
-        return lines + summary
+        return lines
+            + ([scale] + summary).filter { !$0.isEmpty }.flatMap {
+                FoldedText.lines($0, columns: screen.columns)
+            }
+    }
+
+    /// What a kind of region is called, and how many there are: lines behind a swatch of two columns and a blank.
+    static func legend(_ kind: RegionKind, _ count: Int, columns: Int) -> [String] {
+        FoldedText.lines("\(kind.look.words): \(count)", columns: columns - 3)
     }
 
     /// `  64 GB  `

@@ -46,8 +46,13 @@ struct RegionPicture: Sendable {
         self.kinds = present
         let digits = max(3, String(snapshot.regions.last?.region ?? 0).count)
         labelWidth = digits + 5
+        let summary = Self.summary(snapshot)
         // Below the rows: an empty line, the legend, the scale and the summary; the last line is the prompt's.
-        let most = rows.map { max(2, $0 - present.count - 5) } ?? Self.rowsWithoutWindow
+        let texts = summary + [Self.scale(kinds.count)]
+        let below =
+            present.reduce(2) { $0 + Self.legend($1.kind, $1.count, columns: columns).count }
+            + texts.reduce(0) { $0 + FoldedText.lines($1, columns: columns).count }
+        let most = rows.map { max(2, $0 - below) } ?? Self.rowsWithoutWindow
         let room = max(1, columns - labelWidth)
         // Rows begin at round numbers: a power of two of cells.
         func powerBelow(_ number: Int) -> Int { 1 << (Int.bitWidth - 1 - max(1, number).leadingZeroBitCount) }
@@ -72,7 +77,7 @@ struct RegionPicture: Sendable {
                 cells: cells[start..<min(start + perRow, cells.count)]
             )
         }
-        summary = Self.summary(snapshot)
+        self.summary = summary
     }
 
     private static func cell(_ kinds: ArraySlice<RegionKind>) -> PictureCell {
@@ -98,7 +103,9 @@ struct RegionPicture: Sendable {
     }
 
     /// What the letters and a cell's size mean; empty where it goes without saying.
-    var scale: String {
-        regionsPerCell == 1 ? "" : "a cell is \(regionsPerCell) regions; small letters: not all of them"
+    var scale: String { regionsPerCell == 1 ? "" : Self.scale(regionsPerCell) }
+
+    private static func scale(_ regions: Int) -> String {
+        "a cell is \(regions) regions; small letters: not all of them"
     }
 }
