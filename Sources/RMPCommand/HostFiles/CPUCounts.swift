@@ -37,7 +37,7 @@ struct CPUGroups {
         for row in blockers {
             for reason in row.reasons {
                 switch reason {
-                case .outside(let cpus), .notEnabled(let cpus): lists.insert(cpus)
+                case .outside(let cpus), .notEnabled(let cpus), .unexplained(let cpus): lists.insert(cpus)
                 case .notScanned: open.insert(row.region)
                 case .rmpTable, .firmware, .guest, .leaked: break
                 }

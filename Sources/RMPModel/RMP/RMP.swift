@@ -47,9 +47,8 @@ struct RMP: Sendable {
 
     /// How many of some regions RMPOPT does not find hypervisor-owned.
     func blockedRegions(in regions: Range<Int>) -> Int {
-        var count = 0
-        for region in regions where !isOptimizable(region) { count += 1 }
-        return count
+        if coverage.containsRegions(regions) { return assignedPages[regions].count { $0 != 0 } }
+        return regions.count { !isOptimizable($0) }
     }
 
     /// The number of pages of all regions, covered or not.

@@ -51,6 +51,11 @@ struct RMPCoverage: Sendable, Hashable {
         return range.upperBound >= first + Granularity.framesPerRegion
     }
 
+    /// Whether all pages of some regions have entries and this is known at once.
+    func containsRegions(_ regions: Range<Int>) -> Bool {
+        UInt64(regions.upperBound * Granularity.pagesPerRegion) <= leadingPages
+    }
+
     private func search(_ pfn: UInt64) -> Bool { range(holding: Int(truncatingIfNeeded: pfn >> 9)) != nil }
 
     private func range(holding frame: Int) -> Range<Int>? {
