@@ -11,15 +11,20 @@ enum Invocation {
 
     private static var translated: [String]? {
         get throws(MountHelper.Refusal) {
-            let commands = RMPFSCommand.configuration.subcommands.flatMap { command in
-                [command._commandName] + command.configuration.aliases
-            }
-            return try MountHelper.translate(
+            try MountHelper.translate(
                 program: CommandLine.arguments.first ?? "",
                 words: Array(CommandLine.arguments.dropFirst()),
-                commands: Set(commands + ["help"])
+                commands: commands
             )
         }
+    }
+
+    /// The words that are commands. To ask for their names takes half a millisecond, so only who needs them does.
+    private static var commands: Set<String> {
+        let names = RMPFSCommand.configuration.subcommands.flatMap { command in
+            [command._commandName] + command.configuration.aliases
+        }
+        return Set(names + ["help"])
     }
 
     /// mount(8)'s exit statuses: wrong call, and failure.

@@ -36,7 +36,7 @@ enum MountHelper {
     static func translate(
         program: String,
         words: [String],
-        commands: Set<String>
+        commands: @autoclosure () -> Set<String>
     ) throws(Refusal) -> [String]? {
         let name = program.split(separator: "/").last ?? ""
         guard names.contains(name) || isShapeOfCall(words, commands) else { return nil }
@@ -64,9 +64,9 @@ enum MountHelper {
     }
 
     /// `SOURCE MOUNTPOINT ... -o WORDS ...`: a typing error in a command's name does not look like that.
-    private static func isShapeOfCall(_ words: [String], _ commands: Set<String>) -> Bool {
+    private static func isShapeOfCall(_ words: [String], _ commands: () -> Set<String>) -> Bool {
         guard words.count >= 4, !words[0].hasPrefix("-"), !words[1].hasPrefix("-") else { return false }
-        return !commands.contains(words[0]) && words[2...].contains("-o")
+        return words[2...].contains("-o") && !commands().contains(words[0])
     }
 
     /// Machine words become options; the source becomes `fsname=` unless the words have one.

@@ -2,6 +2,7 @@
 // The `rmpfs` command: its subcommands and its version.
 
 import ArgumentParser
+import Glibc
 
 @main
 struct RMPFSCommand: ParsableCommand {
@@ -17,6 +18,9 @@ struct RMPFSCommand: ParsableCommand {
 
     static func main() {
         Invocation.runAsMountHelper()
+        if EvidentMount.isOne(Invocation.arguments) {
+            Glibc.exit(BackgroundProcess.spawn(arguments: Invocation.arguments))
+        }
         main(Invocation.arguments)
     }
 }

@@ -14,13 +14,30 @@ fi
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 dpkg-deb dpkg-shlibdeps strip
-plan 44
+plan 49
 
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
 limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/again" >/dev/null 2>&1
 check 'the same again is the same, byte for byte' cmp "$package" "$work/again/${package##*/}"
 dpkg-deb -x "$package" "$work/root"
+expect 'it asks for the libfuse3 that the documents name' 3.12 \
+    "$(dpkg-deb -f "$package" Depends | sed -nE 's/.*libfuse3-[0-9]+ \(>= ([^)]*)\).*/\1/p')"
+# in_root WORD...: dpkg in a root folder of its own, where nothing else is installed.
+in_root() { limit 60 dpkg "--root=$work/installed" --force-depends "$@"; }
+installed_files() { (cd "$1" && find . -path ./var -prune -o ! -type d -print) | sort; }
+if [ "$(id -u)" = 0 ]; then
+    mkdir -p "$work/installed/var/lib/dpkg/"{info,updates,triggers}
+    touch "$work/installed/var/lib/dpkg/"{status,available}
+    check 'dpkg installs it' in_root --install "$package"
+    expect 'all of it' "$(installed_files "$work/root")" "$(installed_files "$work/installed")"
+    check 'dpkg takes it away again' in_root --purge rmpfs
+    expect 'nothing is left of it' '' "$(installed_files "$work/installed")"
+else
+    for name in 'dpkg installs it' 'all of it' 'dpkg takes it away again' 'nothing is left of it'; do
+        skip "$name" 'only root'
+    done
+fi
 if command -v lintian >/dev/null; then
     # A debug program is not what is shipped: its libraries are Swift's own.
     tags=(--suppress-tags 'undeclared-elf-prerequisites,custom-library-search-path')
