@@ -12,14 +12,24 @@ struct MachineSourceError: Error, CustomStringConvertible {
 
 enum MachineSource {
     /// The folder of the machine files that come with rmpfs: RMPFS_MACHINES, or ../share/rmpfs/machines next to the
-    /// program.
+    /// program, or, for a program that was built and not installed, `Machines` in the sources.
     static var folder: String {
         if let given = getenv("RMPFS_MACHINES"), given.pointee != 0 { return String(cString: given) }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
         let program = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let parts = program.split(separator: "/").dropLast(2)
-        return "/" + (parts + ["share", "rmpfs", "machines"]).joined(separator: "/")
+        let parts = program.split(separator: "/").dropLast()
+        func path(_ levels: Int, _ below: String) -> String {
+            "/" + (parts.dropLast(levels) + [below[...]]).joined(separator: "/")
+        }
+        let installed = path(1, "share/rmpfs/machines")
+        if SystemFiles.names(in: installed) != nil { return installed }
+        // The build folder, or a folder in it, holds one for the platform and in that one for the configuration.
+        for levels in 3...4 where access(path(levels, "Package.swift"), F_OK) == 0 {
+            let source = path(levels, "Machines")
+            if SystemFiles.names(in: source) != nil { return source }
+        }
+        return installed
     }
 
     /// The names of the machines that come with rmpfs, sorted.

@@ -9,7 +9,7 @@ need python3 findmnt
 root=yes
 [ "$(id -u)" = 0 ] || root=
 
-plan 105
+plan 108
 
 # --- mount returns when the mount answers ---
 
@@ -39,6 +39,11 @@ mkdir "$work/a b\\c"
 odd_name() { "$RMPFS" mount "$work/a b\\c" && [ -e "$work/a b\\c/rmpopt" ] && "$RMPFS" unmount "$work/a b\\c"; }
 check 'a folder with a space and a backslash in its name' odd_name
 check 'nothing is left of either' nothing_left "$work"
+
+# No variable says where the machine files are: the program comes from a build folder of the sources.
+check 'a machine of the sources, by its name' env -u RMPFS_MACHINES "$RMPFS" mount --machine laptop "$P"
+expect 'is that machine' 8 "$(find "$P/rmpsim/cpus" -mindepth 1 -name 'cpu*' | wc -l)"
+check 'nothing is left of it' unmount_host "$P"
 
 # A daemon that learns late that its mount was taken away: the next one at the place has the same device number.
 late() {
