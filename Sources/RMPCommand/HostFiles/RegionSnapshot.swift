@@ -42,11 +42,9 @@ struct RegionSnapshot: Sendable, Equatable {
     /// CPUs are online and which of their files need not be read.
     init(of mount: MountFolder) throws(HostFileError) {
         let numbers = mount.cpus()
-        let counts = try Self.counts(in: mount)
         var states: [RegionState] = []
         var isOffline: Set<Int> = []
-        if let counts { isOffline.formUnion(numbers.filter { counts[$0] == nil }) }
-        for number in numbers where states.isEmpty && !isOffline.contains(number) {
+        for number in numbers where states.isEmpty {
             guard let rows = try Self.rows(ofCPU: number, in: mount) else { isOffline.insert(number); continue }
             states = rows.map { RegionState(region: $0.region, isUnchecked: $0.status == .unchecked) }
         }
@@ -75,12 +73,16 @@ struct RegionSnapshot: Sendable, Equatable {
                 states[place].optimized = row.cpus.count
                 for range in row.cpus.ranges where !range.allSatisfy(online.contains) { online.formUnion(range) }
             }
-            if counts == nil {
-                for number in numbers where !online.contains(number) && !isOffline.contains(number) {
-                    if try Self.rows(ofCPU: number, in: mount) == nil { isOffline.insert(number) }
-                }
+            // Asked only for what the table leaves open: on a running kernel each reading calls all CPUs.
+            let others = numbers.filter { !online.contains($0) && !isOffline.contains($0) }
+            if !others.isEmpty, let counts = try Self.counts(in: mount) {
+                isOffline.formUnion(others.filter { counts[$0] == nil })
+            } else {
+                for number in others where try Self.rows(ofCPU: number, in: mount) == nil { isOffline.insert(number) }
             }
         } else {
+            let counts = try Self.counts(in: mount)
+            if let counts { isOffline.formUnion(numbers.filter { counts[$0] == nil }) }
             let online = numbers.filter { !isOffline.contains($0) }
             var groups: CPUGroups?
             if let counts, let blockers { groups = CPUGroups(online, counts, blockers) }
