@@ -16,7 +16,10 @@ struct Operations {
         for _ in 0..<5 { _ = boots.time { Machine(configuration) } }
         let machine = Machine(configuration)
         let words = (machine.coreCount + 63) / 64
-        boots.report("boot", touches: machine.regionCount * words + machine.cpuCount, "words and CPUs")
+        boots.report(
+            "boot",
+            touches: ["words": machine.regionCount * words, "regions": machine.regionCount, "CPUs": machine.cpuCount]
+        )
         try pass(machine)
         try update(machine)
         for backing in [Backing.size2M, .size4K] { try guest(backing) }
@@ -38,8 +41,12 @@ struct Operations {
                 machine.runToIdle()
             }
         }
+        // Regions beyond all windows are not visited, but those that hold pages are counted.
+        let windows = machine.windows.map(\.regions)
+        let inside = machine.configuredRegions.count { region in windows.contains { $0.contains(region) } }
         let bits = machine.configuredRegions.reduce(0) { $0 + machine.optimizedCoreCount(ofRegion: $1) }
-        samples.report("pass", touches: machine.configuredRegions.count + bits / 64, "regions and words")
+        let beyond = machine.configuredRegions.count - inside
+        samples.report("pass", touches: ["regions": inside, "words": bits / 64, "regions beyond": beyond])
     }
 
     /// Pages one after the other: assigned, then given back.
@@ -61,7 +68,7 @@ struct Operations {
                 }
             }
         }
-        samples.report("rmpupdate", touches: 1, "page")
+        samples.report("rmpupdate", touches: ["page": 1])
     }
 
     private func guest(_ backing: Backing) throws {
@@ -85,43 +92,8 @@ struct Operations {
             }
         }
         let frames = Int(Operations.guestBytes >> 21)
-        launch.report("launch-\(name)", touches: frames, "frames")
-        convert.report("convert-\(name)", touches: Int(Operations.convertedBytes >> 21), "frames")
-        end.report("end-\(name)", touches: frames, "frames")
-    }
-}
-
-/// A machine of 2 TB and 1,024 CPUs with every frame mixed at 4 KB.
-enum Mixed {
-    static func measure() throws {
-        let configuration = try MachineConfiguration(cpus: 1024, memoryBytes: 2 << 40)
-        let before = residentBytes()
-        var machine = Machine(configuration)
-        let frames = UInt64(2 << 40) >> 21
-        var refused = 0
-        var samples = Samples()
-        samples.time(Int(frames) * 256) {
-            for frame in 0..<frames {
-                for page in stride(from: frame << 9, to: (frame + 1) << 9, by: 2) {
-                    let input = RMPUpdateInput(gpa: GPA(page << 12), assigned: true, asid: 1)
-                    do { try machine.perform(.rmpupdate(SPA(page << 12), input), at: 0) } catch { refused += 1 }
-                }
-            }
-        }
-        let used = residentBytes() - before
-        print("mixed", used, used, 1, Int(frames) - refused / 256, "frames", separator: "\t")
-        samples.report("mixed-update", touches: 1, "page")
-        machine.runToIdle()
-        // The form that nothing but a deliberate tester makes: each page of a frame unlike all others of it.
-        var scattered = Machine(configuration)
-        let start = residentBytes()
-        let few: UInt64 = 1 << 16
-        for page in (frames / 2) << 9..<(frames / 2 + few) << 9 {
-            let input = RMPUpdateInput(gpa: GPA((page &* 0x9E37 & 0xFFFF_FFFF) << 12), assigned: true, asid: 1)
-            try scattered.perform(.rmpupdate(SPA(page << 12), input), at: 0)
-        }
-        let whole = (residentBytes() - start) * Int(frames / few)
-        print("scattered", whole, whole, 1, Int(few), "frames measured", separator: "\t")
-        scattered.runToIdle()
+        launch.report("launch-\(name)", touches: ["frames": frames])
+        convert.report("convert-\(name)", touches: ["frames": Int(Operations.convertedBytes >> 21)])
+        end.report("end-\(name)", touches: ["frames": frames])
     }
 }

@@ -8,14 +8,15 @@ import RMPModel
 
 let gigabyte: UInt64 = 1 << 30
 
-/// Prints one line for each operation: name, best and median in ns, repetitions, what it touched, and in which unit.
+/// Prints one line for each operation: name, best and median in ns, repetitions, how much it touched of what: numbers and
+/// units, with commas between them.
 @main
 struct Scale {
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-        if CommandLine.arguments.dropFirst().first == "mixed" { return try Mixed.measure() }
+        if CommandLine.arguments.count == 2, try Mixed.measure(CommandLine.arguments[1]) { return }
         guard arguments.count == 2, CommandLine.arguments.count == 3 else {
-            print("usage: Scale CPUS TERABYTES | Scale mixed")
+            print("usage: Scale CPUS TERABYTES | Scale mixed | Scale scattered | Scale shuffled | Scale wild")
             exit(2)
         }
         let (cpus, terabytes) = (arguments[0], arguments[1])
@@ -45,10 +46,12 @@ struct Samples {
         return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
     }
 
-    func report(_ name: String, touches count: Int, _ unit: String) {
+    func report(_ name: String, touches counts: KeyValuePairs<String, Int>) {
         let sorted = nanoseconds.sorted()
         guard let best = sorted.first else { return }
-        print(name, best, sorted[sorted.count / 2], sorted.count, count, unit, separator: "\t")
+        let numbers = counts.map { String($0.value) }.joined(separator: ",")
+        let units = counts.map(\.key).joined(separator: ",")
+        print(name, best, sorted[sorted.count / 2], sorted.count, numbers, units, separator: "\t")
     }
 }
 

@@ -8,13 +8,14 @@ import RMPModel
 struct Texts {
     private static let names = ["cpu0", "rmpopt-table", "blockers", "metrics"]
     private let root: Directory
-    /// Words in the tables' rows of all regions: what a look at every bit reads.
-    private let words: Int
+    private let regions: Int
+    private let cpus: Int
 
     /// The tree of a machine whose clock is moved by hand.
     init(_ configuration: MachineConfiguration) {
         root = HostTree(owner: .root).root(SimulatedEngine(configuration, pace: .manual))
-        words = configuration.memory.regionCount * ((configuration.topology.coreCount + 63) / 64)
+        regions = configuration.memory.regionCount
+        cpus = configuration.topology.cpuCount
         reportMemory("idle")
     }
 
@@ -34,6 +35,7 @@ struct Texts {
         let files = try Texts.names.map { try file("debug/rmpopt/\($0)") }
         var samples = files.map { _ in Samples() }
         var sizes = files.map { _ in 0 }
+        var lists = 0
         for _ in 0..<9 {
             try state.write("running")
             for (index, file) in files.enumerated() {
@@ -41,15 +43,34 @@ struct Texts {
                 try samples[index].time { try file.read { bytes += $0.count } }
                 sizes[index] = bytes
             }
+            lists = try Texts.lists(in: files[1].contents())
             try state.write("stopped")
             try clock.write("+100s")
             try file("rmpopt/reenable").write("1")
             try clock.write("+100s")
         }
         for (index, name) in Texts.names.enumerated() {
-            let read = name == "cpu0" ? 0 : words
-            samples[index].report(name, touches: sizes[index] + read, name == "cpu0" ? "bytes" : "bytes and words")
+            // A list of CPUs is made where a line's is not that of the line before; it reads a bit for each CPU.
+            let bytes = sizes[index]
+            switch name {
+            case "cpu0": samples[index].report(name, touches: ["bytes": bytes, "regions": regions])
+            case "rmpopt-table":
+                samples[index].report(name, touches: ["bytes": bytes, "regions": regions, "bits": lists * cpus])
+            default: samples[index].report(name, touches: ["bytes": bytes, "regions": regions, "CPUs": cpus])
+            }
         }
         reportMemory("used")
+    }
+
+    /// How many lists of CPUs a table has that differ from the one before.
+    private static func lists(in table: [UInt8]) -> Int {
+        var lists = 0
+        var last: ArraySlice<UInt8>?
+        for line in table.split(separator: 0x0A) {
+            let list = line.suffix(from: line.lastIndex(of: 0x20) ?? line.startIndex)
+            if list != last { lists += 1 }
+            last = list
+        }
+        return lists
     }
 }

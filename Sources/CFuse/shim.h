@@ -5,8 +5,10 @@
 
 #define FUSE_USE_VERSION 312
 
+#include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <sys/uio.h>
 
 _Static_assert(sizeof(fuse_ino_t) == sizeof(void *), "a node id carries a pointer");
 
@@ -20,5 +22,21 @@ static inline struct fuse_args rmpfs_args(int count, char **vector)
 // O_DIRECT differs between architectures, and <fcntl.h> shows it only with _GNU_SOURCE, which would make the C library's
 // types here unlike those that Swift's own import has.
 enum { RMPFS_O_DIRECT = __O_DIRECT };
+
+// FUSE_NOTIFY_PRUNE of Linux 6.18 (FUSE 7.45), which neither libfuse 3.14 nor its <linux/fuse.h> knows: the kernel drops
+// the unused names of these nodes. 0, or an errno: EINVAL from a kernel that does not know it.
+static inline int rmpfs_prune(struct fuse_session *session, const fuse_ino_t *nodes, uint32_t count)
+{
+	struct {
+		uint32_t length, code;
+		uint64_t unique;
+		uint32_t count, padding;
+		uint64_t spare;
+	} head = { (uint32_t)(sizeof(head) + count * sizeof(*nodes)), 9, 0, count, 0, 0 };
+	const struct iovec parts[] = { { &head, sizeof(head) }, { (void *)nodes, count * sizeof(*nodes) } };
+
+	_Static_assert(sizeof(fuse_ino_t) == 8, "a node id as the kernel has it");
+	return writev(fuse_session_fd(session), parts, 2) == (ssize_t)head.length ? 0 : errno;
+}
 
 #endif

@@ -127,6 +127,7 @@ struct Builder {
         let fails = Words.value(record.text("window_allocation"), in: Words.allocation)
         plan.windowAllocationFails = fails ?? plan.windowAllocationFails
         plan.driverFailures = Words.value(record.text("driver_failure"), in: Words.driverFailures) ?? []
+        plan.logView = Words.value(record.text("log"), in: Words.logViews) ?? plan.logView
         return plan
     }
 

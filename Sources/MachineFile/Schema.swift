@@ -110,6 +110,7 @@ enum Schema {
         Key("firmware_delay", .duration(0...Words.longestDelay)),
         Key("window_allocation", .word(Words.allocation.map(\.word))),
         Key("driver_failure", .word(Words.driverFailures.map(\.word))),
+        Key("log", .word(Words.logViews.map(\.word))),
     ]
 
     /// The mappings in which a key of this name is known, by their paths; the file's own mapping is the empty path.

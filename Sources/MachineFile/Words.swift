@@ -14,9 +14,11 @@ enum Words {
     static let allocation: [(word: String, value: Bool)] = [("ok", false), ("fails", true)]
     /// `boot.driver_failure`: what the kernel has no memory for.
     static let driverFailures: [(word: String, value: Set<DriverFailure>)] = [
-        ("none", []), ("thread", [.thread]), ("workqueue", [.workqueue]), ("cpumask", [.cpumask]),
-        ("pass-cpumask", [.passCPUMask]),
+        ("none", []), ("thread", [.thread]), ("configfs", [.configfs]), ("workqueue", [.workqueue]),
+        ("cpumask", [.cpumask]), ("pass-cpumask", [.passCPUMask]),
     ]
+    /// `boot.log`.
+    static let logViews: [(word: String, value: LogView)] = [("plain", .plain), ("debug", .debug), ("raw", .raw)]
     /// `boot.firmware_delay`, in ns: at most a day.
     static let longestDelay: UInt64 = 86_400_000_000_000
 

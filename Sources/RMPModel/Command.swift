@@ -31,6 +31,8 @@ public enum Command: Sendable, Hashable {
     case shutDownFirmware(x86: Bool)
     /// Let the next so many SNP_INIT_EX commands fail.
     case failFirmware(count: UInt64)
+    /// Let the next so many SNP_DECOMMISSION commands fail.
+    case failDecommission(count: UInt64)
     /// Boot another kernel with kexec: SNP_EN stays set.
     case kexec
     /// Let passes stand still, or go on.

@@ -24,7 +24,7 @@ package struct InvariantChecker {
         if !holds { found.append(sentence()) }
     }
 
-    /// A set bit means: no assigned page, inside that core's window; the counts count.
+    /// A set bit means: no assigned page, covered by the RMP, inside that core's window; the counts count.
     private mutating func checkTables() {
         let tables = machine.platform.rmpopt
         for region in 0..<tables.regionCount {
@@ -37,6 +37,7 @@ package struct InvariantChecker {
             if set == 0 { continue }
             let assigned = machine.platform.rmp.assignedPages[region]
             require(assigned == 0, "region \(region) is optimized and holds \(assigned) assigned pages")
+            require(machine.platform.rmp.isOptimizable(region), "region \(region) is optimized, not covered")
             var inWindow = 0
             for core in 0..<tables.coreCount where tables.isSet(region: region, core: core) {
                 inWindow += tables.isInWindow(region: region, core: core) ? 1 : 0
@@ -111,8 +112,8 @@ package struct InvariantChecker {
                 require(machine.guests.asids.isTaken(asid), "ASID \(asid) is in use and free")
             }
         }
-        let taken = machine.guests.asids.count
-        require(seen.count == taken, "\(taken) ASIDs taken, \(seen.count) used")
+        let (taken, lost) = (machine.guests.asids.count, machine.guests.asids.lost)
+        require(seen.count + lost == taken, "\(taken) ASIDs taken, \(seen.count) used, \(lost) lost")
     }
 
     /// Each frame is held once, and exactly the held ones are out of the free memory.

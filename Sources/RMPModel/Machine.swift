@@ -24,6 +24,8 @@ public struct Machine: Sendable {
     var onlineGeneration: UInt64 = 0
     /// How many #UD faults the kernel has taken because it executed RMPOPT on a core whose RMPOPT_EN is 0.
     var opcodeFaults: UInt64 = 0
+    /// Whether the kernel has warned of a decommission that failed; it does so once.
+    var hasWarnedOfDecommission = false
 
     /// Boots as far as the configuration's plan says, and runs everything to its end that this sets going.
     ///
@@ -73,15 +75,15 @@ public struct Machine: Sendable {
     private mutating func drain(until limit: UInt64) {
         while let item = work.next, item.due <= limit {
             if item.due > now { now = item.due }
+            // Until when nothing else comes between: so far a pass or a teardown goes at once.
+            let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
             switch item.kind {
-            case .pass: stepPass()
+            case .pass: stepPass(until: horizon)
             case .delayedPass:
                 _ = work.pop()
                 firePending()
             case .threadSleep: _ = work.pop()
             case .teardown(let id):
-                // As many frames at once as nothing else comes between.
-                let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
                 let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
                 replaceNext(item.kind, due: progress.next)
                 if progress.last > now { now = progress.last }
@@ -142,13 +144,11 @@ public struct Machine: Sendable {
         if !driver.isStuck { work.push(Work(due: pass.due, kind: .pass)) }
     }
 
-    private mutating func stepPass() {
-        let isContended = guests.anyEnding
-        if let due = driver.step(&platform, isContended: isContended) {
-            work.replaceTop(with: Work(due: due, kind: .pass))
-            return
-        }
-        _ = work.pop()
+    private mutating func stepPass(until horizon: UInt64) {
+        let progress = driver.step(&platform, until: horizon, isContended: guests.anyEnding)
+        if let progress, progress.last > now { now = progress.last }
+        replaceNext(.pass, due: progress?.next)
+        if progress?.next != nil { return }
         if driver.awakeUntil > now { work.push(Work(due: driver.awakeUntil, kind: .threadSleep)) }
         // The work item that waited for this run to end.
         if driver.pending?.isQueued == true { firePending() }
@@ -230,6 +230,7 @@ public struct Machine: Sendable {
         case .initializeFirmware: try initializeFirmware()
         case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)
         case .failFirmware(let count): firmware.failuresLeft = count
+        case .failDecommission(let count): firmware.decommissionFailuresLeft = count
         case .kexec: try kexec()
         case .holdPasses(let hold): holdPasses(hold)
         case .rmpupdate(let spa, let input): try rmpupdate(spa, input)
@@ -262,7 +263,7 @@ public struct Machine: Sendable {
         let state = try guests.known(id).state
         if state == .stopped && firmware.state == .uninitialized { throw .noSNP }
         do {
-            try guests.start(id, at: now, &platform, firmware, configuration.costs)
+            try guests.start(id, at: now, &platform, &firmware, configuration.costs)
         } catch {
             // A launch that failed half-way leaves the guest ending.
             if case .rmp = error { scheduleTeardown(id) }
@@ -275,10 +276,19 @@ public struct Machine: Sendable {
         let point = configuration.series.guestEndPoint
         noteLeaks(guests.releaseVCPUs(id, &platform, firmware))
         if point == .beforeDecommission { requestPass(.guestEnd) }
-        noteLeaks(guests.decommission(id, &platform, firmware))
+        let leaks = guests.decommission(id, &platform, &firmware)
+        if let leaks { noteLeaks(leaks) } else { noteFailedDecommission() }
         guests.beginTeardown(id, at: now, platform.rmp, configuration.costs)
         scheduleTeardown(id)
-        if point == .afterDecommission { requestPass(.guestEnd) }
+        // Without it `sev_vm_destroy()` returns early (series v5 and later).
+        if point == .afterDecommission && leaks != nil { requestPass(.guestEnd) }
+    }
+
+    /// The kernel warns of the first one since boot only.
+    private mutating func noteFailedDecommission() {
+        if hasWarnedOfDecommission { return }
+        hasWarnedOfDecommission = true
+        say(.decommissionFailed)
     }
 
     /// Linux repeats an update that overlaps for ever; here it fails without a line in the log.
@@ -296,8 +306,7 @@ public struct Machine: Sendable {
     private mutating func rmpopt(_ cpu: Int, _ spa: SPA, _ function: UInt64) throws(CommandError) -> Bool {
         guard topology.online.contains(cpu) else { throw .invalid(.cpu(cpu)) }
         do {
-            let core = topology.coreOfCPU[cpu]
-            return try platform.rmpopt.execute(core: core, spa: spa, function: function, rmp: platform.rmp)
+            return try platform.rmpopt(core: topology.coreOfCPU[cpu], spa, function: function)
         } catch {
             throw .fault(error)
         }

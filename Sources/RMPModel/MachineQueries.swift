@@ -50,7 +50,10 @@ extension Machine {
         let core = topology.coreOfCPU[cpu]
         var word = core >> 6
         for region in 0..<regionCount {
-            try body(region, platform.rmpopt.bits[word] >> UInt64(core & 63) & 1 != 0)
+            // Most rows hold no core or all. The counts lie side by side, the rows of large machines far apart.
+            let cores = platform.rmpopt.setCores[region]
+            let isSet = cores != 0 && (cores == coreCount || platform.rmpopt.bits[word] >> UInt64(core & 63) & 1 != 0)
+            try body(region, isSet)
             word += platform.rmpopt.wordsPerRow
         }
     }
@@ -182,6 +185,10 @@ extension Machine {
     public var firmwareState: FirmwareState { firmware.state }
     /// How many SNP_INIT_EX commands are still to fail.
     public var firmwareFailuresLeft: UInt64 { firmware.failuresLeft }
+    /// How many SNP_DECOMMISSION commands are still to fail.
+    public var decommissionFailuresLeft: UInt64 { firmware.decommissionFailuresLeft }
+    /// Whether `action` and `description` are in configfs.
+    public var hasConfigfs: Bool { driver.hasConfigfs }
     /// Whether processor, RMP and its form allow RMPOPT at all.
     public var isRMPOPTPossible: Bool {
         isSNPPossible && configuration.processor.rmpopt && firmware.layout.isSegmented

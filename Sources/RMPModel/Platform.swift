@@ -72,6 +72,14 @@ struct Platform: Sendable {
         }
     }
 
+    /// RMPOPT on a core, as `RMPOPTTables.execute` does it.
+    ///
+    /// - Throws: `.undefinedOpcode` before all else where SNP_EN is 0, whatever is left in RMPOPT_BASE.
+    mutating func rmpopt(core: Int, _ spa: SPA, function: UInt64) throws(RMPOPTFault) -> Bool {
+        if !snpEnabled { throw .undefinedOpcode }
+        return try rmpopt.execute(core: core, spa: spa, function: function, rmp: rmp)
+    }
+
     /// PSMASH. It assigns nothing that was not assigned, so the RMPOPT tables stay.
     mutating func psmash(_ spa: SPA) -> RMPCode { rmp.smash(spa.rawValue) }
 }

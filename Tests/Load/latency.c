@@ -17,7 +17,7 @@ static const char *const names[OPERATIONS] = {
 	[MAKE_GUEST] = "mkdir: guest",
 	[REMOVE_GUEST] = "rmdir: guest",
 	[STAT_ENTRY] = "stat",
-	[LIST_FOLDER] = "open, list, close: folder",
+	[LIST_FOLDER] = "walk: a folder and all below it",
 };
 
 uint64_t now_ns(void)

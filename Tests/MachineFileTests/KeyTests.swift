@@ -65,6 +65,7 @@ import Testing
               firmware_delay: 5ms
               window_allocation: fails
               driver_failure: pass-cpumask
+              log: raw
             costs: {broadcast: 50us, instruction: 31, full_scan: 1ms, teardown_contention: 20}
 
             """
@@ -91,7 +92,7 @@ import Testing
         #expect(made.windows == .lowestAverageDistance)
         #expect(made.boot.stage == .kernel && made.boot.windowAllocationFails)
         #expect(made.boot.firmwareDelay == 5_000_000)
-        #expect(made.boot.driverFailures == [.passCPUMask])
+        #expect(made.boot.driverFailures == [.passCPUMask] && made.boot.logView == .raw)
         #expect(made.costs.broadcast == 50_000 && made.costs.instruction == 31)
         #expect(made.costs.fullScan == 1_000_000 && made.costs.teardownContention == 20)
     }
@@ -166,6 +167,7 @@ import Testing
     @Test func everyPolicyHasItsWord() {
         #expect(Words.windows.map(\.value) == WindowPolicy.allCases)
         #expect(Words.stages.map(\.value) == BootPlan.Stage.allCases)
+        #expect(Words.logViews.map(\.value) == LogView.allCases)
         #expect(Words.driverFailures.map(\.value) == [[]] + DriverFailure.allCases.map { [$0] })
     }
 

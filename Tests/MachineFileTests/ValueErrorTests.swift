@@ -16,7 +16,7 @@ import Testing
         (
             "boot:\n  nonsense: 1",
             "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, "
-                + "window_allocation, driver_failure"
+                + "window_allocation, driver_failure, log"
         ),
         (
             "boot:\n  stage: kernel\n  stage: kernel",
@@ -37,17 +37,17 @@ import Testing
         (
             "boot: kernel",
             "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failure"
+                + "window_allocation, driver_failure, log"
         ),
         (
             "boot: [kernel]",
             "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failure"
+                + "window_allocation, driver_failure, log"
         ),
         (
             "boot:",
             "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failure"
+                + "window_allocation, driver_failure, log"
         ),
         ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9 or v10"),
         ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
@@ -59,7 +59,7 @@ import Testing
         ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not taken; give kernel or firmware"),
         (
             "boot: {driver_failure: disk}",
-            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, workqueue, cpumask or "
+            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, configfs, workqueue, cpumask or "
                 + "pass-cpumask"
         ),
         ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not taken; give ok or fails"),

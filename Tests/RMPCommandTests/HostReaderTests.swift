@@ -120,6 +120,58 @@ import Testing
         }
     }
 
+    /// What a host that has only a kernel's table says.
+    @Test func blockersOfAKernel() throws {
+        let line = "Memory @  7GB: reason unknown, not optimized on CPU(s) 0-3,8\n"
+        #expect(try BlockersReader.rows(text(line))[0].reasons == [.unexplained(cpus: "0-3,8")])
+    }
+
+    // MARK: metrics
+
+    @Test func countsOfCPUs() throws {
+        let counts = try CPUCountsReader.counts(
+            text(
+                """
+                # TYPE rmpopt_cpu_regions_optimized gauge
+                rmpopt_regions 64
+                rmpopt_cpu_regions_optimized{cpu="0"} 62
+                rmpopt_cpu_regions_optimized{cpu="1023"} 0
+
+                """
+            )
+        )
+        #expect(counts == [0: 62, 1023: 0])
+    }
+
+    @Test(arguments: ["0\"}", "0\"} -1", "x\"} 1", "1048577\"} 1", "0\"} 1 2", "0\"} ", "\"} 1"])
+    func wrongCounts(rest: String) {
+        let line = "rmpopt_cpu_regions_optimized{cpu=\"\(rest)\n"
+        expectError(2, "is not") { _ = try CPUCountsReader.counts(text("rmpopt_regions 64\n" + line)) }
+    }
+
+    /// CPUs are alike that have the same number and stand in the same lists; with regions that were not scanned, one
+    /// speaks for all only if it has none or all of those.
+    @Test func groupsOfCPUs() throws {
+        let blockers = try BlockersReader.rows(
+            text(
+                """
+                Memory @  0GB: RMP table 5 pages
+                Memory @  1GB: not scanned
+                Memory @  2GB: not scanned, outside the window of CPU(s) 2-3
+                Memory @  3GB: outside the window of CPU(s) 2-3
+
+                """
+            )
+        )
+        let groups = CPUGroups([0, 1, 2, 3, 4, 5], [0: 2, 1: 2, 2: 2, 3: 2, 4: 3, 5: 2], blockers)
+        #expect(groups.groups == [[0, 1, 5], [2, 3], [4]])
+        func rows(_ optimized: Set<UInt64>) -> [CPUFileReader.Row] {
+            (0..<5).map { CPUFileReader.Row(region: $0, status: optimized.contains($0) ? .optimized : .checked) }
+        }
+        #expect(groups.speaksForGroup(rows([3, 4])) && groups.speaksForGroup(rows([1, 2, 3, 4])))
+        #expect(!groups.speaksForGroup(rows([1, 4])))
+    }
+
     // MARK: passes and schedule
 
     private static let header = PassesReader.columns.joined(separator: " ") + "\n"

@@ -40,6 +40,15 @@ import Testing
         #expect(try #require(damaged.run(steps)).step == 1)
     }
 
+    @Test func aBitWithoutCoverage() throws {
+        var configuration = try MachineConfiguration(cpus: 2, memoryBytes: 4 << 30)
+        configuration.rmp = RMPLayout(regionCount: 3)
+        var machine = Machine(configuration)
+        var invariants = StepInvariants(of: machine)
+        machine.platform.rmpopt.set(region: 3, core: 0)
+        #expect(invariants.violations(in: machine, touched: []).contains { $0.contains("is optimized, not covered") })
+    }
+
     /// The invariants after a step see what was changed behind the counts' back.
     @Test func damageWithinAStep() throws {
         let start = try Self.start()

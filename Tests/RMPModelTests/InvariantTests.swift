@@ -33,6 +33,15 @@ import Testing
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("inside a window") })
     }
 
+    /// RMPOPT answers CF 0 for a region that has not an RMP entry for each page.
+    @Test func aBitOfARegionThatTheRMPDoesNotCover() throws {
+        var configuration = try MachineConfiguration(cpus: 2, memoryBytes: 4 << 30)
+        configuration.rmp = RMPLayout(regionCount: 3)
+        var machine = Machine(configuration)
+        machine.platform.rmpopt.set(region: 3, core: 0)
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("is optimized, not covered") })
+    }
+
     @Test func aFrameGivenBackWhileHeld() throws {
         var (machine, _) = try Self.sound()
         machine.guests.allocator.release(5)

@@ -44,6 +44,11 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
             levels: "d---------",
             text: "RMPOPT_BASE MSR on nodeid 1 cpu mask 0-1 set to 0x18000000001"
         ),
+        .init(
+            message: .noSubsystem(error: 12, name: "rmpopt"),
+            levels: "e---------",
+            text: "Error -12 while registering subsystem rmpopt"
+        ),
         .init(message: .noWorkqueue, levels: "----eeeeee", text: "Failed to allocate RMPOPT workqueue"),
         .init(
             message: .coverageLimited(end: 2 << 40),
@@ -113,13 +118,30 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         let machine = try failing(.thread, series)
         let fails = series.version <= 2
         #expect(machine.isDriverSetUp == !fails && (machine.passCount == 0) == fails)
-        // RMPOPT_BASE was written before.
+        // RMPOPT_BASE was written before; v1's files are registered only after the thread was made.
         #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == true)
+        #expect(machine.hasConfigfs == false && machine.hasTable == (!fails && series.version <= 8))
+    }
+
+    /// v1's registration is tried once, and nobody looks at what it returns: the thread runs as if it had succeeded.
+    @Test(arguments: Series.all) func withoutConfigfs(_ series: Series) throws {
+        let machine = try failing(.configfs, series)
+        #expect(!machine.hasConfigfs && machine.isDriverSetUp && machine.passCount > 0)
+        let texts = machine.logLines.map(\.text)
+        #expect(
+            texts.filter { $0.contains("registering") }
+                == (series.version == 1 ? ["SEV-SNP: Error -12 while registering subsystem rmpopt"] : [])
+        )
+        let sound = Machine(try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30, series: series))
+        #expect(sound.hasConfigfs == (series.version == 1))
+        #expect(sound.logLines.map(\.text) == texts.filter { !$0.contains("registering") })
     }
 
     @Test(arguments: Series.all) func withoutWorkqueue(_ series: Series) throws {
         var machine = try failing(.workqueue, series)
-        let fails = series.version >= 5
+        let fails = series.version >= 3
+        let told = machine.logLines.contains { $0.text.contains("RMPOPT workqueue") && $0.level == .error }
+        #expect(told == (series.version >= 5))
         #expect(machine.isDriverSetUp == !fails && machine.rmpoptBase(ofCPU: 0)?.isEnabled == !fails)
         #expect(machine.hasTable == (!fails && series.version <= 8))
         let outcome = try machine.perform(.reoptimize, at: machine.now)

@@ -50,6 +50,41 @@ import Testing
             code: .failInput
         ),
         Row(
+            testDescription: "1 comes before 4",
+            before: [(0x1000, .init(assigned: true, immutable: true))],
+            at: 0x1000,
+            input: private2M,
+            code: .failInput
+        ),
+        Row(
+            testDescription: "1 comes before 6",
+            before: [(0x7000, privatePage)],
+            at: 0x1000,
+            input: private2M,
+            code: .failInput
+        ),
+        Row(
+            testDescription: "2 comes before 5",
+            before: [(0, private2M)],
+            at: 0x7000,
+            input: .init(immutable: true),
+            code: .failInput
+        ),
+        Row(
+            testDescription: "2 comes before 6",
+            before: [(0x7000, privatePage)],
+            at: 0,
+            input: .init(pageSize: .size2M, asid: 1),
+            code: .failInput
+        ),
+        Row(
+            testDescription: "4 comes before 5",
+            before: [(0, .init(assigned: true, pageSize: .size2M, immutable: true))],
+            at: 0,
+            input: privatePage,
+            code: .failPermission
+        ),
+        Row(
             testDescription: "4 comes before 6",
             before: [(0, .init(assigned: true, immutable: true))],
             at: 0,
@@ -179,6 +214,41 @@ import Testing
         rmp.setEntry(frame: 0, index: 1, RMPEntry(assigned: true, asid: 4, vmsa: true, validated: true).word)
         #expect(rmp.update(0x1000, .init(assigned: true, asid: 4)) == .success)
         #expect(rmp.entry(frame: 0, index: 1) == RMPEntry(assigned: true, asid: 4).word)
+    }
+
+    /// In the order in which they are looked for.
+    @Test(
+        arguments: [
+            ("an address that is not aligned", 0x1000, RMPEntry(assigned: true, pageSize: .size2M), RMPCode.failInput),
+            ("an address without an entry", 64 << 30, RMPEntry(), .failInput),
+            ("a page that is not assigned", 0, RMPEntry(), .failInput),
+            ("an entry of 4 KB", 0, RMPEntry(assigned: true, immutable: true, locked: true), .failInput),
+            (
+                "immutable and locked", 0,
+                RMPEntry(assigned: true, pageSize: .size2M, immutable: true, locked: true), .failPermission
+            ),
+            ("locked", 0, RMPEntry(assigned: true, pageSize: .size2M, locked: true), .failInUse),
+            ("a 2 MB entry", 0, RMPEntry(assigned: true, pageSize: .size2M, asid: 3), .success),
+        ] as [(String, UInt64, RMPEntry, RMPCode)]
+    )
+    func psmashCodes(_ name: String, _ at: UInt64, _ entry: RMPEntry, _ code: RMPCode) {
+        var rmp = RMP(regionCount: 64)
+        rmp.setFrame(0, entry.word)
+        #expect(rmp.smash(at) == code, "\(name)")
+        let kept = code == .success ? RMPEntry(assigned: true, asid: 3).word : entry.word
+        #expect(rmp.entry(frame: 0, index: 0) == kept, "\(name)")
+    }
+
+    /// Locked (FAIL_INUSE) comes behind immutable and before overlaps: a choice.
+    @Test func lockedBeforeOverlap() {
+        var rmp = RMP(regionCount: 1)
+        rmp.setFrame(4, RMPEntry(assigned: true, pageSize: .size2M, locked: true).word)
+        #expect(rmp.update(4 << 21, Self.privatePage) == .failInUse)
+        rmp.setEntry(frame: 3, index: 0, RMPEntry(locked: true).word)
+        rmp.setEntry(frame: 3, index: 6, RMPEntry(assigned: true).word)
+        #expect(rmp.update(3 << 21, Self.private2M) == .failInUse)
+        rmp.setEntry(frame: 3, index: 0, RMPEntry(immutable: true, locked: true).word)
+        #expect(rmp.update(3 << 21, Self.private2M) == .failPermission)
     }
 
     @Test func psmash() throws {

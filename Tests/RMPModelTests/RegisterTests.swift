@@ -92,6 +92,33 @@ import Testing
         try platform.wrmsr(Self.rmpoptBase, 0, core: 0)
     }
 
+    /// What RMPOPT_BASE holds does not count then.
+    @Test(arguments: [0, 1, 7] as [UInt64]) func rmpoptWithoutSNP(_ function: UInt64) throws {
+        var platform = platform()
+        platform.enableSNP()
+        try platform.wrmsr(Self.rmpoptBase, 1, core: 0)
+        let carry = try platform.rmpopt(core: 0, SPA(1 << 30), function: 0)
+        #expect(carry)
+        platform.clearSNP()
+        #expect(throws: RMPOPTFault.undefinedOpcode) {
+            _ = try platform.rmpopt(core: 0, SPA(1 << 30), function: function)
+        }
+    }
+
+    /// Before `snp_prepare()`, and after the shutdown that clears SNP_EN.
+    @Test func rmpoptOnHostsWithoutSNP() throws {
+        var configuration = try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30, series: .v8)
+        configuration.boot.stage = .kernel
+        var machine = Machine(configuration)
+        let command = Command.rmpopt(cpu: 0, SPA(5 << 30), function: 0)
+        #expect(machine.refusal(command) == .fault(.undefinedOpcode))
+        try machine.perform(.initializeFirmware, at: machine.now)
+        machine.runToIdle()
+        #expect(machine.refusal(command) == nil)
+        try machine.perform(.shutDownFirmware(x86: true), at: machine.now)
+        #expect(machine.refusal(command) == .fault(.undefinedOpcode))
+    }
+
     @Test func rmpoptBaseIsEachCores() throws {
         var platform = platform()
         platform.enableSNP()

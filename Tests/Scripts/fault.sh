@@ -107,20 +107,26 @@ check 'it unmounts' unmount_host "$P"
 
 # --- Clients that wait in the kernel when the daemon dies ---
 
+# stopped PID: all its threads are; the signal alone does not say so yet.
+stopped() { ! cut -d ' ' -f 3 /proc/"$1"/task/*/stat | grep -qvx T; }
 # A stopped daemon answers nobody: the readers are in the middle of their calls when it is killed.
 waiting_readers() {
     local readers=() pid number
     "$RMPFS" mount --cpus 8 --memory 64G "$P" || return
-    kill -STOP "$(daemons "$P")"
+    pid=$(daemons "$P")
+    kill -STOP "$pid"
+    within 10 stopped "$pid" || return
     for number in {1..8}; do
         python3 "$top/Tests/Scripts/call.py" read "$P/rmpopt/action" >"$work/.reader.$number" 2>&1 &
         readers+=("$!")
     done
     pause 200
     kill -KILL "$(daemons "$P")"
-    for pid in "${readers[@]}"; do within 10 eval '! kill -0 "$pid" 2>/dev/null' || return; done
+    for pid in "${readers[@]}"; do
+        within 10 eval '! kill -0 "$pid" 2>/dev/null' || { echo "reader $pid still waits"; return 1; }
+    done
     wait "${readers[@]}"
-    [ "$(cat "$work"/.reader.* | grep -cxE 'ECONNABORTED|ENOTCONN')" = 8 ]
+    [ "$(cat "$work"/.reader.* | grep -cxE 'ECONNABORTED|ENOTCONN')" = 8 ] || { cat "$work"/.reader.*; return 1; }
 }
 check 'clients that wait for an answer are told' waiting_readers
 check 'the dead mount is unmounted' unmount_host "$P"

@@ -16,7 +16,7 @@ if "$RMPFS" mount --help | grep -q -- '--series'; then
     series=yes
     versions=(v1 v2 v3 v4 v5 v6 v7 v8)
 fi
-plan $((${#versions[@]} * 13 + 55))
+plan $((${#versions[@]} * 14 + 55))
 
 mkdir "$work/cpu"
 echo 0-15 >"$work/cpu/online"
@@ -63,6 +63,7 @@ for version in "${versions[@]}"; do
         "$(grep none "$K/debug/rmpopt/metrics")"
     expect "$version: blockers too" 'Memory @ 20GB: reason unknown, not optimized on CPU(s) 0-15' \
         "$(tail -n 1 "$K/debug/rmpopt/blockers")"
+    check "$version: status reads both" eval 'limit 60 "$RMPFS" status "$K" | grep -q "not optimized  *21 regions"'
     echo stopped >"$G/vm0/state" && echo +1min >"$S/rmpsim/clock"
     echo 1 >"$S/rmpopt/reenable" && echo +700us >"$S/rmpsim/clock"
     check "$version: the same in the middle of a pass" same_table

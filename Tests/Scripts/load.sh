@@ -43,7 +43,7 @@ run() {
     mount_host "$name" --cpus "$cpus" --memory "${gigabytes}G" "$@"
     pid=$(daemons "$M")
     limit $((for + 120)) "$load" --seconds "$for" "${seed[@]}" --daemon "$pid" \
-        --growth "${RMPFS_LOAD_GROWTH:-4194304}" "$cpus" "$gigabytes" "$M" >"$work/$name.log" 2>&1
+        --growth "${RMPFS_LOAD_GROWTH:-2097152}" "$cpus" "$gigabytes" "$M" >"$work/$name.log" 2>&1
     local status=$?
     [ "$status" = 0 ] || { cat "$work/$name.log"; echo "exit status $status"; return 1; }
 }

@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 37
+plan 45
 
 map() { limit 30 env -u COLUMNS "$RMPFS" map "$@"; }
 status() { limit 30 "$RMPFS" status "$@"; }
@@ -111,6 +111,93 @@ assert [guest["guest"] for guest in guests] == ["a, b"] and 0 <= guests[0]["page
 assert found["last_pass"]["number"] >= 1 and found["last_pass"]["won"] > 0, found["last_pass"]
 assert found["schedule"] == {"running": False, "pending": False, "due_ns": None, "asked_by": None}, found' "$work/json"
 done
+
+# Without a table not all CPUs' files are read; what is told is what all of them would tell.
+counts() {
+    python3 -c 'import json, sys
+found = json.load(sys.stdin)["regions"]
+print(*(found["optimized_on_" + share] for share in ("all", "some", "none")))'
+}
+truth() {
+    python3 - "$1"/debug/rmpopt/cpu[0-9]* <<'PYTHON'
+import collections, sys
+counts, online = collections.Counter(), 0
+for name in sys.argv[1:]:
+    try:
+        lines = open(name).read().splitlines()
+    except OSError:
+        continue
+    online += 1
+    for line in lines:
+        counts[line.split(": ")[0]] += line.endswith(": optimized")
+everywhere, nowhere = (sum(count == share for count in counts.values()) for share in (online, 0))
+print(everywhere, len(counts) - everywhere - nowhere, nowhere)
+PYTHON
+}
+told() { expect "$1" "$(truth "$2")" "$(status --json "$2" | counts)"; }
+# Takes 20 regions away and ends the guest that did.
+lose_regions() {
+    mkdir "$M/rmpsim/guests/$1"
+    echo 20G >"$M/rmpsim/guests/$1/memory"
+    echo running >"$M/rmpsim/guests/$1/state"
+    echo "${2:-stopped}" >"$M/rmpsim/guests/$1/state"
+    echo +1s >"$M/rmpsim/clock"
+}
+unmount_host
+mount_host v10-pass --series v10 --pace 0 --memory 64G --cpus 8
+lose_regions a
+echo 1 >"$M/rmpopt/reenable"
+echo +500us >"$M/rmpsim/clock"
+told 'in a pass: the leader has some of the regions that it will scan' "$M"
+expect 'which are those on some CPUs' yes "$(truth "$M" | awk '{ print ($2 > 0 && $2 < 20) ? "yes" : $0 }')"
+echo +3ms >"$M/rmpsim/clock"
+told 'in a pass: the others follow' "$M"
+unmount_host
+mount_host hotplug --series v1 --pace 0 --memory 64G --cpus 8
+without_table() {
+    rm -rf "$work/copy"
+    mkdir -p "$work/copy/debug"
+    cp -r "$M/debug/rmpopt" "$work/copy/debug/" 2>/dev/null
+    rm "$work/copy/debug/rmpopt/rmpopt-table"
+    # What cannot be read is offline; a file that is not there stands for it.
+    find "$work/copy/debug/rmpopt" -name 'cpu*' -empty -delete
+}
+switch() { for cpu in $2; do echo "$1" >"$M/rmpsim/cpus/cpu$cpu/online"; done; }
+lose_regions a
+switch 0 '2 3 6 7'
+echo 1 >"$M/rmpopt/reenable"
+echo +1s >"$M/rmpsim/clock"
+without_table
+told 'with cores offline' "$work/copy"
+switch 1 '2 3 6 7'
+without_table
+told 'cores that were offline in a pass' "$work/copy"
+lose_regions b running
+mkdir "$M/rmpsim/guests/c"
+echo 10G >"$M/rmpsim/guests/c/memory"
+echo running >"$M/rmpsim/guests/c/state"
+echo stopped >"$M/rmpsim/guests/b/state"
+echo +1s >"$M/rmpsim/clock"
+switch 0 '1 5'
+echo 1 >"$M/rmpopt/reenable"
+echo +1s >"$M/rmpsim/clock"
+switch 1 '1 5'
+without_table
+told 'other cores in another pass' "$work/copy"
+
+# Of CPUs that must have the same, one is read.
+tree=$work/same/debug/rmpopt
+mkdir -p "$tree"
+printf 'Memory @  0GB: checked\nMemory @  1GB: optimized\n' >"$tree/cpu0"
+for cpu in 1 2 3; do echo moonlight >"$tree/cpu$cpu"; done
+printf 'Memory @  0GB: RMP table 5 pages\n' >"$tree/blockers"
+for cpu in 0 1 2; do echo "rmpopt_cpu_regions_optimized{cpu=\"$cpu\"} 1"; done >"$tree/metrics"
+expect 'the file of one CPU speaks for its like, and metrics for who is online' '1 0 1 3 1' \
+    "$(status --json "$work/same" | tee "$work/json" | counts) $(
+        python3 -c 'import json, sys; print(*json.load(open(sys.argv[1]))["cpus"].values())' "$work/json")"
+echo 'rmpopt_cpu_regions_optimized{cpu="3"} many' >>"$tree/metrics"
+refused 'a metric that is no number names file and line' 1 "^rmpfs: $tree/metrics:4: 'rmpopt_cpu" \
+    "$RMPFS" status "$work/same"
 
 # What a mount may lack, or have wrong.
 tree=$work/tree/debug/rmpopt

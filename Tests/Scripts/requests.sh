@@ -14,7 +14,7 @@ mapfile -t costs < <(sed -n '/^## Requests/,/^## /s/^| `.*` |\([A-Z ]*\)|.*|$/\1
     exit 1
 }
 
-plan $((${#commands[@]} + 4))
+plan $((${#commands[@]} + 5))
 
 log=$work/requests
 export RMPFS_REQUESTS=$log
@@ -47,6 +47,31 @@ for index in "${!commands[@]}"; do
     printf '%s\n' "$cost" >>"$work/all"
 done
 expect 'nothing that is not needed' '' "$(grep -oE 'FLUSH|GETXATTR|LISTXATTR|POLL|ACCESS|READLINK|STATX' "$work/all")"
+
+# A file that was open when its guest was removed: the kernel would remember it until it is short of memory.
+forgotten() {
+    : >"$log"
+    python3 - "$M/rmpsim/guests" <<'PYTHON' && noted || return
+import os, sys
+for number in range(400):
+    guest = f"{sys.argv[1]}/vm{number}"
+    os.mkdir(guest)
+    file = os.open(guest + "/memory", os.O_RDONLY)
+    os.rmdir(guest)
+    os.close(file)
+PYTHON
+    [ "$(grep -c '^RELEASE' "$log")" = 400 ] || { echo "$(grep -c '^RELEASE' "$log") files were released"; return 1; }
+    # A guest has a dozen files: what is held back are those of the last dozen guests.
+    local known
+    known=$(comm -23 <(awk '$1 == "RELEASE" { print $2 }' "$log" | sort -u) \
+        <(awk '$1 == "FORGET" { print $2 }' "$log" | sort -u) | wc -l)
+    [ "$known" -le 64 ] || { echo "$known of 400 files are still known to the kernel"; return 1; }
+}
+if printf '6.18\n%s\n' "$(uname -r)" | sort -CV; then
+    check 'the kernel forgets files that were open when their guest was removed' forgotten
+else
+    skip 'the kernel forgets files that were open when their guest was removed' "Linux $(uname -r) is older than 6.18"
+fi
 exec 7<&-
 check 'unmount' unmount_host
 check 'nothing is left' nothing_left "$M"

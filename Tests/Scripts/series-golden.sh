@@ -16,7 +16,7 @@ if [ "${1:-}" = --update ]; then update=yes; fi
 
 golden=$top/Tests/Series/golden
 versions=(v1 v2 v3 v4 v5 v6 v7 v8 v9 v10)
-stages=(boot snp-init pass guest-end shutdown snp-init-again shutdown-x86 snp-init-anew)
+stages=(boot snp-init pass guest-end shutdown snp-init-again shutdown-x86 snp-init-anew kexec half-way)
 plan $((${#versions[@]} * ${#stages[@]}))
 
 # write VALUE FILE: writes, and prints the error if there is one.
@@ -40,7 +40,7 @@ texts() {
 
 # reach STAGE: from the stage before it; all in virtual time. Prints errors that are part of the picture.
 reach() {
-    local guest=$M/rmpsim/guests/vm table
+    local guest=$M/rmpsim/guests/vm table due
     case $1 in
     boot) ;;
     # More than the 10 s that v3 waits.
@@ -62,6 +62,17 @@ reach() {
         rmdir "$guest"
         ;;
     shutdown) write shutdown rmpsim/firmware/state ;;
+    half-way)
+        # SNP_INIT_EX has cleared the tables, and the pass after it, which may be due later, has come half the way.
+        write init rmpsim/firmware/state
+        due=$(sed -n 's/^due_ns: //p' "$M/debug/rmpopt/schedule")
+        if [ "$due" != - ]; then pass "$((due - $(cat "$M/rmpsim/clock")))ns"; fi
+        pass 250us
+        ;;
+    kexec)
+        write kexec rmpsim/firmware/state
+        pass 1s
+        ;;
     shutdown-x86)
         # A reader that was there before keeps the file open, with the rest of a line in its buffer.
         table=$(find "$M/debug" -name rmpopt-table)

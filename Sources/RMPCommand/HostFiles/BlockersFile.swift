@@ -10,6 +10,8 @@ enum HostBlocker: Sendable, Hashable {
     case notScanned
     case outside(cpus: String)
     case notEnabled(cpus: String)
+    /// A running kernel's table does not tell why.
+    case unexplained(cpus: String)
 }
 
 /// The lines of `blockers`.
@@ -30,7 +32,8 @@ enum BlockersReader {
                 throw HostFileError(text.name, line: line.number, "region \(region) stands behind region \(last)")
             }
             var reasons: [HostBlocker] = []
-            for part in parts(reader.rest) {
+            // In front of the CPUs of a region for which a running kernel gives no reason.
+            for part in parts(reader.rest) where !part.elementsEqual("reason unknown".utf8) {
                 guard let reason = reason(part) else {
                     throw text.error((line.number, part), "a reason why a region is not optimized")
                 }
@@ -61,6 +64,7 @@ enum BlockersReader {
         if reader.take("leaked ") { return pages(reader).map { .leaked(pages: $0) } }
         if reader.take("outside the window of CPU(s) ") { return cpus(reader).map { .outside(cpus: $0) } }
         if reader.take("RMPOPT not enabled on CPU(s) ") { return cpus(reader).map { .notEnabled(cpus: $0) } }
+        if reader.take("not optimized on CPU(s) ") { return cpus(reader).map { .unexplained(cpus: $0) } }
         if reader.take("guest ") { return guest(reader) }
         return nil
     }

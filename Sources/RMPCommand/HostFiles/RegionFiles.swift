@@ -9,7 +9,17 @@ struct CPURanges: Sendable, Equatable {
     var count: Int { ranges.reduce(0) { $0 + $1.count } }
 
     /// The largest number that is taken, far above what Linux has.
-    private static let largest: UInt64 = 1 << 20
+    static let largest: UInt64 = 1 << 20
+
+    /// Whether a CPU is in it.
+    func contains(_ cpu: Int) -> Bool {
+        var (low, high) = (0, ranges.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].upperBound < cpu { low = middle + 1 } else { high = middle }
+        }
+        return low < ranges.count && ranges[low].contains(cpu)
+    }
 
     init() {}
 

@@ -38,15 +38,16 @@ struct RegionSnapshot: Sendable, Equatable {
     }
 
     /// Reads the files of a mount: `cpuN` for what regions there are, the series' table for the CPUs, or, where the
-    /// version has none or it is closed to this user, the files of all CPUs; `blockers` for the reasons.
+    /// version has none or it is closed to this user, files of CPUs; `blockers` for the reasons, `metrics` for which
+    /// CPUs are online and which of their files need not be read.
     init(of mount: MountFolder) throws(HostFileError) {
         let numbers = mount.cpus()
+        let counts = try Self.counts(in: mount)
         var states: [RegionState] = []
-        var online: Set<Int> = []
         var isOffline: Set<Int> = []
-        for number in numbers where states.isEmpty {
+        if let counts { isOffline.formUnion(numbers.filter { counts[$0] == nil }) }
+        for number in numbers where states.isEmpty && !isOffline.contains(number) {
             guard let rows = try Self.rows(ofCPU: number, in: mount) else { isOffline.insert(number); continue }
-            online.insert(number)
             states = rows.map { RegionState(region: $0.region, isUnchecked: $0.status == .unchecked) }
         }
         guard !states.isEmpty else {
@@ -56,29 +57,46 @@ struct RegionSnapshot: Sendable, Equatable {
             )
         }
         let index = Dictionary(uniqueKeysWithValues: states.enumerated().map { ($1.region, $0) })
-        if let table = try Self.table(in: mount) {
+        let table = try Self.table(in: mount)
+        var blockers: [BlockersReader.Row]?
+        if let bytes = try mount.text(MountFolder.ours + "/blockers") {
+            blockers = try BlockersReader.rows(
+                HostText(name: mount.name(MountFolder.ours + "/blockers"), bytes: bytes)
+            )
+        }
+        for row in blockers ?? [] {
+            if let place = index[row.region] { states[place].reasons = row.reasons }
+        }
+        if let table {
+            var online: Set<Int> = []
             for row in table {
                 // The last line of v1 to v4 is no region.
                 guard let place = index[row.region] else { continue }
                 states[place].optimized = row.cpus.count
                 for range in row.cpus.ranges where !range.allSatisfy(online.contains) { online.formUnion(range) }
             }
-            for number in numbers where !online.contains(number) && !isOffline.contains(number) {
-                if try Self.rows(ofCPU: number, in: mount) == nil { isOffline.insert(number) }
-            }
-        } else {
-            for number in numbers where !isOffline.contains(number) {
-                guard let rows = try Self.rows(ofCPU: number, in: mount) else { isOffline.insert(number); continue }
-                for row in rows where row.status == .optimized {
-                    if let place = index[row.region] { states[place].optimized += 1 }
+            if counts == nil {
+                for number in numbers where !online.contains(number) && !isOffline.contains(number) {
+                    if try Self.rows(ofCPU: number, in: mount) == nil { isOffline.insert(number) }
                 }
             }
-        }
-        let blockers = try mount.text(MountFolder.ours + "/blockers")
-        if let blockers {
-            let text = HostText(name: mount.name(MountFolder.ours + "/blockers"), bytes: blockers)
-            for row in try BlockersReader.rows(text) {
-                if let place = index[row.region] { states[place].reasons = row.reasons }
+        } else {
+            let online = numbers.filter { !isOffline.contains($0) }
+            var groups: CPUGroups?
+            if let counts, let blockers { groups = CPUGroups(online, counts, blockers) }
+            for group in groups?.groups ?? online.map({ [$0] }) {
+                var rest = group[...]
+                while let number = rest.popFirst() {
+                    guard let rows = try Self.rows(ofCPU: number, in: mount) else { isOffline.insert(number); continue }
+                    var cpus = 1
+                    if !rest.isEmpty, groups?.speaksForGroup(rows) == true {
+                        cpus += rest.count
+                        rest = []
+                    }
+                    for row in rows where row.status == .optimized {
+                        if let place = index[row.region] { states[place].optimized += cpus }
+                    }
+                }
             }
         }
         self.init(
@@ -87,6 +105,14 @@ struct RegionSnapshot: Sendable, Equatable {
             offline: isOffline.count,
             hasBlockers: blockers != nil
         )
+    }
+
+    /// How many regions each online CPU has optimized; nil if no file tells.
+    private static func counts(in mount: MountFolder) throws(HostFileError) -> [Int: UInt64]? {
+        let file = MountFolder.ours + "/metrics"
+        guard let bytes = try mount.text(file) else { return nil }
+        let counts = try CPUCountsReader.counts(HostText(name: mount.name(file), bytes: bytes))
+        return counts.isEmpty ? nil : counts
     }
 
     /// The lines of `cpuN`; nil if the CPU is offline.

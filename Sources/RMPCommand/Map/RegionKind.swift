@@ -88,6 +88,7 @@ enum RegionKind: Int, CaseIterable, Sendable {
         case .notScanned: self = .notScanned
         case .outside: self = .outside
         case .notEnabled: self = .notEnabled
+        case .unexplained: self = .unexplained
         }
     }
 }

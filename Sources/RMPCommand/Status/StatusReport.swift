@@ -76,7 +76,7 @@ struct StatusReport: Sendable {
             switch reason {
             case .rmpTable(let pages), .firmware(let pages), .leaked(let pages): return (Key(kind: kind), pages)
             case .guest(let name, let asid, let pages): return (Key(kind: kind, guest: name, asid: asid), pages)
-            case .notScanned, .outside, .notEnabled: return (Key(kind: kind), nil)
+            case .notScanned, .outside, .notEnabled, .unexplained: return (Key(kind: kind), nil)
             }
         }
     }

@@ -33,6 +33,8 @@ public protocol Engine: Sendable {
     func show(_ report: Report, into text: inout TextBuffer) throws(Errno)
     /// Whether the kernel's `rmpopt-table` is there now.
     var hasTable: Bool { get }
+    /// Whether series v1's `action` and `description` are there. Never changes.
+    var hasConfigfs: Bool { get }
     /// Whether the host can have RMPOPT at all, so that files about it make sense. Never changes.
     var hasRMPOPT: Bool { get }
     /// Whether series v1's `action` says `Yes`: set by a request, cleared at the end of every pass.

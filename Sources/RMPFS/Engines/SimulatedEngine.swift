@@ -19,6 +19,8 @@ public final class SimulatedEngine: Engine {
     public let series: Series
     /// Whether processor, SNP and the RMP's form allow RMPOPT.
     public let hasRMPOPT: Bool
+    /// Whether the driver has registered `action` and `description`.
+    public let hasConfigfs: Bool
     /// All of them.
     public let reports = Report.allCases
 
@@ -28,6 +30,7 @@ public final class SimulatedEngine: Engine {
         cpuCount = machine.cpuCount
         series = configuration.series
         hasRMPOPT = machine.isRMPOPTPossible
+        hasConfigfs = machine.hasConfigfs
         self.pace = pace
         let clock = HostClock(pace: pace, startingAt: machine.now)
         state = Lock(State(machine: machine, clock: clock))

@@ -195,6 +195,8 @@ public final class Directory: Node, @unchecked Sendable {
             let parts = item.entries().map(\.node)
             for node in parts { node.markRemoved() }
             item.dropItem?()
+            // The folder itself may be known for long to somebody who had one of its files open.
+            item.children.withPatientLock { $0 = Children() }
             return parts
         }
         touch()

@@ -59,14 +59,14 @@ public struct RecordPage: ~Copyable {
     private let goal: Goal
     /// Bytes in front that earlier records left; they count for nobody.
     private let kept: Int
-    /// A record fits while all of them together stay below this many bytes.
-    private let size: Int
+    /// A record fits while all of them together stay below this many bytes. A first record that does not fit doubles it
+    /// until it does. fs/seq_file.c makes the record anew after each doubling; here it stays, since the record made
+    /// last is the one that is read, and making all the others cost a multiple of the text.
+    fileprivate private(set) var size: Int
     /// Where the text that was kept starts in the whole text (seek only).
     fileprivate private(set) var position: UInt64 = 0
     /// How many records were taken.
     fileprivate private(set) var taken = 0
-    /// Whether the first record did not fit: the buffer has to double.
-    fileprivate private(set) var overflowed = false
 
     fileprivate init(_ snapshot: Snapshot, _ goal: Goal, size: Int) {
         self.snapshot = snapshot
@@ -92,23 +92,26 @@ public struct RecordPage: ~Copyable {
         switch goal {
         case .fill(let wanted):
             if after - kept >= size {
-                snapshot.text.truncate(to: before)
-                overflowed = before == kept
-                return false
+                guard before == kept else {
+                    snapshot.text.truncate(to: before)
+                    return false
+                }
+                grow(toHold: after - kept)
             }
             taken += 1
             return after - kept < wanted || after == kept
         case .seek(let offset):
-            if after >= size {
-                overflowed = true
-                return false
-            }
+            grow(toHold: after)
             taken += 1
             if position + UInt64(after) > offset { return false }
             position += UInt64(after)
             snapshot.text.removeAll()
             return position != offset
         }
+    }
+
+    private mutating func grow(toHold bytes: Int) {
+        while bytes >= size { size *= 2 }
     }
 }
 
@@ -277,20 +280,14 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
             state.seek(to: offset, in: rendering)
             return
         }
-        while true {
-            let snapshot = Snapshot.fresh(in: &state.snapshot, capacity: FileLimits.page)
-            var page = RecordPage(snapshot, .seek(offset: offset), size: state.size)
-            try sequence.source.show(from: 0, into: &page)
-            if page.overflowed {
-                state.size *= 2
-                continue
-            }
-            state.index = page.taken
-            if page.position + UInt64(snapshot.text.count) > offset {
-                state.from = Int(offset - page.position)
-                state.count = snapshot.text.count - state.from
-            }
-            return
+        let snapshot = Snapshot.fresh(in: &state.snapshot, capacity: FileLimits.page)
+        var page = RecordPage(snapshot, .seek(offset: offset), size: state.size)
+        defer { state.size = page.size }
+        try sequence.source.show(from: 0, into: &page)
+        state.index = page.taken
+        if page.position + UInt64(snapshot.text.count) > offset {
+            state.from = Int(offset - page.position)
+            state.count = snapshot.text.count - state.from
         }
     }
 
@@ -300,24 +297,17 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
         let left = state.count
         let snapshot = Snapshot.fresh(in: &state.snapshot, keeping: state.from..<state.from + left)
         state.from = 0
-        while true {
-            var page = RecordPage(snapshot, .fill(wanted: wanted - left), size: state.size)
-            do {
-                try sequence.source.show(from: state.index, into: &page)
-            } catch {
-                // An error is told by a read that has nothing else to return. Empty records before it are behind us.
-                if left == 0 {
-                    state.index += page.taken
-                    throw error
-                }
-            }
-            if page.overflowed {
-                state.size *= 2
-                continue
-            }
+        var page = RecordPage(snapshot, .fill(wanted: wanted - left), size: state.size)
+        defer {
+            state.size = page.size
             state.index += page.taken
-            state.count = snapshot.text.count
-            return
         }
+        do {
+            try sequence.source.show(from: state.index, into: &page)
+        } catch {
+            // An error is told by a read that has nothing else to return. Empty records before it are behind us.
+            if left == 0 { throw error }
+        }
+        state.count = snapshot.text.count
     }
 }

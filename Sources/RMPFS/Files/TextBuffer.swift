@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where file contents are written: bytes appended to memory that is kept and reused, no String on the way.
 
+import Glibc
+
 /// A growing run of bytes, with the few ways of writing that kernel-style files need.
 ///
 /// Appending costs a bounds check and a store; memory doubles when it is full and is kept by ``removeAll()``.
@@ -13,11 +15,17 @@ public struct TextBuffer: ~Copyable {
     /// An empty buffer that can take `capacity` bytes before it has to grow.
     public init(capacity: Int = 64) {
         self.capacity = max(capacity, 16)
-        base = UnsafeMutableRawPointer.allocate(byteCount: self.capacity, alignment: 16)
+        base = Self.memory(of: self.capacity, from: nil)
     }
 
     deinit {
-        base.deallocate()
+        free(base)
+    }
+
+    /// Memory of the C library, whose realloc(3) moves the pages of long texts instead of copying them.
+    private static func memory(of bytes: Int, from old: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer {
+        guard let memory = realloc(old, bytes) else { fatalError("out of memory: a text of \(bytes) bytes") }
+        return memory
     }
 
     /// The bytes written so far. Valid until the buffer is next changed.
@@ -53,12 +61,8 @@ public struct TextBuffer: ~Copyable {
 
     @inline(never)
     private mutating func grow(by more: Int) {
-        let larger = max(capacity * 2, count + more)
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
-        memory.copyMemory(from: base, byteCount: count)
-        base.deallocate()
-        base = memory
-        capacity = larger
+        capacity = max(capacity * 2, count + more)
+        base = Self.memory(of: capacity, from: base)
     }
 
     /// Appends one byte.

@@ -117,5 +117,9 @@ func synchronize(
 func release(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
     guard let request else { return }
     HandleReference.take(OpenFile.self, from: info)?.close()
+    if let tree = MountedTree.of(request) {
+        let node = NodeReference.node(id, in: tree)
+        if node.isRemoved { tree.pruning.add([node], tree.session.withLock { $0 }) }
+    }
     Reply.success(request)
 }

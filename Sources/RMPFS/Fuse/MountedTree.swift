@@ -11,6 +11,8 @@ final class MountedTree: Sendable {
     let faults: FaultTable?
     /// Requests that faults hold up.
     let delayed = DelayedRequests()
+    /// Files that were removed while they were in use.
+    let pruning = Pruning()
     /// The session, while it is there.
     let session = Lock<SessionPointer?>(nil)
     /// Called once, when the kernel has said INIT.

@@ -52,7 +52,10 @@ func removeFolder(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePo
     Reply.result(request) { () throws(Errno) in
         let parts = try folder(parent, request).removeItem(named: bytes(of: name))
         // The kernel knows that the folder has gone, but not that the files in it, which may be open, have no link.
-        if let tree = MountedTree.of(request) { KernelMemory.forgetAttributes(of: parts, in: tree) }
+        guard let tree = MountedTree.of(request) else { return }
+        KernelMemory.forgetAttributes(of: parts, in: tree)
+        // Somebody may be on the way to one of them.
+        tree.pruning.add(parts, tree.session.withLock { $0 })
     }
 }
 

@@ -22,12 +22,19 @@ struct RequestLog: Sendable {
         Glibc.close(descriptor)
     }
 
-    /// Notes a request as it came from the kernel: `struct fuse_in_header` and what follows it.
+    /// Notes a request as it came from the kernel: `struct fuse_in_header` and what follows it. A BATCH_FORGET is noted
+    /// as the FORGETs that it stands for.
     func note(_ buffer: fuse_buf) {
         guard let header = buffer.mem, buffer.size >= 24 else { return }
         let opcode = header.load(fromByteOffset: 4, as: UInt32.self)
         let id = header.load(fromByteOffset: 16, as: UInt64.self)
-        let line = Array("\(Self.name(opcode)) \(id)\n".utf8)
+        var text = "\(Self.name(opcode)) \(id)\n"
+        if opcode == 42, buffer.size >= 48 {
+            // `struct fuse_batch_forget_in`, then a `struct fuse_forget_one` for each.
+            let count = min(Int(header.load(fromByteOffset: 40, as: UInt32.self)), (buffer.size - 48) / 16)
+            text = (0..<count).map { "FORGET \(header.load(fromByteOffset: 48 + 16 * $0, as: UInt64.self))\n" }.joined()
+        }
+        let line = Array(text.utf8)
         // One write(2) at the end of the file: lines of several threads do not mix.
         _ = write(descriptor, line, line.count)
     }

@@ -34,21 +34,22 @@ enum BlockersReport {
         }
     }
 
-    /// The CPUs outside whose window a region is, as text. Neighbouring regions mostly have the same.
+    /// The CPUs outside whose window a region is, as text, for regions in ascending order: it is the same up to where a
+    /// window begins or ends.
     private struct OutsideCPUs {
         let windows: [(Range<Int>, CPUSet)]
-        private var inside: [Bool]?
+        private var end = Int.min
         private var text: [UInt8] = []
 
         init(windows: [(Range<Int>, CPUSet)]) { self.windows = windows }
 
         mutating func list(_ region: Int) -> [UInt8] {
-            let inside = windows.map { $0.0.contains(region) }
-            if inside == self.inside { return text }
-            self.inside = inside
+            if region < end { return text }
+            end = .max
             var cpus: CPUSet?
-            for (window, isInside) in zip(windows, inside) where !isInside {
-                cpus = cpus?.union(window.1) ?? window.1
+            for (regions, others) in windows {
+                for border in [regions.lowerBound, regions.upperBound] where border > region { end = min(end, border) }
+                if !regions.contains(region) { cpus = cpus?.union(others) ?? others }
             }
             text = cpus.map { CPUList.format($0) } ?? []
             return text

@@ -18,7 +18,9 @@ struct FirmwareFiles {
 
     func folder() -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
-        folder.add(["state": state, "snp_enabled": snpEnabled, "fail_init": failInit])
+        folder.add([
+            "state": state, "snp_enabled": snpEnabled, "fail_init": failInit, "fail_decommission": failDecommission,
+        ])
         return folder
     }
 
@@ -61,6 +63,20 @@ struct FirmwareFiles {
             },
             store: { [engine] value throws(Errno) in
                 try engine.perform(.failFirmware(count: UInt64(value.unsignedInt())))
+            }
+        )
+    }
+
+    /// How many of the next SNP_DECOMMISSION commands fail.
+    private var failDecommission: Attribute {
+        Attribute(
+            owner: owner,
+            show: { [engine] text throws(Errno) in
+                text.append(decimal: try engine.look { machine throws(Errno) in machine.decommissionFailuresLeft })
+                text.append(0x0A)
+            },
+            store: { [engine] value throws(Errno) in
+                try engine.perform(.failDecommission(count: UInt64(value.unsignedInt())))
             }
         )
     }

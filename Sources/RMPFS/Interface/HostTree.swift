@@ -39,7 +39,7 @@ public struct HostTree {
             guard try value.unsignedInt() == 1 else { throw .invalid }
             try engine.reoptimize()
         }
-        if engine.series.hasConfigfs {
+        if engine.hasConfigfs {
             let action = Attribute(
                 owner: owner,
                 show: { text throws(Errno) in
@@ -111,9 +111,9 @@ public struct HostTree {
                 folder = inner
             }
         }
-        // What is set up at boot stays for good; the rest comes and goes with the driver.
+        // What is set up at boot stays for good, if it was; the rest comes and goes with the driver.
         if engine.series.setUp == .boot {
-            folder.add(DebugTable.name, file)
+            if engine.hasTable { folder.add(DebugTable.name, file) }
         } else {
             folder.add(DebugTable.name, file, whileThere: { engine.hasTable })
         }

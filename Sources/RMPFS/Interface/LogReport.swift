@@ -3,11 +3,17 @@
 
 import RMPModel
 
-/// The lines of `log`: `[%5lu.%06lu] ` and the text. Debug lines are left out, as dmesg does not have them unless
-/// dynamic debug was switched on.
+/// The lines of `log`: `[%5lu.%06lu] ` and the text; before it `<%u>`, the level, where the machine shows that. Debug
+/// lines are left out, as dmesg does not have them unless dynamic debug was switched on.
 enum LogReport {
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        for line in machine.logLines where line.level != .debug {
+        let view = machine.configuration.boot.logView
+        for line in machine.logLines where line.level != .debug || view != .plain {
+            if view == .raw {
+                text.append("<")
+                text.append(decimal: UInt64(line.level.rawValue))
+                text.append(">")
+            }
             text.append("[")
             text.append(decimal: line.time / 1_000_000_000, width: 5)
             text.append(".")

@@ -16,6 +16,8 @@ struct Firmware: Sendable {
     private(set) var state = FirmwareState.uninitialized
     /// How many SNP_INIT_EX commands are still to fail: a fault that a client asked for.
     var failuresLeft: UInt64 = 0
+    /// How many SNP_DECOMMISSION commands are still to fail: likewise.
+    var decommissionFailuresLeft: UInt64 = 0
 
     init(_ configuration: MachineConfiguration) {
         layout = configuration.rmp
@@ -56,7 +58,16 @@ struct Firmware: Sendable {
     func createContext(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .createContext) }
 
     /// SNP_DECOMMISSION: the guest's context is gone, its page is an ordinary firmware page.
-    func decommission(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .decommission) }
+    ///
+    /// - Returns: whether it succeeded; else nothing has changed.
+    mutating func decommission(_ page: PFN, _ platform: inout Platform) -> Bool {
+        if decommissionFailuresLeft > 0 {
+            decommissionFailuresLeft -= 1
+            return false
+        }
+        platform.rmp.change(page, by: .decommission)
+        return true
+    }
 
     /// SNP_PAGE_RECLAIM: the page goes to Reclaim state, from which RMPUPDATE can take it back.
     func reclaim(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .reclaim) }

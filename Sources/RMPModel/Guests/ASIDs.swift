@@ -13,6 +13,8 @@ struct ASIDs: Sendable {
     private var taken: [Bool]
     /// How many are taken.
     private(set) var count = 0
+    /// How many of those belong to no guest any more: firmware has refused to let go of them.
+    private(set) var lost = 0
 
     /// ASIDs 1 ... `count`, none taken.
     init(count: UInt16) {
@@ -33,6 +35,9 @@ struct ASIDs: Sendable {
         taken[Int(asid)] = false
         count -= 1
     }
+
+    /// Keeps an ASID from being given again, for ever.
+    mutating func lose(_ asid: UInt16) { if isTaken(asid) { lost += 1 } }
 
     /// Whether `asid` is taken.
     func isTaken(_ asid: UInt16) -> Bool { asid > 0 && Int(asid) < taken.count && taken[Int(asid)] }

@@ -87,12 +87,12 @@ struct FrameAllocator: Sendable {
         }
     }
 
-    /// How many frames of `memory` are free.
-    func free(in memory: [Range<Int>], avoiding assigned: [UInt64]) -> Int {
+    /// How many frames of `memory` are free; not more than are needed to find `enough`, if that many are.
+    func free(in memory: [Range<Int>], avoiding assigned: [UInt64], enough: Int = .max) -> Int {
         var count = 0
         forEachFreeRun(in: memory, avoiding: assigned) { run in
             count += run.count
-            return true
+            return count < enough
         }
         return count
     }

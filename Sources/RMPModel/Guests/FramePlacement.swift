@@ -26,7 +26,7 @@ extension FrameAllocator {
         if case .ranges(let ranges) = placement {
             runs = try explicit(count, ranges, unit: unit, node: node, memory, assigned)
         } else {
-            let free = unit == 1 ? free(in: memory, avoiding: assigned) : wholeRegions(memory, assigned).count * unit
+            let free = room(for: count, unit: unit, memory, assigned)
             if free < count { throw .noRoom(frames: free) }
             switch placement {
             case .scattered(let seed): runs = scattered(count, seed: seed, unit: unit, memory, assigned)
@@ -49,21 +49,30 @@ extension FrameAllocator {
         var most = 0
         for node in Set(spans.map(\.node)).sorted() {
             let memory = memory(ofNode: node)
-            let free = unit == 1 ? free(in: memory, avoiding: assigned) : wholeRegions(memory, assigned).count * unit
+            let free = room(for: count, unit: unit, memory, assigned)
             if free >= count { return node }
             most = max(most, free)
         }
         throw .noRoom(frames: most)
     }
 
-    /// The regions that are free from their first frame to their last, ascending.
-    private func wholeRegions(_ memory: [Range<Int>], _ assigned: [UInt64]) -> [Int] {
+    /// How many frames there are for a guest that needs `count`: all that are free if they are not enough, else at least
+    /// as many. The rest of memory is not looked at: what a guest costs does not depend on it.
+    private func room(for count: Int, unit: Int, _ memory: [Range<Int>], _ assigned: [UInt64]) -> Int {
+        if unit == 1 { return free(in: memory, avoiding: assigned, enough: count) }
+        return wholeRegions(memory, assigned, enough: (count + unit - 1) / unit).count * unit
+    }
+
+    /// The regions that are free from their first frame to their last, ascending; the first `enough` of them.
+    private func wholeRegions(_ memory: [Range<Int>], _ assigned: [UInt64], enough: Int = .max) -> [Int] {
         var regions: [Int] = []
         for range in memory {
             let first = (range.lowerBound + Granularity.framesPerRegion - 1) >> 9
             for region in first..<max(first, range.upperBound >> 9) {
                 let words = (region * RMP.frameWords)..<((region + 1) * RMP.frameWords)
-                if words.allSatisfy({ used[$0] | assigned[$0] == 0 }) { regions.append(region) }
+                guard words.allSatisfy({ used[$0] | assigned[$0] == 0 }) else { continue }
+                regions.append(region)
+                if regions.count >= enough { return regions }
             }
         }
         return regions
@@ -73,7 +82,7 @@ extension FrameAllocator {
         var runs: [FrameRun] = []
         var left = count
         if unit > 1 {
-            for region in wholeRegions(memory, assigned) where left > 0 {
+            for region in wholeRegions(memory, assigned, enough: (count + unit - 1) / unit) where left > 0 {
                 FrameAllocator.append(FrameRun(first: region << 9, count: unit), to: &runs)
                 left -= unit
             }
@@ -91,7 +100,7 @@ extension FrameAllocator {
     private func aligned(_ count: Int, _ memory: [Range<Int>], _ assigned: [UInt64]) -> [FrameRun] {
         var runs: [FrameRun] = []
         var left = count
-        let whole = wholeRegions(memory, assigned)
+        let whole = wholeRegions(memory, assigned, enough: max(count / Granularity.framesPerRegion, 1))
         let taken = min(whole.count, max(count / Granularity.framesPerRegion, 1))
         for region in whole.prefix(taken) {
             let part = min(left, Granularity.framesPerRegion)

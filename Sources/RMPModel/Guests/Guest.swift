@@ -91,6 +91,8 @@ struct Guest: Sendable {
     var vcpus = 1
     var state = GuestState.stopped
     var asid: UInt16?
+    /// Whether firmware has not let go of the ASID: its decommission failed.
+    var keepsASID = false
     /// Whether the guest was removed while its pages still go back: its name is free, nobody sees it.
     var isRemoved = false
     /// In Context state.

@@ -20,7 +20,7 @@ extension Guests {
         _ id: GuestID,
         at now: UInt64,
         _ platform: inout Platform,
-        _ firmware: Firmware,
+        _ firmware: inout Firmware,
         _ costs: CostModel
     ) throws(CommandError) {
         var guest = try known(id)
@@ -51,7 +51,7 @@ extension Guests {
         self[id] = guest
         if code != .success {
             releaseVCPUs(id, &platform, firmware)
-            decommission(id, &platform, firmware)
+            _ = decommission(id, &platform, &firmware)
             beginTeardown(id, at: now, platform.rmp, costs)
             throw .rmp(code)
         }

@@ -28,21 +28,25 @@ extension Guests {
     }
 
     /// The second step: firmware forgets the guest, and its context page goes back. Series v3 and v4 ask for a pass
-    /// before it, v5 and later after it.
+    /// before it, v5 and later after it, and only when it has succeeded. If it fails, the context page stays what it
+    /// is, with nobody who knows of it, and the guest's ASID is never given to another.
     ///
-    /// Source: Linux arch/x86/kvm/svm/sev.c, `snp_decommission_context()`.
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `snp_decommission_context()`, `sev_vm_destroy()`.
     ///
-    /// - Returns: as `releaseVCPUs`.
-    @discardableResult
+    /// - Returns: as `releaseVCPUs`; nil when firmware has refused.
     mutating func decommission(
         _ id: GuestID,
         _ platform: inout Platform,
-        _ firmware: Firmware
-    ) -> [Range<UInt64>] {
+        _ firmware: inout Firmware
+    ) -> [Range<UInt64>]? {
         guard let page = self[id]?.contextPage else { return [] }
         self[id]?.contextPage = nil
         var leaks = LeakedPages()
-        firmware.decommission(page, &platform)
+        if !firmware.decommission(page, &platform) {
+            leaked.add(page.rawValue..<(page.rawValue + 1))
+            self[id]?.keepsASID = true
+            return nil
+        }
         firmware.reclaim(page, &platform)
         giveBack(page, &platform, &leaks)
         return leaks.ranges
@@ -125,8 +129,11 @@ extension Guests {
             guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
             return leaked
         }
-        if let asid = guest.asid { asids.release(asid) }
+        if let asid = guest.asid {
+            if guest.keepsASID { asids.lose(asid) } else { asids.release(asid) }
+        }
         guest.asid = nil
+        guest.keepsASID = false
         guest.frames = []
         guest.teardown = Teardown()
         guest.state = .stopped

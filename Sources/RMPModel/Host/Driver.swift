@@ -48,6 +48,8 @@ struct Driver: Sendable {
     private(set) var isSetUp = false
     /// Whether the file `rmpopt-table` was made and not removed.
     private(set) var hasTable = false
+    /// Whether `action` and `description` are in configfs: series v1 registers them once its thread exists.
+    var hasConfigfs: Bool { isSetUp && series.hasConfigfs && !fails(.configfs) }
     /// The primary threads that were online at set-up.
     private(set) var threadsAtSetUp: CPUSet
     /// Whether passes stand still: a fault that a client asked for.
@@ -150,7 +152,10 @@ struct Driver: Sendable {
     }
 
     /// Whether each pass finds no memory for its mask.
-    var skipsPasses: Bool { series.allocatesMask && failures.contains(.passCPUMask) }
+    var skipsPasses: Bool { fails(.passCPUMask) }
+
+    /// Whether the version asks for something that the kernel has no memory for.
+    func fails(_ failure: DriverFailure) -> Bool { failures.contains(failure) && failure.strikes(series) }
 
     /// The delay of the pending pass is over, and it cannot begin: nothing takes its place.
     mutating func skipPending() { pending = nil }
@@ -210,26 +215,31 @@ struct Driver: Sendable {
 
     // MARK: The running pass
 
-    /// Ends the turn of the region at work.
+    /// Ends the turn of the region at work, and of all further ones that are done at `horizon`.
     ///
-    /// - Returns: when the next region's turn will end; nil when the pass has ended.
-    mutating func step(_ platform: inout Platform, isContended: Bool) -> UInt64? {
+    /// - Returns: when the last of them was done, and when the next region's turn will end; nil when the pass has ended.
+    mutating func step(
+        _ platform: inout Platform,
+        until horizon: UInt64,
+        isContended: Bool
+    ) -> (last: UInt64, next: UInt64?)? {
         guard var pass = running else { return nil }
+        // So that nothing of it is copied at the first change.
         running = nil
-        if pass.apply(&platform) {
-            pass.schedule(after: pass.due, platform, costs, isContended: isContended)
+        let progress = pass.run(until: horizon, &platform, costs, isContended: isContended)
+        if progress.goesOn {
             running = pass
-            return pass.due
+            return (progress.last, pass.due)
         }
         var record = pass.record
-        record.end = pass.due
+        record.end = progress.last
         record.regionsLost = platform.rmpopt.rowsCleared &- rowsClearedBefore
         rowsClearedBefore = platform.rmpopt.rowsCleared
         if records.count >= Driver.recordLimit { records.removeFirst() }
         records.append(record)
         flag = false
-        if series.worker == .thread { awakeUntil = pass.due.addingClamped(costs.threadSleep) }
-        return nil
+        if series.worker == .thread { awakeUntil = progress.last.addingClamped(costs.threadSleep) }
+        return (progress.last, nil)
     }
 
     /// A pass that was stuck goes on: the region at work is done `delay` later than it would have been.

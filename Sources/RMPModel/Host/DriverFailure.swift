@@ -1,24 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can go wrong when the driver of the series asks the kernel for something, and what it says then.
 
-/// Something that the kernel has no memory for. A version that does not ask for it, or says nothing of it, does not
-/// notice; but for `passCPUMask`, which v6 to v9 take in silence.
+/// Something that the kernel has no memory for. A version that does not ask for it does not notice; one that does need
+/// not say so: v3 and v4 do without their workqueue, v6 to v9 without a pass' mask in silence.
 ///
 /// Source: the error paths of series v1 to v10.
 public enum DriverFailure: Sendable, Hashable, CaseIterable {
     /// The kernel thread of v1 and v2: RMPOPT_BASE is written, and no pass ever runs.
     case thread
-    /// The workqueue: nothing is set up.
+    /// configfs' subsystem of v1: `action` and `description` are not there; the return value is ignored.
+    case configfs
+    /// The workqueue of v3 and later: nothing is set up.
     case workqueue
     /// The mask of the CPUs that have RMPOPT enabled: nothing is set up.
     case cpumask
     /// The mask of a pass' followers: each pass is skipped.
     case passCPUMask
 
+    /// Whether a version asks for it.
+    func strikes(_ series: Series) -> Bool {
+        switch (self, series.worker) {
+        case (.thread, .thread), (.workqueue, .workqueue): true
+        case (.thread, _), (.workqueue, _): false
+        case (.configfs, _): series.hasConfigfs
+        // The versions that say so are those that have a mask to allocate at set-up.
+        case (.cpumask, _): series.messages[.noCPUMask] != nil
+        case (.passCPUMask, _): series.allocatesMask
+        }
+    }
+
     /// What the kernel says.
     var message: KernelMessage {
         switch self {
         case .thread: .noThread
+        case .configfs: .noSubsystem(error: 12, name: "rmpopt")
         case .workqueue: .noWorkqueue
         case .cpumask: .noCPUMask
         case .passCPUMask: .passSkipped

@@ -15,6 +15,16 @@ public enum LogLevel: UInt8, Sendable, Hashable, CaseIterable {
     case debug = 7
 }
 
+/// How much of its log a kernel shows.
+public enum LogView: Sendable, Hashable, CaseIterable {
+    /// As dmesg prints it, without debug lines.
+    case plain
+    /// With debug lines, as where dynamic debug was switched on for the driver.
+    case debug
+    /// With debug lines, and with levels, as `dmesg --raw` prints it.
+    case raw
+}
+
 /// One line of the kernel's log.
 public struct LogLine: Sendable, Hashable {
     /// When, in ns of virtual time since boot.

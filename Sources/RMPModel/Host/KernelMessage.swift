@@ -17,6 +17,8 @@ enum KernelMessage: Sendable, Hashable {
     case window(node: Int, cpus: CPUSet, base: UInt64)
     case coverageLimited(end: UInt64)
     case noThread
+    case noSubsystem(error: Int, name: String)
+    case decommissionFailed
     case noWorkqueue
     case noCPUMask
     case passSkipped
@@ -47,11 +49,12 @@ enum KernelMessage: Sendable, Hashable {
         case .terabytes, .socket, .window: series.messages[.windows]
         case .coverageLimited: series.messages[.coverageLimited]
         case .noThread: series.messages[.noThread]
+        case .noSubsystem: series.messages[.noSubsystem]
         case .noWorkqueue: series.messages[.noWorkqueue]
         case .noCPUMask: series.messages[.noCPUMask]
         case .passSkipped: series.messages[.passSkipped]
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
-        case .segmentReduced, .segmentBeyond, .leaking, .invalidOpcode: .warning
+        case .segmentReduced, .segmentBeyond, .leaking, .decommissionFailed, .invalidOpcode: .warning
         case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed:
             .error
         }
@@ -76,6 +79,7 @@ enum KernelMessage: Sendable, Hashable {
         case .coverageLimited(let end):
             "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x\(hex(end)) not optimized"
         case .noThread: "SEV-SNP: Unable to start RMPOPT kernel thread"
+        case .noSubsystem(let error, let name): "SEV-SNP: Error -\(error) while registering subsystem \(name)"
         case .noWorkqueue: "SEV-SNP: Failed to allocate RMPOPT workqueue"
         case .noCPUMask: "SEV-SNP: Failed to allocate RMPOPT cpumask"
         case .passSkipped: "SEV-SNP: RMP optimization pass skipped: cpumask allocation failed"
@@ -106,6 +110,7 @@ enum KernelMessage: Sendable, Hashable {
             "SEV-SNP: SNP init failed: not all CPUs online. (\(list(online)) online <-> "
                 + "\(list(present)) present masks)."
         case .initFailed: "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -5, error 0x1"
+        case .decommissionFailed: "Failed to release guest context, ret -5"
         case .leaking(let pages):
             "SEV-SNP: Leaking PFN range 0x\(hex(pages.lowerBound))-0x\(hex(pages.upperBound))"
         case .rmpupdateFailed(let pfn, let level, let code):

@@ -40,11 +40,13 @@ extension Machine {
             say(obstacle)
             return
         }
-        if fails(.workqueue) || fails(.cpumask) { return }
+        if failing(.workqueue) || failing(.cpumask) { return }
         programWindows()
-        if fails(.thread) { return }
+        if failing(.thread) { return }
         driver.setUp(topology)
         say(.threadCreated(pid: 1093))
+        // The return value of the registration is ignored: the thread runs without it.
+        _ = failing(.configfs)
         if UInt64(configuration.memory.regionCount) << 30 > driver.bytes.upperBound {
             say(.coverageLimited(end: driver.bytes.upperBound))
         }
@@ -58,9 +60,11 @@ extension Machine {
         return firmware.layout.isSegmented ? nil : .segmentedRequired
     }
 
-    /// Whether the kernel cannot give what the driver asks for now; it has said so then.
-    private mutating func fails(_ failure: DriverFailure) -> Bool {
-        configuration.boot.driverFailures.contains(failure) && say(failure.message)
+    /// Whether the kernel cannot give what the driver asks for now; it has said so then, if the version does.
+    private mutating func failing(_ failure: DriverFailure) -> Bool {
+        if !driver.fails(failure) { return false }
+        say(failure.message)
+        return true
     }
 
     /// WRMSR of RMPOPT_BASE.
@@ -168,6 +172,7 @@ extension Machine {
         cancelPasses()
         driver = Driver(configuration, rowsCleared: platform.rmpopt.rowsCleared)
         log.clear()
+        hasWarnedOfDecommission = false
         hotplugIsForbidden = false
         bootKernel()
     }

@@ -59,10 +59,57 @@ struct RunningPass: Sendable {
         due = now.addingClamped(cost.total)
     }
 
+    /// Lets the turn of the region at work end, and of all further ones that are done at `horizon`; until then nothing
+    /// but the pass changes anything.
+    ///
+    /// - Returns: when the last of them was done, and whether there are more.
+    mutating func run(
+        until horizon: UInt64,
+        _ platform: inout Platform,
+        _ costs: CostModel,
+        isContended: Bool
+    ) -> (last: UInt64, goesOn: Bool) {
+        var last: UInt64
+        repeat {
+            last = due
+            if !apply(&platform) { return (last, false) }
+            schedule(after: last, platform, costs, isContended: isContended)
+            if let skipped = skipOutside(until: horizon, platform) {
+                last = skipped
+                schedule(after: last, platform, costs, isContended: isContended)
+            }
+        } while due <= horizon
+        return (last, true)
+    }
+
+    /// Lets the turns of regions outside of every window end that are done at `horizon`, all but the last of the range.
+    /// Nothing becomes of them, and each costs what the one at work costs; so they are counted, not visited.
+    ///
+    /// - Returns: when the last of them was done; nil if there are none.
+    private mutating func skipOutside(until horizon: UInt64, _ platform: borrowing Platform) -> UInt64? {
+        guard due <= horizon else { return nil }
+        var count = min(platform.rmpopt.regionsOutside(from: region), range.upperBound - 1 - region)
+        if cost.total > 0 { count = Int(clamping: min(UInt64(clamping: count), (horizon - due) / cost.total + 1)) }
+        guard count > 0 else { return nil }
+        let times = UInt64(count)
+        record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast.multipliedClamped(by: times))
+        record.scanTime = record.scanTime.addingClamped(cost.scan.multipliedClamped(by: times))
+        record.followerTime = record.followerTime.addingClamped(cost.followers.multipliedClamped(by: times))
+        if turn != .leader {
+            let blocked = platform.rmp.blockedRegions(in: region..<(region + count))
+            record.broadcasts += times
+            record.regionsScanned += count
+            record.regionsBlocked += blocked
+            record.regionsOutside += count - blocked
+        }
+        region += count
+        return due.addingClamped(cost.total.multipliedClamped(by: times - 1))
+    }
+
     /// Executes RMPOPT on the cores at work for the region at work and goes on to the next.
     ///
     /// - Returns: whether there is one.
-    mutating func apply(_ platform: inout Platform) -> Bool {
+    private mutating func apply(_ platform: inout Platform) -> Bool {
         record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast)
         record.scanTime = record.scanTime.addingClamped(cost.scan)
         record.followerTime = record.followerTime.addingClamped(cost.followers)

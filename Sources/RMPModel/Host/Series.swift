@@ -196,6 +196,8 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     case coverageLimited
     /// `Unable to start RMPOPT kernel thread`
     case noThread
+    /// `Error %d while registering subsystem %s`
+    case noSubsystem
     /// `Failed to allocate RMPOPT workqueue`
     case noWorkqueue
     /// `Failed to allocate RMPOPT cpumask`

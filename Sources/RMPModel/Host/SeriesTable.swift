@@ -42,7 +42,7 @@ extension Series {
         announcement: announcedAsDone,
         messages: [
             .threadCreated: .info, .noThread: .warning, .segmentedRequired: .info, .notSupported: .debug,
-            .snpNotEnabled: .debug, .windows: .debug,
+            .snpNotEnabled: .debug, .windows: .debug, .noSubsystem: .error,
         ]
     )
 

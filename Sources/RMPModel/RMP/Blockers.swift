@@ -31,7 +31,7 @@ extension Machine {
         if let word = platform.rmp.uniformWord(ofRegion: region) {
             tally.add(word, frame: first, pages: Granularity.pagesPerRegion)
         } else {
-            for frame in first..<(first + Granularity.framesPerRegion) { tally.add(frame, platform.rmp) }
+            tally.add(first..<(first + Granularity.framesPerRegion), platform.rmp)
         }
         return tally.blockers { asid in
             guests.order.first { guests[$0]?.asid == asid }
@@ -49,11 +49,22 @@ private struct BlockerTally {
 
     init(layout: RMPLayout) { self.layout = layout }
 
-    mutating func add(_ frame: Int, _ rmp: borrowing RMP) {
-        let word = rmp.frameWord(frame)
-        guard word.isMixed else { return add(word, frame: frame, pages: Granularity.pagesPerFrame) }
-        for index in 0..<Granularity.pagesPerFrame {
-            add(rmp.entry(of: word, index: index), frame: frame, index: index, pages: 1)
+    mutating func add(_ frames: Range<Int>, _ rmp: borrowing RMP) {
+        var frame = frames.lowerBound
+        while frame < frames.upperBound {
+            let word = rmp.frameWord(frame)
+            if word.isMixed {
+                for index in 0..<Granularity.pagesPerFrame {
+                    add(rmp.entry(of: word, index: index), frame: frame, index: index, pages: 1)
+                }
+                frame += 1
+                continue
+            }
+            // The RMP and firmware have long runs of frames with the same word, of which the places are asked once.
+            var end = frame + 1
+            while end < frames.upperBound && rmp.frameWord(end) == word { end += 1 }
+            add(word, frame: frame, pages: (end - frame) * Granularity.pagesPerFrame)
+            frame = end
         }
     }
 

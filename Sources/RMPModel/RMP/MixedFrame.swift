@@ -5,29 +5,28 @@
 /// The 512 entries of a frame, each held as `EntryWord` with its GPA moved back by its page's index: consecutive GPAs
 /// then share one value.
 ///
-/// Two forms, told apart by length, in one array, since a frame must cost one allocation:
+/// Two forms in one array, since a frame must cost one allocation:
 ///
-///     palette form: header, slots 0 ... 2, 64 words of 512 one-byte slot numbers, up to 253 further slots
-///     wide form:    header, 512 words
+///     palette form: header, slots 0 ... 2, 64 words of 512 one-byte slot numbers, up to 125 further slots
+///     packed form:  for more values than that, see ``FramePacking``
 ///
 /// The first slots lie beside the header and the slot numbers at a fixed place, so that the two cache lines that most
 /// updates need are fetched side by side.
 ///
 /// A slot is a value with the number of pages that use it in the spare bits 11:3 (1 ... 511); 0 is a free slot. The
-/// header holds the number of assigned pages in bits 31:0 and, in the wide form, the number of pages whose value equals
-/// their successor's in bits 63:32, from which the way back to the smaller forms is known at once.
+/// header holds the number of assigned pages in bits 9:0 and, in the packed form, its packing, the number of pages whose
+/// value equals their successor's in bits 41:32, from which the way back to the palette is known at once, and bit 63.
 struct MixedFrame: Sendable {
-    private(set) var words: [UInt64]
+    /// Written by the two forms alone.
+    var words: [UInt64]
 
     private static let firstSlots = 3
     private static let indexStart = 1 + firstSlots
     private static let indexWords = 64
-    private static let wideCount = 513
+    /// Slots of the largest palette: 1.6 KB. With more, the packed form is no larger.
+    static let paletteSlots = 128
+    static let packedMark: UInt64 = 1 << 63
     private static let useUnit: UInt64 = 1 << 3
-    private static let pairUnit: UInt64 = 1 << 32
-    /// A wide frame of at most this many runs returns to the palette form; well below 256, so that a frame on the
-    /// border does not change its form with each update.
-    private static let runsForPalette = 128
 
     /// A frame of which page `index` holds `value` and every other page `rest`.
     init(rest: EntryWord, value: EntryWord, at index: Int) {
@@ -39,9 +38,9 @@ struct MixedFrame: Sendable {
     init() { words = [] }
 
     /// Whether the storage can be used again by `reset`.
-    var isReusable: Bool { !words.isEmpty && words.count <= 1 + 48 + MixedFrame.indexWords }
+    var isReusable: Bool { !words.isEmpty && !isPacked && words.count <= 1 + 48 + MixedFrame.indexWords }
 
-    private var isWide: Bool { words.count == MixedFrame.wideCount }
+    var isPacked: Bool { words[0] & MixedFrame.packedMark != 0 }
 
     private var slotCount: Int { words.count - 1 - MixedFrame.indexWords }
 
@@ -61,7 +60,7 @@ struct MixedFrame: Sendable {
 
     /// The value of page `index` (0 ... 511), GPA moved back.
     func value(at index: Int) -> EntryWord {
-        if isWide { return EntryWord(bits: words[1 + index]) }
+        if isPacked { return packedValue(at: index, FramePacking(header: words[0])) }
         return EntryWord(bits: words[MixedFrame.place(slot(of: index))] & ~EntryWord.spareMask)
     }
 
@@ -73,13 +72,13 @@ struct MixedFrame: Sendable {
     ///
     /// - Returns: the value that all 512 pages now share, if they do; the frame is then to be dropped.
     mutating func replace(_ index: Int, with value: EntryWord) -> EntryWord? {
-        if isWide { return replaceWide(index, with: value) }
+        if isPacked { return replacePacked(index, with: value) }
         let old = slot(of: index)
         let oldWord = words[MixedFrame.place(old)]
         if oldWord & ~EntryWord.spareMask == value.bits { return nil }
         guard let new = slot(for: value, near: index) else {
-            widen()
-            return replaceWide(index, with: value)
+            pack(index, with: value)
+            return nil
         }
         noteAssigned(from: EntryWord(bits: oldWord), to: value)
         let left = oldWord &- MixedFrame.useUnit
@@ -93,11 +92,11 @@ struct MixedFrame: Sendable {
         return nil
     }
 
-    private mutating func noteAssigned(from old: EntryWord, to new: EntryWord) {
+    mutating func noteAssigned(from old: EntryWord, to new: EntryWord) {
         words[0] = words[0] &+ (new.bits & EntryWord.assignedBit) &- (old.bits & EntryWord.assignedBit)
     }
 
-    /// The slot that holds `value`, or a free one; nil when 256 others are in use.
+    /// The slot that holds `value`, or a free one; nil when `paletteSlots` others are in use.
     ///
     /// The page before is asked first: runs of updates walk upwards.
     private mutating func slot(for value: EntryWord, near index: Int) -> Int? {
@@ -115,55 +114,14 @@ struct MixedFrame: Sendable {
             }
         }
         if let free { return free }
-        if count >= 256 { return nil }
-        let more = min(count, 256 - count)
-        words.append(contentsOf: repeatElement(0, count: more))
+        if count >= MixedFrame.paletteSlots { return nil }
+        let more = min(count, MixedFrame.paletteSlots - count)
+        // Appending would make room for twice as much as is there.
+        var larger: [UInt64] = []
+        larger.reserveCapacity(words.count + more)
+        larger.append(contentsOf: words)
+        larger.append(contentsOf: repeatElement(0, count: more))
+        words = larger
         return count
-    }
-
-    // MARK: The wide form
-
-    private mutating func widen() {
-        var wide = [UInt64](repeating: 0, count: MixedFrame.wideCount)
-        var pairs: UInt64 = 0
-        for index in 0..<Granularity.pagesPerFrame {
-            wide[1 + index] = value(at: index).bits
-            if index > 0 && wide[index] == wide[1 + index] { pairs += 1 }
-        }
-        wide[0] = UInt64(assignedPages) | pairs * MixedFrame.pairUnit
-        words = wide
-    }
-
-    private mutating func replaceWide(_ index: Int, with value: EntryWord) -> EntryWord? {
-        let old = EntryWord(bits: words[1 + index])
-        if old == value { return nil }
-        noteAssigned(from: old, to: value)
-        let before = pairs(around: index)
-        words[1 + index] = value.bits
-        words[0] = words[0] &+ pairs(around: index) &- before
-        let runs = Granularity.pagesPerFrame - Int(words[0] >> 32)
-        if runs == 1 { return value }
-        if runs <= MixedFrame.runsForPalette { narrow() }
-        return nil
-    }
-
-    private func pairs(around index: Int) -> UInt64 {
-        var pairs: UInt64 = 0
-        if index > 0 && words[index] == words[1 + index] { pairs += MixedFrame.pairUnit }
-        if index < Granularity.pagesPerFrame - 1 && words[1 + index] == words[2 + index] {
-            pairs += MixedFrame.pairUnit
-        }
-        return pairs
-    }
-
-    /// Back to the palette form; the frame has two values at least, since it has two runs at least.
-    private mutating func narrow() {
-        let first = EntryWord(bits: words[1])
-        guard let other = (1..<Granularity.pagesPerFrame).first(where: { words[1 + $0] != first.bits }) else { return }
-        var narrowed = MixedFrame(rest: first, value: EntryWord(bits: words[1 + other]), at: other)
-        for index in (other + 1)..<Granularity.pagesPerFrame {
-            _ = narrowed.replace(index, with: EntryWord(bits: words[1 + index]))
-        }
-        self = narrowed
     }
 }

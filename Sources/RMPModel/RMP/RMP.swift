@@ -45,6 +45,12 @@ struct RMP: Sendable {
     /// Whether RMPOPT finds the region hypervisor-owned. A region that is not covered as a whole never is (a choice).
     func isOptimizable(_ region: Int) -> Bool { assignedPages[region] == 0 && coverage.containsRegion(region) }
 
+    /// How many of some regions RMPOPT does not find hypervisor-owned.
+    func blockedRegions(in regions: Range<Int>) -> Int {
+        if coverage.containsRegions(regions) { return assignedPages[regions].count { $0 != 0 } }
+        return regions.count { !isOptimizable($0) }
+    }
+
     /// The number of pages of all regions, covered or not.
     var pageCount: UInt64 { UInt64(regionCount) * UInt64(Granularity.pagesPerRegion) }
     /// The number of frames.

@@ -47,17 +47,23 @@ struct RMPCoverage: Sendable, Hashable {
     func containsRegion(_ region: Int) -> Bool {
         let first = region * Granularity.framesPerRegion
         if UInt64(first + Granularity.framesPerRegion) << 9 <= leadingPages { return true }
-        let end = first + Granularity.framesPerRegion
-        return frames.contains { $0.lowerBound <= first && $0.upperBound >= end }
+        guard let range = range(holding: first) else { return false }
+        return range.upperBound >= first + Granularity.framesPerRegion
     }
 
-    private func search(_ pfn: UInt64) -> Bool {
-        let frame = Int(truncatingIfNeeded: pfn >> 9)
+    /// Whether all pages of some regions have entries and this is known at once.
+    func containsRegions(_ regions: Range<Int>) -> Bool {
+        UInt64(regions.upperBound * Granularity.pagesPerRegion) <= leadingPages
+    }
+
+    private func search(_ pfn: UInt64) -> Bool { range(holding: Int(truncatingIfNeeded: pfn >> 9)) != nil }
+
+    private func range(holding frame: Int) -> Range<Int>? {
         var (low, high) = (0, frames.count)
         while low < high {
             let middle = (low + high) / 2
             if frames[middle].upperBound <= frame { low = middle + 1 } else { high = middle }
         }
-        return low < frames.count && frames[low].contains(frame)
+        return low < frames.count && frames[low].contains(frame) ? frames[low] : nil
     }
 }

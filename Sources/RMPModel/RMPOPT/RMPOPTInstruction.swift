@@ -14,7 +14,7 @@ public enum RMPOPTFunction: UInt64, Sendable, Hashable, CaseIterable {
 /// A fault that RMPOPT raises instead of an answer.
 public enum RMPOPTFault: Error, Sendable, Hashable, CustomStringConvertible {
     /// #UD: RMPOPT_EN is 0 on this core (Ashish Kalra, 2026-05-28), or SNP_EN is 0 (a choice: without it RMPOPT_EN
-    /// could not have been set).
+    /// cannot be set, and nothing tells what it does when SNP_EN goes first).
     case undefinedOpcode
     /// #GP: RCX names no function. A choice: AMD's publication 69201 alone could tell. #UD comes first.
     case generalProtection

@@ -85,6 +85,13 @@ struct RMPOPTTables: Sendable {
         return count
     }
 
+    /// How many regions from `region` on lie outside of every window; those beyond the memory count, too.
+    func regionsOutside(from region: Int) -> Int {
+        var end = Int.max
+        for window in windows where region < window.regions.upperBound { end = min(end, window.regions.lowerBound) }
+        return max(0, end - region)
+    }
+
     /// What RMPUPDATE does when it marks a page assigned: the region's bit of every core is cleared.
     ///
     /// Source: Ashish Kalra, 2026-02-17 and 2026-03-04 (hardware broadcasts to all CPUs). Whether an update from

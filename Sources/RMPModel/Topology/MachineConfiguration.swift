@@ -109,6 +109,8 @@ public struct BootPlan: Sendable, Hashable {
     public var windowAllocationFails = false
     /// What the kernel has no memory for when the driver of the series asks.
     public var driverFailures: Set<DriverFailure> = []
+    /// How much of the kernel's log is shown.
+    public var logView = LogView.plain
 
     /// A host that has booted without trouble.
     public init() {}

@@ -79,6 +79,7 @@ extension NaiveMachine {
         check("SYSCFG", try? machine.rdmsr(MSRs.Number.syscfg, cpu: online.min() ?? 0), syscfg)
         check("firmware", machine.firmwareState == .initialized, firmwareIsInitialized)
         check("failures left", machine.firmwareFailuresLeft, failuresLeft)
+        check("decommission failures left", machine.decommissionFailuresLeft, decommissionFailuresLeft)
         check("hotplug", machine.isHotplugForbidden, hotplugIsForbidden)
         check("set up", machine.isDriverSetUp, isSetUp)
         check("passes begun", machine.passCount, passCount)

@@ -116,9 +116,9 @@ extension NaiveMachine {
         if try known(id).state != .running { return }
         releaseVCPUs(id.rawValue)
         if setup.series.guestEndPoint == .beforeDecommission { requestPass(.guestEnd) }
-        decommission(id.rawValue)
+        let isDecommissioned = decommission(id.rawValue)
         beginTeardown(id.rawValue)
-        if setup.series.guestEndPoint == .afterDecommission { requestPass(.guestEnd) }
+        if setup.series.guestEndPoint == .afterDecommission && isDecommissioned { requestPass(.guestEnd) }
     }
 
     /// VMSA pages and the response page go back.
@@ -133,12 +133,22 @@ extension NaiveMachine {
         }
     }
 
-    mutating func decommission(_ id: UInt64) {
-        guard let page = guests[id]?.context else { return }
+    /// Whether firmware lets go of the guest; else its context page and its ASID are lost.
+    @discardableResult
+    mutating func decommission(_ id: UInt64) -> Bool {
+        guard let guest = guests[id], let page = guest.context else { return true }
         guests[id]?.context = nil
+        if decommissionFailuresLeft > 0 {
+            decommissionFailuresLeft -= 1
+            leaked.insert(page)
+            leakedControls.insert(page)
+            lostASIDs.insert(guest.asid)
+            return false
+        }
         rmp.change(page, .decommission)
         rmp.change(page, .reclaim)
         giveBack(page)
+        return true
     }
 
     private mutating func giveBack(_ page: UInt64) {

@@ -15,7 +15,7 @@ extension NaiveMachine {
         if guest.backing == .size1G && guest.memory % (1 << 30) != 0 {
             throw .invalid(.memoryForBacking(guest.memory, guest.backing))
         }
-        let taken = Set(guests.values.filter { $0.state != .stopped }.map(\.asid))
+        let taken = lostASIDs.union(guests.values.filter { $0.state != .stopped }.map(\.asid))
         let limit = min(setup.configuration.processor.asidCount, 1023)
         guard let asid = (0..<limit).map({ $0 + 1 }).first(where: { !taken.contains($0) }) else { throw .noASID }
         try allocate(&guest, given)

@@ -35,6 +35,9 @@ struct NaiveMachine: Sendable {
     var syscfg: UInt64 = 1 << 23
     var firmwareIsInitialized = false
     var failuresLeft: UInt64 = 0
+    var decommissionFailuresLeft: UInt64 = 0
+    /// ASIDs that firmware does not let go of.
+    var lostASIDs: Set<UInt16> = []
     var online: Set<Int>
     var hotplugIsForbidden = false
 
@@ -146,6 +149,7 @@ struct NaiveMachine: Sendable {
         case .initializeFirmware: try initializeFirmware()
         case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)
         case .failFirmware(let count): failuresLeft = count
+        case .failDecommission(let count): decommissionFailuresLeft = count
         case .kexec: try kexec()
         case .holdPasses(let hold): holdPasses(hold)
         case .rmpupdate(let spa, let input):

@@ -131,7 +131,11 @@ extension Generator {
             },
             .command(5, "SNP_INIT_EX") { _, _ in .initializeFirmware },
             .command(4, "SNP_SHUTDOWN_EX") { generator, _ in .shutDownFirmware(x86: generator.random.chance(2)) },
-            .command(1, "fail") { generator, _ in .failFirmware(count: generator.random.next() % 2) },
+            .command(1, "fail") { generator, _ in
+                // Each ASID that is lost so is lost for the rest of the sequence.
+                let count = generator.random.next() % 2
+                return generator.random.chance(8) ? .failDecommission(count: count) : .failFirmware(count: count)
+            },
             .command(1, "kexec") { _, _ in .kexec },
             .command(6, "WRMSR") { generator, naive in wrmsr(&generator, naive) },
             .command(20, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },

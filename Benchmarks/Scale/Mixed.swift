@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory of an RMP whose frames are all mixed at 4 KB, from what a host may really do to what only a tester does.
+
+import RMPModel
+
+/// A machine of 2 TB and 1,024 CPUs with mixed frames of one kind. One a process: the C library keeps freed memory.
+enum Mixed {
+    private static let frames = Int((2 << 40) / (2 << 20) as UInt64)
+    /// Frames of a mix that is measured in part and told for all.
+    private static let few = 1 << 16
+
+    /// - Returns: whether there is such a mix.
+    static func measure(_ name: String) throws -> Bool {
+        let configuration = try MachineConfiguration(cpus: 1024, memoryBytes: 2 << 40)
+        switch name {
+        case "mixed":
+            // Every second page, with GPAs in order: one guest's memory, half of it shared.
+            try fill(name, configuration, frames, stride: 2) { page in
+                RMPUpdateInput(gpa: GPA(page << 12), assigned: true, asid: 1)
+            }
+        case "scattered":
+            // Each page of a frame unlike all others of it: one guest's pages in no order.
+            try fill(name, configuration, frames) { page in
+                RMPUpdateInput(gpa: GPA((page &* 0x9e37 & 0xffff_ffff) << 12), assigned: true, asid: 1)
+            }
+        case "shuffled":
+            // 1,000 guests of 2 GB whose pages share every frame.
+            try fill(name, configuration, few) { page in
+                let mixed = page &* 0x9e37_79b9_7f4a_7c15
+                let asid = UInt32(truncatingIfNeeded: 1 + (mixed >> 40) % 1000)
+                return RMPUpdateInput(gpa: GPA((mixed >> 20 & 0x7ffff) << 12), assigned: true, asid: asid)
+            }
+        case "wild":
+            // Entries as wild as they can be: any ASID, any GPA.
+            try fill(name, configuration, few) { page in
+                let mixed = page &* 0x9e37_79b9_7f4a_7c15
+                let asid = UInt32(truncatingIfNeeded: 1 + (mixed >> 48) % 1023)
+                return RMPUpdateInput(gpa: GPA((mixed >> 5 & 0x7f_ffff_ffff) << 12), assigned: true, asid: asid)
+            }
+        default: return false
+        }
+        return true
+    }
+
+    /// Assigns pages of `count` frames, in the order of their addresses.
+    private static func fill(
+        _ name: String,
+        _ configuration: MachineConfiguration,
+        _ count: Int,
+        stride step: Int = 1,
+        _ input: (UInt64) -> RMPUpdateInput
+    ) throws {
+        let before = residentBytes()
+        var machine = Machine(configuration)
+        let base = count < frames ? residentBytes() : before
+        let first = count < frames ? frames / 2 : 0
+        var samples = Samples()
+        var refused = 0
+        let pages = Granularity.pagesPerFrame
+        samples.time(count * pages / step) {
+            for page in Swift.stride(from: first * pages, to: (first + count) * pages, by: step) {
+                let page = UInt64(page)
+                // Refused in the RMP's own frames.
+                do { try machine.perform(.rmpupdate(SPA(page << 12), input(page)), at: 0) } catch { refused += 1 }
+            }
+        }
+        let bytes = (residentBytes() - base) * frames / count
+        print(name, bytes, bytes, 1, count - refused * step / pages, "frames", separator: "\t")
+        samples.report(name + "-update", touches: ["page": 1])
+        machine.runToIdle()
+    }
+}
