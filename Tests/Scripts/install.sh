@@ -84,7 +84,8 @@ unnamed() {
         unmount_host >&2
     done | sort -u | while read -r file; do
         # The last name of a path; those that share a line have their folder in front of the first.
-        if ! grep -qwF -- "${file##*/}" "$work/named" || ! grep -qF -- "${file%/*}/" "$work/named"; then echo "$file"; fi
+        grep -qF -- "${file%/*}/" "$work/named" || echo "$file"
+        grep -qwF -- "${file##*/}" "$work/named" || echo "$file"
     done
 }
 expect 'the manual page names every file of every version' '' "$(unnamed)"

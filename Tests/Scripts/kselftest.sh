@@ -77,7 +77,8 @@ passes 'on this kernel: 0, or 4 where it has no RMPOPT' \
 for series in v1 v2 v3 v4 v5 v6 v7 v8 v9 v10; do
     mount_host "$series" --series "$series"
     case $series in v9 | v10) wanted=4 ;; *) wanted=0 ;; esac
-    passes "a host of $series" "$wanted" "$suite/run_all.sh" -c "$M" -d "$M/debug" -p "$M/rmpsim/cpus" -m 64 -s "$series"
+    passes "a host of $series" "$wanted" \
+        "$suite/run_all.sh" -c "$M" -d "$M/debug" -p "$M/rmpsim/cpus" -m 64 -s "$series"
     unmount_host
 done
 M=$work/host

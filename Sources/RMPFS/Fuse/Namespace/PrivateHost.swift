@@ -88,8 +88,8 @@ public final class PrivateHost: Sendable {
         return try started.get()
     }
 
-    /// Waits for the command, and takes leave of all processes whose parents have gone meanwhile. Tells when the command
-    /// is stopped: until then it may read from its terminal.
+    /// Waits for the command, and takes leave of all processes whose parents have gone meanwhile. Tells when the
+    /// command is stopped: until then it may read from its terminal.
     private func waitFor(_ process: pid_t) -> Int32 {
         while true {
             var status: Int32 = 0
