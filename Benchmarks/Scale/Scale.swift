@@ -8,8 +8,8 @@ import RMPModel
 
 let gigabyte: UInt64 = 1 << 30
 
-/// Prints one line for each operation: name, best and median in ns, repetitions, how much it touched of what: numbers and
-/// units, with commas between them.
+/// Prints one line for each operation: name, best and median in ns, repetitions, how much it touched of what: numbers
+/// and units, with commas between them.
 @main
 struct Scale {
     static func main() throws {

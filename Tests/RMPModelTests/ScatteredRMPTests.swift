@@ -57,7 +57,8 @@ import Testing
     @Test func guestsAroundTheTables() throws {
         var machine = try machine()
         let expected = pagesOfTable(machine.rmpLayout)
-        // Two tables begin 1 MB into a frame, in front of which there is room; behind region 7's table its frame is free.
+        // Two tables begin 1 MB into a frame, in front of which there is room; behind region 7's table its frame is
+        // free.
         for (page, asid) in [(0x14_0000, 5), (0x14_00ff, 5), (0x2_0200, 6), (0x1c_0400, 7), (0x1c_07ff, 5)] {
             let input = RMPUpdateInput(gpa: GPA(UInt64(page) << 12), assigned: true, asid: UInt32(asid))
             try machine.perform(.rmpupdate(SPA(UInt64(page) << 12), input), at: 0)

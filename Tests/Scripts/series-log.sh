@@ -23,7 +23,8 @@ boot: {log: raw}'
     [no-cpumask]='boot: {log: raw, driver_failure: cpumask}'
     [no-pass-cpumask]='boot: {log: raw, driver_failure: pass-cpumask}'
 )
-# Which host, the levels in v1 to v10 as the kernel numbers them (3 error ... 7 debug; - where it is not said), the text.
+# Which host, the levels in v1 to v10 as the kernel numbers them (3 error ... 7 debug; - where it is not said), the
+# text.
 lines=(
     'sound 66-------- RMP optimizations enabled on physical address range @1GB alignment [0x0000000000000000 - 0xEND]'
     'sound --66666666 Attempt RMP optimizations on physical address range @1GB alignment [0x0000000000000000 - 0xEND]'

@@ -42,8 +42,8 @@ schedule() { sed -n "s/^$1: //p" "$D/schedule"; }
 asked() { awk '/^(begun|scheduled|absorbed|lost):/ { sum += $2 } END { print sum }' "$D/schedule"; }
 # begun SINCE: the passes that began at that time or later, each with the time from then on and its trigger.
 begun() {
-    awk -v since="$1" 'NR > 1 && $3 >= since { printf "%s+%.3fs %s", sep, int(($3 - since) / 1e6) / 1e3, $2; sep = " " }' \
-        "$D/passes"
+    awk -v since="$1" '
+        NR > 1 && $3 >= since { printf "%s+%.3fs %s", sep, int(($3 - since) / 1e6) / 1e3, $2; sep = " " }' "$D/passes"
 }
 # since COMMAND...: what has begun a minute after the command.
 since() {
@@ -61,7 +61,8 @@ firmware() { echo "$1" >"$M/rmpsim/firmware/state"; }
 host_state() {
     local table=no
     [ -z "$(find "$M/debug" -name rmpopt-table)" ] || table=
-    printf '%stable, SNP_EN %s, pending %s' "${table:+no }" "$(cat "$M/rmpsim/firmware/snp_enabled")" "$(schedule pending)"
+    printf '%stable, SNP_EN %s, pending %s' \
+        "${table:+no }" "$(cat "$M/rmpsim/firmware/snp_enabled")" "$(schedule pending)"
 }
 
 two_ends() { end a; pass 9s; end b; }

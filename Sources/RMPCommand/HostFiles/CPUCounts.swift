@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads debug/rmpopt/metrics: which CPUs are online and how many regions each has optimized, from one file instead of one
-// for each CPU.
+// Reads debug/rmpopt/metrics: which CPUs are online and how many regions each has optimized, from one file instead of
+// one for each CPU.
 
 /// The lines `rmpopt_cpu_regions_optimized` of `metrics`.
 enum CPUCountsReader {

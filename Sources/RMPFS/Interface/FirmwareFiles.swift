@@ -55,28 +55,27 @@ struct FirmwareFiles {
 
     /// How many of the next SNP_INIT_EX commands fail.
     private var failInit: Attribute {
-        Attribute(
-            owner: owner,
-            show: { [engine] text throws(Errno) in
-                text.append(decimal: try engine.look { machine throws(Errno) in machine.firmwareFailuresLeft })
-                text.append(0x0A)
-            },
-            store: { [engine] value throws(Errno) in
-                try engine.perform(.failFirmware(count: UInt64(value.unsignedInt())))
-            }
-        )
+        failures({ $0.firmwareFailuresLeft }, { .failFirmware(count: $0) })
     }
 
     /// How many of the next SNP_DECOMMISSION commands fail.
     private var failDecommission: Attribute {
+        failures({ $0.decommissionFailuresLeft }, { .failDecommission(count: $0) })
+    }
+
+    /// A number of failures to come: what is left of it, and the command that sets it.
+    private func failures(
+        _ left: @escaping @Sendable (borrowing Machine) -> UInt64,
+        _ command: @escaping @Sendable (UInt64) -> Command
+    ) -> Attribute {
         Attribute(
             owner: owner,
             show: { [engine] text throws(Errno) in
-                text.append(decimal: try engine.look { machine throws(Errno) in machine.decommissionFailuresLeft })
+                text.append(decimal: try engine.look { machine throws(Errno) in left(machine) })
                 text.append(0x0A)
             },
             store: { [engine] value throws(Errno) in
-                try engine.perform(.failDecommission(count: UInt64(value.unsignedInt())))
+                try engine.perform(command(UInt64(value.unsignedInt())))
             }
         )
     }

@@ -56,8 +56,8 @@ extension FrameAllocator {
         throw .noRoom(frames: most)
     }
 
-    /// How many frames there are for a guest that needs `count`: all that are free if they are not enough, else at least
-    /// as many. The rest of memory is not looked at: what a guest costs does not depend on it.
+    /// How many frames there are for a guest that needs `count`: all that are free if they are not enough, else at
+    /// least as many. The rest of memory is not looked at: what a guest costs does not depend on it.
     private func room(for count: Int, unit: Int, _ memory: [Range<Int>], _ assigned: [UInt64]) -> Int {
         if unit == 1 { return free(in: memory, avoiding: assigned, enough: count) }
         return wholeRegions(memory, assigned, enough: (count + unit - 1) / unit).count * unit

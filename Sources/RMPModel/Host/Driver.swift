@@ -217,7 +217,8 @@ struct Driver: Sendable {
 
     /// Ends the turn of the region at work, and of all further ones that are done at `horizon`.
     ///
-    /// - Returns: when the last of them was done, and when the next region's turn will end; nil when the pass has ended.
+    /// - Returns: when the last of them was done, and when the next region's turn will end; nil when the pass has
+    ///   ended.
     mutating func step(
         _ platform: inout Platform,
         until horizon: UInt64,
