@@ -15,7 +15,8 @@
 ///
 /// A slot is a value with the number of pages that use it in the spare bits 11:3 (1 ... 511); 0 is a free slot. The
 /// header holds the number of assigned pages in bits 9:0 and, in the packed form, its packing, the number of pages
-/// whose value equals their successor's in bits 41:32, from which the way back to the palette is known at once, and bit 63.
+/// whose value equals their successor's in bits 41:32, from which the way back to the palette is known at once, and bit
+/// 63.
 struct MixedFrame: Sendable {
     /// Written by the two forms alone.
     var words: [UInt64]
