@@ -2,6 +2,7 @@
 // A million random commands: the machine against the naive model after each of them, whole states every thousand, and
 // proof that each return code and page-state transition was met. RMPFS_TEST_SEED repeats a run.
 
+import Glibc
 import Testing
 
 @testable import RMPModel
@@ -108,15 +109,18 @@ import Testing
         var random = Random(seed: testSeed)
         let base = random.next()
         let coverage = await withTaskGroup(of: Result<Coverage, Failure>.self) { group in
-            for (kind, profile) in profiles.enumerated() {
-                for number in 0..<profile.sequences {
-                    let seed = base &+ UInt64(kind) << 32 &+ UInt64(number)
-                    group.addTask { Self.sequence(profile, seed: seed) }
-                }
+            var waiting = profiles.enumerated().flatMap { kind, profile in
+                (0..<profile.sequences).map { (profile, base &+ UInt64(kind) << 32 &+ UInt64($0)) }
+            }[...]
+            func addNext() {
+                guard let (profile, seed) = waiting.popFirst() else { return }
+                group.addTask { await Self.sequence(profile, seed: seed) }
             }
+            for _ in 0..<Self.width { addNext() }
             var coverage = Coverage()
             var failures = 0
             for await part in group {
+                addNext()
                 switch part {
                 case .success(let part): coverage.add(part)
                 case .failure(let failure):
@@ -135,10 +139,12 @@ import Testing
         #expect(gaps.isEmpty || testSeed != usualSeed, "seed \(testSeed):\n\(gaps.joined(separator: "\n"))")
     }
 
+    /// So many sequences at once. Other tests, some with a time limit, wait for the same threads: one is left to them.
+    private static let width = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)) - 1)
     /// So many failures are enough.
     private static let failureLimit = 4
 
-    private static func sequence(_ profile: Profile, seed: UInt64) -> Result<Coverage, Failure> {
+    private static func sequence(_ profile: Profile, seed: UInt64) async -> Result<Coverage, Failure> {
         if Task.isCancelled { return .success(Coverage()) }
         var generator = Generator(seed: seed, profile.table, profile.start.naive.setup.configuration)
         var executor = Executor(profile.start, hasTwin: profile.hasTwin)
@@ -147,6 +153,7 @@ import Testing
             let first = steps.count < profile.prelude.count ? profile.prelude[steps.count] : nil
             let (step, kind) = first ?? generator.step(executor.naive)
             steps.append(step)
+            if steps.count.isMultiple(of: 100) { await Task.yield() }
             if let difference = executor.difference(after: step, kind: kind) {
                 return .failure(failure(profile, seed, steps, difference))
             }
