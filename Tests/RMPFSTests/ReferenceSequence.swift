@@ -52,7 +52,7 @@ final class Records: RecordSource, Sendable {
         }
     }
 
-    func rendering() throws(Errno) -> Rendering? {
+    func rendering(from first: Int) throws(Errno) -> Rendering? {
         guard isAtHand.value else { return nil }
         if let error = failing.value.values.first { throw error }
         return whole

@@ -45,8 +45,8 @@ public protocol Engine: Sendable {
     func reoptimize() throws(Errno)
     /// Writes the lines of `rmpopt-table` from line `first` on, as many as `page` takes.
     func showTable(from first: Int, into page: inout RecordPage) throws(Errno)
-    /// All lines of `rmpopt-table`, if they are at hand.
-    func renderedTable() throws(Errno) -> Rendering?
+    /// All lines of `rmpopt-table`, if they are at hand, for a reader who takes them from line `first` on.
+    func renderedTable(from first: Int) throws(Errno) -> Rendering?
     /// The text of `cpuN`, if it is at hand.
     /// - Throws: as ``showRegions(ofCPU:into:)``.
     func renderedRegions(ofCPU cpu: Int) throws(Errno) -> Rendering?

@@ -136,7 +136,7 @@ public final class KernelEngine: Engine {
     }
 
     /// Nothing: the kernel does not tell when its table changes.
-    public func renderedTable() throws(Errno) -> Rendering? { nil }
+    public func renderedTable(from first: Int) throws(Errno) -> Rendering? { nil }
 
     /// Nothing, as for the table.
     public func renderedRegions(ofCPU cpu: Int) throws(Errno) -> Rendering? { nil }

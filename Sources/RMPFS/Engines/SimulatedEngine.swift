@@ -159,10 +159,10 @@ public final class SimulatedEngine: Engine {
     }
 
     /// The whole table, if the last reader found the tables as they are now.
-    public func renderedTable() throws(Errno) -> Rendering? {
+    public func renderedTable(from first: Int) throws(Errno) -> Rendering? {
         try withCurrentState { state throws(Errno) in
             let rendering = try state.texts.renderedTable(of: state.machine)
-            if rendering != nil { state.machine.noteReport() }
+            if first == 0 && rendering != nil { state.machine.noteReport() }
             return rendering
         }
     }

@@ -12,13 +12,13 @@ public protocol RecordSource: Sendable {
     func show(from first: Int, into page: inout RecordPage) throws(Errno)
 
     /// All records as ``show(from:into:)`` would give them now, if the source has them at hand; nil to be asked for
-    /// them.
-    func rendering() throws(Errno) -> Rendering?
+    /// them. A page that begins with record `first` is going to be taken from them.
+    func rendering(from first: Int) throws(Errno) -> Rendering?
 }
 
 extension RecordSource {
     /// Nothing at hand.
-    public func rendering() throws(Errno) -> Rendering? { nil }
+    public func rendering(from first: Int) throws(Errno) -> Rendering? { nil }
 }
 
 /// The one record of a file that is made with single_open(): a text as a whole.
@@ -37,7 +37,7 @@ public struct SingleRecord: RecordSource {
     }
 
     /// The record, if it is at hand.
-    public func rendering() throws(Errno) -> Rendering? { try atHand() }
+    public func rendering(from first: Int) throws(Errno) -> Rendering? { try atHand() }
 
     /// The record, once.
     public func show(from first: Int, into page: inout RecordPage) throws(Errno) {
@@ -276,7 +276,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
     private func seek(to offset: UInt64, _ state: inout State) throws(Errno) {
         (state.index, state.count, state.from) = (0, 0, 0)
         // An error is told by the records themselves, where it belongs.
-        if let rendering = try? sequence.source.rendering() {
+        if let rendering = try? sequence.source.rendering(from: 0) {
             state.seek(to: offset, in: rendering)
             return
         }
@@ -293,7 +293,11 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
 
     /// Puts what is left of the last record in front and makes further records behind it.
     private func fill(_ state: inout State, for wanted: Int) throws(Errno) {
-        if let rendering = try? sequence.source.rendering(), state.fill(from: rendering, for: wanted) { return }
+        if let rendering = try? sequence.source.rendering(from: state.index),
+            state.fill(from: rendering, for: wanted)
+        {
+            return
+        }
         let left = state.count
         let snapshot = Snapshot.fresh(in: &state.snapshot, keeping: state.from..<state.from + left)
         state.from = 0

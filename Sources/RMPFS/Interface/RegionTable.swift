@@ -47,5 +47,5 @@ struct RegionTableSource: RecordSource {
         try engine.showTable(from: first, into: &page)
     }
 
-    func rendering() throws(Errno) -> Rendering? { try engine.renderedTable() }
+    func rendering(from first: Int) throws(Errno) -> Rendering? { try engine.renderedTable(from: first) }
 }

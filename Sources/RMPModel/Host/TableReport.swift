@@ -7,7 +7,7 @@ extension Machine {
     /// whose core has RMPOPT_EN 0 take a #UD; they are counted once for each call of this, not for each line, so that
     /// the log stays readable.
     public mutating func noteReport() {
-        guard driver.hasTable else { return }
+        guard driver.hasTable, !platform.rmpopt.areAllEnabled else { return }
         var faulting = 0
         topology.online.forEachRun { run in
             for cpu in run where !platform.rmpopt.bases[topology.coreOfCPU[cpu]].isEnabled { faulting += 1 }

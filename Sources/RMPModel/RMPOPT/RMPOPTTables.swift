@@ -16,6 +16,8 @@ struct RMPOPTTables: Sendable {
     private(set) var setCores: [Int]
     /// RMPOPT_BASE of each core.
     private(set) var bases: [RMPOPTBase]
+    /// Whether each core has RMPOPT_EN set.
+    private(set) var areAllEnabled = false
     /// Cores that share a base: the rows of a window are worked on a word at a time.
     private(set) var windows: [RMPOPTWindow] = []
     /// Rows that went from some bits to none because RMPUPDATE assigned a page.
@@ -45,6 +47,7 @@ struct RMPOPTTables: Sendable {
     mutating func program(_ base: RMPOPTBase, cores: CPUSet) {
         cores.forEachRun { run in for core in run { bases[core] = base } }
         windows = RMPOPTWindow.group(bases)
+        areAllEnabled = bases.allSatisfy(\.isEnabled)
     }
 
     /// Sets one bit.
