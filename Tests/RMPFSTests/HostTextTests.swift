@@ -91,6 +91,30 @@ import Testing
         }
     }
 
+    /// A CPU that came online late has no RMPOPT_EN in v1: what a reader sets going there is counted for each reading,
+    /// in however many pages it comes, and as well when the reading begins in the middle.
+    @Test func aReadingIsCountedOnce() throws {
+        let shape = TopologyShape(coresPerPackage: 4, threadsPerCore: 1)
+        var online = CPUSet(all: 4)
+        online.remove(3)
+        let topology = try Topology(shape, present: CPUSet(all: 4), online: online)
+        let host = Host(try MachineConfiguration(topology: topology, memory: try MemoryMap(bytes: 300 << 30)))
+        try host.write("rmpsim/cpus/cpu3/online", "1\n")
+        let file = try host.root.file("debug/rmpopt/rmpopt-table")
+        func faults() throws -> UInt64 { try host.engine.look { machine throws(Errno) in machine.undefinedOpcodes } }
+
+        let before = try faults()
+        #expect(try file.open(.reading).readAll(1 << 20).0.count >= 3)
+        let each = try faults() - before
+        // The first of them may have made the text, the others take it as it is.
+        #expect(try file.open(.reading).readAll(1 << 20).0.count >= 3)
+        #expect(try file.open(.reading).readAll(100).0.count >= 3)
+        #expect(try faults() - before == 3 * each)
+        #expect(each == 1)
+        #expect(try file.open(.reading).text(at: 5000) != "")
+        #expect(try faults() - before == 4 * each)
+    }
+
     @Test func cpuFilesComeInOneGo() throws {
         let host = try Host(cpus: 2, memory: 300 << 30)
         let (lengths, bytes) = try host.root.file("debug/rmpopt/cpu1").open(.reading).readAll(1 << 20)

@@ -24,6 +24,7 @@ public struct TextBuffer: ~Copyable {
 
     /// Memory of the C library, whose realloc(3) moves the pages of long texts instead of copying them.
     private static func memory(of bytes: Int, from old: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer {
+        // As Swift's own memory, which traps as well where there is none. No client decides how long a text is.
         guard let memory = realloc(old, bytes) else { fatalError("out of memory: a text of \(bytes) bytes") }
         return memory
     }
