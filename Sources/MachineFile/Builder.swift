@@ -128,6 +128,9 @@ struct Builder {
         plan.windowAllocationFails = fails ?? plan.windowAllocationFails
         plan.driverFailures = Words.value(record.text("driver_failure"), in: Words.driverFailures) ?? []
         plan.logView = Words.value(record.text("log"), in: Words.logViews) ?? plan.logView
+        plan.workerCPU = record.integer("worker_cpu") ?? plan.workerCPU
+        plan.kvmIsBuiltIn = Words.value(record.text("kvm"), in: Words.kvm) ?? plan.kvmIsBuiltIn
+        plan.lateMemoryBytes = record.bytes("late_memory") ?? plan.lateMemoryBytes
         return plan
     }
 

@@ -111,6 +111,9 @@ enum Schema {
         Key("window_allocation", .word(Words.allocation.map(\.word))),
         Key("driver_failure", .word(Words.driverFailures.map(\.word))),
         Key("log", .word(Words.logViews.map(\.word))),
+        Key("worker_cpu", .integer(0...(Topology.cpuLimits.upperBound - 1))),
+        Key("kvm", .word(Words.kvm.map(\.word))),
+        Key("late_memory", .bytes(0...top, multipleOf: Granularity.region)),
     ]
 
     /// The mappings in which a key of this name is known, by their paths; the file's own mapping is the empty path.

@@ -16,6 +16,7 @@ struct Tracing {
         case .distances: return file.fault("distances", "\(error)")
         case .cpus, .nodesPerPackage, .coresPerNode, .noCPUOnline, .onlineNotPresent:
             return file.fault("cpus", "\(error)")
+        case .lateMemory, .number("worker CPU", _, _): return file.fault("boot", "\(error)")
         case .memory, .memoryGranularity: return file.fault("memory", "\(error)")
         default: return file.fault("\(error)")
         }

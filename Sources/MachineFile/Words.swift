@@ -19,6 +19,8 @@ enum Words {
     ]
     /// `boot.log`.
     static let logViews: [(word: String, value: LogView)] = [("plain", .plain), ("debug", .debug), ("raw", .raw)]
+    /// `boot.kvm`: whether it is built into the kernel.
+    static let kvm: [(word: String, value: Bool)] = [("module", false), ("built-in", true)]
     /// `boot.firmware_delay`, in ns: at most a day.
     static let longestDelay: UInt64 = 86_400_000_000_000
 
@@ -60,6 +62,8 @@ enum CostKeys {
         Parameter("instruction", \.instruction),
         Parameter("full_scan", \.fullScan),
         Parameter("contended_follower", \.contendedFollower),
+        Parameter("independent_follower", \.independentFollower),
+        Parameter("cached_regions", \.cachedRegions, .integer(0...2_048)),
         Parameter("crowded_scan", \.crowdedScan),
         Parameter("teardown_contention", \.teardownContention, .integer(0...1000)),
         Parameter("serial_call", \.serialCall),
@@ -94,6 +98,7 @@ enum ProcessorKeys {
         flag("segmented_rmp", \.segmentedRMP),
         flag("rmpopt", \.rmpopt),
         flag("segment_reduction", \.segmentReduction),
+        flag("keeps_rmpopt_enable", \.keepsRMPOPTEnable),
         // The two ends of one range; which is larger is checked when both are known.
         Feature(name: "segment_shift_min", kind: .integer(shifts)) { _, _ in },
         Feature(name: "segment_shift_max", kind: .integer(shifts)) { _, _ in },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs series`: the ten posted versions side by side, from the rows that the driver itself runs on.
+// `rmpfs series`: the versions side by side, from the rows that the driver itself runs on, with their sources.
 
 import ArgumentParser
 import RMPModel
@@ -7,39 +7,76 @@ import RMPModel
 struct SeriesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "series",
-        abstract: "Compare the posted versions of the RMPOPT series.",
-        discussion: "Prints what each version makes the host do and show. rmpfs mount --series runs one of them."
+        abstract: "Compare the versions of the RMPOPT series.",
+        discussion: """
+            Prints what each version makes the host do and show: the ten that were posted, and merged, the form that is \
+            in Linux. With several versions named, only that in which they differ. rmpfs mount --series runs one of them.
+            """
     )
+
+    @Argument(help: ArgumentHelp("The versions to compare (default: all).", valueName: "version"))
+    var versions: [SeriesArgument] = []
 
     @Flag(help: "Print JSON: an array with an object for each version.")
     var json = false
 
+    @Flag(help: "Print where each fact was read, or that it was concluded or is unsettled.")
+    var sources = false
+
     func run() {
-        let facts = SeriesFacts.all
+        let all = versions.isEmpty ? Series.all : versions.map(\.series)
+        let facts = SeriesFacts.all.filter { fact in
+            versions.count < 2 || Set(all.map(fact.value)).count > 1
+        }
         if json {
-            print("[")
-            for (number, series) in Series.all.enumerated() {
-                let members = facts.map { "\"\($0.key)\": \(SeriesFacts.quoted($0.value(series)))" }
-                let end = number == Series.all.count - 1 ? "" : ","
-                print("  {\"version\": \"\(series.name)\", \(members.joined(separator: ", "))}\(end)")
-            }
-            print("]")
-            return
+            print(document(all, facts).text, terminator: "")
+        } else if facts.isEmpty {
+            print("\(all.map(\.name).joined(separator: ", ")): no difference.")
+        } else {
+            // One block a fact: eleven columns of text do not fit into a terminal.
+            for fact in facts { show(fact, all) }
         }
-        // One block a fact: ten columns of text do not fit into a terminal.
-        for fact in facts {
-            print("\(fact.name):")
-            // Runs of versions that have it alike.
-            var start = 0
-            for next in 1...Series.all.count {
-                let value = fact.value(Series.all[start])
-                if next < Series.all.count && fact.value(Series.all[next]) == value { continue }
-                let (first, last) = (Series.all[start], Series.all[next - 1])
-                let versions = first == last ? first.name : "\(first.name)-\(last.name)"
-                print("  \(versions.padded(to: 7))\(value)")
-                start = next
+    }
+
+    private func show(_ fact: SeriesFacts, _ all: [Series]) {
+        print("\(fact.name):")
+        // Runs of versions that have it alike, and read it at the same place if that is asked for.
+        var start = 0
+        for next in 1...all.count {
+            if next < all.count && isAlike(fact, all[start], all[next]) { continue }
+            let run = all[start..<next].map(\.name)
+            let isRange = versions.isEmpty && run.count > 1
+            let names = isRange ? "\(run[0])-\(run[run.count - 1])" : run.joined(separator: ", ")
+            print("  \(names.padded(to: 11))\(fact.value(all[start]))")
+            if sources, let source = fact.source(all[start]) {
+                print("  \("".padded(to: 11))[\(source.standing.word)] \(source.place)")
             }
+            start = next
         }
+    }
+
+    private func isAlike(_ fact: SeriesFacts, _ left: Series, _ right: Series) -> Bool {
+        fact.value(left) == fact.value(right) && (!sources || fact.source(left) == fact.source(right))
+    }
+
+    private func document(_ all: [Series], _ facts: [SeriesFacts]) -> JSON {
+        .array(
+            all.map { series in
+                let version = JSON.Member(name: "version", value: .string(series.name))
+                return .object([version] + facts.map { JSON.Member(name: $0.key, value: value(of: $0, series)) })
+            }
+        )
+    }
+
+    private func value(of fact: SeriesFacts, _ series: Series) -> JSON {
+        let value = JSON.string(fact.value(series))
+        guard sources else { return value }
+        let source = fact.source(series)
+        return .members([
+            "value": value,
+            "source": source.map { .string($0.place) } ?? .null,
+            "standing": source.map { .string($0.standing.word) } ?? .null,
+        ])
     }
 }
 

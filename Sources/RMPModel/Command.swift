@@ -17,7 +17,9 @@ public enum Command: Sendable, Hashable {
     case setGuestNode(GuestID, Int?)
     /// Set the number of a stopped guest's vCPUs, 1 ... 4096.
     case setGuestVCPUs(GuestID, Int)
-    /// Launch a stopped guest; nothing happens to a running one.
+    /// Make a stopped guest a VM of KVM's with an ASID, of which nothing is launched; nothing happens to any other.
+    case createVM(GuestID)
+    /// Launch a stopped or created guest; nothing happens to a running one.
     case startGuest(GuestID)
     /// End a running guest; nothing happens to one that is ending or stopped.
     case stopGuest(GuestID)
@@ -33,8 +35,11 @@ public enum Command: Sendable, Hashable {
     case failFirmware(count: UInt64)
     /// Let the next so many SNP_DECOMMISSION commands fail.
     case failDecommission(count: UInt64)
-    /// Boot another kernel with kexec: SNP_EN stays set.
-    case kexec
+    /// Boot another kernel with kexec: SNP_EN stays set. The CPUs given are online then, CPU 0 among them; nil for all
+    /// that are there.
+    case kexec(online: CPUSet? = nil)
+    /// Bring the memory online that the configuration keeps for later; nothing happens a second time.
+    case addMemory
     /// Let passes stand still, or go on.
     case holdPasses(Bool)
     /// Convert pages of a running guest, given by guest physical address in bytes: shared, or private again.

@@ -120,6 +120,7 @@ package struct InvariantChecker {
     private mutating func checkMemory() {
         let guests = machine.guests
         var rebuilt = Guests(machine.configuration, firmware: machine.firmware).allocator
+        if machine.hasLateMemory { rebuilt.add(machine.configuration.lateMemory) }
         for frame in guests.controls.frames.map(\.frame) { hold(frame, &rebuilt) }
         checkLeaks(&rebuilt)
         var controls: Set<PFN> = []
@@ -158,7 +159,7 @@ package struct InvariantChecker {
     private mutating func checkShape(_ guest: Guest) {
         let frames = guest.frames.reduce(0) { $0 + $1.count }
         let name = "guest \(guest.id.rawValue)"
-        let isStopped = guest.state == .stopped
+        let isStopped = guest.state == .stopped || guest.state == .created
         require(isStopped ? frames == 0 : frames == guest.frameCount, "\(name): \(frames) frames while \(guest.state)")
         let expected = guest.state == .running ? 2 + guest.vcpus : 0
         require(guest.controlPages.count == expected, "\(name): \(guest.controlPages.count) control pages")
@@ -201,12 +202,10 @@ package struct InvariantChecker {
     private mutating func checkWork() {
         let machine = machine
         let ending = machine.guests.order.count { machine.guests[$0]?.state == .ending }
+        require(machine.work.count == ending, "\(machine.work.count) pieces of work, expected \(ending)")
         let runs = machine.passIsRunning && !machine.driver.isStuck
         let waits = machine.pendingPass.map { !$0.isQueued } ?? false
-        // A thread that is awake has something in the queue only until it sleeps.
-        let sleeps = machine.driver.awakeUntil > machine.now && machine.driver.running == nil
-        let expected = ending + [runs, waits, sleeps].count { $0 }
-        require(machine.work.count == expected, "\(machine.work.count) pieces of work, expected \(expected)")
+        require(!(runs || waits) || machine.driver.next != nil, "a pass runs or waits, and nothing is due")
         if let due = machine.nextDue { require(due >= machine.now, "work is due at \(due), before \(machine.now)") }
         // A wake-up that is lost leaves the flag behind.
         let mayBeSet = machine.passIsRunning || machine.requests(.lost) > 0

@@ -16,16 +16,14 @@ public struct Machine: Sendable {
     var firmware: Firmware
     var guests: Guests
     var driver: Driver
-    var log = KernelLog()
+    /// When the frames of ending guests go back.
     var work = WorkQueue()
     /// Whether CPU hotplug is disabled.
     var hotplugIsForbidden = false
-    /// Grows with each CPU that comes or goes: what readers print of CPUs is then out of date.
-    var onlineGeneration: UInt64 = 0
-    /// How many #UD faults the kernel has taken because it executed RMPOPT on a core whose RMPOPT_EN is 0.
-    var opcodeFaults: UInt64 = 0
-    /// Whether the kernel has warned of a decommission that failed; it does so once.
-    var hasWarnedOfDecommission = false
+    /// Whether the memory that is added later is online.
+    var hasLateMemory: Bool
+    /// What the running kernel warns of once only.
+    var warned: Set<OneTimeWarning> = []
 
     /// Boots as far as the configuration's plan says, and runs everything to its end that this sets going.
     ///
@@ -40,14 +38,17 @@ public struct Machine: Sendable {
                 coverage: RMPCoverage(configuration.rmp, configuration.processor, regionCount: regions)
             ),
             rmpopt: RMPOPTTables(coreCount: topology.coreCount, regionCount: regions),
-            msrs: MSRs(configuration.processor, configuration.rmp)
+            msrs: MSRs(configuration.processor, configuration.rmp),
+            cpuCount: topology.cpuCount,
+            events: EventStream(series: configuration.series)
         )
         firmware = Firmware(configuration)
         guests = Guests(configuration, firmware: firmware)
         driver = Driver(configuration)
+        hasLateMemory = configuration.lateMemory.isEmpty
         bootKernel()
         runToIdle()
-        if configuration.boot.stage == .firmware {
+        if configuration.boot.stage == .firmware && !configuration.boot.kvmIsBuiltIn {
             advance(to: now.addingClamped(configuration.boot.firmwareDelay))
             // A host whose firmware cannot be initialised has booted all the same; its log tells why.
             try? initializeFirmware()
@@ -58,138 +59,85 @@ public struct Machine: Sendable {
     // MARK: Time
 
     /// When the next work falls due, in ns of virtual time; nil when nothing is pending.
-    public var nextDue: UInt64? { work.next?.due }
+    public var nextDue: UInt64? {
+        guard let teardown = work.next?.due else { return driver.next }
+        return driver.next.map { min($0, teardown) } ?? teardown
+    }
 
     /// Applies all work that is due at `time` or before, in the order of due times, and moves `now` there. A time in
     /// the past changes nothing.
     public mutating func advance(to time: UInt64) {
-        if let due = work.next?.due, due <= time { drain(until: time) }
-        if time > now { now = time }
+        if let due = nextDue, due <= time { drain(until: time) }
+        move(to: time)
     }
 
     /// Advances until no work is pending; `now` is then the time of the last work, or as before when there was none.
     public mutating func runToIdle() { drain(until: .max) }
 
-    /// Each step either ends its work or makes a region or frame of progress, so that this ends even when due times
-    /// have reached the largest value.
+    private mutating func move(to time: UInt64) {
+        if time > now { now = time }
+        platform.events.time = now
+    }
+
+    /// Merges what guests and driver have to do, in the order of due times; in the same nanosecond the guests' pages go
+    /// back first, so that a pass sees them. Each step ends its work or makes a region or frame of progress, so that
+    /// this ends even when due times have reached the largest value.
     private mutating func drain(until limit: UInt64) {
-        while let item = work.next, item.due <= limit {
-            if item.due > now { now = item.due }
-            // Until when nothing else comes between: so far a pass or a teardown goes at once.
-            let horizon = min(limit, work.second.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
-            switch item.kind {
-            case .pass: stepPass(until: horizon)
-            case .delayedPass:
-                _ = work.pop()
-                firePending()
-            case .threadSleep: _ = work.pop()
-            case .teardown(let id):
-                let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
-                replaceNext(item.kind, due: progress.next)
-                if progress.last > now { now = progress.last }
-                noteTeardown(progress)
+        while true {
+            let (teardown, next) = (work.next, driver.next)
+            if let teardown, teardown.due <= next ?? .max {
+                if teardown.due > limit { return }
+                move(to: teardown.due)
+                // Until when nothing else comes between: so far a teardown goes at once.
+                let other = [work.second?.due, next].compactMap { $0 }.min()
+                stepTeardown(teardown.guest, until: min(limit, other.map { $0 > 0 ? $0 - 1 : 0 } ?? .max))
+            } else if let next {
+                if next > limit { return }
+                move(to: next)
+                let horizon = min(limit, teardown.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
+                move(to: driver.step(until: horizon, &platform, topology, isContended: guests.anyEnding))
+            } else {
+                return
             }
         }
     }
 
-    private mutating func replaceNext(_ kind: Work.Kind, due: UInt64?) {
-        if let due {
-            work.replaceTop(with: Work(due: due, kind: kind))
+    private mutating func stepTeardown(_ id: GuestID, until horizon: UInt64) {
+        let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
+        if let due = progress.next {
+            work.replaceTop(with: Work(due: due, guest: id))
         } else {
             _ = work.pop()
         }
-    }
-
-    private mutating func scheduleTeardown(_ id: GuestID) {
-        if let guest = guests[id], guest.state == .ending {
-            work.push(Work(due: guest.teardown.due, kind: .teardown(id)))
-        }
-    }
-
-    /// What the end of some frames of a guest sets going: a pass for each inode of guest_memfd in the versions that
-    /// have that trigger, and lines about pages that could not be taken back.
-    private mutating func noteTeardown(_ progress: TeardownProgress) {
-        noteLeaks(progress.leaked)
+        move(to: progress.last)
+        // Series v2 asks for a pass for each inode of guest_memfd.
         if configuration.series.guestEndPoint == .inodeFree {
             for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
         }
     }
 
-    private mutating func noteLeaks(_ ranges: [Range<UInt64>]) {
-        for pages in ranges { say(.leaking(pages: pages)) }
+    private mutating func scheduleTeardown(_ id: GuestID) {
+        if let guest = guests[id], guest.state == .ending {
+            work.push(Work(due: guest.teardown.due, guest: id))
+        }
     }
 
-    // MARK: Passes
+    // MARK: Passes and log
 
-    /// Asks for a pass and puts what comes of it into the queue.
+    /// Asks for a pass.
     @discardableResult
     mutating func requestPass(_ trigger: PassTrigger) -> RequestOutcome {
-        let outcome = driver.request(trigger, at: now, platform, topology)
-        switch outcome {
-        case .begun: passHasBegun()
-        case .scheduled:
-            work.remove(.delayedPass)
-            if let pending = driver.pending, !pending.isQueued {
-                work.push(Work(due: pending.due, kind: .delayedPass))
-            }
-        case .absorbed, .lost, .ignored: break
-        }
-        return outcome
+        if configuration.series.baseMoment == .requestWhileClear && trigger != .request { programWhileClear() }
+        return driver.request(trigger, &platform, topology)
     }
-
-    private mutating func passHasBegun() {
-        guard let pass = driver.running else { return }
-        say(.passBegins(driver.bytes))
-        noteFaults(pass.record.faultingCPUs)
-        if !driver.isStuck { work.push(Work(due: pass.due, kind: .pass)) }
-    }
-
-    private mutating func stepPass(until horizon: UInt64) {
-        let progress = driver.step(&platform, until: horizon, isContended: guests.anyEnding)
-        if let progress, progress.last > now { now = progress.last }
-        replaceNext(.pass, due: progress?.next)
-        if progress?.next != nil { return }
-        if driver.awakeUntil > now { work.push(Work(due: driver.awakeUntil, kind: .threadSleep)) }
-        // The work item that waited for this run to end.
-        if driver.pending?.isQueued == true { firePending() }
-    }
-
-    private mutating func firePending() {
-        if driver.skipsPasses {
-            driver.skipPending()
-            say(.passSkipped)
-        } else if driver.fire(at: now, platform, topology) {
-            passHasBegun()
-        }
-    }
-
-    /// A fault that a client asked for: passes neither go on nor end while it lasts.
-    private mutating func holdPasses(_ hold: Bool) {
-        if hold == driver.isStuck { return }
-        driver.isStuck = hold
-        if hold {
-            work.remove(.pass)
-        } else if driver.running != nil {
-            driver.resume(at: now, platform)
-            if let due = driver.running?.due { work.push(Work(due: due, kind: .pass)) }
-        }
-    }
-
-    // MARK: The kernel's log
 
     /// - Returns: whether the version of the series says it.
     @discardableResult
-    mutating func say(_ message: KernelMessage) -> Bool {
-        guard let level = message.level(in: configuration.series) else { return false }
-        log.write(level, at: now, message.text(in: configuration.series))
-        return true
-    }
+    mutating func say(_ message: KernelMessage) -> Bool { platform.events.say(message) }
 
-    /// CPUs that executed RMPOPT with RMPOPT_EN 0: #UD each, of which the kernel's log tells the first.
-    mutating func noteFaults(_ count: Int) {
-        if count == 0 { return }
-        opcodeFaults &+= UInt64(count)
-        say(.invalidOpcode(number: Int(truncatingIfNeeded: opcodeFaults), cpu: 0))
+    /// The kernel warns of this once since its start.
+    mutating func warnOnce(_ warning: OneTimeWarning, _ message: KernelMessage) {
+        if warned.insert(warning).inserted { say(message) }
     }
 
     // MARK: Commands
@@ -212,6 +160,7 @@ public struct Machine: Sendable {
         case .setGuestPlacement(let id, let placement): try guests.setPlacement(id, placement)
         case .setGuestNode(let id, let node): try guests.setNode(id, node)
         case .setGuestVCPUs(let id, let count): try guests.setVCPUs(id, count)
+        case .createVM(let id): try createVM(id)
         case .startGuest(let id): try start(id)
         case .stopGuest(let id): try stop(id)
         case .removeGuest(let id):
@@ -224,15 +173,15 @@ public struct Machine: Sendable {
         case .leak(let pages):
             if !platform.snpEnabled { throw .noSNP }
             try guests.leak(pages, &platform)
-            say(.leaking(pages: pages))
             return .leaked(pages)
         case .setOnline(let cpu, let online): try setOnline(cpu, online)
         case .initializeFirmware: try initializeFirmware()
         case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)
         case .failFirmware(let count): firmware.failuresLeft = count
         case .failDecommission(let count): firmware.decommissionFailuresLeft = count
-        case .kexec: try kexec()
-        case .holdPasses(let hold): holdPasses(hold)
+        case .kexec(let cpus): try kexec(online: cpus)
+        case .addMemory: addMemory()
+        case .holdPasses(let hold): driver.hold(hold, platform)
         case .rmpupdate(let spa, let input): try rmpupdate(spa, input)
         case .psmash(let spa):
             if !platform.snpEnabled { throw .noSNP }
@@ -259,9 +208,15 @@ public struct Machine: Sendable {
         return .done
     }
 
+    /// KVM_SEV_INIT2: a VM with an ASID, of which nothing is launched yet.
+    private mutating func createVM(_ id: GuestID) throws(CommandError) {
+        if try guests.known(id).state == .stopped && firmware.state == .uninitialized { throw .noSNP }
+        try guests.createVM(id, &platform.events)
+    }
+
     private mutating func start(_ id: GuestID) throws(CommandError) {
         let state = try guests.known(id).state
-        if state == .stopped && firmware.state == .uninitialized { throw .noSNP }
+        if [.stopped, .created].contains(state) && firmware.state == .uninitialized { throw .noSNP }
         do {
             try guests.start(id, at: now, &platform, &firmware, configuration.costs)
         } catch {
@@ -271,24 +226,20 @@ public struct Machine: Sendable {
         }
     }
 
+    /// `sev_vm_destroy()`.
     private mutating func stop(_ id: GuestID) throws(CommandError) {
-        if try guests.known(id).state != .running { return }
+        let state = try guests.known(id).state
+        guard state == .running || state == .created else { return }
         let point = configuration.series.guestEndPoint
-        noteLeaks(guests.releaseVCPUs(id, &platform, firmware))
+        guests.releaseVCPUs(id, &platform, firmware)
         if point == .beforeDecommission { requestPass(.guestEnd) }
-        let leaks = guests.decommission(id, &platform, &firmware)
-        if let leaks { noteLeaks(leaks) } else { noteFailedDecommission() }
-        guests.beginTeardown(id, at: now, platform.rmp, configuration.costs)
+        // A VM without a context has nothing to decommission, which counts as success.
+        let succeeded = guests.decommission(id, &platform, &firmware)
+        if !succeeded { warnOnce(.decommission, .decommissionFailed) }
+        guests.beginTeardown(id, at: now, &platform, configuration.costs)
         scheduleTeardown(id)
         // Without it `sev_vm_destroy()` returns early (series v5 and later).
-        if point == .afterDecommission && leaks != nil { requestPass(.guestEnd) }
-    }
-
-    /// The kernel warns of the first one since boot only.
-    private mutating func noteFailedDecommission() {
-        if hasWarnedOfDecommission { return }
-        hasWarnedOfDecommission = true
-        say(.decommissionFailed)
+        if point == .afterDecommission && succeeded { requestPass(.guestEnd) }
     }
 
     /// Linux repeats an update that overlaps for ever; here it fails without a line in the log.
@@ -306,9 +257,17 @@ public struct Machine: Sendable {
     private mutating func rmpopt(_ cpu: Int, _ spa: SPA, _ function: UInt64) throws(CommandError) -> Bool {
         guard topology.online.contains(cpu) else { throw .invalid(.cpu(cpu)) }
         do {
-            return try platform.rmpopt(core: topology.coreOfCPU[cpu], spa, function: function)
+            return try platform.rmpopt(cpu: cpu, core: topology.coreOfCPU[cpu], spa, function: function)
         } catch {
             throw .fault(error)
         }
     }
+}
+
+/// What a kernel warns of once only (`WARN_ONCE()`, `pr_warn_once()`).
+enum OneTimeWarning: Sendable, Hashable {
+    /// A decommission that failed.
+    case decommission
+    /// A WRMSR that faulted.
+    case msr
 }

@@ -110,9 +110,9 @@ extension Machine {
         return true
     }
 
-    /// Grows with each change of any bit of any RMPOPT table and of the online CPUs: as long as it stays the same, so
-    /// does every text about them.
-    public var rowGeneration: UInt64 { platform.rmpopt.generation &+ onlineGeneration }
+    /// Grows with each change of any bit of any RMPOPT table, of RMPOPT_BASE, of SNP_EN and of the online CPUs: as long
+    /// as it stays the same, so does every text about them.
+    public var rowGeneration: UInt64 { platform.rmpopt.generation &+ platform.events.generation }
 
     /// Puts into `cpus` the online CPUs whose core has the region optimized, as RMPOPT with function 1 on every online
     /// CPU would tell; takes all others out.
@@ -171,13 +171,15 @@ extension Machine {
     /// The pass that waits for its delay, or for the running one.
     public var pendingPass: PendingPass? { driver.pending }
     /// How many requests had an outcome since boot.
-    public func requests(_ outcome: RequestOutcome) -> UInt64 { driver.outcomes[outcome] ?? 0 }
+    public func requests(_ outcome: RequestOutcome) -> UInt64 { platform.events.passes.outcomes[outcome] ?? 0 }
     /// How many passes have begun since boot.
-    public var passCount: UInt64 { driver.passCount }
+    public var passCount: UInt64 { platform.events.passes.count }
     /// The pass that is running.
     public var runningPass: PassRecord? { driver.running?.record }
     /// The last 64 passes that have ended, oldest first.
-    public var passes: [PassRecord] { driver.records }
+    public var passes: [PassRecord] { platform.events.passes.records }
+    /// What all passes that have ended since the kernel started have cost together.
+    public var passTotals: PassTotals { platform.events.passes.totals }
 
     // MARK: Host
 
@@ -191,7 +193,7 @@ extension Machine {
     public var hasConfigfs: Bool { driver.hasConfigfs }
     /// Whether processor, RMP and its form allow RMPOPT at all.
     public var isRMPOPTPossible: Bool {
-        isSNPPossible && configuration.processor.rmpopt && firmware.layout.isSegmented
+        isSNPPossible && configuration.processor.rmpopt && (firmware.layout.isSegmented || hasFeatureFlag)
     }
     /// Whether SYSCFG.SNP_EN is set, so that RMP checks are done.
     public var isSNPEnabled: Bool { platform.snpEnabled }
@@ -202,18 +204,29 @@ extension Machine {
     /// The CPUs that are there, online or not.
     public var presentCPUs: CPUSet { topology.present }
     /// How many #UD faults the kernel took because it executed RMPOPT on a core whose RMPOPT_EN is 0.
-    public var undefinedOpcodes: UInt64 { opcodeFaults }
+    public var undefinedOpcodes: UInt64 { platform.events.opcodeFaults }
     /// The kernel's log, oldest line first; debug lines among them.
-    public var logLines: [LogLine] { log.lines }
+    public var logLines: [LogLine] { platform.events.log.lines }
     /// Whether the kernel's `rmpopt-table` is there.
     public var hasTable: Bool { driver.hasTable }
     /// The regions of which the kernel's `rmpopt-table` has a line; none where it has been cleaned up.
     public var tableRegions: Range<Int> {
         let all = Int(configuration.memory.start.region)..<regionCount
         guard let table = configuration.series.table, driver.hasTable else { return all.lowerBound..<all.lowerBound }
-        guard let limit = table.limit else { return all }
-        return all.lowerBound..<min(all.upperBound, all.lowerBound + Int(truncatingIfNeeded: limit >> 30))
+        // Without a limit the iterator goes by the kernel's end of memory, else by the range of set-up.
+        return table.limit == nil ? all.lowerBound..<endOfMemory : driver.range
     }
+
+    /// Whether the memory that the configuration keeps for later is online; true where there is none.
+    public var hasAllMemory: Bool { hasLateMemory }
+
+    // MARK: Events
+
+    /// Records what happens from now on, at most so many events, the oldest of which go first; nil stops and forgets.
+    public mutating func recordEvents(limit: Int?) { platform.events.record(limit: limit) }
+
+    /// The events recorded since the last call, oldest first, and how many were dropped.
+    public mutating func takeEvents() -> (events: [TimedEvent], lost: UInt64) { platform.events.takeRecorded() }
 
     // MARK: Guests
 
@@ -236,7 +249,7 @@ extension Machine {
     /// - Throws: `.generalProtection` for a register or CPU that is not there.
     public func rdmsr(_ number: UInt32, cpu: Int) throws(MSRFault) -> UInt64 {
         guard hasCPU(cpu), topology.online.contains(cpu) else { throw .generalProtection }
-        return try platform.rdmsr(number, core: topology.coreOfCPU[cpu])
+        return try platform.rdmsr(number, cpu: cpu, core: topology.coreOfCPU[cpu])
     }
 
     /// The state of a page, Default for one without an RMP entry; nil for an entry that no row of the manual's table

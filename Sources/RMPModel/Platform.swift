@@ -6,36 +6,70 @@
 struct Platform: Sendable {
     var rmp: RMP
     var rmpopt: RMPOPTTables
-    /// The registers that all cores have alike.
+    /// The registers that all CPUs have alike, but for SNP_EN.
     private(set) var msrs: MSRs
+    /// The CPUs whose SYSCFG.SNP_EN is set.
+    private(set) var snpCPUs: CPUSet
+    /// Where what happens is published.
+    var events: EventStream
 
-    init(rmp: RMP, rmpopt: RMPOPTTables, msrs: MSRs) {
+    init(rmp: RMP, rmpopt: RMPOPTTables, msrs: MSRs, cpuCount: Int, events: EventStream) {
         self.rmp = rmp
         self.rmpopt = rmpopt
         self.msrs = msrs
+        snpCPUs = CPUSet(limit: cpuCount)
+        self.events = events
     }
 
-    /// SYSCFG.SNP_EN: RMP checks are done.
+    /// SYSCFG.SNP_EN of the CPUs that the kernel has enabled SNP on: RMP checks are done.
     var snpEnabled: Bool { msrs.snpEnabled }
 
-    /// Sets SNP_EN and VMPL_EN on all cores.
-    mutating func enableSNP() { msrs.enableSNP() }
-
-    /// What firmware does in a shutdown with x86_snp_shutdown: SNP_EN is cleared on all cores.
-    mutating func clearSNP() { msrs.clearSNP() }
-
-    /// RDMSR on a core.
-    ///
-    /// - Throws: `.generalProtection` for a register that the processor does not have.
-    func rdmsr(_ number: UInt32, core: Int) throws(MSRFault) -> UInt64 {
-        number == RMPOPTBase.msr && msrs.hasRMPOPT ? rmpopt.bases[core].rawValue : try msrs.read(number)
+    /// Sets SNP_EN and VMPL_EN on some CPUs.
+    mutating func enableSNP(on cpus: CPUSet) {
+        let wasEnabled = msrs.snpEnabled
+        msrs.enableSNP()
+        snpCPUs = snpCPUs.union(cpus)
+        if !wasEnabled { events.publish(.snpEnabled(true)) }
     }
 
-    /// WRMSR on a core; registers other than RMPOPT_BASE are written on all cores at once, as BIOS and kernel do.
+    /// What firmware does in a shutdown with x86_snp_shutdown: SNP_EN is cleared on all CPUs.
+    ///
+    /// Whether RMPOPT_EN goes with it is not known (`Processor.keepsRMPOPTEnable`).
+    mutating func clearSNP() {
+        msrs.clearSNP()
+        snpCPUs.removeAll()
+        if !msrs.keepsRMPOPTEnable {
+            rmpopt.program(RMPOPTBase(rawValue: 0), cores: CPUSet(all: rmpopt.coreCount))
+        }
+        events.publish(.snpEnabled(false))
+    }
+
+    /// Whether RMPOPT on a CPU answers, or raises #UD.
+    func canExecuteRMPOPT(cpu: Int, core: Int) -> Bool { snpCPUs.contains(cpu) && rmpopt.bases[core].isEnabled }
+
+    /// RDMSR on a CPU.
+    ///
+    /// - Throws: `.generalProtection` for a register that the processor does not have.
+    func rdmsr(_ number: UInt32, cpu: Int, core: Int) throws(MSRFault) -> UInt64 {
+        if number == RMPOPTBase.msr && msrs.hasRMPOPT { return rmpopt.bases[core].rawValue }
+        let value = try msrs.read(number)
+        let isOff = number == MSRs.Number.syscfg && msrs.snpEnabled && !snpCPUs.contains(cpu)
+        return isOff ? value & ~(MSRs.snpEnable | MSRs.vmplEnable) : value
+    }
+
+    /// WRMSR on a core; registers other than RMPOPT_BASE are written on all CPUs at once, as BIOS and kernel do.
     ///
     /// - Throws: `.generalProtection`, with nothing changed.
     mutating func wrmsr(_ number: UInt32, _ value: UInt64, core: Int) throws(MSRFault) {
-        guard number == RMPOPTBase.msr && msrs.hasRMPOPT else { return try msrs.write(number, value) }
+        guard number == RMPOPTBase.msr && msrs.hasRMPOPT else {
+            let wasEnabled = msrs.snpEnabled
+            try msrs.write(number, value)
+            if msrs.snpEnabled != wasEnabled {
+                snpCPUs = CPUSet(all: snpCPUs.limit)
+                events.publish(.snpEnabled(true))
+            }
+            return
+        }
         let base = RMPOPTBase(rawValue: value)
         // RMPOPT_EN needs SNP_EN and a segmented RMP (Ashish Kalra, 2026-06-19); that a refused write is #GP is a
         // choice.
@@ -47,7 +81,7 @@ struct Platform: Sendable {
     /// RMPUPDATE, with its effect on the RMPOPT tables.
     mutating func rmpupdate(_ spa: SPA, _ new: RMPUpdateInput) -> RMPCode {
         let code = rmp.update(spa.rawValue, new)
-        if code == .success && new.assigned { rmpopt.clear(region: Int(truncatingIfNeeded: spa.region)) }
+        if code == .success && new.assigned { clear(region: Int(truncatingIfNeeded: spa.region)) }
         return code
     }
 
@@ -68,15 +102,25 @@ struct Platform: Sendable {
     /// Some updates of a run may have succeeded before one failed: what counts is whether the frame holds pages now.
     private mutating func noteUpdates(_ frame: Int, _ first: RMPUpdateInput) {
         if first.assigned && frame >= 0 && frame < rmp.frameCount && rmp.assignedPages(inFrame: frame) > 0 {
-            rmpopt.clear(region: frame >> 9)
+            clear(region: frame >> 9)
         }
+    }
+
+    private mutating func clear(region: Int) {
+        if rmpopt.clear(region: region) { events.publish(.regionCleared(region)) }
+    }
+
+    /// What SNP_INIT_EX does to the RMPOPT tables: all of them are cleared.
+    mutating func clearTables() {
+        rmpopt.clearAll()
+        events.publish(.tablesCleared)
     }
 
     /// RMPOPT on a core, as `RMPOPTTables.execute` does it.
     ///
     /// - Throws: `.undefinedOpcode` before all else where SNP_EN is 0, whatever is left in RMPOPT_BASE.
-    mutating func rmpopt(core: Int, _ spa: SPA, function: UInt64) throws(RMPOPTFault) -> Bool {
-        if !snpEnabled { throw .undefinedOpcode }
+    mutating func rmpopt(cpu: Int, core: Int, _ spa: SPA, function: UInt64) throws(RMPOPTFault) -> Bool {
+        if !snpCPUs.contains(cpu) { throw .undefinedOpcode }
         return try rmpopt.execute(core: core, spa: spa, function: function, rmp: rmp)
     }
 

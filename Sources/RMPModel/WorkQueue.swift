@@ -1,35 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What falls due when. The order is total and does not depend on how the queue came to be: two machines that are
+// What guests have to do when. The order is total and does not depend on how the queue came to be: two machines that are
 // brought up to date in different steps must end up the same.
 
-/// One piece of work and the time at which its present step is done.
+/// A frame of an ending guest that goes back, and when that is done.
 struct Work: Sendable, Hashable, Comparable {
-    enum Kind: Sendable, Hashable {
-        /// A frame of an ending guest goes back.
-        case teardown(GuestID)
-        /// A region of the running pass has had its turn.
-        case pass
-        /// The delay of the pending pass is over.
-        case delayedPass
-        /// The thread whose pass has ended sleeps and can be woken again.
-        case threadSleep
-    }
-
     var due: UInt64
-    var kind: Kind
-
-    /// Teardowns in the order of their guests, then the passes: a page that goes back in the same nanosecond is seen.
-    private var rank: UInt64 {
-        switch kind {
-        case .teardown(let id): id.rawValue
-        case .pass: .max - 2
-        case .delayedPass: .max - 1
-        case .threadSleep: .max
-        }
-    }
+    var guest: GuestID
 
     static func < (left: Work, right: Work) -> Bool {
-        left.due != right.due ? left.due < right.due : left.rank < right.rank
+        left.due != right.due ? left.due < right.due : left.guest < right.guest
     }
 }
 
@@ -64,14 +43,6 @@ struct WorkQueue: Sendable {
         guard let top = heap.first else { return last }
         replaceTop(with: last)
         return top
-    }
-
-    /// Takes all work of a kind out: what is due later than thought, or not at all any more.
-    mutating func remove(_ kind: Work.Kind) {
-        guard heap.contains(where: { $0.kind == kind }) else { return }
-        let left = heap.filter { $0.kind != kind }
-        heap = []
-        for work in left { push(work) }
     }
 
     /// Puts other work in the place of the next one.

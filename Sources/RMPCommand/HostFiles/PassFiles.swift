@@ -16,6 +16,14 @@ struct PassRow: Sendable, Equatable {
     let kept: UInt64?
     let blocked: UInt64?
     let outside: UInt64?
+    /// What it cost the CPUs: calls to many of them, interrupts to single ones, the longest time with interrupts off,
+    /// RMPOPT executed and those in vain, CPU time.
+    let calls: UInt64?
+    let interrupts: UInt64?
+    let interruptsOff: UInt64?
+    let executions: UInt64?
+    let inVain: UInt64?
+    let stolen: UInt64?
 }
 
 /// The lines of `passes`.
@@ -23,7 +31,7 @@ enum PassesReader {
     /// The names in the first line, in this order.
     static let columns = [
         "pass", "trigger", "start_ns", "end_ns", "leader_ns", "follower_ns", "broadcast_ns", "won", "lost", "kept",
-        "blocked", "outside",
+        "blocked", "outside", "broadcasts", "interrupts", "interrupts_off_ns", "executions", "in_vain", "stolen_ns",
     ]
 
     /// All passes, oldest first.
@@ -68,7 +76,13 @@ enum PassesReader {
             lost: numbers[5],
             kept: numbers[6],
             blocked: numbers[7],
-            outside: numbers[8]
+            outside: numbers[8],
+            calls: numbers[9],
+            interrupts: numbers[10],
+            interruptsOff: numbers[11],
+            executions: numbers[12],
+            inVain: numbers[13],
+            stolen: numbers[14]
         )
     }
 }

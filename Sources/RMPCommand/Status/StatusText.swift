@@ -59,8 +59,15 @@ extension StatusReport {
             pass.won.map { "\($0) won" },
             pass.lost.map { "\($0) lost" },
         ]
-        return "#\(pass.number) (\(pass.trigger)) ended at \(seconds(end))\n" + String(repeating: " ", count: 30)
-            + parts.compactMap { $0 }.joined(separator: ", ")
+        let costs = [
+            pass.interruptsOff.map { "interrupts off for \(milliseconds($0)) at most" },
+            pass.calls.map { $0 == 1 ? "1 broadcast" : "\($0) broadcasts" },
+            pass.interrupts.map { "\($0) interrupts" },
+            pass.stolen.map { "\(milliseconds($0)) of CPU time" },
+        ]
+        let indent = "\n" + String(repeating: " ", count: 30)
+        let lines = [parts, costs].map { $0.compactMap { $0 }.joined(separator: ", ") }.filter { !$0.isEmpty }
+        return (["#\(pass.number) (\(pass.trigger)) ended at \(seconds(end))"] + lines).joined(separator: indent)
     }
 
     private var scheduleText: String {
@@ -136,6 +143,12 @@ extension StatusReport {
             "kept": number(pass.kept),
             "blocked": number(pass.blocked),
             "outside": number(pass.outside),
+            "broadcasts": number(pass.calls),
+            "interrupts": number(pass.interrupts),
+            "interrupts_off_ns": number(pass.interruptsOff),
+            "executions": number(pass.executions),
+            "in_vain": number(pass.inVain),
+            "stolen_ns": number(pass.stolen),
         ])
     }
 

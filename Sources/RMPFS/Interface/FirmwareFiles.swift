@@ -13,7 +13,7 @@ struct FirmwareFiles {
         "init": .initializeFirmware,
         "shutdown": .shutDownFirmware(x86: false),
         "shutdown_x86": .shutDownFirmware(x86: true),
-        "kexec": .kexec,
+        "kexec": .kexec(),
     ]
 
     func folder() -> Directory {
@@ -24,7 +24,8 @@ struct FirmwareFiles {
         return folder
     }
 
-    /// `init` or `uninit`, as SNP_PLATFORM_STATUS says. Written: a command.
+    /// `init` or `uninit`, as SNP_PLATFORM_STATUS says. Written: a command; `kexec` may be followed by the list of the
+    /// CPUs that the new kernel brings online.
     private var state: Attribute {
         Attribute(
             owner: owner,
@@ -35,8 +36,15 @@ struct FirmwareFiles {
                 }
             },
             store: { [engine] value throws(Errno) in
-                guard let command = Self.commands.first(where: { value.equals($0.key) })?.value else { throw .invalid }
-                try engine.perform(command)
+                if let command = Self.commands.first(where: { value.equals($0.key) })?.value {
+                    try engine.perform(command)
+                    return
+                }
+                let words = value.words()
+                guard words.count == 2, words[0].equals("kexec"),
+                    let cpus = try? CPUList.parse(words[1].bytes, limit: engine.cpuCount)
+                else { throw .invalid }
+                try engine.perform(.kexec(online: cpus))
             }
         )
     }

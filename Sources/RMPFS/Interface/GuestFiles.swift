@@ -172,13 +172,15 @@ struct GuestFiles {
         )
     }
 
-    /// `stopped`, `running`, or `ending` while the pages of a guest that was stopped go back to the hypervisor.
+    /// `stopped`, `created` (a VM of which nothing is launched), `running`, or `ending` while the pages of a guest that
+    /// was stopped go back to the hypervisor.
     private var state: Attribute {
         Attribute(
             owner: owner,
             show: { [engine, id] text throws(Errno) in
                 switch try engine.guest(id).state {
                 case .stopped: text.append("stopped\n")
+                case .created: text.append("created\n")
                 case .running: text.append("running\n")
                 case .ending: text.append("ending\n")
                 }
@@ -186,6 +188,8 @@ struct GuestFiles {
             store: { [engine, id] value throws(Errno) in
                 if value.equals("running") {
                     try engine.perform(.startGuest(id))
+                } else if value.equals("created") {
+                    try engine.perform(.createVM(id))
                 } else if value.equals("stopped") {
                     try engine.perform(.stopGuest(id))
                 } else {

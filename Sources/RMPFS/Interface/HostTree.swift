@@ -111,8 +111,8 @@ public struct HostTree {
                 folder = inner
             }
         }
-        // What is set up at boot stays for good, if it was; the rest comes and goes with the driver.
-        if engine.series.setUp == .boot {
+        // What is made at boot and never removed stays for good, if it was made; the rest comes and goes.
+        if table.creation == .boot && !table.isRemoved {
             if engine.hasTable { folder.add(DebugTable.name, file) }
         } else {
             folder.add(DebugTable.name, file, whileThere: { engine.hasTable })

@@ -11,8 +11,23 @@ struct MemoryFiles {
 
     func folder() -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
-        folder.add(["rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak])
+        folder.add(["rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak, "online": online])
         return folder
+    }
+
+    /// `1`, or `0` while memory that the machine keeps for later is not there. Written: `1` adds it.
+    private var online: Attribute {
+        Attribute(
+            owner: owner,
+            show: { [engine] text throws(Errno) in
+                let isThere = try engine.look { machine throws(Errno) in machine.hasAllMemory }
+                text.append(isThere ? "1\n" : "0\n")
+            },
+            store: { [engine] value throws(Errno) in
+                guard try value.flag() else { throw .invalid }
+                try engine.perform(.addMemory)
+            }
+        )
     }
 
     /// `ADDRESS [assigned=0|1] [size=4K|2M] [asid=N] [gpa=N] [immutable=0|1]`; what is left out is 0 and 4K. Read: the

@@ -160,6 +160,7 @@ enum MetricsReport {
         value(name, ("outcome", "scheduled"), machine.requests(.scheduled), into: &text)
         value(name, ("outcome", "absorbed"), machine.requests(.absorbed), into: &text)
         value(name, ("outcome", "lost"), machine.requests(.lost), into: &text)
+        costs(machine.passTotals, into: &text)
         guard let last = machine.passes.last, let end = last.end else { return }
         seconds("rmpopt_last_pass_seconds", .gauge, "Duration of the last pass.", end - last.start, into: &text)
         seconds(
@@ -188,6 +189,40 @@ enum MetricsReport {
             .gauge,
             "Interrupts that it sent to each CPU that took part.",
             last.broadcasts,
+            into: &text
+        )
+        seconds(
+            "rmpopt_last_pass_interrupts_off_seconds",
+            .gauge,
+            "Longest time for which it kept interrupts off on one core.",
+            last.interruptsOffMax,
+            into: &text
+        )
+    }
+
+    /// What all ended passes have cost the CPUs.
+    private static func costs(_ totals: PassTotals, into text: inout TextBuffer) {
+        let counts: KeyValuePairs<StaticString, (help: StaticString, number: UInt64)> = [
+            "rmpopt_pass_broadcasts_total": ("Calls to many CPUs that ended passes have made.", totals.broadcasts),
+            "rmpopt_pass_interrupts_total": ("Interrupts to single CPUs that these have sent.", totals.interrupts),
+            "rmpopt_pass_executions_total": ("RMPOPT executed in ended passes.", totals.executions),
+            "rmpopt_pass_executions_in_vain_total": (
+                "Those of them that set no new bit.", totals.executionsInVain
+            ),
+        ]
+        for (name, count) in counts { single(name, .counter, count.help, count.number, into: &text) }
+        seconds(
+            "rmpopt_pass_stolen_seconds_total",
+            .counter,
+            "CPU time that ended passes have taken from everything else.",
+            totals.stolenTime,
+            into: &text
+        )
+        seconds(
+            "rmpopt_pass_interrupts_off_max_seconds",
+            .gauge,
+            "Longest time for which a pass kept interrupts off on one core since boot.",
+            totals.interruptsOffMax,
             into: &text
         )
     }

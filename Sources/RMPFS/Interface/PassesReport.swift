@@ -18,6 +18,12 @@ enum PassesReport {
         "kept": { UInt64($0.regionsKept) },
         "blocked": { UInt64($0.regionsBlocked) },
         "outside": { UInt64($0.regionsOutside) },
+        "broadcasts": { $0.broadcasts },
+        "interrupts": { $0.interrupts },
+        "interrupts_off_ns": { $0.interruptsOffMax },
+        "executions": { $0.executions },
+        "in_vain": { $0.executionsInVain },
+        "stolen_ns": { $0.stolenTime },
     ]
 
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {

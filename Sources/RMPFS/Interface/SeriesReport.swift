@@ -13,15 +13,16 @@ enum SeriesReport {
         "RMPOPT_EN without SNP_EN or a segmented RMP": "#GP",
         "RMPUPDATE from assigned to unassigned": "clears no bit",
         "a negative result of RMPOPT": "is not cached",
-        "the leader of a pass": "the first of the cores that take part",
+        "the CPU on which a pass runs": "CPU 0 while it is online (boot.worker_cpu)",
+        "RMPOPT_EN when SNP_EN is cleared": "is cleared (processor.keeps_rmpopt_enable)",
         "a #UD in the kernel's RMPOPT": "is counted and logged; the host goes on",
         "durations": "a model, fitted to the posted figures",
     ]
 
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
         let series = machine.configuration.series
-        text.append("series: v")
-        text.append(decimal: UInt64(series.version))
+        text.append("series: ")
+        text.append(Array(series.name.utf8))
         text.append("\nposted: ")
         text.append(Array(series.date.utf8))
         text.append("\npatches: ")

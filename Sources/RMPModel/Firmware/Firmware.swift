@@ -45,13 +45,15 @@ struct Firmware: Sendable {
         for range in [layout.head] + layout.segments.map(\.table) + pages.assigned {
             Firmware.write(.firmware, to: range, of: &platform.rmp)
         }
-        platform.rmpopt.clearAll()
+        platform.clearTables()
+        platform.events.publish(.firmware(state))
     }
 
     /// SNP_SHUTDOWN_EX: the kernel takes the TMR and the command buffers back; all else stays as it is.
     mutating func shutDown(_ platform: inout Platform) {
         state = .uninitialized
         for range in pages.assigned { Firmware.write(.hypervisor, to: range, of: &platform.rmp) }
+        platform.events.publish(.firmware(state))
     }
 
     /// SNP_GCTX_CREATE: the page, given to firmware by RMPUPDATE before, becomes a guest's Context page.

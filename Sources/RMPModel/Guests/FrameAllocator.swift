@@ -51,6 +51,14 @@ struct FrameAllocator: Sendable {
         FrameAllocator.forEachWord(frames) { index, mask in if index < used.count { used[index] |= mask } }
     }
 
+    /// Makes the memory in a range of bytes free that comes online.
+    mutating func add(_ range: Range<UInt64>) {
+        let frames = FrameAllocator.frames(range)
+        for span in spans where span.frames.overlaps(frames) {
+            FrameAllocator.forEachWord(span.frames.clamped(to: frames)) { index, mask in used[index] &= ~mask }
+        }
+    }
+
     /// Gives one frame back.
     mutating func release(_ frame: Int) { used[frame >> 6] &= ~(1 << UInt64(frame & 63)) }
 

@@ -15,8 +15,10 @@ public struct GuestID: Sendable, Hashable, Comparable {
 
 /// Where a guest is in its life.
 public enum GuestState: Sendable, Hashable, CaseIterable {
-    /// No page of it is in the RMP.
+    /// There is no VM of it.
     case stopped
+    /// A VM with an ASID, of which nothing is launched: no page of it is in the RMP.
+    case created
     /// Launched: all its memory was made private, and what it converted since is shared.
     case running
     /// Decommissioned; its pages are going back to the hypervisor.
@@ -65,7 +67,7 @@ public struct GuestInfo: Sendable, Hashable {
     public let vcpus: Int
     /// Where it is in its life.
     public let state: GuestState
-    /// Its ASID while it is running or ending.
+    /// Its ASID while there is a VM of it.
     public let asid: UInt16?
     /// What its last launch was in work; nothing before the first.
     public let launchWork: GuestWork
@@ -174,6 +176,4 @@ struct TeardownProgress: Sendable, Hashable {
     var inodesFreed = 0
     /// Whether the guest is stopped now.
     var ended: Bool { next == nil }
-    /// Page frame numbers of what could not be taken back, each a line `Leaking PFN range` of the kernel's.
-    var leaked: [Range<UInt64>] = []
 }

@@ -27,17 +27,17 @@ extension Guests {
         switch guest.state {
         case .running: return
         case .ending: throw .busy(.guestEnding)
-        case .stopped: break
+        case .stopped, .created: break
         }
         if guest.memoryBytes == 0 { throw .invalid(.noMemorySet) }
         if guest.backing == .size1G && !guest.memoryBytes.isMultiple(of: Backing.size1G.bytes) {
             throw .invalid(.memoryForBacking(guest.memoryBytes, guest.backing))
         }
-        guard let asid = asids.take() else { throw .noASID }
+        guard let asid = guest.asid ?? asids.take() else { throw .noASID }
         do throws(AllocationError) {
             try allocate(&guest, platform.rmp)
         } catch {
-            asids.release(asid)
+            if guest.asid == nil { asids.release(asid) }
             switch error {
             case .placement(let reason): throw .placement(reason)
             case .noRoom(let frames):
@@ -49,10 +49,11 @@ extension Guests {
         guest.launchWork = GuestWork()
         let code = Guests.populate(&guest, asid, &platform, firmware, costs)
         self[id] = guest
+        platform.events.publish(.guest(id, .running))
         if code != .success {
             releaseVCPUs(id, &platform, firmware)
             _ = decommission(id, &platform, &firmware)
-            beginTeardown(id, at: now, platform.rmp, costs)
+            beginTeardown(id, at: now, &platform, costs)
             throw .rmp(code)
         }
     }

@@ -7,15 +7,8 @@ extension Guests {
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c (`sev_free_vcpu()`, `snp_guest_req_cleanup()` at the start of
     /// `sev_vm_destroy()`).
-    ///
-    /// - Returns: page frame numbers of what could not be taken back.
-    @discardableResult
-    mutating func releaseVCPUs(
-        _ id: GuestID,
-        _ platform: inout Platform,
-        _ firmware: Firmware
-    ) -> [Range<UInt64>] {
-        guard let guest = self[id] else { return [] }
+    mutating func releaseVCPUs(_ id: GuestID, _ platform: inout Platform, _ firmware: Firmware) {
+        guard let guest = self[id] else { return }
         self[id]?.vmsaPages = []
         self[id]?.responsePage = nil
         var leaks = LeakedPages()
@@ -24,7 +17,7 @@ extension Guests {
             firmware.reclaim(page, &platform)
             giveBack(page, &platform, &leaks)
         }
-        return leaks.ranges
+        Guests.tell(leaks.ranges, &platform.events)
     }
 
     /// The second step: firmware forgets the guest, and its context page goes back. Series v3 and v4 ask for a pass
@@ -33,31 +26,58 @@ extension Guests {
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `snp_decommission_context()`, `sev_vm_destroy()`.
     ///
-    /// - Returns: as `releaseVCPUs`; nil when firmware has refused.
+    /// - Returns: whether it succeeded; so it does for a guest without a context.
     mutating func decommission(
         _ id: GuestID,
         _ platform: inout Platform,
         _ firmware: inout Firmware
-    ) -> [Range<UInt64>]? {
-        guard let page = self[id]?.contextPage else { return [] }
+    ) -> Bool {
+        guard let page = self[id]?.contextPage else { return true }
         self[id]?.contextPage = nil
         var leaks = LeakedPages()
         if !firmware.decommission(page, &platform) {
             leaked.add(page.rawValue..<(page.rawValue + 1))
             self[id]?.keepsASID = true
-            return nil
+            return false
         }
         firmware.reclaim(page, &platform)
         giveBack(page, &platform, &leaks)
-        return leaks.ranges
+        Guests.tell(leaks.ranges, &platform.events)
+        return true
     }
 
-    /// The last step: from now on, the memory goes back. The guest is ending.
-    mutating func beginTeardown(_ id: GuestID, at now: UInt64, _ rmp: borrowing RMP, _ costs: CostModel) {
-        guard var guest = self[id], guest.state == .running else { return }
-        guest.state = .ending
-        guest.teardown.due = now.addingClamped(Guests.cost(of: guest, rmp, costs))
+    /// The last step: from now on, the memory goes back. The guest is ending; one without memory is stopped at once.
+    mutating func beginTeardown(_ id: GuestID, at now: UInt64, _ platform: inout Platform, _ costs: CostModel) {
+        guard var guest = self[id] else { return }
+        switch guest.state {
+        case .running:
+            guest.state = .ending
+            guest.teardown.due = now.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
+        case .created: forgetVM(&guest)
+        case .stopped, .ending: return
+        }
         self[id] = guest
+        platform.events.publish(.guest(id, guest.state))
+    }
+
+    /// Gives the ASID of a guest back that holds nothing any more: it is stopped.
+    private mutating func forgetVM(_ guest: inout Guest) {
+        if let asid = guest.asid {
+            if guest.keepsASID { asids.lose(asid) } else { asids.release(asid) }
+        }
+        guest.asid = nil
+        guest.keepsASID = false
+        guest.frames = []
+        guest.teardown = Teardown()
+        guest.state = .stopped
+    }
+
+    /// Publishes pages that could not be taken back, each range with the kernel's line.
+    static func tell(_ leaks: [Range<UInt64>], _ events: inout EventStream) {
+        for pages in leaks {
+            events.publish(.pagesLeaked(pages))
+            events.say(.leaking(pages: pages))
+        }
     }
 
     /// Makes a control page hypervisor-owned; one that refuses is leaked and stays taken for ever.
@@ -88,14 +108,17 @@ extension Guests {
         self[id] = nil
         repeat {
             progress.last = guest.teardown.due
+            platform.events.time = progress.last
             let freed = guest.inodesFreed(after: guest.teardown.done)
             let leaked = tearDownFrame(of: &guest, &platform, costs)
             for pages in leaked { self.leaked.add(pages) }
-            progress.leaked += leaked
+            Guests.tell(leaked, &platform.events)
             let done = guest.state == .ending ? guest.teardown.done : guest.frameCount
             progress.inodesFreed = guest.inodesFreed(after: done) - freed
+            for _ in 0..<progress.inodesFreed { platform.events.publish(.inodeFreed(id)) }
         } while guest.state == .ending && progress.inodesFreed == 0 && guest.teardown.due <= horizon
         progress.next = guest.state == .ending ? guest.teardown.due : nil
+        if progress.ended { platform.events.publish(.guest(id, .stopped)) }
         let isGone = progress.ended && guest.isRemoved
         self[id] = guest
         if isGone { forget(id) }
@@ -129,14 +152,7 @@ extension Guests {
             guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
             return leaked
         }
-        if let asid = guest.asid {
-            if guest.keepsASID { asids.lose(asid) } else { asids.release(asid) }
-        }
-        guest.asid = nil
-        guest.keepsASID = false
-        guest.frames = []
-        guest.teardown = Teardown()
-        guest.state = .stopped
+        forgetVM(&guest)
         return leaked
     }
 

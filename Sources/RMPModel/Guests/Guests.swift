@@ -28,6 +28,7 @@ struct Guests: Sendable {
         let pages = firmware.pages
         let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + pages.assigned
         for range in reserved + pages.hypervisorFixed { allocator.reserve(range) }
+        allocator.reserve(configuration.lateMemory)
         // Memory without RMP entries cannot be given to a guest: RMPUPDATE would refuse it.
         let coverage = RMPCoverage(
             configuration.rmp,
@@ -52,8 +53,8 @@ struct Guests: Sendable {
 
     /// Whether pages of any guest are going back.
     var anyEnding: Bool { order.contains { guests[$0]?.state == .ending } }
-    /// Whether any guest is running or ending.
-    var anyLeft: Bool { order.contains { guests[$0].map { $0.state != .stopped } ?? false } }
+    /// Whether any guest is running or ending: firmware knows of it.
+    var anyLeft: Bool { order.contains { guests[$0].map { $0.state == .running || $0.state == .ending } ?? false } }
 
     /// The guest of a name; a removed one has none.
     func id(named name: [UInt8]) -> GuestID? { ids[name] }
@@ -123,8 +124,31 @@ struct Guests: Sendable {
     private func requireStopped(_ id: GuestID) throws(CommandError) {
         switch try known(id).state {
         case .stopped: return
-        case .running: throw .busy(.guestRunning)
+        case .running, .created: throw .busy(.guestRunning)
         case .ending: throw .busy(.guestEnding)
+        }
+    }
+
+    /// Takes an ASID for a stopped guest.
+    ///
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `__sev_guest_init()`.
+    ///
+    /// - Throws: `.noASID`.
+    mutating func createVM(_ id: GuestID, _ events: inout EventStream) throws(CommandError) {
+        if try known(id).state != .stopped { return }
+        guard let asid = asids.take() else { throw .noASID }
+        guests[id]?.asid = asid
+        guests[id]?.state = .created
+        events.publish(.guest(id, .created))
+    }
+
+    /// Another kernel knows of no VM: those that were only created are gone.
+    mutating func forgetCreated(_ events: inout EventStream) {
+        for id in order where guests[id]?.state == .created {
+            if let asid = guests[id]?.asid { asids.release(asid) }
+            guests[id]?.asid = nil
+            guests[id]?.state = .stopped
+            events.publish(.guest(id, .stopped))
         }
     }
 

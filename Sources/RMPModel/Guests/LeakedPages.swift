@@ -82,6 +82,7 @@ extension Guests {
         }
         allocator.reserve(frames: frames)
         leaked.add(pages)
+        Guests.tell([pages], &platform.events)
     }
 }
 

@@ -17,6 +17,14 @@ public struct CostModel: Sendable, Hashable {
     public var fullScan: UInt64 = 41_000
     /// RMPOPT on the other cores at the same time, when the whole region was scanned by a leader before.
     public var contendedFollower: UInt64 = 57_000
+    /// RMPOPT on each core of the merged driver's second phase, in which every core walks over the range by itself, when
+    /// the first scan's result is cached. Nobody has posted a figure for this order. The value is `contendedFollower`'s,
+    /// the average with all cores at once; where cores do not get into each other's way, 1,700 to 2,800 ns are what the
+    /// serial calls of 2026-03-05 give.
+    public var independentFollower: UInt64 = 57_000
+    /// How many regions' results of a first scan are kept for the other cores: those of the range's first so many
+    /// regions. Beyond them each core scans anew. A choice: nothing is known of the size of that memory.
+    public var cachedRegions: UInt64 = 2_048
     /// What a region costs more when all threads scan it at once and no leader has: siblings share a core, and nobody
     /// finds a cached result. From 2026-03-11: all CPUs at once took 391,609,638 ns where leader and primary threads
     /// took 317,016,656 ns, 1.235 times as long, so (46,500 + 41,000 + 57,000) * 0.235 ns a region.
@@ -60,11 +68,13 @@ public struct CostModel: Sendable, Hashable {
     ///   - firstAssignedFrame: the lowest frame (0 ... 511) with an assigned page, at which the scan stops; nil when
     ///     there is none.
     ///   - cores: how many cores execute RMPOPT with the region inside their window; the others answer at once.
+    ///   - isCached: whether the other cores find the result of the first scan.
     ///   - isContended: whether a guest's pages go back meanwhile.
     public func region(
         _ turn: PassTurn,
         firstAssignedFrame: Int?,
         cores: Int,
+        isCached: Bool = true,
         isContended: Bool = false
     ) -> RegionCost {
         let frames = UInt64(Granularity.framesPerRegion)
@@ -76,16 +86,22 @@ public struct CostModel: Sendable, Hashable {
             case .leader: RegionCost(broadcast: 0, scan: part(fullScan).addingClamped(instruction), followers: 0)
             case .followers:
                 RegionCost(broadcast: broadcast, scan: 0, followers: part(contendedFollower).addingClamped(instruction))
+            case .independent:
+                RegionCost(
+                    broadcast: 0,
+                    scan: 0,
+                    followers: part(isCached ? independentFollower : fullScan).addingClamped(instruction)
+                )
             case .oneThreadPerCore:
                 RegionCost(
-                    broadcast: broadcast.addingClamped(instruction),
-                    scan: part(fullScan),
+                    broadcast: broadcast,
+                    scan: part(fullScan).addingClamped(instruction),
                     followers: others ? part(contendedFollower) : 0
                 )
             case .allThreads:
                 RegionCost(
-                    broadcast: broadcast.addingClamped(instruction),
-                    scan: part(fullScan),
+                    broadcast: broadcast,
+                    scan: part(fullScan).addingClamped(instruction),
                     followers: others ? part(contendedFollower.addingClamped(crowdedScan)) : 0
                 )
             }
@@ -107,6 +123,8 @@ public enum PassTurn: Sendable, Hashable {
     case leader
     /// A broadcast to all others after the leader.
     case followers
+    /// Each core by itself, after one broadcast for the whole range.
+    case independent
     /// A broadcast to one thread of each core, without a leader.
     case oneThreadPerCore
     /// A broadcast to all threads, without a leader.
@@ -115,13 +133,15 @@ public enum PassTurn: Sendable, Hashable {
 
 /// What one region costs in a turn, in nanoseconds.
 public struct RegionCost: Sendable, Hashable {
-    /// The broadcast and the instruction itself.
+    /// The broadcast.
     public var broadcast: UInt64
-    /// The first core's scan.
+    /// The first core's scan, and the instruction itself.
     public var scan: UInt64
     /// What the other cores add.
     public var followers: UInt64
 
+    /// How long one core executes RMPOPT when it is interrupted for it: what the region costs but for the broadcast.
+    public var handler: UInt64 { scan.addingClamped(followers) }
     /// The sum.
     public var total: UInt64 { broadcast.addingClamped(scan).addingClamped(followers) }
 }

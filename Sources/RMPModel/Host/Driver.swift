@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's RMPOPT driver: when passes begin, what becomes of requests, and when each region's turn is over.
+// The host's RMPOPT driver: when passes begin, what becomes of requests, when each region's turn is over. It owns its
+// schedule: whoever lets time pass asks for what is next and has it done, and need not know what that is.
 
 /// What became of a request for a pass.
 public enum RequestOutcome: Sendable, Hashable, CaseIterable {
@@ -29,18 +30,19 @@ public struct PendingPass: Sendable, Hashable {
 
 /// The driver of the series.
 struct Driver: Sendable {
-    /// Ended passes that are remembered.
-    static let recordLimit = 64
-
     let series: Series
     let costs: CostModel
     private let failures: Set<DriverFailure>
+    /// The CPU on which work lands while it is online.
+    private let workerCPU: Int
+    /// The regions from the start of memory to its end that the driver may ever walk over.
+    private let regions: (first: Int, limit: Int?)
     /// The regions that a pass walks over.
-    let range: Range<Int>
+    private(set) var range: Range<Int>
     /// `rmpopt_in_progress` of series v1: set by a request only, cleared at the end of every pass.
     private(set) var flag = false
     private(set) var running: RunningPass?
-    /// The delayed work item of series v3 and later.
+    /// The delayed work item of the versions with a workqueue.
     private(set) var pending: PendingPass?
     /// Until when a thread is awake after its pass.
     private(set) var awakeUntil: UInt64 = 0
@@ -50,29 +52,30 @@ struct Driver: Sendable {
     private(set) var hasTable = false
     /// Whether `action` and `description` are in configfs: series v1 registers them once its thread exists.
     var hasConfigfs: Bool { isSetUp && series.hasConfigfs && !fails(.configfs) }
-    /// The primary threads that were online at set-up.
-    private(set) var threadsAtSetUp: CPUSet
+    /// Who takes part in passes where that was decided at set-up.
+    private(set) var mask: CPUSet
     /// Whether passes stand still: a fault that a client asked for.
-    var isStuck = false
-    /// The last ended passes, oldest first.
-    private(set) var records: [PassRecord] = []
-    private(set) var passCount: UInt64 = 0
-    /// How many requests had each outcome.
-    private(set) var outcomes: [RequestOutcome: UInt64] = [:]
-    private var rowsClearedBefore: UInt64
+    private(set) var isStuck = false
+    /// When the running pass will have kept a per-CPU worker's CPU so long that the workqueue complains.
+    private var hogDue: UInt64?
+    private var hogs: UInt64 = 0
 
-    /// - Parameter rowsCleared: rows of the tables that RMPUPDATE has cleared before the driver's kernel booted.
-    init(_ configuration: MachineConfiguration, rowsCleared: UInt64 = 0) {
+    /// How long a per-CPU worker may keep its CPU: `wq_cpu_intensive_thresh_us`, 10 ms.
+    private static let hogThreshold: UInt64 = 10_000_000
+    /// From how many times on the workqueue complains: `wq_cpu_intensive_warning_thresh`.
+    private static let hogWarnings: UInt64 = 4
+
+    init(_ configuration: MachineConfiguration) {
         series = configuration.series
         failures = configuration.boot.driverFailures
-        rowsClearedBefore = rowsCleared
+        workerCPU = configuration.boot.workerCPU
         costs = configuration.costs
-        threadsAtSetUp = CPUSet(limit: configuration.topology.cpuCount)
+        mask = CPUSet(limit: configuration.topology.cpuCount)
         let first = Int(truncatingIfNeeded: configuration.memory.start.region)
-        let end = configuration.memory.regionCount
         // The proposed windows cover memory beyond 2 TB, so their passes do.
         let limit = configuration.windows == .series ? configuration.series.passLimit : nil
-        range = first..<(limit.map { min(end, first + Int(truncatingIfNeeded: $0 >> 30)) } ?? end)
+        regions = (first, limit.map { first + Int(truncatingIfNeeded: $0 >> 30) })
+        range = first..<first
     }
 
     /// The bytes of the range, as the kernel prints them.
@@ -83,168 +86,240 @@ struct Driver: Sendable {
     /// Whether set-up returns early because it was done before.
     var isGuarded: Bool { series.hasReinitGuard && isSetUp }
 
+    /// Works the range out from the end of memory, in regions.
+    mutating func setRange(endOfMemory: Int) {
+        range = regions.first..<max(regions.first, min(endOfMemory, regions.limit ?? endOfMemory))
+    }
+
     mutating func setUp(_ topology: Topology) {
         isSetUp = true
         hasTable = series.table != nil
-        threadsAtSetUp = topology.onlinePrimaryThreads
+        if series.maskMoment == .setUp { mask = mask.union(topology.select(series.passCPUs)) }
     }
 
-    /// What `rmpopt_cleanup()` does but for the MSRs.
-    ///
-    /// Source: series v5 and later: cancel the delayed work and wait for a running pass, destroy the workqueue.
-    mutating func cleanUp() {
+    /// What the version does about itself at a shutdown that clears SNP_EN, but for the registers.
+    mutating func cleanUp(_ events: inout EventStream) {
+        switch series.cleanUp {
+        case .none: return
+        case .cancelOnly: cancel(&events)
+        case .all:
+            cancel(&events)
+            isSetUp = false
+            if series.table?.isRemoved == true { hasTable = false }
+            mask = CPUSet(limit: mask.limit)
+            range = regions.first..<regions.first
+        }
+    }
+
+    /// Gives up what runs and what is pending.
+    mutating func cancel(_ events: inout EventStream) {
         pending = nil
         running = nil
-        isSetUp = false
-        hasTable = false
+        hogDue = nil
         flag = false
+        awakeUntil = min(awakeUntil, events.time)
+        events.publish(.passesCancelled)
+    }
+
+    /// Whether the version asks for something that the kernel has no memory for.
+    func fails(_ failure: DriverFailure) -> Bool { failures.contains(failure) && failure.strikes(series) }
+
+    // MARK: Schedule
+
+    private enum Task { case region, pending, hog, sleep }
+
+    /// What falls due next; in the same nanosecond a region's turn comes before the pending pass.
+    private var nextTask: (due: UInt64, task: Task)? {
+        var next: (due: UInt64, task: Task)?
+        func offer(_ due: UInt64?, _ task: Task) {
+            if let due, next.map({ due < $0.due }) ?? true { next = (due, task) }
+        }
+        if !isStuck { offer(running?.due, .region) }
+        if let pending, !pending.isQueued { offer(pending.due, .pending) }
+        if !isStuck { offer(hogDue, .hog) }
+        offer(sleepDue, .sleep)
+        return next
+    }
+
+    /// When a thread whose pass has ended sleeps, if that is still to come.
+    private var sleepDue: UInt64?
+
+    /// When the driver next does something, in ns; nil when it has nothing to do.
+    var next: UInt64? { nextTask?.due }
+
+    /// Does what is due next, and all further turns of regions that are done at `horizon`; until then nothing else
+    /// changes anything.
+    ///
+    /// - Returns: when the last of it was done.
+    mutating func step(
+        until horizon: UInt64,
+        _ platform: inout Platform,
+        _ topology: Topology,
+        isContended: Bool
+    ) -> UInt64 {
+        guard let (due, task) = nextTask else { return platform.events.time }
+        switch task {
+        case .region:
+            var limit = horizon
+            if let pending, !pending.isQueued { limit = min(limit, pending.due) }
+            if let hogDue { limit = min(limit, hogDue) }
+            return walk(until: max(limit, due), &platform, topology, isContended: isContended)
+        case .pending: fire(&platform, topology)
+        case .hog: noteHog(&platform.events)
+        case .sleep: sleepDue = nil
+        }
+        return due
     }
 
     // MARK: Requests
 
-    /// Asks for a pass.
-    ///
-    /// - Returns: what became of it. `begun` and `scheduled` leave something for the caller to put into its queue.
-    mutating func request(
-        _ trigger: PassTrigger,
-        at now: UInt64,
-        _ platform: borrowing Platform,
-        _ topology: Topology
-    ) -> RequestOutcome {
-        let outcome = decide(trigger, at: now, platform, topology)
-        outcomes[outcome, default: 0] += 1
+    /// Asks for a pass; what becomes of it is published.
+    mutating func request(_ trigger: PassTrigger, _ platform: inout Platform, _ topology: Topology) -> RequestOutcome {
+        let outcome = decide(trigger, &platform, topology)
+        platform.events.publish(.passRequested(trigger, outcome))
+        if outcome == .begun { begin(trigger, &platform, topology) }
         return outcome
     }
 
     private mutating func decide(
         _ trigger: PassTrigger,
-        at now: UInt64,
-        _ platform: borrowing Platform,
+        _ platform: inout Platform,
         _ topology: Topology
     ) -> RequestOutcome {
-        guard isSetUp, let delay = series.delays[trigger] else { return .ignored }
-        switch series.worker {
-        case .thread:
+        guard isSetUp, let request = series.request(at: trigger) else { return .ignored }
+        let now = platform.events.time
+        if series.worker == .thread {
             // Series v1 patch 5/6: cmpxchg 0 -> 1, then wake. Only v1 has the flag.
             if trigger == .request && series.hasConfigfs {
                 if flag { return .absorbed }
                 flag = true
             }
             // Waking a thread that is awake does nothing: it goes to sleep all the same.
-            if running != nil || now < awakeUntil { return .lost }
-            begin(trigger, at: now, platform, topology)
-            return .begun
-        case .workqueue(let batching):
-            guard var waiting = pending else {
-                pending = PendingPass(due: now.addingClamped(delay), trigger: trigger)
-                return .scheduled
-            }
-            waiting.absorbed += 1
-            // Our own request is for now: it brings the pending pass forward in every version.
-            let moves = batching == .lastRequest || trigger == .request
-            if moves && !(trigger == .request && waiting.isQueued) {
-                waiting.due = now.addingClamped(delay)
-                waiting.isQueued = false
-            }
-            pending = waiting
-            return moves ? .scheduled : .absorbed
+            return running != nil || now < awakeUntil ? .lost : .begun
         }
+        guard var waiting = pending else {
+            pending = PendingPass(due: now.addingClamped(request.delay), trigger: trigger)
+            return .scheduled
+        }
+        waiting.absorbed += 1
+        let moves = request.batching == .lastRequest
+        // Our own request is for now: what waits for the running pass need not be brought forward.
+        if moves && !(trigger == .request && waiting.isQueued) {
+            waiting.due = now.addingClamped(request.delay)
+            waiting.isQueued = false
+        }
+        pending = waiting
+        return moves ? .scheduled : .absorbed
     }
 
-    /// Whether each pass finds no memory for its mask.
-    var skipsPasses: Bool { fails(.passCPUMask) }
+    // MARK: Passes
 
-    /// Whether the version asks for something that the kernel has no memory for.
-    func fails(_ failure: DriverFailure) -> Bool { failures.contains(failure) && failure.strikes(series) }
-
-    /// The delay of the pending pass is over, and it cannot begin: nothing takes its place.
-    mutating func skipPending() { pending = nil }
-
-    /// The delay of the pending pass is over.
-    ///
-    /// - Returns: whether a pass began; if not, it waits for the running one.
-    mutating func fire(at now: UInt64, _ platform: borrowing Platform, _ topology: Topology) -> Bool {
-        guard let waiting = pending else { return false }
+    /// The delay of the pending pass is over: it begins, or waits for the running one.
+    private mutating func fire(_ platform: inout Platform, _ topology: Topology) {
+        guard let waiting = pending else { return }
         if running != nil {
             pending?.isQueued = true
-            return false
+            return
         }
         pending = nil
-        begin(waiting.trigger, at: now, platform, topology)
-        return true
+        begin(waiting.trigger, &platform, topology)
     }
 
-    private mutating func begin(
-        _ trigger: PassTrigger,
-        at now: UInt64,
-        _ platform: borrowing Platform,
-        _ topology: Topology
-    ) {
-        passCount += 1
-        let participants = participants(topology)
-        var record = PassRecord(number: passCount, trigger: trigger, start: now)
-        var cores = [UInt64](repeating: 0, count: platform.rmpopt.wordsPerRow)
-        participants.forEachRun { run in
-            for cpu in run {
-                let core = topology.coreOfCPU[cpu]
-                if platform.rmpopt.bases[core].isEnabled {
-                    cores[core >> 6] |= 1 << UInt64(core & 63)
-                } else {
-                    record.faultingCPUs += 1
-                }
-            }
+    /// The CPUs that take part in a pass which begins now.
+    private mutating func passMask(_ topology: Topology) -> CPUSet {
+        switch series.maskMoment {
+        case .setUp: return mask.intersection(topology.online)
+        case .pass: return topology.select(series.passCPUs)
+        case .passAndBefore:
+            mask = mask.union(topology.select(series.passCPUs))
+            return mask.intersection(topology.online)
         }
-        let turn: PassTurn =
-            switch series.order {
-            case .leaderFirst: .leader
-            case .broadcast: series.participants == .allOnline ? .allThreads : .oneThreadPerCore
-            }
-        var pass = RunningPass(record: record, cores: cores, turn: turn, range: range)
+    }
+
+    private mutating func begin(_ trigger: PassTrigger, _ platform: inout Platform, _ topology: Topology) {
+        let skips = fails(.passCPUMask)
+        if series.announcesFirst || !skips { platform.events.say(.passBegins(bytes)) }
+        if skips {
+            platform.events.say(.passSkipped)
+            return
+        }
+        let number = platform.events.passes.count + 1
+        let crew = PassCrew(series, mask: passMask(topology), workerCPU: workerCPU, platform, topology)
+        if case .anyCPU(joinsMask: true) = series.leader { mask.insert(crew.sender) }
+        platform.events.publish(.passBegan(number: number, trigger))
+        platform.events.noteFaults(crew.faulting)
+        let now = platform.events.time
+        var record = PassRecord(number: number, trigger: trigger, start: now)
+        record.faultingCPUs = crew.faulting
+        if range.isEmpty {
+            end(record, at: now, &platform, topology)
+            return
+        }
+        var pass = RunningPass(record: record, crew: crew, order: series.order, range: range)
         pass.schedule(after: now, platform, costs, isContended: false)
         running = pass
+        if series.worker == .perCPUWorkqueue { hogDue = now.addingClamped(Driver.hogThreshold) }
     }
-
-    /// The CPUs that a pass which begins now interrupts.
-    func participants(_ topology: Topology) -> CPUSet {
-        switch series.participants {
-        case .firstOnlineThreads: topology.firstOnlineThreads
-        case .allOnline: topology.online
-        case .primaryThreadsAtSetUp: threadsAtSetUp.intersection(topology.online)
-        }
-    }
-
-    // MARK: The running pass
 
     /// Ends the turn of the region at work, and of all further ones that are done at `horizon`.
-    ///
-    /// - Returns: when the last of them was done, and when the next region's turn will end; nil when the pass has
-    ///   ended.
-    mutating func step(
-        _ platform: inout Platform,
+    private mutating func walk(
         until horizon: UInt64,
+        _ platform: inout Platform,
+        _ topology: Topology,
         isContended: Bool
-    ) -> (last: UInt64, next: UInt64?)? {
-        guard var pass = running else { return nil }
+    ) -> UInt64 {
+        guard var pass = running else { return platform.events.time }
         // So that nothing of it is copied at the first change.
         running = nil
         let progress = pass.run(until: horizon, &platform, costs, isContended: isContended)
         if progress.goesOn {
+            // The timer's tick finds interrupts off until the pass has ended.
+            if !pass.isInterruptible && hogDue != nil { hogDue = .max }
             running = pass
-            return (progress.last, pass.due)
+        } else {
+            end(pass.record, at: progress.last, &platform, topology)
         }
-        var record = pass.record
-        record.end = progress.last
-        record.regionsLost = platform.rmpopt.rowsCleared &- rowsClearedBefore
-        rowsClearedBefore = platform.rmpopt.rowsCleared
-        if records.count >= Driver.recordLimit { records.removeFirst() }
-        records.append(record)
-        flag = false
-        if series.worker == .thread { awakeUntil = progress.last.addingClamped(costs.threadSleep) }
-        return (progress.last, nil)
+        return progress.last
     }
 
-    /// A pass that was stuck goes on: the region at work is done `delay` later than it would have been.
-    mutating func resume(at now: UInt64, _ platform: borrowing Platform) {
-        running?.schedule(after: now, platform, costs, isContended: false)
+    private mutating func end(
+        _ ended: PassRecord,
+        at time: UInt64,
+        _ platform: inout Platform,
+        _ topology: Topology
+    ) {
+        var record = ended
+        record.end = time
+        record.regionsLost = platform.events.passes.regionsLost
+        platform.events.publish(.passEnded(record))
+        if hogDue != nil && time - record.start >= Driver.hogThreshold { noteHog(&platform.events) }
+        hogDue = nil
+        flag = false
+        if series.worker == .thread {
+            awakeUntil = time.addingClamped(costs.threadSleep)
+            if awakeUntil > time { sleepDue = awakeUntil }
+        }
+        // The work item that waited for this run to end.
+        if pending?.isQueued == true { fire(&platform, topology) }
+    }
+
+    /// The workqueue counts a worker that keeps its CPU for long, and complains at the 4th, 5th, 7th, 11th ... time.
+    ///
+    /// Source: Linux kernel/workqueue.c, wq_cpu_intensive_report(); unbound workqueues are left alone. That the kernel
+    /// is built with CONFIG_WQ_CPU_INTENSIVE_REPORT is a choice.
+    private mutating func noteHog(_ events: inout EventStream) {
+        hogDue = nil
+        hogs += 1
+        let over = hogs &+ 1 &- Driver.hogWarnings
+        if hogs >= Driver.hogWarnings && over.nonzeroBitCount == 1 { events.say(.hogged(times: hogs)) }
+    }
+
+    // MARK: Faults that clients ask for
+
+    /// Passes neither go on nor end while it lasts; then the region at work begins anew.
+    mutating func hold(_ holds: Bool, _ platform: borrowing Platform) {
+        if holds == isStuck { return }
+        isStuck = holds
+        if !holds { running?.schedule(after: platform.events.time, platform, costs, isContended: false) }
     }
 }

@@ -4,7 +4,7 @@
 /// Something that the kernel has no memory for. A version that does not ask for it does not notice; one that does need
 /// not say so: v3 and v4 do without their workqueue, v6 to v9 without a pass' mask in silence.
 ///
-/// Source: the error paths of series v1 to v10.
+/// Source: the error paths of the versions; `Series` has what each allocates.
 public enum DriverFailure: Sendable, Hashable, CaseIterable {
     /// The kernel thread of v1 and v2: RMPOPT_BASE is written, and no pass ever runs.
     case thread
@@ -20,12 +20,11 @@ public enum DriverFailure: Sendable, Hashable, CaseIterable {
     /// Whether a version asks for it.
     func strikes(_ series: Series) -> Bool {
         switch (self, series.worker) {
-        case (.thread, .thread), (.workqueue, .workqueue): true
+        case (.thread, .thread), (.workqueue, .unboundWorkqueue), (.workqueue, .perCPUWorkqueue): true
         case (.thread, _), (.workqueue, _): false
         case (.configfs, _): series.hasConfigfs
-        // The versions that say so are those that have a mask to allocate at set-up.
-        case (.cpumask, _): series.messages[.noCPUMask] != nil
-        case (.passCPUMask, _): series.allocatesMask
+        case (.cpumask, _): series.allocatesSetUpMask
+        case (.passCPUMask, _): series.allocatesPassMask
         }
     }
 

@@ -44,13 +44,19 @@ struct KernelLog: Sendable {
     /// Grows with each line, so that a reader can tell that there is nothing new.
     private(set) var written: UInt64 = 0
 
-    mutating func write(_ level: LogLevel, at time: UInt64, _ text: String) {
+    /// Takes the lines out of the events.
+    mutating func note(_ event: MachineEvent, at time: UInt64) {
+        switch event {
+        case .kernelStarted: lines = []
+        case .line(let level, let text): write(level, at: time, text)
+        default: break
+        }
+    }
+
+    private mutating func write(_ level: LogLevel, at time: UInt64, _ text: String) {
         // A quarter at a time: dropping one line would move all others at each write.
         if lines.count >= KernelLog.limit { lines.removeFirst(KernelLog.limit / 4) }
         lines.append(LogLine(time: time, level: level, text: text))
         written &+= 1
     }
-
-    /// A kernel that has just started.
-    mutating func clear() { lines = [] }
 }

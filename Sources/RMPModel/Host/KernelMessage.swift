@@ -15,7 +15,9 @@ enum KernelMessage: Sendable, Hashable {
     case terabytes(Int)
     case socket(pages: Range<UInt64>, cpus: CPUSet)
     case window(node: Int, cpus: CPUSet, base: UInt64)
+    case enabledAtBoot
     case coverageLimited(end: UInt64)
+    case folderExists
     case noThread
     case noSubsystem(error: Int, name: String)
     case decommissionFailed
@@ -34,7 +36,10 @@ enum KernelMessage: Sendable, Hashable {
     case notCovered(expected: UInt64, got: UInt64)
     case tableTooSmall(expected: UInt64, got: UInt64)
     case notAllOnline(online: CPUSet, present: CPUSet)
+    case initCommandFailed
     case initFailed
+    case uncheckedMSR(number: UInt32, value: UInt64)
+    case hogged(times: UInt64)
     case leaking(pages: Range<UInt64>)
     case rmpupdateFailed(pfn: UInt64, level: Int, code: UInt32)
     case invalidOpcode(number: Int, cpu: Int)
@@ -43,6 +48,9 @@ enum KernelMessage: Sendable, Hashable {
     func level(in series: Series) -> LogLevel? {
         switch self {
         case .threadCreated: series.messages[.threadCreated]
+        case .enabledAtBoot: series.messages[.enabledAtBoot]
+        case .folderExists: series.messages[.folderExists]
+        case .initCommandFailed: series.messages[.initCommandFailed]
         case .segmentedRequired: series.messages[.segmentedRequired]
         case .notSupported: series.messages[.notSupported]
         case .snpNotEnabled: series.messages[.snpNotEnabled]
@@ -53,8 +61,10 @@ enum KernelMessage: Sendable, Hashable {
         case .noWorkqueue: series.messages[.noWorkqueue]
         case .noCPUMask: series.messages[.noCPUMask]
         case .passSkipped: series.messages[.passSkipped]
+        case .passBegins where series.announcement == nil: nil
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
-        case .segmentReduced, .segmentBeyond, .leaking, .decommissionFailed, .invalidOpcode: .warning
+        case .segmentReduced, .segmentBeyond, .leaking, .decommissionFailed, .invalidOpcode, .uncheckedMSR, .hogged:
+            .warning
         case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed:
             .error
         }
@@ -64,7 +74,7 @@ enum KernelMessage: Sendable, Hashable {
     func text(in series: Series) -> String {
         switch self {
         case .passBegins(let range):
-            "SEV-SNP: \(series.announcement) on physical address range @1GB alignment "
+            "SEV-SNP: \(series.announcement ?? "") on physical address range @1GB alignment "
                 + "[0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound))]"
         case .threadCreated(let pid): "SEV-SNP: RMPOPT worker thread created with PID \(pid)"
         case .segmentedRequired: "SEV-SNP: RMPOPT optimizations not enabled, segmented RMP required"
@@ -78,6 +88,8 @@ enum KernelMessage: Sendable, Hashable {
             "SEV-SNP: RMPOPT_BASE MSR on nodeid \(node) cpu mask \(list(cpus)) set to 0x\(hex(base))"
         case .coverageLimited(let end):
             "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x\(hex(end)) not optimized"
+        case .enabledAtBoot: "SEV-SNP: RMPOPT optimizations enabled"
+        case .folderExists: "debugfs: Directory 'rmpopt' with parent 'x86' already present!"
         case .noThread: "SEV-SNP: Unable to start RMPOPT kernel thread"
         case .noSubsystem(let error, let name): "SEV-SNP: Error -\(error) while registering subsystem \(name)"
         case .noWorkqueue: "SEV-SNP: Failed to allocate RMPOPT workqueue"
@@ -109,6 +121,12 @@ enum KernelMessage: Sendable, Hashable {
         case .notAllOnline(let online, let present):
             "SEV-SNP: SNP init failed: not all CPUs online. (\(list(online)) online <-> "
                 + "\(list(present)) present masks)."
+        case .initCommandFailed: "ccp 0000:01:00.5: SEV-SNP: SNP_INIT_EX failed rc -5, error 0x1"
+        case .uncheckedMSR(let number, let value):
+            "unchecked MSR access error: WRMSR to 0x\(hex(UInt64(number))) (tried to write 0x\(hex16(value))) "
+                + "at rIP: 0xffffffff81000000 (__wrmsr_on_cpu+0x2e/0x40)"
+        case .hogged(let times):
+            "workqueue: do_rmpopt_work hogged CPU for >10000us \(times) times, consider switching to WQ_UNBOUND"
         case .initFailed: "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -5, error 0x1"
         case .decommissionFailed: "Failed to release guest context, ret -5"
         case .leaking(let pages):

@@ -23,10 +23,21 @@ public struct PassRecord: Sendable, Hashable {
     public internal(set) var regionsOutside = 0
     /// Regions that RMPUPDATE un-optimized since the last pass ended, this pass' own time included; known at its end.
     public internal(set) var regionsLost: UInt64 = 0
-    /// Broadcasts: interrupts to each core that takes part.
+    /// Broadcasts: calls to all CPUs that take part, or to all but the leader.
     public internal(set) var broadcasts: UInt64 = 0
+    /// Interrupts that the broadcasts sent: CPUs reached, without the sender, summed.
+    public internal(set) var interrupts: UInt64 = 0
+    /// RMPOPT executed; those that took a #UD do not count.
+    public internal(set) var executions: UInt64 = 0
+    /// Those of them that set no new bit.
+    public internal(set) var executionsInVain: UInt64 = 0
     /// CPUs that took a #UD because RMPOPT_EN is 0 on their core.
     public internal(set) var faultingCPUs = 0
+    /// The longest time for which one core had interrupts off at a stretch, in ns.
+    public internal(set) var interruptsOffMax: UInt64 = 0
+    /// CPU time taken from everything else, in ns: the leader's scans, and each interrupted CPU's own RMPOPTs. The way
+    /// into an interrupt and out of it, and the sender's wait, are not counted.
+    public internal(set) var stolenTime: UInt64 = 0
     /// Time for broadcasts, in ns.
     public internal(set) var broadcastTime: UInt64 = 0
     /// Time for first cores' scans, in ns: the leader's, or with all at once the scan itself.

@@ -3,15 +3,13 @@
 
 /// A pass that is walking over the range.
 ///
-/// Source: series v1 patch 4/6: for each 1 GB, one broadcast to the threads that take part, each of which executes
-/// RMPOPT with function 0; series v3 and later: first one leader over the whole range, then the others.
+/// Source: `PassOrder` and `LeaderRule` of the version.
 struct RunningPass: Sendable {
     var record: PassRecord
-    /// The cores that take part and have RMPOPT enabled, as a mask in words of 64, and those of them at work now.
-    let cores: [UInt64]
-    private(set) var coresAtWork: [UInt64]
-    private(set) var turn: PassTurn
+    let crew: PassCrew
+    let order: PassOrder
     let range: Range<Int>
+    private(set) var turn: PassTurn
     /// The region at work.
     private(set) var region: Int
     /// When the region at work will be done.
@@ -19,33 +17,44 @@ struct RunningPass: Sendable {
     private var cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
     /// Which regions the leader has won in its turn, from the first of the range on; empty in a pass without leader.
     private var leaderWon: [Bool]
+    /// For how long a core has had interrupts off since the broadcast.
+    private var interruptsOff: UInt64 = 0
 
-    /// - Parameters:
-    ///   - cores: who takes part, as a mask.
-    ///   - turn: the only one, or `.leader` for a pass with a leader.
-    ///   - range: the regions.
-    init(record: PassRecord, cores: [UInt64], turn: PassTurn, range: Range<Int>) {
+    init(record: PassRecord, crew: PassCrew, order: PassOrder, range: Range<Int>) {
         self.record = record
-        self.cores = cores
-        self.turn = turn
+        self.crew = crew
+        self.order = order
         self.range = range
         region = range.lowerBound
+        turn = order != .broadcastEachRegion ? .leader : crew.isCrowded ? .allThreads : .oneThreadPerCore
         leaderWon = [Bool](repeating: false, count: turn == .leader ? range.count : 0)
-        coresAtWork = turn == .leader ? RunningPass.first(of: cores) : cores
     }
 
-    /// The lowest core of a mask alone: the leader. (A choice: the series take the CPU on which the work item happens
-    /// to run.)
-    private static func first(of cores: [UInt64]) -> [UInt64] {
-        var leader = [UInt64](repeating: 0, count: cores.count)
-        if let word = cores.firstIndex(where: { $0 != 0 }) { leader[word] = cores[word] & (~cores[word] &+ 1) }
-        return leader
+    /// The cores at work now, as a mask.
+    var coresAtWork: [UInt64] { turn == .leader ? crew.leaderCores : crew.otherCores }
+    /// The CPUs that have their turn now.
+    var cpusAtWork: CPUSet {
+        guard turn == .leader else { return crew.others }
+        return CPUSet(crew.leader.map { $0..<($0 + 1) } ?? 0..<0, limit: crew.others.limit)
+    }
+    /// Whether interrupts are on at the CPU that runs the pass.
+    var isInterruptible: Bool { turn == .leader || order != .leaderThenWholeRange }
+    /// How many CPUs have a turn now, and how many of them execute RMPOPT.
+    private var isEmptyTurn: Bool { turn == .leader ? crew.leader == nil : crew.others.isEmpty }
+    private var executors: Int { turn == .leader ? (crew.leaderCores.contains { $0 != 0 } ? 1 : 0) : crew.executors }
+    /// Whether the region at work is the one at which a broadcast is sent.
+    private var isBroadcast: Bool {
+        switch turn {
+        case .leader: false
+        case .independent: region == range.lowerBound
+        case .followers, .oneThreadPerCore, .allThreads: true
+        }
     }
 
     /// Works out when the region at work will be done, from what the RMP holds as its turn begins.
     mutating func schedule(after now: UInt64, _ platform: borrowing Platform, _ costs: CostModel, isContended: Bool) {
         // An empty mask interrupts nobody.
-        if turn == .followers && coresAtWork.allSatisfy({ $0 == 0 }) {
+        if isEmptyTurn {
             cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
             due = now
             return
@@ -54,8 +63,10 @@ struct RunningPass: Sendable {
             turn,
             firstAssignedFrame: platform.rmp.firstAssignedFrame(ofRegion: region),
             cores: platform.rmpopt.coresWithWindow(over: region, of: coresAtWork),
+            isCached: UInt64(region - range.lowerBound) < costs.cachedRegions,
             isContended: isContended
         )
+        if turn == .independent && isBroadcast { cost.broadcast = costs.broadcast }
         due = now.addingClamped(cost.total)
     }
 
@@ -72,6 +83,7 @@ struct RunningPass: Sendable {
         var last: UInt64
         repeat {
             last = due
+            platform.events.time = last
             if !apply(&platform) { return (last, false) }
             schedule(after: last, platform, costs, isContended: isContended)
             if let skipped = skipOutside(until: horizon, platform) {
@@ -87,17 +99,14 @@ struct RunningPass: Sendable {
     ///
     /// - Returns: when the last of them was done; nil if there are none.
     private mutating func skipOutside(until horizon: UInt64, _ platform: borrowing Platform) -> UInt64? {
-        guard due <= horizon else { return nil }
+        guard due <= horizon, turn != .independent || !isBroadcast else { return nil }
         var count = min(platform.rmpopt.regionsOutside(from: region), range.upperBound - 1 - region)
         if cost.total > 0 { count = Int(clamping: min(UInt64(clamping: count), (horizon - due) / cost.total + 1)) }
         guard count > 0 else { return nil }
         let times = UInt64(count)
-        record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast.multipliedClamped(by: times))
-        record.scanTime = record.scanTime.addingClamped(cost.scan.multipliedClamped(by: times))
-        record.followerTime = record.followerTime.addingClamped(cost.followers.multipliedClamped(by: times))
+        note(regions: times, won: 0)
         if turn != .leader {
             let blocked = platform.rmp.blockedRegions(in: region..<(region + count))
-            record.broadcasts += times
             record.regionsScanned += count
             record.regionsBlocked += blocked
             record.regionsOutside += count - blocked
@@ -106,16 +115,38 @@ struct RunningPass: Sendable {
         return due.addingClamped(cost.total.multipliedClamped(by: times - 1))
     }
 
+    /// Counts what some regions have cost, each as the one at work, and how many new bits came of them.
+    private mutating func note(regions times: UInt64, won: Int) {
+        record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast.multipliedClamped(by: times))
+        record.scanTime = record.scanTime.addingClamped(cost.scan.multipliedClamped(by: times))
+        record.followerTime = record.followerTime.addingClamped(cost.followers.multipliedClamped(by: times))
+        let executions = UInt64(executors) * times
+        record.executions &+= executions
+        record.executionsInVain &+= executions - UInt64(won)
+        if turn == .leader {
+            record.stolenTime = record.stolenTime.addingClamped(cost.handler.multipliedClamped(by: executions))
+            return
+        }
+        if isBroadcast {
+            record.broadcasts &+= times
+            record.interrupts &+= UInt64(crew.interrupted) * times
+        }
+        if executors == 0 { return }
+        record.stolenTime = record.stolenTime.addingClamped(cost.handler.multipliedClamped(by: executions))
+        interruptsOff =
+            turn == .independent
+            ? interruptsOff.addingClamped(cost.handler.multipliedClamped(by: times)) : cost.handler
+        record.interruptsOffMax = max(record.interruptsOffMax, interruptsOff)
+    }
+
     /// Executes RMPOPT on the cores at work for the region at work and goes on to the next.
     ///
     /// - Returns: whether there is one.
     private mutating func apply(_ platform: inout Platform) -> Bool {
-        record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast)
-        record.scanTime = record.scanTime.addingClamped(cost.scan)
-        record.followerTime = record.followerTime.addingClamped(cost.followers)
-        if turn != .leader { record.broadcasts += 1 }
         let isBlocked = !platform.rmp.isOptimizable(region)
         let won = isBlocked ? 0 : platform.rmpopt.set(region: region, cores: coresAtWork)
+        if won > 0 && platform.events.isRecorded { platform.events.publish(.regionOptimized(region, cores: won)) }
+        note(regions: 1, won: won)
         if turn == .leader {
             if won > 0 { leaderWon[region - range.lowerBound] = true }
         } else {
@@ -123,7 +154,9 @@ struct RunningPass: Sendable {
             let leader = !leaderWon.isEmpty && leaderWon[region - range.lowerBound]
             if isBlocked {
                 record.regionsBlocked += 1
-            } else if platform.rmpopt.coresWithWindow(over: region, of: cores) == 0 {
+            } else if platform.rmpopt.coresWithWindow(over: region, of: crew.leaderCores) == 0
+                && platform.rmpopt.coresWithWindow(over: region, of: crew.otherCores) == 0
+            {
                 record.regionsOutside += 1
             } else if won > 0 || leader {
                 record.regionsWon += 1
@@ -134,9 +167,8 @@ struct RunningPass: Sendable {
         region += 1
         if region < range.upperBound { return true }
         guard turn == .leader else { return false }
-        turn = .followers
+        turn = order == .leaderThenWholeRange ? .independent : .followers
         region = range.lowerBound
-        for word in coresAtWork.indices { coresAtWork[word] = cores[word] & ~coresAtWork[word] }
         return true
     }
 }

@@ -1,73 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a posted version of the RMPOPT series is, as facts: the driver, the files and the documents read them, and no
-// code asks for a version's number.
+// What a version of the RMPOPT series is, as facts: the driver, the files and the documents read them, and no code asks
+// for a version's name.
 
-/// What one version of the series "Add RMPOPT support" makes the host do and show.
+/// What one posted version of the series "Add RMPOPT support", or the form that was merged, makes the host do and show.
+///
+/// Each fact is a field of its own, with its source (`$fact.source`). None is inferred from another: what a version
+/// does was read in that version, or is marked as concluded.
 public struct Series: Sendable, Hashable {
-    /// The version: 1 for v1.
-    public let version: Int
-    /// The day on which it was posted, as YYYY-MM-DD.
-    public let date: String
-    /// The number of patches.
-    public let patches: Int
+    /// The name on command lines and in machine files: `v1` ... `v10`, `merged`.
+    public internal(set) var name: String
+    /// Other names for it: the commit that completes the merged form.
+    public internal(set) var aliases: [String] = []
     /// What it changed, in a few words.
-    public let changes: String
+    public internal(set) var changes: String
+
+    // MARK: Posting
+
+    /// The day on which it was posted or committed, as YYYY-MM-DD.
+    @Sourced public internal(set) var date: String
+    /// The number of patches or commits.
+    @Sourced public internal(set) var patches: Int
+
+    // MARK: Interface
+
     /// Whether configfs has `rmpopt/action` and `rmpopt/description`.
-    public let hasConfigfs: Bool
+    @Sourced public internal(set) var hasConfigfs: Bool
     /// The debugfs file, if there is one.
-    public let table: DebugTable?
-    /// When RMPOPT_BASE is programmed and passes become possible.
-    public let setUp: SetUp
-    /// How RMPOPT_BASE is chosen.
-    public let windowRule: WindowRule
-    /// What runs a pass.
-    public let worker: Worker
-    /// Which CPUs execute RMPOPT in a pass.
-    public let participants: PassParticipants
-    /// In which order they do.
-    public let order: PassOrder
-    /// How many bytes from the start of memory a pass covers at most; nil for all of it.
-    public let passLimit: UInt64?
-    /// Whether each pass allocates the mask of its followers, and is skipped where that fails.
-    public let allocatesMask: Bool
-    /// How long after each trigger a pass begins, in ns; a trigger that is not in it starts none.
-    public let delays: [PassTrigger: UInt64]
-    /// At which point of a guest's end the trigger `guestEnd` comes.
-    public let guestEndPoint: GuestEndPoint
-    /// Whether SNP_SHUTDOWN_EX with x86_snp_shutdown is known: the driver is then cleaned up.
-    public let hasCleanUp: Bool
-    /// Whether set-up returns early when it was done before and not cleaned up.
-    public let hasReinitGuard: Bool
+    @Sourced public internal(set) var table: DebugTable?
+
+    // MARK: Set-up
+
     /// When SYSCFG.SNP_EN is set.
-    public let snpEnabling: SNPEnabling
-    /// What happens to CPU hotplug.
-    public let hotplug: Hotplug
-    /// How a pass' line in the kernel's log begins.
-    public let announcement: String
+    @Sourced public internal(set) var snpEnabling: SNPEnabling
+    /// Whether a CPU that comes online while SNP is enabled gets SNP_EN, too.
+    @Sourced public internal(set) var enablesSNPOnLateCPUs: Bool
+    /// Whether `snp_prepare()` refuses with -EOPNOTSUPP where a present CPU is offline.
+    @Sourced public internal(set) var needsAllOnline: Bool
+    /// When the thread or the workqueue is made.
+    @Sourced public internal(set) var workerMoment: Moment
+    /// When RMPOPT_BASE is written.
+    @Sourced public internal(set) var baseMoment: BaseMoment
+    /// Through which CPUs it is written, to their cores.
+    @Sourced public internal(set) var baseCPUs: CPUSelection
+    /// Whether it is written before the thread or workqueue is made, and so stays when that fails.
+    @Sourced public internal(set) var writesBaseFirst: Bool
+    /// How RMPOPT_BASE is chosen.
+    @Sourced public internal(set) var windowRule: WindowRule
+    /// Whether the driver does without RMPOPT where the RMP is contiguous.
+    @Sourced public internal(set) var refusesContiguousRMP: Bool
+    /// Whether the driver looks for SNP_EN before it writes RMPOPT_BASE and asks for passes.
+    @Sourced public internal(set) var checksSNP: Bool
+    /// Whether set-up returns early when it was done before and not cleaned up.
+    @Sourced public internal(set) var hasReinitGuard: Bool
+    /// Whether set-up allocates a mask of CPUs, and ends where that fails.
+    @Sourced public internal(set) var allocatesSetUpMask: Bool
+    /// When the range of a pass is worked out from the end of memory.
+    @Sourced public internal(set) var rangeMoment: Moment
+    /// How many bytes from the start of memory a pass covers at most; nil for all of it.
+    @Sourced public internal(set) var passLimit: UInt64?
+
+    // MARK: Passes
+
+    /// What runs a pass.
+    @Sourced public internal(set) var worker: Worker
+    /// Which CPUs execute RMPOPT in a pass, beside the one that runs it.
+    @Sourced public internal(set) var passCPUs: CPUSelection
+    /// Whether that is decided at set-up, or anew in each pass.
+    @Sourced public internal(set) var maskMoment: MaskMoment
+    /// In which order the CPUs execute RMPOPT.
+    @Sourced public internal(set) var order: PassOrder
+    /// Which CPU goes first, and who is left out behind it.
+    @Sourced public internal(set) var leader: LeaderRule
+    /// Whether each pass allocates the mask of its followers, and is skipped where that fails.
+    @Sourced public internal(set) var allocatesPassMask: Bool
+    /// How a pass' line in the kernel's log begins; nil for none.
+    @Sourced public internal(set) var announcement: String?
+    /// Whether that line comes before the mask of the pass is allocated.
+    @Sourced public internal(set) var announcesFirst: Bool
+
+    // MARK: Triggers
+
+    /// The request at set-up at the kernel's boot.
+    @Sourced public internal(set) var atBoot: PassRequest?
+    /// The request after SNP_INIT_EX.
+    @Sourced public internal(set) var afterInit: PassRequest?
+    /// The request at a guest's end.
+    @Sourced public internal(set) var atGuestEnd: PassRequest?
+    /// At which point of a guest's end it comes.
+    @Sourced public internal(set) var guestEndPoint: GuestEndPoint
+
+    // MARK: Shutdown
+
+    /// Whether SNP_SHUTDOWN_EX with x86_snp_shutdown is known.
+    @Sourced public internal(set) var knowsX86Shutdown: Bool
+    /// What that shutdown does about the driver of the series.
+    @Sourced public internal(set) var cleanUp: CleanUp
+
+    // MARK: CPU hotplug
+
+    /// From when on CPU hotplug is disabled; nil for never.
+    @Sourced public internal(set) var hotplugOff: HotplugMoment?
+    /// Whether a kernel that finds SNP_EN set at boot disables CPU hotplug.
+    @Sourced public internal(set) var hotplugOffAfterKexec: Bool
+
+    // MARK: Log
+
     /// Which other lines of its own it writes to the kernel's log, and at which level.
-    public let messages: [SeriesMessage: LogLevel]
+    @Sourced public internal(set) var messages: [SeriesMessage: LogLevel]
 
-    /// The name on command lines and in machine files: `v1` ... `v10`.
-    public var name: String { "v\(version)" }
+    /// What a trigger asks for; nil where it asks for nothing. A store of 1 is ours in all versions but v1: a pass at
+    /// once, as a request with no delay that puts a pending one off.
+    public func request(at trigger: PassTrigger) -> PassRequest? {
+        switch trigger {
+        case .boot: atBoot
+        case .firmwareInit: afterInit
+        case .guestEnd: atGuestEnd
+        case .request: PassRequest(delay: 0, batching: .lastRequest)
+        }
+    }
 
-    /// The version of a name, `v1` ... `v10`; nil for another text.
-    public static func named(_ name: some StringProtocol) -> Series? { all.first { $0.name == name } }
+    /// The version of a name, `v1` ... `v10` or `merged`, or of an alias; nil for another text.
+    public static func named(_ name: some StringProtocol) -> Series? {
+        all.first { $0.name == name || $0.aliases.contains { $0 == name } }
+    }
+
+    /// Two versions are the same if their names are.
+    public static func == (left: Series, right: Series) -> Bool { left.name == right.name }
+    /// Hashes the name.
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// The file `rmpopt-table` of a version.
 public struct DebugTable: Sendable, Hashable {
     /// The folder below debugfs' root.
-    public let folder: [String]
+    @Sourced public internal(set) var folder: [String]
     /// The permission bits.
-    public let mode: UInt32
+    @Sourced public internal(set) var mode: UInt32
     /// Whether the iterator goes on to the address equal to the end of memory: one line more than regions.
-    public let hasEndLine: Bool
+    @Sourced public internal(set) var hasEndLine: Bool
     /// How many bytes from the start of memory it shows at most; nil for all of it.
-    public let limit: UInt64?
+    @Sourced public internal(set) var limit: UInt64?
     /// Whether the file operations have an llseek method.
-    public let isSeekable: Bool
+    @Sourced public internal(set) var isSeekable: Bool
     /// Whether a running pass writes into the mask that a reader prints, so that lines can mix two results.
-    public let sharesMask: Bool
+    @Sourced public internal(set) var sharesMask: Bool
+    /// When the file is made.
+    @Sourced public internal(set) var creation: Moment
+    /// Whether clean-up takes it away again, with what is open (`debugfs_remove_recursive()`).
+    @Sourced public internal(set) var isRemoved: Bool
 
     /// The file's name.
     public static let name = "rmpopt-table"
@@ -76,19 +156,49 @@ public struct DebugTable: Sendable, Hashable {
     public var path: String { (folder + [Self.name]).joined(separator: "/") }
 }
 
-/// When a version programs RMPOPT_BASE.
-public enum SetUp: Sendable, Hashable {
+/// When a version does something once.
+public enum Moment: Sendable, Hashable, CaseIterable {
+    /// At the kernel's boot.
+    case boot
+    /// After SNP_INIT_EX, before the ccp driver takes SNP for initialised.
+    case firmwareInit
+}
+
+/// When a version writes RMPOPT_BASE.
+public enum BaseMoment: Sendable, Hashable {
     /// At the kernel's boot, in `snp_rmptable_init()`.
     case boot
     /// After SNP_INIT_EX, in `snp_setup_rmpopt()`.
     case firmwareInit
+    /// At each request of the kernel's own, if RMPOPT_EN is 0 on the CPU that asks.
+    case requestWhileClear
+}
+
+/// Which CPUs something is about.
+public enum CPUSelection: Sendable, Hashable {
+    /// The first online thread of each core.
+    case firstOnlineThreads
+    /// Every online CPU.
+    case allOnline
+    /// The primary threads that are online.
+    case onlinePrimaryThreads
+}
+
+/// When a version decides which CPUs take part in passes.
+public enum MaskMoment: Sendable, Hashable {
+    /// At set-up; who is offline when a pass comes is left out of it.
+    case setUp
+    /// In each pass.
+    case pass
+    /// In each pass, and who took part in an earlier one still does.
+    case passAndBefore
 }
 
 /// How a version chooses RMPOPT_BASE.
 public enum WindowRule: Sendable, Hashable {
-    /// By sockets and nodes on hosts with more than 2 TB (series v1 patch 2/6).
+    /// By sockets and nodes on hosts with more than 2 TB.
     case perSocket
-    /// The start of memory, for every core (series v2 patch 2/7 and later).
+    /// The start of memory, for every core.
     case startOfMemory
 }
 
@@ -96,8 +206,10 @@ public enum WindowRule: Sendable, Hashable {
 public enum Worker: Sendable, Hashable {
     /// A kernel thread that sleeps between passes; a wake-up while it is awake is lost.
     case thread
-    /// A delayed work item of a workqueue.
-    case workqueue(Batching)
+    /// A delayed work item of an unbound workqueue.
+    case unboundWorkqueue
+    /// A delayed work item of a per-CPU workqueue: the CPU on which its timer fires.
+    case perCPUWorkqueue
 }
 
 /// What a request does to a pass that is pending already.
@@ -108,22 +220,37 @@ public enum Batching: Sendable, Hashable {
     case lastRequest
 }
 
-/// Which CPUs take part in a pass.
-public enum PassParticipants: Sendable, Hashable {
-    /// The first online thread of each core, as it is when the pass begins.
-    case firstOnlineThreads
-    /// Every online CPU.
-    case allOnline
-    /// The primary threads that were online at set-up.
-    case primaryThreadsAtSetUp
+/// What a trigger asks for.
+public struct PassRequest: Sendable, Hashable {
+    /// How long after the trigger the pass begins, in ns.
+    public let delay: UInt64
+    /// What the request does to a pending pass. Nothing to a thread, which has none.
+    public let batching: Batching
 }
 
 /// In which order the CPUs of a pass execute RMPOPT.
 public enum PassOrder: Sendable, Hashable {
-    /// All of them at once, region by region.
-    case broadcast
-    /// One of them over the whole range, then all others, region by region.
-    case leaderFirst
+    /// All of them at once: a broadcast for each region.
+    case broadcastEachRegion
+    /// One of them over the whole range, then a broadcast to the others for each region.
+    case leaderThenEachRegion
+    /// One of them over the whole range, then one broadcast, after which each walks over the whole range by itself.
+    case leaderThenWholeRange
+}
+
+/// Which CPU walks over the range first, and who does not follow it.
+public enum LeaderRule: Sendable, Hashable {
+    /// None does.
+    case none
+    /// The CPU on which the work runs, whatever it is: RMPOPT_EN may be 0 there. It alone does not follow, and it may
+    /// take part from then on, as if it had been in the mask.
+    case anyCPU(joinsMask: Bool)
+    /// The CPU on which the work runs if its core takes part, else the first of the mask. Its core does not follow.
+    case checked
+    /// The CPU on which the work runs, whatever it is. Its core does not follow.
+    case anyCPUWithoutSiblings
+    /// The CPU on which the work runs, whatever it is. Its core follows as all others do.
+    case anyCPUAgain
 }
 
 /// What asks for a pass.
@@ -162,28 +289,36 @@ public enum GuestEndPoint: Sendable, Hashable {
 
 /// When a version's kernel sets SYSCFG.SNP_EN.
 public enum SNPEnabling: Sendable, Hashable {
-    /// At boot.
+    /// At boot, on the CPUs that are online.
     case boot
-    /// In `snp_prepare()`, just before SNP_INIT_EX; all present CPUs must be online then.
+    /// In `snp_prepare()`, just before SNP_INIT_EX, on the CPUs that are online.
     case prepare
 }
 
-/// What a version does about CPU hotplug.
-public enum Hotplug: Sendable, Hashable {
-    /// Nothing.
-    case allowed
-    /// Forbidden from a successful SNP_INIT_EX on, until any SNP_SHUTDOWN_EX.
-    case forbiddenAfterInit
-    /// Forbidden from a successful SNP_INIT_EX on, until SNP_EN was cleared.
-    case forbiddenUntilSNPCleared
-    /// Forbidden before SNP_EN is set, or when it is found set at boot, until it was cleared.
-    case forbiddenBeforeSNP
+/// What an SNP_SHUTDOWN_EX that clears SNP_EN does about the driver.
+public enum CleanUp: Sendable, Hashable {
+    /// Nothing: a pending pass comes all the same.
+    case none
+    /// Cancels the pass, destroys the workqueue, writes 0 to RMPOPT_BASE.
+    case all
+    /// Cancels the pass; the workqueue, the range and RMPOPT_BASE stay.
+    case cancelOnly
+}
+
+/// From when on CPU hotplug is disabled. It comes back only with SNP_EN cleared.
+public enum HotplugMoment: Sendable, Hashable {
+    /// From a successful SNP_INIT_EX on.
+    case afterInit
+    /// From before SNP_EN is set on; a refused `snp_prepare()` gives it back.
+    case beforeSNP
 }
 
 /// A line that some versions write to the kernel's log and others do not.
 public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     /// `RMPOPT worker thread created with PID %d`
     case threadCreated
+    /// `RMPOPT optimizations enabled`
+    case enabledAtBoot
     /// `RMPOPT optimizations not enabled, segmented RMP required`
     case segmentedRequired
     /// `RMPOPT not supported on this platform`
@@ -198,10 +333,34 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     case noThread
     /// `Error %d while registering subsystem %s`
     case noSubsystem
+    /// debugfs' complaint of a folder that is there already.
+    case folderExists
     /// `Failed to allocate RMPOPT workqueue`
     case noWorkqueue
     /// `Failed to allocate RMPOPT cpumask`
     case noCPUMask
     /// `RMP optimization pass skipped: cpumask allocation failed`
     case passSkipped
+    /// ccp's `SEV-SNP: SNP_INIT_EX failed rc %d, error %#x`
+    case initCommandFailed
+
+    /// Its beginning, as `rmpfs series` lists it.
+    public var beginning: String {
+        switch self {
+        case .threadCreated: "RMPOPT worker thread created"
+        case .enabledAtBoot: "RMPOPT optimizations enabled"
+        case .segmentedRequired: "RMPOPT optimizations not enabled, segmented RMP required"
+        case .notSupported: "RMPOPT not supported on this platform"
+        case .snpNotEnabled: "RMPOPT optimizations not enabled as SNP support is not enabled"
+        case .windows: "NUM_TB pages in system, socket start_pfn, RMPOPT_BASE MSR"
+        case .coverageLimited: "RMPOPT coverage limited to 2TB"
+        case .noThread: "Unable to start RMPOPT kernel thread"
+        case .noSubsystem: "Error while registering subsystem"
+        case .folderExists: "the folder of rmpopt-table exists already"
+        case .noWorkqueue: "Failed to allocate RMPOPT workqueue"
+        case .noCPUMask: "Failed to allocate RMPOPT cpumask"
+        case .passSkipped: "RMP optimization pass skipped"
+        case .initCommandFailed: "SNP_INIT_EX failed"
+        }
+    }
 }

@@ -10,9 +10,9 @@ extension Machine {
         guard driver.hasTable, !platform.rmpopt.areAllEnabled else { return }
         var faulting = 0
         topology.online.forEachRun { run in
-            for cpu in run where !platform.rmpopt.bases[topology.coreOfCPU[cpu]].isEnabled { faulting += 1 }
+            for cpu in run where !platform.canExecuteRMPOPT(cpu: cpu, core: topology.coreOfCPU[cpu]) { faulting += 1 }
         }
-        noteFaults(faulting)
+        platform.events.noteFaults(faulting)
     }
 
     /// Whether a line that is printed now can mix two results: a pass is running, and it writes into the same mask.
@@ -37,11 +37,11 @@ extension Machine {
         collectOptimizedCPUs(ofRegion: region, into: &cpus)
         guard isMixed(region), let pass = driver.running else { return }
         let answer = platform.rmp.assignedPages[pass.region] == 0
-        driver.participants(topology).forEachRun { run in
-            for cpu in run {
+        let cores = pass.coresAtWork
+        pass.cpusAtWork.forEachRun { run in
+            for cpu in run where topology.online.contains(cpu) {
                 let core = topology.coreOfCPU[cpu]
-                let isAtWork = pass.coresAtWork[core >> 6] >> UInt64(core & 63) & 1 != 0
-                guard isAtWork else { continue }
+                guard cores[core >> 6] >> UInt64(core & 63) & 1 != 0 else { continue }
                 if answer && platform.rmpopt.isInWindow(region: pass.region, core: core) {
                     cpus.insert(cpu)
                 } else {

@@ -26,6 +26,16 @@ extension RMPLayout {
         processor.segmentReduction ? min(max(processor.cachedSegments, 0), RSTEntry.limit) : RSTEntry.limit
     }
 
+    /// What ends the probe of a segmented RMP, before memory is looked at.
+    ///
+    /// Source: Linux arch/x86/virt/svm/sev.c, `probe_segmented_rmptable_info()`.
+    func probeProblem(with processor: Processor) -> RMPProblem? {
+        if rmpBase == 0 { return .notReserved }
+        if !processor.segmentedRMP { return .segmentsUnsupported }
+        return processor.segmentShifts.contains(shift)
+            ? nil : .shiftOutOfBounds(shift: shift, limits: processor.segmentShifts)
+    }
+
     /// What keeps a kernel on this processor with this memory from enabling SNP, in the order in which Linux looks;
     /// empty when nothing does. Linux stops at the first. It compares ends only: memory between two segments that
     /// neither covers goes unnoticed, and stays hypervisor-owned.

@@ -20,9 +20,7 @@ struct RMPOPTTables: Sendable {
     private(set) var areAllEnabled = false
     /// Cores that share a base: the rows of a window are worked on a word at a time.
     private(set) var windows: [RMPOPTWindow] = []
-    /// Rows that went from some bits to none because RMPUPDATE assigned a page.
-    private(set) var rowsCleared: UInt64 = 0
-    /// Grows with each change of any bit, so that a reader can tell that nothing has changed.
+    /// Grows with each change of any bit or register, so that a reader can tell that nothing has changed.
     private(set) var generation: UInt64 = 0
 
     init(coreCount: Int, regionCount: Int) {
@@ -48,6 +46,7 @@ struct RMPOPTTables: Sendable {
         cores.forEachRun { run in for core in run { bases[core] = base } }
         windows = RMPOPTWindow.group(bases)
         areAllEnabled = bases.allSatisfy(\.isEnabled)
+        generation &+= 1
     }
 
     /// Sets one bit.
@@ -99,12 +98,14 @@ struct RMPOPTTables: Sendable {
     ///
     /// Source: Ashish Kalra, 2026-02-17 and 2026-03-04 (hardware broadcasts to all CPUs). Whether an update from
     /// assigned to unassigned clears too is UNKNOWN; here it does not: the bits of such a region are clear already.
-    mutating func clear(region: Int) {
-        if setCores[region] == 0 { return }
+    ///
+    /// - Returns: whether any bit was set.
+    mutating func clear(region: Int) -> Bool {
+        if setCores[region] == 0 { return false }
         for word in 0..<wordsPerRow { bits[region * wordsPerRow + word] = 0 }
         setCores[region] = 0
-        rowsCleared &+= 1
         generation &+= 1
+        return true
     }
 
     /// What SNP_INIT_EX does: all tables are cleared.

@@ -59,7 +59,10 @@ struct SocketWindows {
         for node in nodes {
             var ofNode = CPUSet(limit: topology.cpuCount)
             cpus.forEachRun { run in for cpu in run where topology.places[cpu].node == node { ofNode.insert(cpu) } }
-            add(pages(node).lowerBound << 12, ofNode, node, topology)
+            let base = pages(node).lowerBound << 12
+            // The address as it is, before it is masked and the enable bit is set.
+            messages.append(.window(node: node, cpus: ofNode, base: base))
+            add(base, ofNode, node, topology)
         }
     }
 
@@ -67,6 +70,5 @@ struct SocketWindows {
     private mutating func add(_ base: UInt64, _ cpus: CPUSet, _ node: Int, _ topology: Topology) {
         let base = base.alignedDown(to: Granularity.region)
         windows.append(PlannedWindow(base: base, cores: topology.cores(of: cpus), node: node))
-        messages.append(.window(node: node, cpus: cpus, base: base | 1))
     }
 }

@@ -69,6 +69,8 @@ public struct MSRs: Sendable, Hashable {
     public var isSegmented: Bool { rmpConfiguration & 1 != 0 }
     /// Whether the processor has RMPOPT_BASE.
     public var hasRMPOPT: Bool { processor.rmpopt }
+    /// Whether RMPOPT_BASE stays when SNP_EN is cleared.
+    var keepsRMPOPTEnable: Bool { processor.keepsRMPOPTEnable }
 
     mutating func enableSNP() { syscfg |= MSRs.snpEnable | MSRs.vmplEnable | MSRs.mtrrFixDramModEnable }
     mutating func clearSNP() { syscfg &= ~(MSRs.snpEnable | MSRs.vmplEnable) }

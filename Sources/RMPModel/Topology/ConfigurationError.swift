@@ -27,6 +27,8 @@ public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertib
     case address(String, UInt64, rule: String)
     /// Two RMP segments have the same index.
     case segmentTwice(Int)
+    /// Memory that is added later, in bytes, is not whole gigabytes or is all there is.
+    case lateMemory(UInt64)
     /// The NUMA distances are not a square of numbers as they must be.
     case distances(String)
 
@@ -53,6 +55,8 @@ public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertib
         case .place(let name, let range, let rule): "\(name) at \(ConfigurationError.text(range)): \(rule)"
         case .address(let name, let value, let rule): "\(name) at 0x\(String(value, radix: 16)): \(rule)"
         case .segmentTwice(let index): "RMP segment \(index) is given twice: give each index once"
+        case .lateMemory(let bytes):
+            "\(bytes) bytes of memory that is added later: give a multiple of 1 GB and less than all memory"
         case .distances(let rule): "NUMA distances: \(rule)"
         }
     }

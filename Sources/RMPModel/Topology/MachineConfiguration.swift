@@ -65,6 +65,13 @@ public struct MachineConfiguration: Sendable, Hashable {
         try check()
     }
 
+    /// The addresses that come online only when memory is added; empty where all of it is there at boot.
+    public var lateMemory: Range<UInt64> {
+        let end = memory.end.rawValue
+        let start = (end - min(end, boot.lateMemoryBytes)).alignedDown(to: Granularity.region)
+        return boot.lateMemoryBytes == 0 ? end..<end : start..<end
+    }
+
     /// What must hold between the parts.
     private func check() throws(ConfigurationError) {
         guard distances.rows.count == topology.nodeCount else {
@@ -86,6 +93,14 @@ public struct MachineConfiguration: Sendable, Hashable {
         }
         for fixed in firmware.hypervisorFixed {
             for item in sorted where item.range.overlaps(fixed) { throw .overlap(fixed, with: item.name) }
+        }
+        if !topology.present.contains(boot.workerCPU) {
+            throw .number("worker CPU", boot.workerCPU, limits: 0...(topology.cpuCount - 1))
+        }
+        let late = boot.lateMemoryBytes
+        guard late.isMultiple(of: Granularity.region), late < memory.end.rawValue else { throw .lateMemory(late) }
+        for item in sorted where late > 0 && item.range.upperBound > lateMemory.lowerBound {
+            throw .overlap(item.range, with: "memory that is added later")
         }
     }
 }
@@ -111,6 +126,13 @@ public struct BootPlan: Sendable, Hashable {
     public var driverFailures: Set<DriverFailure> = []
     /// How much of the kernel's log is shown.
     public var logView = LogView.plain
+    /// The CPU on which unbound work and timers land while it is online; else the first that is online does. A choice:
+    /// a kernel lets them land anywhere.
+    public var workerCPU = 0
+    /// Whether KVM is built into the kernel: SNP_INIT_EX then comes before the kernel's own device initcalls.
+    public var kvmIsBuiltIn = false
+    /// Memory at the end of the machine's that comes online only when it is added, in bytes: a multiple of 1 GB.
+    public var lateMemoryBytes: UInt64 = 0
 
     /// A host that has booted without trouble.
     public init() {}

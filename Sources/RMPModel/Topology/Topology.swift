@@ -176,6 +176,21 @@ public struct Topology: Sendable, Hashable {
         return primaries
     }
 
+    /// The CPUs that a rule selects now.
+    func select(_ selection: CPUSelection) -> CPUSet {
+        switch selection {
+        case .firstOnlineThreads: firstOnlineThreads
+        case .allOnline: online
+        case .onlinePrimaryThreads: onlinePrimaryThreads
+        }
+    }
+
+    /// The threads of a core, ascending.
+    func threads(ofCore core: Int) -> [Int] {
+        // CPU numbers are those of all cores' first threads, then those of their second ones.
+        Array(stride(from: core, to: cpuCount, by: coreCount))
+    }
+
     /// The cores of some CPUs.
     func cores(of cpus: CPUSet) -> CPUSet {
         var cores = CPUSet(limit: coreCount)

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is remembered of passes and of requests for them, from events alone.
+
+/// The last passes, and what became of requests since the kernel started.
+struct PassHistory: Sendable {
+    /// Ended passes that are remembered.
+    static let limit = 64
+
+    /// The last ended passes, oldest first.
+    private(set) var records: [PassRecord] = []
+    /// How many passes have begun.
+    private(set) var count: UInt64 = 0
+    /// How many requests had each outcome.
+    private(set) var outcomes: [RequestOutcome: UInt64] = [:]
+    /// The sums over all passes that have ended.
+    private(set) var totals = PassTotals()
+    /// Regions that RMPUPDATE has un-optimized since the last pass ended.
+    private(set) var regionsLost: UInt64 = 0
+
+    mutating func note(_ event: MachineEvent) {
+        switch event {
+        case .kernelStarted: self = PassHistory()
+        case .passRequested(_, let outcome): outcomes[outcome, default: 0] += 1
+        case .passBegan: count += 1
+        case .regionCleared: regionsLost &+= 1
+        case .passEnded(let record):
+            if records.count >= PassHistory.limit { records.removeFirst() }
+            records.append(record)
+            totals.add(record)
+            regionsLost = 0
+        default: break
+        }
+    }
+}
+
+/// What the ended passes of a kernel have cost together.
+public struct PassTotals: Sendable, Hashable {
+    /// Broadcasts.
+    public private(set) var broadcasts: UInt64 = 0
+    /// Interrupts to single CPUs.
+    public private(set) var interrupts: UInt64 = 0
+    /// RMPOPT executed.
+    public private(set) var executions: UInt64 = 0
+    /// Those of them that set no new bit.
+    public private(set) var executionsInVain: UInt64 = 0
+    /// CPU time taken from everything else, in ns.
+    public private(set) var stolenTime: UInt64 = 0
+    /// The longest time for which a core had interrupts off at a stretch, in ns.
+    public private(set) var interruptsOffMax: UInt64 = 0
+
+    mutating func add(_ record: PassRecord) {
+        broadcasts &+= record.broadcasts
+        interrupts &+= record.interrupts
+        executions &+= record.executions
+        executionsInVain &+= record.executionsInVain
+        stolenTime = stolenTime.addingClamped(record.stolenTime)
+        interruptsOffMax = max(interruptsOffMax, record.interruptsOffMax)
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the driver of a version comes into being: what it looks at, what it allocates, which registers it writes, in its
+// order.
+
+extension Machine {
+    /// Set-up as a whole, by the versions that do it at one moment: RMPOPT_BASE, the thread or workqueue, the masks,
+    /// the range, then the first request.
+    mutating func setUpDriver(_ trigger: PassTrigger) {
+        let series = configuration.series
+        if driver.isGuarded { return }
+        if let obstacle = driverObstacle {
+            say(obstacle)
+            return
+        }
+        if series.writesBaseFirst { programWindows() }
+        if failing(.thread) || failing(.workqueue) || failing(.cpumask) { return }
+        if !series.writesBaseFirst { programWindows() }
+        let isAgain = driver.hasTable
+        driver.setUp(topology)
+        driver.setRange(endOfMemory: endOfMemory)
+        say(.threadCreated(pid: 1093))
+        // The return value of the registration is ignored: the thread runs without it.
+        _ = failing(.configfs)
+        if endOfMemory > driver.range.upperBound { say(.coverageLimited(end: driver.bytes.upperBound)) }
+        requestPass(trigger)
+        if isAgain { say(.folderExists) }
+    }
+
+    /// The merged form's share of the kernel's boot: the workqueue and the range. No register is touched, and SNP is
+    /// not looked at.
+    ///
+    /// Source: commit c6c6f156d192, `rmpopt_init()`.
+    mutating func makeWorker() {
+        if !hasFeatureFlag || failing(.workqueue) { return }
+        driver.setUp(topology)
+        driver.setRange(endOfMemory: endOfMemory)
+        say(.enabledAtBoot)
+    }
+
+    /// The merged form's look at RMPOPT_EN before each request of its own: where it is 0 on the CPU that asks, the
+    /// register is written on each core, one after the other. That the lowest online CPU asks is a choice.
+    ///
+    /// Source: commit c6c6f156d192, `snp_enable_rmpopt()`. A refused WRMSR is warned of once (`ex_handler_msr()`).
+    mutating func programWhileClear() {
+        guard hasFeatureFlag, isSNPPossible, driver.isSetUp else { return }
+        guard let asking = topology.online.next(from: 0) else { return }
+        if platform.rmpopt.bases[topology.coreOfCPU[asking]].isEnabled { return }
+        let base = RMPOPTBase(enabledFrom: SPA(driver.bytes.lowerBound)).rawValue
+        var refused = false
+        topology.select(configuration.series.baseCPUs).forEachRun { run in
+            for cpu in run {
+                do {
+                    try platform.wrmsr(RMPOPTBase.msr, base, core: topology.coreOfCPU[cpu])
+                } catch {
+                    refused = true
+                }
+            }
+        }
+        if refused { warnOnce(.msr, .uncheckedMSR(number: RMPOPTBase.msr, value: base)) }
+    }
+
+    /// X86_FEATURE_RMPOPT after the kernel has looked for the RMP.
+    ///
+    /// Source: `Series.refusesContiguousRMP`; commit c6c6f156d192, `snp_probe_rmptable_info()` (the flag goes where the
+    /// processor has no segmented RMP, and where probing a segmented one fails).
+    var hasFeatureFlag: Bool {
+        let processor = configuration.processor
+        if !processor.rmpopt || !processor.segmentedRMP { return false }
+        if configuration.rmp.isSegmented { return configuration.rmp.probeProblem(with: processor) == nil }
+        return !configuration.series.refusesContiguousRMP
+    }
+
+    /// Why the driver is not set up on this host, in the order in which it looks.
+    private var driverObstacle: KernelMessage? {
+        if !configuration.processor.rmpopt { return .notSupported }
+        if !platform.snpEnabled { return .snpNotEnabled }
+        return firmware.layout.isSegmented ? nil : .segmentedRequired
+    }
+
+    /// Whether the kernel cannot give what the driver asks for now; it has said so then, if the version does.
+    private mutating func failing(_ failure: DriverFailure) -> Bool {
+        if !driver.fails(failure) { return false }
+        say(failure.message)
+        return true
+    }
+
+    /// WRMSR of RMPOPT_BASE.
+    private mutating func programWindows() {
+        let series = configuration.series
+        let cores = topology.cores(of: topology.select(series.baseCPUs))
+        let memory = configuration.memory
+        var windows: [PlannedWindow]
+        switch (configuration.windows, series.windowRule) {
+        case (.lowestAverageDistance, _):
+            windows = DistanceWindows.plan(topology, memory, configuration.distances, cores: cores)
+        case (.series, .perSocket):
+            let sockets = SocketWindows(
+                topology,
+                memory,
+                allocationFails: configuration.boot.windowAllocationFails
+            )
+            for message in sockets.messages { say(message) }
+            windows = sockets.windows
+        case (.series, .startOfMemory):
+            windows = [PlannedWindow(base: memory.start.rawValue, cores: cores, node: 0)]
+        }
+        for window in windows {
+            platform.rmpopt.program(RMPOPTBase(enabledFrom: SPA(window.base)), cores: window.cores)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who executes RMPOPT in a pass: which CPU leads, who follows, and whom that costs an undefined opcode.
+
+/// The CPUs of a pass.
+struct PassCrew: Sendable {
+    /// The CPU that runs the pass.
+    let sender: Int
+    /// The CPU that walks over the range first; nil where none does.
+    let leader: Int?
+    /// The CPUs that the broadcasts reach.
+    let others: CPUSet
+    /// The cores of leader and others on which RMPOPT is enabled, as masks in words of 64.
+    let leaderCores: [UInt64]
+    let otherCores: [UInt64]
+    /// How many of `others` execute RMPOPT; the rest take a #UD.
+    let executors: Int
+    /// How many CPUs take a #UD.
+    let faulting: Int
+    /// The CPUs that a broadcast interrupts: `others` without the sender.
+    let interrupted: Int
+    /// Whether RMPOPT is executed by several threads of a core at once.
+    let isCrowded: Bool
+
+    /// - Parameters:
+    ///   - series: the version.
+    ///   - mask: who takes part, of the CPUs that are online.
+    ///   - preferred: the CPU on which work lands while it is online.
+    init(
+        _ series: Series,
+        mask: CPUSet,
+        workerCPU preferred: Int,
+        _ platform: borrowing Platform,
+        _ topology: Topology
+    ) {
+        let sender = topology.online.contains(preferred) ? preferred : topology.online.next(from: 0) ?? 0
+        let siblings = topology.threads(ofCore: topology.coreOfCPU[sender])
+        var others = mask
+        var leader: Int? = sender
+        switch series.leader {
+        case .none: leader = nil
+        case .anyCPU: others.remove(sender)
+        case .checked:
+            if !siblings.contains(where: mask.contains) {
+                leader = mask.next(from: 0)
+                if let leader { others.remove(leader) }
+            } else {
+                for cpu in mask.contains(sender) ? [sender] : siblings { others.remove(cpu) }
+            }
+        case .anyCPUWithoutSiblings: for cpu in siblings { others.remove(cpu) }
+        case .anyCPUAgain: break
+        }
+        self.sender = sender
+        self.leader = leader
+        self.others = others
+        isCrowded = series.passCPUs == .allOnline
+        let words = platform.rmpopt.wordsPerRow
+        var leaderCores = [UInt64](repeating: 0, count: words)
+        var otherCores = leaderCores
+        var executors = 0
+        var faulting = 0
+        if let leader {
+            let core = topology.coreOfCPU[leader]
+            if platform.canExecuteRMPOPT(cpu: leader, core: core) {
+                leaderCores[core >> 6] |= 1 << UInt64(core & 63)
+            } else {
+                faulting += 1
+            }
+        }
+        others.forEachRun { run in
+            for cpu in run {
+                let core = topology.coreOfCPU[cpu]
+                if platform.canExecuteRMPOPT(cpu: cpu, core: core) {
+                    otherCores[core >> 6] |= 1 << UInt64(core & 63)
+                    executors += 1
+                } else if cpu != leader {
+                    faulting += 1
+                }
+            }
+        }
+        self.leaderCores = leaderCores
+        self.otherCores = otherCores
+        self.executors = executors
+        self.faulting = faulting
+        interrupted = others.count - (others.contains(sender) ? 1 : 0)
+    }
+}
