@@ -39,7 +39,10 @@ struct HostOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Version of the RMPOPT series that the host runs, v1 to v10. (default: v1, or what the machine file says)",
+            """
+            Version of the RMPOPT series that the host runs: v1 to v10, or merged, the form that is in Linux. \
+            (default: v1, or what the machine file says)
+            """,
             valueName: "version"
         )
     )

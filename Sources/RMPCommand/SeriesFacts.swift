@@ -166,6 +166,7 @@ struct SeriesFacts: Sendable {
     ]
 
     private static let log: [SeriesFacts] = [
+        fact("entry point", { $0.$entryPoint }) { $0 + "()" },
         fact("line of a pass", { $0.$announcement }) { $0.map { "\($0) on physical address range ..." } ?? "none" },
         fact("other lines", { $0.$messages }) { messages in
             let texts = SeriesMessage.allCases.compactMap { message in

@@ -9,7 +9,7 @@
 need python3 busybox awk
 suite=$top/scripts/kselftest
 
-plan 61
+plan 62
 
 # passes NAME STATUS COMMAND...: the tests end with that status, and no line says that one has failed.
 passes() {
@@ -72,11 +72,11 @@ refused 'an unknown option' 64 'option' "$suite/rmpopt_table.sh" -x
 passes 'on this kernel: 0, or 4 where it has no RMPOPT' \
     "$([ -e /sys/kernel/debug/rmpopt ] || [ -e /sys/kernel/debug/x86/rmpopt ] && echo 0 || echo 4)" "$suite/run_all.sh"
 
-# --- Every version; two have nothing that could be tested ---
+# --- Every version; three have nothing that could be tested ---
 
-for series in v1 v2 v3 v4 v5 v6 v7 v8 v9 v10; do
+for series in v1 v2 v3 v4 v5 v6 v7 v8 v9 v10 merged; do
     mount_host "$series" --series "$series"
-    case $series in v9 | v10) wanted=4 ;; *) wanted=0 ;; esac
+    case $series in v9 | v10 | merged) wanted=4 ;; *) wanted=0 ;; esac
     passes "a host of $series" "$wanted" \
         "$suite/run_all.sh" -c "$M" -d "$M/debug" -p "$M/rmpsim/cpus" -m 64 -s "$series"
     unmount_host

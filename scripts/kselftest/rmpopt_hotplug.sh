@@ -6,7 +6,7 @@
 # shellcheck source=scripts/kselftest/rmpopt_lib.sh
 . "$(dirname "$0")/rmpopt_lib.sh"
 case $series in
-v8 | v9 | v10) ;;
+v8 | v9 | v10 | merged) ;;
 '') skip_all 'which version this is the files do not tell: RMPOPT_SERIES=v8 or later' ;;
 *) skip_all "series $series leaves hotplug alone" ;;
 esac

@@ -37,6 +37,21 @@ extension Check {
             }
             return .notApplicable("this kernel has no RMPOPT files, or debugfs is closed to this user")
         },
+        Check(
+            "kernel-rmpopt-driver",
+            .kernelInterface,
+            "Which form of the RMPOPT driver the running kernel has, by the names of its functions.",
+            hint: "It cannot fail: a kernel without the driver is as good."
+        ) { host in
+            guard let symbols = SystemFiles.contents(of: host.path(KernelSymbols.path)) else {
+                return .notApplicable("\(KernelSymbols.path) cannot be read")
+            }
+            let found = KernelSymbols.series(in: symbols)
+            guard let first = found.first else { return .notApplicable("this kernel has no RMPOPT driver") }
+            let words = KernelSymbols.words(found)
+            let files = found.contains { $0.table != nil } ? "" : "; it shows no files, only a line in the log at boot"
+            return .pass("\(first.entryPoint)() is there: the driver of \(words)\(files)")
+        },
     ]
 
     /// Where the series put `rmpopt-table`: v1, and v2 to v8.

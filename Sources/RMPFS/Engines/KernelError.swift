@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that can be wrong with a running kernel's files, each with its text and its remedy.
 
+import RMPModel
+
 /// Why the running kernel's interface cannot be shown.
 public enum KernelError: Error, Hashable, Sendable {
     /// There is no table.
@@ -24,13 +26,27 @@ public enum KernelError: Error, Hashable, Sendable {
 }
 
 extension KernelError: CustomStringConvertible {
+    /// The versions that have no file, in words.
+    private static let withoutFiles =
+        Series.all.filter { $0.table == nil }.map(\.name)
+        .joined(separator: ", ")
+
+    /// What the running kernel's own driver is, if it has one: a sentence of its own.
+    private static var driver: String {
+        let found = KernelSymbols.ofRunningKernel()
+        if found.isEmpty { return "" }
+        let isSilent = found.allSatisfy { $0.table == nil }
+        return ". This kernel has the driver of \(KernelSymbols.words(found))"
+            + (isSilent ? ", which shows nothing: its passes cannot be seen from user space" : "")
+    }
+
     /// What is wrong, and how to mend it.
     public var description: String {
         switch self {
         case .nothing(let config, let debug):
             "\(debug)/rmpopt/rmpopt-table, \(debug)/x86/rmpopt/rmpopt-table: neither is there. The kernel needs series "
-                + "v1 to v8 (v9 and v10 show nothing), SNP and a segmented RMP; are \(config) and \(debug) mounted? "
-                + "mount -t debugfs none \(debug)"
+                + "v1 to v8 (\(KernelError.withoutFiles) show nothing), SNP and a segmented RMP; are \(config) and "
+                + "\(debug) mounted? mount -t debugfs none \(debug)\(KernelError.driver)"
         case .unknownVersion(let path, let reason):
             "\(path): not of a version of the series that rmpfs knows: \(reason)"
         case .noAction(let path, let error):

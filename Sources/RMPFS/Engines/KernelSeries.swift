@@ -5,7 +5,7 @@ import Glibc
 import RMPModel
 
 /// Versions of the series that look the same to who only sees their files: neighbours in ``Series/all`` with the same
-/// table, configfs and window. v9 and v10 have no file.
+/// table, configfs and window. v9, v10 and the merged form have no file.
 struct KernelSeries: Sendable, Hashable {
     /// The first of them.
     let first: Series

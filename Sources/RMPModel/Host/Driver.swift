@@ -93,6 +93,8 @@ struct Driver: Sendable {
 
     mutating func setUp(_ topology: Topology) {
         isSetUp = true
+        // INIT_DELAYED_WORK(): a second set-up (v4) forgets what was pending.
+        pending = nil
         hasTable = series.table != nil
         if series.maskMoment == .setUp { mask = mask.union(topology.select(series.passCPUs)) }
     }

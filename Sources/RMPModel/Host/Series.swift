@@ -103,6 +103,11 @@ public struct Series: Sendable, Hashable {
     /// Whether a kernel that finds SNP_EN set at boot disables CPU hotplug.
     @Sourced public internal(set) var hotplugOffAfterKexec: Bool
 
+    // MARK: Names
+
+    /// The function of the kernel's that ccp or KVM calls, by which a running kernel can be told.
+    @Sourced public internal(set) var entryPoint: String
+
     // MARK: Log
 
     /// Which other lines of its own it writes to the kernel's log, and at which level.

@@ -75,6 +75,7 @@ extension Series {
         cleanUp: .read(.none, "v1: no clean-up"),
         hotplugOff: .read(nil, "v1: no cpu_hotplug_disable()"),
         hotplugOffAfterKexec: .read(false, "v1: no cpu_hotplug_disable()"),
+        entryPoint: .read("snp_perform_rmp_optimization", "v1 4/6, EXPORT_SYMBOL_GPL()"),
         messages: .read(
             [
                 .threadCreated: .info, .noThread: .warning, .segmentedRequired: .info, .notSupported: .debug,
@@ -177,6 +178,7 @@ extension Series {
         )
         $0.$guestEndPoint = .read(.beforeDecommission, "v4 6/7, sev_vm_destroy()")
         $0.$knowsX86Shutdown = .read(true, "base of v4: snp_shutdown() in the context of v4 3/7")
+        $0.$entryPoint = .read("snp_setup_rmpopt", "v4 3/7, EXPORT_SYMBOL_FOR_MODULES()")
         $0.$messages = .read([.folderExists: .error], "v4 7/7, debugfs_create_dir() a second time")
     }
 
@@ -326,6 +328,7 @@ extension Series {
         $0.$cleanUp = .read(.cancelOnly, "commit c6c6f156d192, snp_shutdown()")
         $0.$hotplugOff = .read(.beforeSNP, "commit 674bb17a32c7, snp_prepare(), snp_shutdown()")
         $0.$hotplugOffAfterKexec = .read(true, "commit 674bb17a32c7, snp_rmptable_init()")
+        $0.$entryPoint = .read("snp_enable_rmpopt", "commit c6c6f156d192, EXPORT_SYMBOL_FOR_MODULES()")
         $0.$messages = .read(
             [.enabledAtBoot: .info, .noWorkqueue: .error, .initCommandFailed: .error],
             "commit c6c6f156d192, rmpopt_init(); ccp's sev-dev.c at commit 15d974be0a3b"
