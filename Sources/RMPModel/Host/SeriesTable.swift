@@ -122,6 +122,7 @@ extension Series {
     ) {
         $0.$date = .read("2026-03-30", "v3 0/6")
         $0.$patches = .read(6, "v3 0/6")
+        $0.$enablesSNPOnLateCPUs = .read(false, "base of v3: \"x86/sev: drop support for SNP hotplug\"")
         $0.$workerMoment = .read(.boot, "v3 3/6, configure_and_enable_rmpopt()")
         $0.$baseCPUs = .read(.allOnline, "v3 2/6, configure_and_enable_rmpopt(): for_each_online_cpu()")
         $0.$writesBaseFirst = .read(true, "v3 3/6, configure_and_enable_rmpopt(): before alloc_workqueue()")
@@ -160,7 +161,6 @@ extension Series {
         $0.table?.$creation = .read(.firmwareInit, "v4 7/7, rmpopt_debugfs_setup() from snp_setup_rmpopt()")
         $0.table?.$sharesMask = .read(true, "v4 4/7 and 7/7, __rmpopt() writes the mask in passes, too")
         $0.$snpEnabling = .read(.prepare, "base of v4: snp_prepare() in the context of v4 3/7")
-        $0.$enablesSNPOnLateCPUs = .concluded(false, "base of v4: snp_prepare() calls on_each_cpu() once")
         $0.$workerMoment = .read(.firmwareInit, "v4 4/7, snp_setup_rmpopt()")
         $0.$baseMoment = .read(.firmwareInit, "v4 3/7, snp_setup_rmpopt() from __sev_snp_init_locked()")
         $0.$baseCPUs = .read(.onlinePrimaryThreads, "v4 3/7, snp_setup_rmpopt()")
