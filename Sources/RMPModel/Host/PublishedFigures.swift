@@ -129,8 +129,10 @@ public struct PublishedFigure: Sendable, Hashable {
         case .nothingAssigned, .serialCalls: break
         case .firstPageOfEachRegion:
             // Regions of the RMP and of firmware refuse where their first page is immutable: it is assigned already.
+            // What firmware keeps HV-fixed cannot be assigned.
             for region in machine.configuredRegions where machine.assignedPages(ofRegion: region) == 0 {
                 let input = RMPUpdateInput(assigned: true, immutable: true)
+                if machine.rmpEntry(SPA(UInt64(region) << 30).pfn)?.immutable == true { continue }
                 try machine.perform(.rmpupdate(SPA(UInt64(region) << 30), input), at: machine.now)
             }
         case .terminationFirstPass, .terminationSecondPass: try endOneOfTwoGuests(&machine)
