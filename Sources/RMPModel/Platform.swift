@@ -37,9 +37,11 @@ struct Platform: Sendable {
     mutating func wrmsr(_ number: UInt32, _ value: UInt64, core: Int) throws(MSRFault) {
         guard number == RMPOPTBase.msr && msrs.hasRMPOPT else { return try msrs.write(number, value) }
         let base = RMPOPTBase(rawValue: value)
-        // RMPOPT_EN needs SNP_EN and a segmented RMP (Ashish Kalra, 2026-06-19); that a refused write is #GP is a
-        // choice.
-        if base.isEnabled && !(msrs.snpEnabled && msrs.isSegmented) { throw .generalProtection }
+        // The register can be written only after SNP is enabled, and RMPOPT_EN cannot be cleared while it is (Ashish
+        // Kalra in the texts of the merged commits, September 2026); RMPOPT_EN needs a segmented RMP (the same,
+        // 2026-06-19). That a refused write is #GP is a choice.
+        if !msrs.snpEnabled || (base.isEnabled && !msrs.isSegmented) { throw .generalProtection }
+        if !base.isEnabled && rmpopt.bases[core].isEnabled { throw .generalProtection }
         if value & RMPOPTBase.reservedMask != 0 { throw .generalProtection }
         rmpopt.program(base, cores: CPUSet(core..<(core + 1), limit: rmpopt.coreCount))
     }
