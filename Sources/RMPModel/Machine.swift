@@ -26,6 +26,8 @@ public struct Machine: Sendable {
     var opcodeFaults: UInt64 = 0
     /// Whether the kernel has warned of a decommission that failed; it does so once.
     var hasWarnedOfDecommission = false
+    /// Whether KVM has warned of a guest's page that could not be taken back; likewise.
+    var hasWarnedOfGuestPage = false
 
     /// Boots as far as the configuration's plan says, and runs everything to its end that this sets going.
     ///
@@ -109,14 +111,10 @@ public struct Machine: Sendable {
     /// What the end of some frames of a guest sets going: a pass for each inode of guest_memfd in the versions that
     /// have that trigger, and lines about pages that could not be taken back.
     private mutating func noteTeardown(_ progress: TeardownProgress) {
-        noteLeaks(progress.leaked)
+        noteRefusals()
         if configuration.series.guestEndPoint == .inodeFree {
             for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
         }
-    }
-
-    private mutating func noteLeaks(_ ranges: [Range<UInt64>]) {
-        for pages in ranges { say(.leaking(pages: pages)) }
     }
 
     // MARK: Passes
@@ -218,13 +216,14 @@ public struct Machine: Sendable {
             try stop(id)
             try guests.remove(id)
         case .convert(let id, let gpa, let toPrivate):
+            defer { noteRefusals() }
             return .work(try guests.convert(id, gpa, toPrivate: toPrivate, &platform, configuration.costs))
         case .validate(let id, let gpa, let size):
             return .work(try guests.validate(id, gpa, size, &platform, configuration.costs))
         case .leak(let pages):
             if !platform.snpEnabled { throw .noSNP }
             try guests.leak(pages, &platform)
-            say(.leaking(pages: pages))
+            noteLeak(pages)
             return .leaked(pages)
         case .setOnline(let cpu, let online): try setOnline(cpu, online)
         case .initializeFirmware: try initializeFirmware()
@@ -262,6 +261,7 @@ public struct Machine: Sendable {
     private mutating func start(_ id: GuestID) throws(CommandError) {
         let state = try guests.known(id).state
         if state == .stopped && firmware.state == .uninitialized { throw .noSNP }
+        defer { noteRefusals() }
         do {
             try guests.start(id, at: now, &platform, &firmware, configuration.costs)
         } catch {
@@ -274,14 +274,16 @@ public struct Machine: Sendable {
     private mutating func stop(_ id: GuestID) throws(CommandError) {
         if try guests.known(id).state != .running { return }
         let point = configuration.series.guestEndPoint
-        noteLeaks(guests.releaseVCPUs(id, &platform, firmware))
+        guests.releaseVCPUs(id, &platform, firmware)
+        noteRefusals()
         if point == .beforeDecommission { requestPass(.guestEnd) }
-        let leaks = guests.decommission(id, &platform, &firmware)
-        if let leaks { noteLeaks(leaks) } else { noteFailedDecommission() }
+        let isDecommissioned = guests.decommission(id, &platform, &firmware)
+        noteRefusals()
+        if !isDecommissioned { noteFailedDecommission() }
         guests.beginTeardown(id, at: now, platform.rmp, configuration.costs)
         scheduleTeardown(id)
         // Without it `sev_vm_destroy()` returns early (series v5 and later).
-        if point == .afterDecommission && leaks != nil { requestPass(.guestEnd) }
+        if point == .afterDecommission && isDecommissioned { requestPass(.guestEnd) }
     }
 
     /// The kernel warns of the first one since boot only.
@@ -295,12 +297,12 @@ public struct Machine: Sendable {
     private mutating func rmpupdate(_ spa: SPA, _ input: RMPUpdateInput) throws(CommandError) {
         if !platform.snpEnabled { throw .noSNP }
         let code = platform.rmpupdate(spa, input)
-        if code == .success { return }
-        if code != .failOverlap {
-            let level = input.pageSize == .size2M ? 2 : 1
-            say(.rmpupdateFailed(pfn: spa.pfn.rawValue, level: level, code: code.rawValue))
-        }
-        throw .rmp(code)
+        let refusals = platform.takeRefusals()
+        // What is no memory is refused by the kernel before the instruction, and without a line (`pfn_valid()`).
+        let bytes = input.pageSize == .size2M ? Granularity.frame : Granularity.page
+        let start = spa.rawValue.alignedDown(to: Granularity.page)
+        if configuration.memory.contains(start..<start.addingClamped(bytes)) { refusals.forEach { noteRefused($0) } }
+        if code != .success { throw .rmp(code) }
     }
 
     private mutating func rmpopt(_ cpu: Int, _ spa: SPA, _ function: UInt64) throws(CommandError) -> Bool {

@@ -8,6 +8,8 @@ struct Platform: Sendable {
     var rmpopt: RMPOPTTables
     /// The registers that all cores have alike.
     private(set) var msrs: MSRs
+    /// What the kernel's own RMPUPDATEs have failed with and nobody has told of yet.
+    private var refusals: [RefusedUpdate] = []
 
     init(rmp: RMP, rmpopt: RMPOPTTables, msrs: MSRs) {
         self.rmp = rmp
@@ -50,22 +52,44 @@ struct Platform: Sendable {
     mutating func rmpupdate(_ spa: SPA, _ new: RMPUpdateInput) -> RMPCode {
         let code = rmp.update(spa.rawValue, new)
         if code == .success && new.assigned { rmpopt.clear(region: Int(truncatingIfNeeded: spa.region)) }
+        if code != .success { noteRefusal(spa.pfn.rawValue, new, code) }
         return code
     }
 
     /// RMPUPDATE of a whole frame as `RMP.updateFrame` does it.
     mutating func rmpupdate(frame: Int, _ first: RMPUpdateInput) -> RMPCode {
-        let code = rmp.updateFrame(frame, first)
+        var page = 0
+        let code = rmp.updateFrame(frame, first, refusedAt: &page)
         noteUpdates(frame, first)
+        if code != .success { noteRefusal(frame: frame, page, first, code) }
         return code
     }
 
     /// RMPUPDATE of some pages of a frame as `RMP.updatePages` does it.
     mutating func rmpupdate(frame: Int, pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
-        let code = rmp.updatePages(frame, pages, first)
+        var page = 0
+        let code = rmp.updatePages(frame, pages, first, refusedAt: &page)
         noteUpdates(frame, first)
+        if code != .success { noteRefusal(frame: frame, page, first, code) }
         return code
     }
+
+    /// The updates that have failed since the last call. Linux repeats one that overlaps, and says nothing.
+    mutating func takeRefusals() -> [RefusedUpdate] {
+        defer { refusals = [] }
+        return refusals
+    }
+
+    private mutating func noteRefusal(frame: Int, _ page: Int, _ first: RMPUpdateInput, _ code: RMPCode) {
+        noteRefusal(UInt64(frame) << 9 + UInt64(page), RMP.input(first, forPage: page), code)
+    }
+
+    private mutating func noteRefusal(_ pfn: UInt64, _ input: RMPUpdateInput, _ code: RMPCode) {
+        if code == .failOverlap { return }
+        refusals.append(RefusedUpdate(pfn: pfn, input: input, code: code, dump: rmp.dump(pfn, hasRMPREAD: hasRMPREAD)))
+    }
+
+    private var hasRMPREAD: Bool { msrs.processor.rmpread }
 
     /// Some updates of a run may have succeeded before one failed: what counts is whether the frame holds pages now.
     private mutating func noteUpdates(_ frame: Int, _ first: RMPUpdateInput) {

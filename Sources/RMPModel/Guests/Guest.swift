@@ -174,6 +174,4 @@ struct TeardownProgress: Sendable, Hashable {
     var inodesFreed = 0
     /// Whether the guest is stopped now.
     var ended: Bool { next == nil }
-    /// Page frame numbers of what could not be taken back, each a line `Leaking PFN range` of the kernel's.
-    var leaked: [Range<UInt64>] = []
 }

@@ -108,7 +108,7 @@ extension Machine {
         if !platform.snpEnabled { try prepareSNP() }
         if firmware.failuresLeft > 0 {
             firmware.failuresLeft -= 1
-            say(.initFailed)
+            say(.initFailed(rc: 5, error: 1))
             throw .firmwareFailed
         }
         firmware.initialize(&platform)
@@ -134,6 +134,7 @@ extension Machine {
         let series = configuration.series
         if series.snpEnabling == .prepare && topology.online != topology.present {
             say(.notAllOnline(online: topology.online, present: topology.present))
+            say(.initFailed(rc: 95, error: 0))
             throw .unsupported(.offlineCPUs)
         }
         if series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
@@ -173,6 +174,7 @@ extension Machine {
         driver = Driver(configuration, rowsCleared: platform.rmpopt.rowsCleared)
         log.clear()
         hasWarnedOfDecommission = false
+        hasWarnedOfGuestPage = false
         hotplugIsForbidden = false
         bootKernel()
     }
