@@ -168,13 +168,16 @@ struct SeriesFacts: Sendable {
     private static let log: [SeriesFacts] = [
         fact("entry point", { $0.$entryPoint }) { $0 + "()" },
         fact("line of a pass", { $0.$announcement }) { $0.map { "\($0) on physical address range ..." } ?? "none" },
-        fact("other lines", { $0.$messages }) { messages in
-            let texts = SeriesMessage.allCases.compactMap { message in
-                messages[message].map { "\(message.beginning) (\($0))" }
-            }
-            return texts.isEmpty ? "none" : texts.joined(separator: "; ")
-        },
+        fact("other lines", { $0.$ownMessages }, lines),
+        fact("lines of a failed SNP_INIT_EX", { $0.$initMessages }, lines),
     ]
+
+    private static let lines: @Sendable ([SeriesMessage: LogLevel]) -> String = { messages in
+        let texts = SeriesMessage.allCases.compactMap { message in
+            messages[message].map { "\(message.beginning) (\($0))" }
+        }
+        return texts.isEmpty ? "none" : texts.joined(separator: "; ")
+    }
 
     private static let moment: @Sendable (Moment) -> String = { $0 == .boot ? "at boot" : "after SNP_INIT_EX" }
 

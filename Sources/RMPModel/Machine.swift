@@ -110,6 +110,7 @@ public struct Machine: Sendable {
             _ = work.pop()
         }
         move(to: progress.last)
+        noteRefusals()
         // Series v2 asks for a pass for each inode of guest_memfd.
         if configuration.series.guestEndPoint == .inodeFree {
             for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
@@ -167,12 +168,14 @@ public struct Machine: Sendable {
             try stop(id)
             try guests.remove(id)
         case .convert(let id, let gpa, let toPrivate):
+            defer { noteRefusals() }
             return .work(try guests.convert(id, gpa, toPrivate: toPrivate, &platform, configuration.costs))
         case .validate(let id, let gpa, let size):
             return .work(try guests.validate(id, gpa, size, &platform, configuration.costs))
         case .leak(let pages):
             if !platform.snpEnabled { throw .noSNP }
             try guests.leak(pages, &platform)
+            noteLeak(pages)
             return .leaked(pages)
         case .setOnline(let cpu, let online): try setOnline(cpu, online)
         case .initializeFirmware: try initializeFirmware()
@@ -217,6 +220,7 @@ public struct Machine: Sendable {
     private mutating func start(_ id: GuestID) throws(CommandError) {
         let state = try guests.known(id).state
         if [.stopped, .created].contains(state) && firmware.state == .uninitialized { throw .noSNP }
+        defer { noteRefusals() }
         do {
             try guests.start(id, at: now, &platform, &firmware, configuration.costs)
         } catch {
@@ -232,9 +236,11 @@ public struct Machine: Sendable {
         guard state == .running || state == .created else { return }
         let point = configuration.series.guestEndPoint
         guests.releaseVCPUs(id, &platform, firmware)
+        noteRefusals()
         if point == .beforeDecommission { requestPass(.guestEnd) }
         // A VM without a context has nothing to decommission, which counts as success.
         let succeeded = guests.decommission(id, &platform, &firmware)
+        noteRefusals()
         if !succeeded { warnOnce(.decommission, .decommissionFailed) }
         guests.beginTeardown(id, at: now, &platform, configuration.costs)
         scheduleTeardown(id)
@@ -246,12 +252,12 @@ public struct Machine: Sendable {
     private mutating func rmpupdate(_ spa: SPA, _ input: RMPUpdateInput) throws(CommandError) {
         if !platform.snpEnabled { throw .noSNP }
         let code = platform.rmpupdate(spa, input)
-        if code == .success { return }
-        if code != .failOverlap {
-            let level = input.pageSize == .size2M ? 2 : 1
-            say(.rmpupdateFailed(pfn: spa.pfn.rawValue, level: level, code: code.rawValue))
-        }
-        throw .rmp(code)
+        let refusals = platform.takeRefusals()
+        // What is no memory is refused by the kernel before the instruction, and without a line (`pfn_valid()`).
+        let bytes = input.pageSize == .size2M ? Granularity.frame : Granularity.page
+        let start = spa.rawValue.alignedDown(to: Granularity.page)
+        if configuration.memory.contains(start..<start.addingClamped(bytes)) { refusals.forEach { noteRefused($0) } }
+        if code != .success { throw .rmp(code) }
     }
 
     private mutating func rmpopt(_ cpu: Int, _ spa: SPA, _ function: UInt64) throws(CommandError) -> Bool {
@@ -268,6 +274,8 @@ public struct Machine: Sendable {
 enum OneTimeWarning: Sendable, Hashable {
     /// A decommission that failed.
     case decommission
+    /// A guest's page that could not be taken back.
+    case guestPage
     /// A WRMSR that faulted.
     case msr
 }

@@ -12,6 +12,8 @@ struct Platform: Sendable {
     private(set) var snpCPUs: CPUSet
     /// Where what happens is published.
     var events: EventStream
+    /// What the kernel's own RMPUPDATEs have failed with and nobody has told of yet.
+    private var refusals: [RefusedUpdate] = []
 
     init(rmp: RMP, rmpopt: RMPOPTTables, msrs: MSRs, cpuCount: Int, events: EventStream) {
         self.rmp = rmp
@@ -71,9 +73,11 @@ struct Platform: Sendable {
             return
         }
         let base = RMPOPTBase(rawValue: value)
-        // RMPOPT_EN needs SNP_EN and a segmented RMP (Ashish Kalra, 2026-06-19); that a refused write is #GP is a
-        // choice.
-        if base.isEnabled && !(msrs.snpEnabled && msrs.isSegmented) { throw .generalProtection }
+        // The register can be written only after SNP is enabled, and RMPOPT_EN cannot be cleared while it is (Ashish
+        // Kalra in the texts of the merged commits, September 2026); RMPOPT_EN needs a segmented RMP (the same,
+        // 2026-06-19). That a refused write is #GP is a choice.
+        if !msrs.snpEnabled || (base.isEnabled && !msrs.isSegmented) { throw .generalProtection }
+        if !base.isEnabled && rmpopt.bases[core].isEnabled { throw .generalProtection }
         if value & RMPOPTBase.reservedMask != 0 { throw .generalProtection }
         rmpopt.program(base, cores: CPUSet(core..<(core + 1), limit: rmpopt.coreCount))
     }
@@ -82,22 +86,44 @@ struct Platform: Sendable {
     mutating func rmpupdate(_ spa: SPA, _ new: RMPUpdateInput) -> RMPCode {
         let code = rmp.update(spa.rawValue, new)
         if code == .success && new.assigned { clear(region: Int(truncatingIfNeeded: spa.region)) }
+        if code != .success { noteRefusal(spa.pfn.rawValue, new, code) }
         return code
     }
 
     /// RMPUPDATE of a whole frame as `RMP.updateFrame` does it.
     mutating func rmpupdate(frame: Int, _ first: RMPUpdateInput) -> RMPCode {
-        let code = rmp.updateFrame(frame, first)
+        var page = 0
+        let code = rmp.updateFrame(frame, first, refusedAt: &page)
         noteUpdates(frame, first)
+        if code != .success { noteRefusal(frame: frame, page, first, code) }
         return code
     }
 
     /// RMPUPDATE of some pages of a frame as `RMP.updatePages` does it.
     mutating func rmpupdate(frame: Int, pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
-        let code = rmp.updatePages(frame, pages, first)
+        var page = 0
+        let code = rmp.updatePages(frame, pages, first, refusedAt: &page)
         noteUpdates(frame, first)
+        if code != .success { noteRefusal(frame: frame, page, first, code) }
         return code
     }
+
+    /// The updates that have failed since the last call. Linux repeats one that overlaps, and says nothing.
+    mutating func takeRefusals() -> [RefusedUpdate] {
+        defer { refusals = [] }
+        return refusals
+    }
+
+    private mutating func noteRefusal(frame: Int, _ page: Int, _ first: RMPUpdateInput, _ code: RMPCode) {
+        noteRefusal(UInt64(frame) << 9 + UInt64(page), RMP.input(first, forPage: page), code)
+    }
+
+    private mutating func noteRefusal(_ pfn: UInt64, _ input: RMPUpdateInput, _ code: RMPCode) {
+        if code == .failOverlap { return }
+        refusals.append(RefusedUpdate(pfn: pfn, input: input, code: code, dump: rmp.dump(pfn, hasRMPREAD: hasRMPREAD)))
+    }
+
+    private var hasRMPREAD: Bool { msrs.processor.rmpread }
 
     /// Some updates of a run may have succeeded before one failed: what counts is whether the frame holds pages now.
     private mutating func noteUpdates(_ frame: Int, _ first: RMPUpdateInput) {

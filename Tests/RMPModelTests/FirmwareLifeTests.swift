@@ -119,6 +119,7 @@ import Testing
             #expect(machine.firmwareState == .uninitialized && machine.passCount == count && machine.isSNPEnabled)
         }
         #expect(machine.logLines.last?.level == .error)
+        #expect(machine.logLines.last?.text == "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -5, error 0x1")
         #expect(machine.refusal(.initializeFirmware) == nil && machine.firmwareState == .initialized)
     }
 

@@ -95,7 +95,7 @@ import Testing
         } while steps.last?.ended == false
         #expect(steps.map(\.inodesFreed) == (frames == 1 ? [2] : [1, 1]))
         #expect(steps.map(\.ended) == (frames == 1 ? [true] : [false, true]))
-        #expect(steps.map(\.last) == steps.map(\.last).sorted() && steps.allSatisfy { $0.leaked == [] })
+        #expect(steps.map(\.last) == steps.map(\.last).sorted() && machine.leaked == [])
         #expect(machine.guest(id)?.state == .stopped)
         let none = machine.guests.tearDownFrames(id, until: .max, &machine.platform, costs)
         #expect(none == TeardownProgress())

@@ -61,22 +61,72 @@ import Testing
         #expect(PageState(entry) == nil)
     }
 
+    /// What firmware does to which state, as its published source has it; what is not listed is refused.
+    private static let table: [(FirmwareChange, [PageState: PageState])] = [
+        (.createContext, [.firmware: .context]),
+        (.decommission, [.context: .firmware]),
+        (.launchUpdate, [.preGuest: .guestValid]),
+        (.launchVMSA, [.preGuest: .guestValid]),
+        (.makeMetadata, [.firmware: .metadata]),
+        (.freeMetadata, [.metadata: .firmware]),
+        (.swapOut, [.preSwap: .preGuest, .preGuest: .preGuest]),
+        (.swapIn, [.preGuest: .preSwap]),
+        (.giveToIOMMU, [.firmware: .iommu]),
+        (.takeFromIOMMU, [.iommu: .reclaim]),
+        (
+            .reclaim,
+            [
+                .metadata: .reclaim, .firmware: .reclaim, .preGuest: .guestInvalid, .preSwap: .guestValid,
+                .hypervisor: .hypervisor, .reclaim: .reclaim, .guestInvalid: .guestInvalid, .guestValid: .guestValid,
+            ]
+        ),
+    ]
+
     /// Every change from every state: allowed exactly where the table says, and then to exactly that state.
-    @Test(arguments: FirmwareChange.allCases) func firmwareChanges(_ change: FirmwareChange) {
-        for (state, entry) in Self.entries {
-            var rmp = RMP(regionCount: 1)
-            rmp.setEntry(frame: 3, index: 7, entry.word)
-            let page = PFN(3 * 512 + 7)
-            let result = rmp.change(page, by: change, gpa: GPA(0x9000))
-            if change.from.contains(state) {
-                #expect(result == change.to && rmp.state(of: page) == change.to, "\(change) from \(state)")
-                #expect(rmp.assignedPages[0] == 1)
-            } else {
-                #expect(result == nil && rmp.entry(frame: 3, index: 7) == entry.word, "\(change) from \(state)")
+    @Test func firmwareChanges() {
+        #expect(Set(Self.table.map(\.0)) == Set(FirmwareChange.allCases))
+        for (change, rows) in Self.table {
+            for (state, entry) in Self.entries {
+                var rmp = RMP(regionCount: 1)
+                rmp.setEntry(frame: 3, index: 7, entry.word)
+                let page = PFN(3 * 512 + 7)
+                let result = rmp.change(page, by: change, gpa: GPA(0x9000))
+                #expect(result == rows[state] && change.state(after: state) == rows[state], "\(change) from \(state)")
+                #expect(rmp.state(of: page) == rows[state] ?? state, "\(change) from \(state)")
+                if rows[state] == nil || rows[state] == state {
+                    #expect(rmp.entry(frame: 3, index: 7) == entry.word, "\(change) from \(state)")
+                }
+                #expect(rmp.assignedPages[0] == (entry.assigned ? 1 : 0))
             }
+            var uncovered = RMP(regionCount: 1)
+            #expect(uncovered.change(PFN(1 << 18), by: change, gpa: GPA(0x9000)) == nil)
         }
-        var uncovered = RMP(regionCount: 1)
-        #expect(uncovered.change(PFN(1 << 18), by: change, gpa: GPA(0x9000)) == nil)
+    }
+
+    /// Context pages and VMSAs are refused where the entry stands for 2 MB; other pages are not.
+    @Test func pagesOf2MB() {
+        let changes: [(FirmwareChange, UInt16, Bool)] = [
+            (.createContext, 0, false), (.launchVMSA, 3, false), (.launchUpdate, 3, true), (.makeMetadata, 0, true),
+            (.reclaim, 0, true),
+        ]
+        for (change, asid, isTaken) in changes {
+            var rmp = RMP(regionCount: 1)
+            let entry = RMPEntry(assigned: true, pageSize: .size2M, immutable: true, asid: asid)
+            rmp.setFrame(2, entry.word)
+            #expect((rmp.change(PFN(1024), by: change, gpa: GPA(0x9000)) != nil) == isTaken, "\(change)")
+            #expect((rmp.frameWord(2) == entry.word) != isTaken, "\(change)")
+        }
+    }
+
+    /// Reclaim takes the lock with the immutable bit, and leaves the owner: RMPUPDATE takes the page back as well.
+    @Test func reclaimKeepsTheOwner() {
+        var rmp = RMP(regionCount: 1)
+        let entry = RMPEntry(assigned: true, immutable: true, gpa: GPA(0x5000), asid: 3, validated: true, locked: true)
+        rmp.setEntry(frame: 3, index: 7, entry.word)
+        #expect(rmp.change(PFN(3 * 512 + 7), by: .reclaim) == .guestValid)
+        let after = RMPEntry(assigned: true, gpa: GPA(0x5000), asid: 3, validated: true)
+        #expect(rmp.entry(frame: 3, index: 7) == after.word)
+        #expect(rmp.update(3 << 21 + 7 << 12, .init()) == .success)
     }
 
     @Test func whatFirmwareWrites() {
@@ -105,9 +155,13 @@ import Testing
         #expect(rmp.state(of: page) == .preGuest)
         #expect(rmp.change(page, by: .launchVMSA) == .guestValid)
         #expect(RMPEntry(rawLow: rmp.entry(frame: 0, index: 9).bits).vmsa)
-        #expect(rmp.change(page, by: .swapOut) == .preSwap)
+        // What the hypervisor wants to swap it takes from the guest first.
+        #expect(rmp.change(page, by: .swapOut) == nil)
+        #expect(rmp.update(9 << 12, input) == .success)
+        #expect(rmp.change(page, by: .swapOut) == .preGuest)
+        #expect(rmp.change(page, by: .swapIn) == .preSwap)
         #expect(rmp.update(9 << 12, .init()) == .failPermission)
-        #expect(rmp.change(page, by: .swapIn) == .guestValid)
+        #expect(rmp.change(page, by: .reclaim) == .guestValid)
         var plain = input
         plain.immutable = false
         #expect(rmp.update(9 << 12, plain) == .success)
@@ -117,10 +171,11 @@ import Testing
         #expect(rmp.state(of: page) == .guestValid)
         #expect(rmp.update(9 << 12, .init()) == .success)
         #expect(rmp.state(of: page) == .hypervisor)
-        // Whatever had an owner has none in Reclaim, or RMPUPDATE could not take it back.
+        // A page that firmware has not measured is the guest's still, and RMPUPDATE can take it back.
         #expect(rmp.update(9 << 12, input) == .success)
-        #expect(rmp.change(page, by: .reclaim) == .reclaim)
-        #expect(rmp.entry(frame: 0, index: 9).asid == 0)
+        #expect(rmp.change(page, by: .reclaim) == .guestInvalid)
+        #expect(rmp.entry(frame: 0, index: 9).asid == 3)
+        #expect(rmp.update(9 << 12, .init()) == .success)
     }
 
     @Test func pagesInside2MBHaveItsState() {

@@ -46,7 +46,7 @@ import Testing
         Write(testDescription: "RMP_CFG", msr: rmpCfg, value: 0x3f01, isTaken: true),
         Write(testDescription: "RMP_CFG, bit 1", msr: rmpCfg, value: 0x2503, isTaken: false),
         Write(testDescription: "RMP_CFG, bit 14", msr: rmpCfg, value: 1 << 14, isTaken: false),
-        Write(testDescription: "RMPOPT_BASE without EN", msr: rmpoptBase, value: 3 << 30, isTaken: true),
+        Write(testDescription: "RMPOPT_BASE without SNP_EN", msr: rmpoptBase, value: 3 << 30, isTaken: false),
         Write(testDescription: "RMPOPT_EN without SNP_EN", msr: rmpoptBase, value: 1, isTaken: false),
         Write(testDescription: "RMPOPT_BASE, bit 1", msr: rmpoptBase, value: 2, isTaken: false),
         Write(testDescription: "RMPOPT_BASE, bit 29", msr: rmpoptBase, value: 1 << 29, isTaken: false),
@@ -90,6 +90,28 @@ import Testing
         // A contiguous RMP knows no RMPOPT.
         #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, 1, core: 0) }
         try platform.wrmsr(Self.rmpoptBase, 0, core: 0)
+    }
+
+    /// RMPOPT_BASE can be written once SNP is enabled, each bit of it that is not reserved, but RMPOPT_EN stays set.
+    @Test func rmpoptEnStays() throws {
+        var platform = platform()
+        #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, 0, core: 0) }
+        platform.enableSNP()
+        try platform.wrmsr(Self.rmpoptBase, 3 << 30, core: 0)
+        for value in [1 << 1, 1 << 29, 1 << 52] as [UInt64] {
+            #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, value | 1, core: 0) }
+        }
+        for value in [1, 2 << 30 | 1, 5 << 30 | 1] as [UInt64] { try platform.wrmsr(Self.rmpoptBase, value, core: 0) }
+        for value in [0, 5 << 30] as [UInt64] {
+            #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, value, core: 0) }
+        }
+        #expect(try platform.rdmsr(Self.rmpoptBase, core: 0) == 5 << 30 | 1)
+        // Each core for itself; and nothing more once SNP_EN is cleared.
+        try platform.wrmsr(Self.rmpoptBase, 0, core: 1)
+        platform.clearSNP()
+        for value in [0, 5 << 30 | 1] as [UInt64] {
+            #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, value, core: 0) }
+        }
     }
 
     /// What RMPOPT_BASE holds does not count then.
@@ -183,11 +205,9 @@ import Testing
                 try machine.perform(.wrmsr(cpu: cpu, Self.rmpoptBase, 0), at: machine.now)
             }
         }
-        // Without RMPOPT_EN, RMPOPT is an undefined opcode.
-        try machine.perform(.wrmsr(cpu: 3, Self.rmpoptBase, 0), at: machine.now)
-        #expect(throws: CommandError.fault(.undefinedOpcode)) {
-            try machine.perform(.rmpopt(cpu: 11, freeSPA, function: 1), at: machine.now)
-        }
+        // RMPOPT_EN stays.
+        #expect(throws: generalProtection) { try machine.perform(.wrmsr(cpu: 3, Self.rmpoptBase, 0), at: machine.now) }
+        #expect(try machine.rdmsr(Self.rmpoptBase, cpu: 11) == 1 << 30 | 1)
     }
 
     // MARK: CPUID

@@ -13,6 +13,8 @@ public enum FirmwareState: Sendable, Hashable, CaseIterable {
 struct Firmware: Sendable {
     let layout: RMPLayout
     let pages: FirmwarePages
+    /// All that is HV-fixed while SNP is initialised, in the order in which it becomes so.
+    let fixedRanges: [Range<UInt64>]
     private(set) var state = FirmwareState.uninitialized
     /// How many SNP_INIT_EX commands are still to fail: a fault that a client asked for.
     var failuresLeft: UInt64 = 0
@@ -22,6 +24,8 @@ struct Firmware: Sendable {
     init(_ configuration: MachineConfiguration) {
         layout = configuration.rmp
         pages = configuration.firmware
+        let memory = configuration.memory
+        fixedRanges = memory.holes + pages.hypervisorFixed + FirmwarePages.knownFixed(in: memory)
     }
 
     /// What the RMP holds when SNP_EN is set: every page hypervisor-owned but the RMP itself, which is assigned from
@@ -33,15 +37,17 @@ struct Firmware: Sendable {
         }
     }
 
-    /// SNP_INIT_EX with INIT_RMP: every page hypervisor-owned, then HV-fixed ranges, then the RMP itself and firmware's
-    /// pages in Firmware state; the RMPOPT tables are cleared.
+    /// SNP_INIT_EX with INIT_RMP: HV-fixed what is no memory, hypervisor-owned what is, then HV-fixed the ranges of the
+    /// kernel's list and the known ones, then the RMP itself and firmware's pages in Firmware state; the RMPOPT tables
+    /// are cleared.
     ///
-    /// Source: AMD's ASP firmware (order of the states); series v1 patch 4/6 (tables cleared). The ccp driver gives the
-    /// TMR and the command buffers to firmware around this command; here it happens with it.
+    /// Source: AMD's ASP firmware, sev_rmp.c, `configure_rmp()` (order of the states); series v1 patch 4/6 (tables
+    /// cleared). The ccp driver gives the TMR and the command buffers to firmware around this command; here it happens
+    /// with it.
     mutating func initialize(_ platform: inout Platform) {
         state = .initialized
         platform.rmp.reset()
-        for fixed in pages.hypervisorFixed { Firmware.write(.hypervisorFixed, to: fixed, of: &platform.rmp) }
+        for fixed in fixedRanges { Firmware.write(.hypervisorFixed, to: fixed, of: &platform.rmp) }
         for range in [layout.head] + layout.segments.map(\.table) + pages.assigned {
             Firmware.write(.firmware, to: range, of: &platform.rmp)
         }

@@ -23,6 +23,17 @@ public struct FirmwarePages: Sendable, Hashable {
     /// The HV-fixed ranges that every PC has: the first two of the list in the series' threads.
     public static let usualFixed: [Range<UInt64>] = [0..<0x1000, 0xa_0000..<0x10_0000]
 
+    /// What firmware makes HV-fixed by itself: ASEG, and the 4 GB of the old HyperTransport area. TSEG, which it adds,
+    /// lies where the BIOS has put it; a machine has none unless it lists it.
+    ///
+    /// Source: AMD's ASP firmware, sev_rmp.c, `add_known_hvfixed_ranges()`. That ASEG is in use is a choice.
+    public static let knownFixed: [Range<UInt64>] = [0xa_0000..<0xc_0000, 0xfd_0000_0000..<0xfe_0000_0000]
+
+    /// Those of them that a memory map reaches; holes are HV-fixed anyway.
+    static func knownFixed(in memory: MemoryMap) -> [Range<UInt64>] {
+        knownFixed.map { $0.clamped(to: 0..<memory.end.rawValue) }.filter { !$0.isEmpty }
+    }
+
     /// A TMR of 2 MB and two command buffers behind it.
     ///
     /// Source: Linux drivers/crypto/ccp/sev-dev.c (a TMR of 2 MB for SNP, command buffers). Where they lie is a choice:

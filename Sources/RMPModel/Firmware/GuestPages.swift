@@ -7,17 +7,14 @@ extension Firmware {
     /// Source: SEV-SNP firmware ABI, SNP_LAUNCH_UPDATE, page type VMSA.
     func launchUpdateVMSA(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .launchVMSA) }
 
-    /// The end of a launch for the first `pages` pages of a frame of the initial image: from Pre-Guest to Guest-Valid
-    /// with SNP_LAUNCH_FINISH; to Guest-Invalid with SNP_PAGE_RECLAIM after a launch that failed, so that RMPUPDATE can
-    /// take them back. Pages in other states stay.
+    /// The end of a launch for the first `pages` pages of a frame of the initial image: SNP_LAUNCH_UPDATE of each, or
+    /// SNP_PAGE_RECLAIM after a launch that failed, so that RMPUPDATE can take them back. Pages in states for which
+    /// firmware refuses that stay.
     ///
-    /// Source: SEV-SNP firmware ABI, page states.
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_post_populate()`; what the commands do is `FirmwareChange`'s.
     func endLaunch(_ frame: Int, pages: Int, isValid: Bool, _ platform: inout Platform) {
-        func ended(_ word: EntryWord) -> EntryWord? {
-            guard word.isAssigned, word.isImmutable, word.asid != 0 else { return nil }
-            let bits = word.bits & ~EntryWord.immutableBit
-            return EntryWord(bits: isValid ? bits | EntryWord.validatedBit : bits)
-        }
+        let change: FirmwareChange = isValid ? .launchUpdate : .reclaim
+        func ended(_ word: EntryWord) -> EntryWord? { change.entry(after: RMPEntry(rawLow: word.bits))?.word }
         let whole = platform.rmp.frameWord(frame)
         if !whole.isMixed && pages == Granularity.pagesPerFrame {
             if let word = ended(whole) { platform.rmp.setFrame(frame, word) }

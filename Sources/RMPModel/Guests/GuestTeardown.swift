@@ -11,13 +11,11 @@ extension Guests {
         guard let guest = self[id] else { return }
         self[id]?.vmsaPages = []
         self[id]?.responsePage = nil
-        var leaks = LeakedPages()
-        for page in guest.vmsaPages { giveBack(page, &platform, &leaks) }
+        for page in guest.vmsaPages { giveBack(page, &platform) }
         if let page = guest.responsePage {
             firmware.reclaim(page, &platform)
-            giveBack(page, &platform, &leaks)
+            giveBack(page, &platform)
         }
-        Guests.tell(leaks.ranges, &platform.events)
     }
 
     /// The second step: firmware forgets the guest, and its context page goes back. Series v3 and v4 ask for a pass
@@ -27,22 +25,16 @@ extension Guests {
     /// Source: Linux arch/x86/kvm/svm/sev.c, `snp_decommission_context()`, `sev_vm_destroy()`.
     ///
     /// - Returns: whether it succeeded; so it does for a guest without a context.
-    mutating func decommission(
-        _ id: GuestID,
-        _ platform: inout Platform,
-        _ firmware: inout Firmware
-    ) -> Bool {
+    mutating func decommission(_ id: GuestID, _ platform: inout Platform, _ firmware: inout Firmware) -> Bool {
         guard let page = self[id]?.contextPage else { return true }
         self[id]?.contextPage = nil
-        var leaks = LeakedPages()
         if !firmware.decommission(page, &platform) {
             leaked.add(page.rawValue..<(page.rawValue + 1))
             self[id]?.keepsASID = true
             return false
         }
         firmware.reclaim(page, &platform)
-        giveBack(page, &platform, &leaks)
-        Guests.tell(leaks.ranges, &platform.events)
+        giveBack(page, &platform)
         return true
     }
 
@@ -72,23 +64,14 @@ extension Guests {
         guest.state = .stopped
     }
 
-    /// Publishes pages that could not be taken back, each range with the kernel's line.
-    static func tell(_ leaks: [Range<UInt64>], _ events: inout EventStream) {
-        for pages in leaks {
-            events.publish(.pagesLeaked(pages))
-            events.say(.leaking(pages: pages))
-        }
-    }
-
     /// Makes a control page hypervisor-owned; one that refuses is leaked and stays taken for ever.
-    private mutating func giveBack(_ page: PFN, _ platform: inout Platform, _ leaks: inout LeakedPages) {
+    private mutating func giveBack(_ page: PFN, _ platform: inout Platform) {
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
         if platform.rmp.entry(frame: frame, index: index).isAssigned,
             platform.rmpupdate(SPA(page), RMPUpdateInput()) != .success
         {
             leaked.add(page.rawValue..<(page.rawValue + 1))
-            leaks.add(page.rawValue..<(page.rawValue + 1))
         } else {
             controls.release(page, to: &allocator)
         }
@@ -110,9 +93,7 @@ extension Guests {
             progress.last = guest.teardown.due
             platform.events.time = progress.last
             let freed = guest.inodesFreed(after: guest.teardown.done)
-            let leaked = tearDownFrame(of: &guest, &platform, costs)
-            for pages in leaked { self.leaked.add(pages) }
-            Guests.tell(leaked, &platform.events)
+            tearDownFrame(of: &guest, &platform, costs)
             let done = guest.state == .ending ? guest.teardown.done : guest.frameCount
             progress.inodesFreed = guest.inodesFreed(after: done) - freed
             for _ in 0..<progress.inodesFreed { platform.events.publish(.inodeFreed(id)) }
@@ -127,18 +108,14 @@ extension Guests {
 
     /// Takes the frame at work back and goes on to the next one; behind the last, the guest is stopped.
     ///
-    /// - Returns: page frame numbers of the pages that stay assigned. Their frames are never given to a guest again.
-    private mutating func tearDownFrame(
-        of guest: inout Guest,
-        _ platform: inout Platform,
-        _ costs: CostModel
-    ) -> [Range<UInt64>] {
-        var leaked: [Range<UInt64>] = []
+    /// Linux frees a page that refused like any other: it is on no list of leaked pages and stays assigned. That no
+    /// guest gets its frame as long as one of its pages is assigned is a choice; the first access would be a fault.
+    private mutating func tearDownFrame(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) {
         if guest.teardown.run < guest.frames.count {
             let run = guest.frames[guest.teardown.run]
             let frame = run.first + guest.teardown.offset
-            leaked = Guests.takeBack(frame, pages: guest.pages(inFrame: guest.teardown.done), &platform)
-            if leaked.isEmpty { allocator.release(frame) }
+            Guests.takeBack(frame, pages: guest.pages(inFrame: guest.teardown.done), &platform)
+            allocator.release(frame)
             guest.teardown.done += 1
             guest.teardown.offset += 1
             if guest.teardown.offset == run.count {
@@ -150,33 +127,27 @@ extension Guests {
         }
         if guest.teardown.run < guest.frames.count {
             guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
-            return leaked
+            return
         }
         forgetVM(&guest)
-        return leaked
     }
 
     /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each page that is private.
     ///
-    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`.
-    ///
-    /// - Returns: page frame numbers of what refused, such as a page that somebody made immutable.
-    private static func takeBack(_ frame: Int, pages: Int, _ platform: inout Platform) -> [Range<UInt64>] {
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`: a page that refuses, as one that somebody made
+    /// immutable may, stays as it is, and the next one follows.
+    private static func takeBack(_ frame: Int, pages: Int, _ platform: inout Platform) {
         let word = platform.rmp.frameWord(frame)
-        if word.isMixed || pages < Granularity.pagesPerFrame {
-            for page in 0..<pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
-                _ = platform.rmpupdate(frame: frame, pages: page..<(page + 1), RMPUpdateInput())
-            }
-        } else if word.isAssigned {
+        // Pages of one 4 KB kind go in one step, unless they refuse.
+        let isSimple = !word.isMixed && pages == Granularity.pagesPerFrame
+        if isSimple && (word.is2M || !(word.isImmutable || word.isLocked)) {
+            if !word.isAssigned { return }
             _ = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: word.is2M ? .size2M : .size4K))
+            return
         }
-        if platform.rmp.assignedPages(inFrame: frame) == 0 { return [] }
-        var leaked = LeakedPages()
         for page in 0..<pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
-            let number = UInt64(frame * Granularity.pagesPerFrame + page)
-            leaked.add(number..<(number + 1))
+            _ = platform.rmpupdate(frame: frame, pages: page..<(page + 1), RMPUpdateInput())
         }
-        return leaked.ranges
     }
 
     /// What the frame at work costs, in ns: by the entries that it has when the work on it begins.

@@ -25,9 +25,8 @@ struct Guests: Sendable {
         nodeCount = configuration.topology.nodeCount
         asids = ASIDs(count: configuration.processor.asidCount)
         allocator = FrameAllocator(memory: memory)
-        let pages = firmware.pages
-        let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + pages.assigned
-        for range in reserved + pages.hypervisorFixed { allocator.reserve(range) }
+        let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + firmware.pages.assigned
+        for range in reserved + firmware.fixedRanges { allocator.reserve(range) }
         allocator.reserve(configuration.lateMemory)
         // Memory without RMP entries cannot be given to a guest: RMPUPDATE would refuse it.
         let coverage = RMPCoverage(

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages that could not be taken back: assigned to nobody, kept for ever, and each costs its region until reboot.
+// Pages that could not be taken back: assigned to nobody, kept until the RMP is made anew, and each costs its region.
 
 /// The kernel's list of leaked pages.
 ///
 /// Source: Linux drivers/crypto/ccp/sev-dev.c, `snp_leak_pages()`: the pages are kept on a list and never freed; the
-/// log says `Leaking PFN range 0x%llx-0x%llx`.
+/// log says `Leaking PFN range 0x%llx-0x%llx`. Pages of a guest's memory are not among them.
 struct LeakedPages: Sendable, Hashable {
     /// Page frame numbers, ascending, without overlaps; neighbours are one range.
     private(set) var ranges: [Range<UInt64>] = []
@@ -82,7 +82,6 @@ extension Guests {
         }
         allocator.reserve(frames: frames)
         leaked.add(pages)
-        Guests.tell([pages], &platform.events)
     }
 }
 

@@ -59,4 +59,11 @@ struct KernelLog: Sendable {
         lines.append(LogLine(time: time, level: level, text: text))
         written &+= 1
     }
+
+    /// How many of so many lines, the first ones, would be gone again when the last is written: a multiple of what goes
+    /// at a time, so that the others leave the ring as all of them would.
+    static func lost(of count: Int) -> Int {
+        let step = limit / 4
+        return max(0, count - limit - step) / step * step
+    }
 }

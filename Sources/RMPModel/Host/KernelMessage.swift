@@ -4,7 +4,8 @@
 /// A line that the kernel can write.
 ///
 /// Source: series v1 to v10, all patches (which of them a version has stands in its row of `Series`); Linux
-/// arch/x86/virt/svm/sev.c and drivers/crypto/ccp/sev-dev.c (the others).
+/// arch/x86/virt/svm/sev.c, arch/x86/kvm/svm/sev.c and drivers/crypto/ccp/sev-dev.c (the others). Of a warning with a
+/// stack (WARN_ONCE) the message alone is shown.
 enum KernelMessage: Sendable, Hashable {
     // The series.
     case passBegins(Range<UInt64>)
@@ -31,17 +32,20 @@ enum KernelMessage: Sendable, Hashable {
     case segment(index: Int, table: Range<UInt64>, covered: Range<UInt64>)
     case segmentReduced(index: Int, stated: UInt64, covered: UInt64)
     case segmentShift(UInt64, limits: ClosedRange<UInt8>)
-    case segmentBeyond(index: Int, count: Int)
     case notReserved
     case notCovered(expected: UInt64, got: UInt64)
     case tableTooSmall(expected: UInt64, got: UInt64)
     case notAllOnline(online: CPUSet, present: CPUSet)
-    case initCommandFailed
-    case initFailed
+    case initCommandFailed(rc: Int, error: UInt64)
+    case initFailed(rc: Int, error: UInt64)
     case uncheckedMSR(number: UInt32, value: UInt64)
     case hogged(times: UInt64)
     case leaking(pages: Range<UInt64>)
     case rmpupdateFailed(pfn: UInt64, level: Int, code: UInt32)
+    case entry(EntryDumpLine)
+    case stackDump(StackDumpLine)
+    case guestPageRefused(pfn: UInt64)
+    case privateFaultFailed(gpa: GPA, pfn: UInt64, level: Int)
     case invalidOpcode(number: Int, cpu: Int)
 
     /// The level in a version; nil when that version does not say it.
@@ -61,12 +65,14 @@ enum KernelMessage: Sendable, Hashable {
         case .noWorkqueue: series.messages[.noWorkqueue]
         case .noCPUMask: series.messages[.noCPUMask]
         case .passSkipped: series.messages[.passSkipped]
+        case .initFailed: series.messages[.initFailed]
         case .passBegins where series.announcement == nil: nil
-        case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment: .info
-        case .segmentReduced, .segmentBeyond, .leaking, .decommissionFailed, .invalidOpcode, .uncheckedMSR, .hogged:
-            .warning
-        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .notAllOnline, .initFailed, .rmpupdateFailed:
+        case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment, .segmentReduced: .info
+        case .notAllOnline, .leaking, .decommissionFailed, .invalidOpcode, .uncheckedMSR, .hogged: .warning
+        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .rmpupdateFailed, .privateFaultFailed:
             .error
+        case .entry(let line): line.level
+        case .stackDump, .guestPageRefused: .warning
         }
     }
 
@@ -89,7 +95,7 @@ enum KernelMessage: Sendable, Hashable {
         case .coverageLimited(let end):
             "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x\(hex(end)) not optimized"
         case .enabledAtBoot: "SEV-SNP: RMPOPT optimizations enabled"
-        case .folderExists: "debugfs: Directory 'rmpopt' with parent 'x86' already present!"
+        case .folderExists: "debugfs: 'rmpopt' already exists in 'x86'"
         case .noThread: "SEV-SNP: Unable to start RMPOPT kernel thread"
         case .noSubsystem(let error, let name): "SEV-SNP: Error -\(error) while registering subsystem \(name)"
         case .noWorkqueue: "SEV-SNP: Failed to allocate RMPOPT workqueue"
@@ -98,8 +104,9 @@ enum KernelMessage: Sendable, Hashable {
         case .contiguousTable(let range):
             "SEV-SNP: RMP table physical range [0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound &- 1))]"
         case .segmentTable(let range):
+            // The end of the range is not made the last byte here, unlike in the other lines.
             "SEV-SNP: Segmented RMP base table physical range [0x\(hex16(range.lowerBound)) - "
-                + "0x\(hex16(range.upperBound &- 1))]"
+                + "0x\(hex16(range.upperBound))]"
         case .segmentSize(let gigabytes): "SEV-SNP: Segmented RMP using \(gigabytes)GB segments"
         case .segment(let index, let table, let covered):
             "SEV-SNP: RMP segment \(index) physical address [0x\(hex(table.lowerBound)) - "
@@ -110,8 +117,6 @@ enum KernelMessage: Sendable, Hashable {
         case .segmentShift(let shift, let limits):
             "SEV-SNP: RMP segment size (\(shift)) is not within advertised bounds (min=\(limits.lowerBound), "
                 + "max=\(limits.upperBound))"
-        case .segmentBeyond(let index, let count):
-            "SEV-SNP: RMP segment \(index) exceeds the number of segments (\(count))"
         case .notReserved: "SEV-SNP: Memory for the RMP table has not been reserved by BIOS"
         case .tableTooSmall(let expected, let got):
             "SEV-SNP: Memory reserved for the RMP table does not cover full system RAM "
@@ -121,28 +126,37 @@ enum KernelMessage: Sendable, Hashable {
         case .notAllOnline(let online, let present):
             "SEV-SNP: SNP init failed: not all CPUs online. (\(list(online)) online <-> "
                 + "\(list(present)) present masks)."
-        case .initCommandFailed: "ccp 0000:01:00.5: SEV-SNP: SNP_INIT_EX failed rc -5, error 0x1"
+        case .initCommandFailed(let rc, let error):
+            "ccp 0000:01:00.5: SEV-SNP: SNP_INIT_EX failed rc -\(rc), error 0x\(hex(error))"
         case .uncheckedMSR(let number, let value):
             "unchecked MSR access error: WRMSR to 0x\(hex(UInt64(number))) (tried to write 0x\(hex16(value))) "
                 + "at rIP: 0xffffffff81000000 (__wrmsr_on_cpu+0x2e/0x40)"
         case .hogged(let times):
             "workqueue: do_rmpopt_work hogged CPU for >10000us \(times) times, consider switching to WQ_UNBOUND"
-        case .initFailed: "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -5, error 0x1"
+        // As Linux up to 6.15 says it, of each failure but ENODEV (`_sev_platform_init_locked()`).
+        case .initFailed(let rc, let error):
+            "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -\(rc), error 0x\(hex(error))"
         case .decommissionFailed: "Failed to release guest context, ret -5"
         case .leaking(let pages):
             "SEV-SNP: Leaking PFN range 0x\(hex(pages.lowerBound))-0x\(hex(pages.upperBound))"
         case .rmpupdateFailed(let pfn, let level, let code):
             "SEV-SNP: RMPUPDATE failed for PFN \(hex(pfn)), pg_level: \(level), ret: \(code)"
+        case .entry(let line): line.text
+        case .stackDump(let line): line.text
+        case .privateFaultFailed(let gpa, let pfn, let level):
+            "kvm_amd: SEV: Failed to update RMP entry: GFN \(hex(gpa.rawValue >> 12)) PFN \(hex(pfn)) "
+                + "level \(level) error -14"
+        case .guestPageRefused(let pfn): "SEV: Failed to update RMP entry for PFN 0x\(hex(pfn)) error -14"
         case .invalidOpcode(let number, _): "Oops: invalid opcode: 0000 [#\(number)] SMP NOPTI"
         }
     }
 }
 
 /// Lower-case hexadecimal without leading zeros, as `%llx`.
-private func hex(_ value: UInt64) -> String { String(value, radix: 16) }
+func hex(_ value: UInt64) -> String { String(value, radix: 16) }
 
 /// The same in 16 digits, as `%016llx`.
-private func hex16(_ value: UInt64) -> String {
+func hex16(_ value: UInt64) -> String {
     let digits = hex(value)
     return String(repeating: "0", count: max(16 - digits.utf8.count, 0)) + digits
 }

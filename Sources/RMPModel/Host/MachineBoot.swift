@@ -52,8 +52,10 @@ extension Machine {
         let isEnabledEverywhere = topology.present.intersection(platform.snpCPUs) == topology.present
         if firmware.failuresLeft > 0 || !isEnabledEverywhere {
             if isEnabledEverywhere { firmware.failuresLeft -= 1 }
-            say(.initCommandFailed)
-            say(.initFailed)
+            // INVALID_CONFIG where a CPU has SNP_EN clear.
+            let error: UInt64 = isEnabledEverywhere ? 1 : 3
+            say(.initCommandFailed(rc: 5, error: error))
+            say(.initFailed(rc: 5, error: error))
             throw .firmwareFailed
         }
         firmware.initialize(&platform)
@@ -72,6 +74,7 @@ extension Machine {
         let series = configuration.series
         if series.needsAllOnline && topology.online != topology.present {
             say(.notAllOnline(online: topology.online, present: topology.present))
+            say(.initFailed(rc: 95, error: 0))
             throw .unsupported(.offlineCPUs)
         }
         if series.hotplugOff == .beforeSNP { hotplugIsForbidden = true }

@@ -193,8 +193,10 @@ public struct PublishedFigure: Sendable, Hashable {
 extension Machine {
     /// Assigns the first page of each region that has none: the state of the shortest pass.
     mutating func assignFirstPages() throws(CommandError) {
-        // Regions of the RMP and of firmware refuse where their first page is immutable: it is assigned already.
+        // Regions of the RMP and of firmware refuse where their first page is immutable: it is assigned already, or
+        // firmware keeps it HV-fixed.
         for region in configuredRegions where assignedPages(ofRegion: region) == 0 {
+            if rmpEntry(SPA(UInt64(region) << 30).pfn)?.immutable == true { continue }
             let input = RMPUpdateInput(assigned: true, immutable: true)
             try perform(.rmpupdate(SPA(UInt64(region) << 30), input), at: now)
         }

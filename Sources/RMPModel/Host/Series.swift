@@ -111,7 +111,12 @@ public struct Series: Sendable, Hashable {
     // MARK: Log
 
     /// Which other lines of its own it writes to the kernel's log, and at which level.
-    @Sourced public internal(set) var messages: [SeriesMessage: LogLevel]
+    @Sourced public internal(set) var ownMessages: [SeriesMessage: LogLevel]
+    /// What ccp says of an SNP_INIT_EX that fails.
+    @Sourced public internal(set) var initMessages: [SeriesMessage: LogLevel]
+
+    /// All lines that some versions write and others do not.
+    public var messages: [SeriesMessage: LogLevel] { ownMessages.merging(initMessages) { own, _ in own } }
 
     /// What a trigger asks for; nil where it asks for nothing. A store of 1 is ours in all versions but v1: a pass at
     /// once, as a request with no delay that puts a pending one off.
@@ -348,6 +353,8 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     case passSkipped
     /// ccp's `SEV-SNP: SNP_INIT_EX failed rc %d, error %#x`
     case initCommandFailed
+    /// ccp's `SEV-SNP: failed to INIT rc %d, error %#x`, which also comes of a refused `snp_prepare()`
+    case initFailed
 
     /// Its beginning, as `rmpfs series` lists it.
     public var beginning: String {
@@ -365,7 +372,8 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
         case .noWorkqueue: "Failed to allocate RMPOPT workqueue"
         case .noCPUMask: "Failed to allocate RMPOPT cpumask"
         case .passSkipped: "RMP optimization pass skipped"
-        case .initCommandFailed: "SNP_INIT_EX failed"
+        case .initCommandFailed: "ccp: SNP_INIT_EX failed"
+        case .initFailed: "ccp: failed to INIT"
         }
     }
 }

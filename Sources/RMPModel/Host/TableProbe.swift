@@ -9,18 +9,28 @@ extension Machine {
 
     /// The lines that the kernel writes about the RMP, up to the first problem, at which it stops.
     ///
-    /// Source: Linux arch/x86/virt/svm/sev.c, `setup_contiguous_rmptable()`, `setup_segmented_rmptable()`.
+    /// Where it lies is said by the probe, early at boot, and so before anything that set-up finds wrong with it. What
+    /// the probe itself refuses comes alone.
+    ///
+    /// Source: Linux arch/x86/virt/svm/sev.c: `probe_contiguous_rmptable_info()`, `probe_segmented_rmptable_info()`,
+    /// then `setup_contiguous_rmptable()`, `setup_segmented_rmptable()`, whose loop ends at `rst_max_index`.
     var tableMessages: [KernelMessage] {
         let layout = configuration.rmp
-        let problem = tableProblems.first.map(KernelMessage.init)
-        guard layout.isSegmented else {
-            return problem.map { [$0] } ?? [.contiguousTable(layout.rmpBase..<(layout.rmpEnd &+ 1))]
+        let first = tableProblems.first
+        let problem = first.map(KernelMessage.init)
+        switch first {
+        case .notReserved, .segmentsUnsupported, .shiftOutOfBounds: return problem.map { [$0] } ?? []
+        case .doesNotCoverRAM, .tableTooSmall, nil: break
         }
         var messages: [KernelMessage] = []
-        if case .segmentShift? = problem { return problem.map { [$0] } ?? [] }
+        guard layout.isSegmented else {
+            messages.append(.contiguousTable(layout.rmpBase..<(layout.rmpEnd &+ 1)))
+            if let problem { messages.append(problem) }
+            return messages
+        }
         messages.append(.segmentTable(layout.head))
-        messages.append(.segmentSize(gigabytes: 1 << (UInt64(max(layout.shift, 30)) - 30)))
-        for segment in layout.segments {
+        messages.append(.segmentSize(gigabytes: (1 << UInt64(layout.shift)) >> 30))
+        for segment in layout.segments where segment.index < RMPLayout.rstLimit(configuration.processor) {
             if segment.isClipped {
                 let covered = segment.covered.upperBound - segment.covered.lowerBound
                 messages.append(.segmentReduced(index: segment.index, stated: segment.statedBytes, covered: covered))
@@ -39,7 +49,6 @@ extension KernelMessage {
             switch problem {
             case .notReserved, .segmentsUnsupported: .notReserved
             case .shiftOutOfBounds(let shift, let limits): .segmentShift(UInt64(shift), limits: limits)
-            case .segmentBeyondTable(let index, let count): .segmentBeyond(index: index, count: count)
             case .doesNotCoverRAM(let expected, let got): .notCovered(expected: expected, got: got)
             case .tableTooSmall(let expected, let got): .tableTooSmall(expected: expected, got: got)
             }

@@ -3,77 +3,105 @@
 
 /// A change of a page's state that firmware alone can make.
 ///
-/// Source: SEV-SNP firmware ABI (commands and page states); APM vol 2 table 15-35.
+/// Source: AMD's published ASP firmware, sev_mcmd.c (each command's checks and writes, named below) and sev_rmp.c
+/// (`rmp_entry_get_state()`); SEV-SNP firmware ABI, page states; APM vol 2 table 15-35.
 public enum FirmwareChange: Sendable, Hashable, CaseIterable {
-    /// SNP_GCTX_CREATE.
+    /// SNP_GCTX_CREATE, of a page with an entry of 4 KB.
     case createContext
     /// SNP_DECOMMISSION, of the guest's context page.
     case decommission
     /// SNP_LAUNCH_UPDATE of a page with contents.
     case launchUpdate
-    /// SNP_LAUNCH_UPDATE of a VMSA.
+    /// SNP_LAUNCH_UPDATE of a VMSA, a page with an entry of 4 KB.
     case launchVMSA
-    /// A firmware page begins to hold metadata of swapped pages.
+    /// SNP_MD_INIT: a firmware page begins to hold metadata of swapped pages.
     case makeMetadata
-    /// It holds none any more.
+    /// SNP_PAGE_SWAP_OUT of a metadata page: it holds none any more.
     case freeMetadata
-    /// SNP_PAGE_SWAP_OUT.
+    /// SNP_PAGE_SWAP_OUT of a guest's page: what it held lies elsewhere, and firmware may fill it anew.
     case swapOut
-    /// SNP_PAGE_SWAP_IN.
+    /// SNP_PAGE_SWAP_IN of a page that the guest had accepted.
     case swapIn
     /// A firmware page goes to the IOMMU (SNP_INIT_EX).
     case giveToIOMMU
-    /// SNP_SHUTDOWN_EX with IOMMU_SNP_SHUTDOWN.
+    /// SNP_SHUTDOWN_EX with IOMMU_SNP_SHUTDOWN; since firmware 1.53, before which such pages went to Hypervisor.
     case takeFromIOMMU
-    /// SNP_PAGE_RECLAIM.
+    /// SNP_PAGE_RECLAIM. Firmware gives up what it holds; RMPUPDATE can take the page back then. A page that is not
+    /// immutable stays as it is, which is a success.
     case reclaim
 
-    /// The states that a page may have before.
-    public var from: Set<PageState> {
+    /// One row of the table: from which state to which.
+    struct Row: Sendable, Hashable {
+        var from: PageState
+        var to: PageState
+    }
+
+    /// The table. All other states are refused.
+    var rows: [Row] {
         switch self {
-        case .createContext, .makeMetadata, .giveToIOMMU: [.firmware]
-        case .decommission: [.context]
-        case .launchUpdate, .launchVMSA: [.preGuest]
-        case .freeMetadata: [.metadata]
-        case .swapOut: [.guestValid]
-        case .swapIn: [.preSwap, .preGuest]
-        case .takeFromIOMMU: [.iommu]
-        case .reclaim: [.firmware, .metadata, .preGuest, .preSwap]
+        case .createContext: [Row(from: .firmware, to: .context)]
+        case .decommission: [Row(from: .context, to: .firmware)]
+        case .launchUpdate, .launchVMSA: [Row(from: .preGuest, to: .guestValid)]
+        case .makeMetadata: [Row(from: .firmware, to: .metadata)]
+        case .freeMetadata: [Row(from: .metadata, to: .firmware)]
+        case .swapOut: [Row(from: .preSwap, to: .preGuest), Row(from: .preGuest, to: .preGuest)]
+        case .swapIn: [Row(from: .preGuest, to: .preSwap)]
+        case .giveToIOMMU: [Row(from: .firmware, to: .iommu)]
+        case .takeFromIOMMU: [Row(from: .iommu, to: .reclaim)]
+        case .reclaim:
+            [
+                Row(from: .metadata, to: .reclaim),
+                Row(from: .firmware, to: .reclaim),
+                Row(from: .preGuest, to: .guestInvalid),
+                Row(from: .preSwap, to: .guestValid),
+                Row(from: .hypervisor, to: .hypervisor),
+                Row(from: .reclaim, to: .reclaim),
+                Row(from: .guestInvalid, to: .guestInvalid),
+                Row(from: .guestValid, to: .guestValid),
+            ]
         }
     }
 
-    /// The state that it has afterwards.
-    public var to: PageState {
-        switch self {
-        case .createContext: .context
-        case .decommission, .freeMetadata, .takeFromIOMMU: .firmware
-        case .launchUpdate, .launchVMSA, .swapIn: .guestValid
-        case .makeMetadata: .metadata
-        case .swapOut: .preSwap
-        case .giveToIOMMU: .iommu
-        case .reclaim: .reclaim
-        }
-    }
+    /// The state that a page in a given state has afterwards; nil when firmware refuses.
+    public func state(after state: PageState) -> PageState? { rows.first { $0.from == state }?.to }
 
-    /// The entry afterwards; `gpa` counts for Metadata only.
-    fileprivate func apply(to entry: RMPEntry, gpa: GPA) -> RMPEntry {
+    /// Whether an entry of 2 MB is refused.
+    private var needs4K: Bool { self == .createContext || self == .launchVMSA }
+
+    /// The entry afterwards; nil when firmware refuses. `gpa` counts for Metadata only.
+    func entry(after entry: RMPEntry, gpa: GPA = GPA(0)) -> RMPEntry? {
+        guard let from = PageState(entry), state(after: from) != nil else { return nil }
+        if needs4K && entry.pageSize == .size2M { return nil }
         var entry = entry
-        switch to {
-        case .context: entry.vmsa = true
-        case .metadata: entry.gpa = GPA(gpa.rawValue & EntryWord.gpaMask)
-        case .iommu: entry.gpa = GPA(Granularity.page)
-        case .firmware:
-            entry.vmsa = false
-            entry.gpa = GPA(0)
-        case .guestValid:
-            entry.immutable = false
+        switch self {
+        case .createContext: entry.vmsa = true
+        case .decommission: entry.vmsa = false
+        case .launchUpdate, .launchVMSA:
             entry.validated = true
+            entry.release()
             if self == .launchVMSA { entry.vmsa = true }
-        case .preSwap: entry.immutable = true
-        // Nothing is left of the owner, so that RMPUPDATE can take the page back.
-        default: entry = RMPEntry(assigned: true, pageSize: entry.pageSize)
+        case .makeMetadata:
+            // Numbers 0 and 1 are Firmware's and the IOMMU's.
+            guard gpa.rawValue & EntryWord.gpaMask >= 2 * Granularity.page else { return nil }
+            entry.gpa = GPA(gpa.rawValue & EntryWord.gpaMask)
+        case .freeMetadata:
+            entry.gpa = GPA(0)
+            entry.vmsa = false
+        case .swapOut: entry.validated = false
+        case .swapIn: entry.validated = true
+        case .giveToIOMMU: entry.gpa = GPA(Granularity.page)
+        case .takeFromIOMMU: entry = RMPEntry(assigned: true)
+        case .reclaim: if entry.immutable { entry.release() }
         }
         return entry
+    }
+}
+
+extension RMPEntry {
+    /// Firmware holds the lock of the entries that it makes immutable, and gives up both at once.
+    fileprivate mutating func release() {
+        immutable = false
+        locked = false
     }
 }
 
@@ -86,9 +114,13 @@ extension RMP {
     /// - Returns: the new state; nil, with nothing changed, when the page is not in a state for it.
     @discardableResult
     mutating func change(_ page: PFN, by change: FirmwareChange, gpa: GPA = GPA(0)) -> PageState? {
-        guard let state = state(of: page), change.from.contains(state) else { return nil }
-        if change == .makeMetadata && gpa.rawValue & EntryWord.gpaMask < 2 * Granularity.page { return nil }
-        return edit(page) { entry in entry = change.apply(to: entry, gpa: gpa) } ? change.to : nil
+        var state: PageState?
+        _ = edit(page) { entry in
+            guard let changed = change.entry(after: entry, gpa: gpa) else { return }
+            entry = changed
+            state = PageState(changed)
+        }
+        return state
     }
 
     /// Locks or unlocks an entry: RMPUPDATE and PSMASH of a locked one answer FAIL_INUSE. This is how hardware and

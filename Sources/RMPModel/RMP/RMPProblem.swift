@@ -12,16 +12,15 @@ public enum RMPProblem: Sendable, Hashable {
     case segmentsUnsupported
     /// The segment size is outside of what CPUID tells.
     case shiftOutOfBounds(shift: UInt8, limits: ClosedRange<UInt8>)
-    /// A segment's number is beyond the RST: with NumSegReduction there are only as many as are cached.
-    case segmentBeyondTable(index: Int, count: Int)
-    /// The last byte covered by segments is below that of RAM; addresses of the ends in bytes.
+    /// The last segment that begins in RAM ends before RAM does; addresses of the ends in bytes.
     case doesNotCoverRAM(expected: UInt64, got: UInt64)
     /// The contiguous table is too short for RAM; sizes in bytes with bookkeeping.
     case tableTooSmall(expected: UInt64, got: UInt64)
 }
 
 extension RMPLayout {
-    /// How many entries of the RST a processor looks at.
+    /// How many entries of the RST processor and kernel look at: with NumSegReduction as many as are cached
+    /// (`rst_max_index`). What stands behind them is not read, and no line says so.
     static func rstLimit(_ processor: Processor) -> Int {
         processor.segmentReduction ? min(max(processor.cachedSegments, 0), RSTEntry.limit) : RSTEntry.limit
     }
@@ -38,12 +37,14 @@ extension RMPLayout {
 
     /// What keeps a kernel on this processor with this memory from enabling SNP, in the order in which Linux looks;
     /// empty when nothing does. Linux stops at the first. It compares ends only: memory between two segments that
-    /// neither covers goes unnoticed, and stays hypervisor-owned.
+    /// neither covers goes unnoticed, and stays hypervisor-owned. A segment that begins behind RAM is there for MMIO
+    /// and covers none of it. A contiguous table must cover itself as well.
     public func problems(with processor: Processor, memory: MemoryMap) -> [RMPProblem] {
         if rmpBase == 0 { return [.notReserved] }
         let end = memory.end.rawValue
         guard isSegmented else {
-            let expected = end / Granularity.page * RMPLayout.entryBytes + RMPLayout.bookkeepingBytes
+            let pages = max(end, rmpEnd + 1) / Granularity.page
+            let expected = pages * RMPLayout.entryBytes + RMPLayout.bookkeepingBytes
             let got = rmpEnd - rmpBase + 1
             return got < expected ? [.tableTooSmall(expected: expected, got: got)] : []
         }
@@ -53,10 +54,7 @@ extension RMPLayout {
             problems.append(.shiftOutOfBounds(shift: shift, limits: processor.segmentShifts))
         }
         let count = RMPLayout.rstLimit(processor)
-        for segment in segments where segment.index >= count {
-            problems.append(.segmentBeyondTable(index: segment.index, count: count))
-        }
-        let got = segments.last { $0.index < count }?.covered.upperBound ?? 0
+        let got = segments.last { $0.index < count && $0.covered.lowerBound < end }?.covered.upperBound ?? 0
         if got < end { problems.append(.doesNotCoverRAM(expected: end, got: got)) }
         return problems
     }

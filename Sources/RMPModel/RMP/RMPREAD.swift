@@ -21,7 +21,8 @@ public struct RMPReadOutput: Sendable, Hashable {
 }
 
 extension RMP {
-    /// RMPREAD of the page at `spa`; FAIL_INPUT when no RMP entry covers the address.
+    /// RMPREAD of the page at `spa`; FAIL_INPUT when no RMP entry covers the address. FAIL_PERMISSION is for a current
+    /// ASID that is not 0: never on a host.
     func read(_ spa: UInt64) throws(RMPCode) -> RMPReadOutput {
         let pfn = spa >> 12
         if !covers(pfn) { throw .failInput }

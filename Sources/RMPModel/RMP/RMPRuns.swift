@@ -7,25 +7,51 @@ extension RMP {
     ///
     /// - Returns: the first code that is not SUCCESS; as with single updates, the pages before it are then changed.
     mutating func updateFrame(_ frame: Int, _ first: RMPUpdateInput) -> RMPCode {
+        var page = 0
+        return updateFrame(frame, first, refusedAt: &page)
+    }
+
+    /// The same; `page` is then the page of the frame that did not succeed.
+    mutating func updateFrame(_ frame: Int, _ first: RMPUpdateInput, refusedAt page: inout Int) -> RMPCode {
         let spa = UInt64(truncatingIfNeeded: frame) << 21
+        page = 0
         guard first.pageSize == .size4K else { return update(spa, first) }
         guard frame >= 0 && covers(UInt64(frame) << 9) && first.asid <= 0x3ff && isUniform4K(frame),
             first.assigned || (!first.immutable && first.asid == 0)
-        else { return updatePages(frame, 0..<Granularity.pagesPerFrame, first) }
+        else { return updatePages(frame, 0..<Granularity.pagesPerFrame, first, refusedAt: &page) }
         setFrame(frame, first.word)
         return .success
     }
 
     /// Updates some pages of a frame one by one; `first` is for the first page of the frame, as in `updateFrame`.
     mutating func updatePages(_ frame: Int, _ pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
+        var page = 0
+        return updatePages(frame, pages, first, refusedAt: &page)
+    }
+
+    /// The same; `refused` is then the page of the frame that did not succeed.
+    mutating func updatePages(
+        _ frame: Int,
+        _ pages: Range<Int>,
+        _ first: RMPUpdateInput,
+        refusedAt refused: inout Int
+    ) -> RMPCode {
         for page in pages {
-            var input = first
-            if first.asid != 0 { input.gpa.rawValue &+= UInt64(truncatingIfNeeded: page) << 12 }
             let spa = (UInt64(truncatingIfNeeded: frame) << 21) &+ UInt64(truncatingIfNeeded: page) << 12
-            let code = update(spa, input)
-            if code != .success { return code }
+            let code = update(spa, RMP.input(first, forPage: page))
+            if code != .success {
+                refused = page
+                return code
+            }
         }
         return .success
+    }
+
+    /// What one page of a frame gets when `first` is for its first page.
+    static func input(_ first: RMPUpdateInput, forPage page: Int) -> RMPUpdateInput {
+        var input = first
+        if first.asid != 0 { input.gpa.rawValue &+= UInt64(truncatingIfNeeded: page) << 12 }
+        return input
     }
 
     /// Whether no page of the frame could refuse a 4 KB update.

@@ -44,7 +44,7 @@ public struct MSRs: Sendable, Hashable {
     /// Bit 0 and bits 13:8 of RMP_CFG.
     private static let configurationMask: UInt64 = 1 | 0x3f << 8
 
-    private let processor: Processor
+    let processor: Processor
     /// SYSCFG.
     public private(set) var syscfg: UInt64
     /// RMP_BASE.

@@ -91,7 +91,7 @@ public struct MachineConfiguration: Sendable, Hashable {
         for (left, right) in zip(sorted, sorted.dropFirst()) where left.range.upperBound > right.range.lowerBound {
             throw .overlap(right.range, with: left.name)
         }
-        for fixed in firmware.hypervisorFixed {
+        for fixed in firmware.hypervisorFixed + FirmwarePages.knownFixed(in: memory) {
             for item in sorted where item.range.overlaps(fixed) { throw .overlap(fixed, with: item.name) }
         }
         if !topology.present.contains(boot.workerCPU) {

@@ -99,6 +99,19 @@ public struct MemoryMap: Sendable, Hashable {
         return range.isEmpty
     }
 
+    /// What is no memory between 0 and `end` aligned up to 1 GB, ascending.
+    var holes: [Range<UInt64>] {
+        var holes: [Range<UInt64>] = []
+        var at: UInt64 = 0
+        for span in spans {
+            if at < span.range.lowerBound { holes.append(at..<span.range.lowerBound) }
+            at = span.range.upperBound
+        }
+        let end = end.rawValue.alignedUp(to: Granularity.region)
+        if at < end { holes.append(at..<end) }
+        return holes
+    }
+
     /// Bytes of each region's memory that belong to a node, region by region.
     func bytes(ofNode node: Int) -> [Int: UInt64] {
         var byRegion: [Int: UInt64] = [:]
