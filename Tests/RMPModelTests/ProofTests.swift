@@ -36,7 +36,7 @@ import Testing
         var present = CPUSet(all: 8)
         present.remove(6)
         var online = present
-        for cpu in series.snpEnabling == .boot ? [1, 5] : [] { online.remove(cpu) }
+        for cpu in NaiveSeries.named(series.name).setsSNPAtBoot ? [1, 5] : [] { online.remove(cpu) }
         var processor = Processor.venice
         processor.asidCount = 3
         let shape = TopologyShape(nodesPerPackage: 4, coresPerPackage: 4)
@@ -54,6 +54,46 @@ import Testing
         let memory = try MemoryMap(bytes: 3 << 30)
         let topology = try Topology(cpus: 3)
         return Start(try MachineConfiguration(topology: topology, memory: memory, rmp: layout, series: series))
+    }
+
+    /// What the hosts of `hosts(_:)` differ in.
+    private struct Host {
+        let name: String
+        var present = CPUSet(all: 8)
+        var offline: [Int] = []
+        var rmp: RMPLayout?
+        var change: (inout MachineConfiguration) -> Void = { _ in }
+
+        /// Four cores with two threads, three gigabytes.
+        func configuration(_ series: Series) throws -> MachineConfiguration {
+            var online = present
+            for cpu in offline { online.remove(cpu) }
+            let topology = try Topology(TopologyShape(coresPerPackage: 4), present: present, online: online)
+            var configuration = try MachineConfiguration(
+                topology: topology,
+                memory: try MemoryMap(bytes: 3 << 30),
+                rmp: rmp,
+                series: series
+            )
+            configuration.processor.asidCount = 3
+            change(&configuration)
+            return configuration
+        }
+    }
+
+    /// The hosts on which versions differ most: what is offline, comes late, or stays.
+    private static func hosts() throws -> [Host] {
+        let contiguous = try RMPLayout.contiguous(base: 0x1000_0000, end: 0x10ff_ffff)
+        return [
+            Host(name: "offline primary", offline: [1]),
+            Host(name: "late core", offline: [1, 5]) { $0.boot.workerCPU = 5 },
+            Host(name: "worker on a secondary") { $0.boot.workerCPU = 6 },
+            Host(name: "built-in KVM") { $0.boot.kvmIsBuiltIn = true },
+            Host(name: "contiguous RMP", rmp: contiguous),
+            Host(name: "late memory") { $0.boot.lateMemoryBytes = 1 << 30 },
+            Host(name: "small cache") { $0.costs.cachedRegions = 1 },
+            Host(name: "RMPOPT_EN stays") { $0.processor.keepsRMPOPTEnable = true },
+        ]
     }
 
     private static func profiles() throws -> [Profile] {
@@ -91,6 +131,16 @@ import Testing
                     start: try uncovered(series)
                 ),
             ]
+            profiles += try hosts().map { host in
+                Profile(
+                    name: "\(host.name), \(series.name)",
+                    table: Generator.host,
+                    prelude: Generator.prelude,
+                    sequences: 1,
+                    steps: 1_500,
+                    start: Start(try host.configuration(series))
+                )
+            }
         }
         return profiles
     }

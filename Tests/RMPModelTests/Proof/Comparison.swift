@@ -20,7 +20,7 @@ extension NaiveMachine {
     func differencesOfTime(from machine: Machine) -> [String] {
         // Stored ones, since this is done at each step: a question copies the machine in a debug build.
         let given = [
-            machine.now, machine.work.next?.due, machine.driver.flag ? 1 : 0, machine.driver.running != nil ? 1 : 0,
+            machine.now, machine.nextDue, machine.driver.flag ? 1 : 0, machine.driver.running != nil ? 1 : 0,
             machine.driver.pending?.due,
         ]
         let expected = [now, nextDue, flag ? 1 : 0, pass != nil ? 1 : 0, pending?.due]
@@ -56,7 +56,8 @@ extension NaiveMachine {
         let given = machine.passes + (machine.runningPass.map { [$0] } ?? [])
         let expected = passes + (pass.map { [$0] } ?? [])
         if given.count != expected.count { found.append("\(given.count) passes, expected \(expected.count)") }
-        for (given, expected) in zip(given, expected) where NaivePass.summary(of: given) != expected.summary {
+        for (given, expected) in zip(given, expected)
+        where NaivePass.summary(of: given, hasOutsider: expected.hasOutsider) != expected.summary {
             found.append("pass \(given), expected \(expected)")
         }
         let waiting = machine.pendingPass.map {
@@ -76,7 +77,9 @@ extension NaiveMachine {
         func check<Value: Equatable>(_ name: String, _ given: Value, _ expected: Value) {
             if given != expected { found.append("\(name): \(given), expected \(expected)") }
         }
-        check("SYSCFG", try? machine.rdmsr(MSRs.Number.syscfg, cpu: online.min() ?? 0), syscfg)
+        for cpu in online.sorted() {
+            check("SYSCFG of CPU \(cpu)", try? machine.rdmsr(MSRs.Number.syscfg, cpu: cpu), syscfg(ofCPU: cpu))
+        }
         check("firmware", machine.firmwareState == .initialized, firmwareIsInitialized)
         check("failures left", machine.firmwareFailuresLeft, failuresLeft)
         check("decommission failures left", machine.decommissionFailuresLeft, decommissionFailuresLeft)
@@ -140,15 +143,20 @@ extension NaiveMachine {
 extension NaivePass {
     /// The counts that both models keep, to be compared at once.
     var summary: [UInt64?] {
-        [number, start, end, lost, broadcasts] + [scanned, won, kept, blocked, outside, faulting].map { UInt64($0) }
+        let counts = [scanned, won, kept, blocked, outside, faulting.count].map { UInt64($0) }
+        let work = [executions, executionsInVain, interrupts] + (hasOutsider ? [] : [interruptsOffMax, stolen])
+        return [number, start, end, lost, broadcasts] + counts + work + [broadcastTime, scanTime, followerTime]
     }
 
-    static func summary(of record: PassRecord) -> [UInt64?] {
+    static func summary(of record: PassRecord, hasOutsider: Bool) -> [UInt64?] {
         let counts = [
             record.regionsScanned, record.regionsWon, record.regionsKept, record.regionsBlocked, record.regionsOutside,
             record.faultingCPUs,
         ]
+        let times = hasOutsider ? [] : [record.interruptsOffMax, record.stolenTime]
+        let work = [record.executions, record.executionsInVain, record.interrupts] + times
         let words = [record.number, record.start, record.end, record.regionsLost, record.broadcasts]
-        return words + counts.map { UInt64($0) }
+        return words + counts.map { UInt64($0) } + work
+            + [record.broadcastTime, record.scanTime, record.followerTime]
     }
 }

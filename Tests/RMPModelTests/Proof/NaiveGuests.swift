@@ -60,13 +60,14 @@ extension NaiveMachine {
         _ change: (inout NaiveGuest) throws(CommandError) -> Void
     ) throws(CommandError) {
         var guest = try known(id)
-        if guest.state == .running { throw .busy(.guestRunning) }
+        if guest.state == .running || guest.state == .created { throw .busy(.guestRunning) }
         if guest.state == .ending { throw .busy(.guestEnding) }
         try change(&guest)
         guests[id.rawValue] = guest
     }
 
     mutating func setMemory(_ id: GuestID, _ bytes: UInt64) throws(CommandError) {
+        // Settings are held against all memory, a launch against what is online: a choice of the model.
         let all = setup.configuration.memory.spans.reduce(0) { $0 + $1.bytes }
         try stopped(id) { guest throws(CommandError) in
             if bytes % 4096 != 0 { throw .invalid(.memoryGranularity(bytes)) }
@@ -113,12 +114,19 @@ extension NaiveMachine {
     // MARK: End
 
     mutating func stop(_ id: GuestID) throws(CommandError) {
-        if try known(id).state != .running { return }
+        let state = try known(id).state
+        if state != .running && state != .created { return }
         releaseVCPUs(id.rawValue)
-        if setup.series.guestEndPoint == .beforeDecommission { requestPass(.guestEnd) }
+        guestCame(to: .beforeDecommission)
+        // Without a context there is nothing to let go of: `snp_decommission_context()` returns 0 at once.
         let isDecommissioned = decommission(id.rawValue)
-        beginTeardown(id.rawValue)
-        if setup.series.guestEndPoint == .afterDecommission && isDecommissioned { requestPass(.guestEnd) }
+        if state == .running {
+            beginTeardown(id.rawValue)
+        } else {
+            guests[id.rawValue]?.state = .stopped
+            guests[id.rawValue]?.asid = 0
+        }
+        if isDecommissioned { guestCame(to: .afterDecommission) }
     }
 
     /// VMSA pages and the response page go back.
@@ -199,6 +207,6 @@ extension NaiveMachine {
             guest.state = .stopped
         }
         guests[id] = guest.state == .stopped && guest.isRemoved ? nil : guest
-        if setup.series.guestEndPoint == .inodeFree { for _ in 0..<freed { requestPass(.guestEnd) } }
+        for _ in 0..<freed { guestCame(to: .inodeFree) }
     }
 }

@@ -1,50 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host of the naive model: boot, SNP_INIT_EX, shutdown, kexec, hotplug and registers. What a version of the series
-// does is taken from its row of facts; what follows from it is not.
+// The host of the naive model: boot, set-up, SNP_INIT_EX, shutdown, kexec, hotplug, memory and registers, each step as
+// the kernel of the version does it.
 
 @testable import RMPModel
 
 extension NaiveMachine {
     private var layout: RMPLayout { setup.configuration.rmp }
     private var tablesOfRMP: [Range<UInt64>] { [layout.head] + layout.segments.map(\.table) }
+    private var boot: BootPlan { setup.configuration.boot }
+
+    /// X86_FEATURE_RMPOPT as it is left when the RMP has been probed. All versions want a segmented RMP; the merged code
+    /// only a processor that could have one.
+    ///
+    /// Source: `configure_and_enable_rmpopt()` of v1-v3, `setup_rmptable()` of v4-v10, `snp_probe_rmptable_info()` of
+    /// 15d974be.
+    private var hasFeature: Bool {
+        let processor = setup.configuration.processor
+        if setup.facts.setUp == .bootThenEachRequest { return processor.rmpopt && processor.segmentedRMP }
+        return processor.rmpopt && layout.isSegmented
+    }
 
     // MARK: Boot
 
     mutating func bootKernel() {
         if snpEnabled {
-            if setup.series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
-        } else if setup.series.snpEnabling == .boot {
+            // `snp_rmptable_init()` finds SNP_EN.
+            if setup.facts.hotplug == .beforeSNP { hotplugIsForbidden = true }
+        } else if setup.facts.setsSNPAtBoot {
             enableSNP()
         }
-        if setup.series.setUp == .boot { setUpDriver(.boot) }
+        // `cpuhp_setup_state()` calls its function on all that are online.
+        if setup.facts.setsSNPOnline && snpEnabled { snpCPUs.formUnion(online) }
+        switch setup.facts.setUp {
+        case .boot:
+            if snpEnabled { setUpDriver(.boot) }
+        case .bootThenEachRequest, .eachInit, .guardedInit: break
+        }
+        // A kvm_amd that is built in runs SNP_INIT_EX before the initcall of the merged driver.
+        if boot.kvmIsBuiltIn && boot.stage == .firmware { try? initializeFirmware() }
+        initRMPOPT()
     }
 
-    /// SNP_EN, VMPL_EN and MtrrFixDramModEn; the RMP holds nothing but itself.
+    /// `rmpopt_init()` of the merged code: workqueue and range.
+    private mutating func initRMPOPT() {
+        if setup.facts.setUp != .bootThenEachRequest || !hasFeature { return }
+        if boot.driverFailures.contains(.workqueue) { return }
+        range = rangeOfMemory
+        isSetUp = true
+    }
+
+    /// SNP_EN and VMPL_EN on the CPUs that are online; the RMP holds nothing but itself.
     private mutating func enableSNP() {
-        syscfg |= 1 << 24 | 1 << 25 | 1 << 19
+        snpCPUs.formUnion(online)
+        syscfg |= 1 << 19
         rmp.reset(.anew)
         for range in tablesOfRMP { rmp.fill(range, .firmware, .anew) }
     }
 
+    // MARK: Set-up
+
+    /// From the start of memory to the end that the kernel knows of, at most 2 TB.
+    private var rangeOfMemory: Range<Int> {
+        let spans = onlineMemory
+        let first = Int((spans.first?.lowerBound ?? 0) >> 30)
+        let end = Int(((spans.last?.upperBound ?? 0) + (1 << 30) - 1) >> 30)
+        let isLimited = setup.facts.isLimited && setup.configuration.windows == .series
+        return first..<(isLimited ? min(end, first + 2048) : end)
+    }
+
+    /// `configure_and_enable_rmpopt()`, `snp_setup_rmpopt()`.
     private mutating func setUpDriver(_ trigger: PassTrigger) {
-        if setup.series.hasReinitGuard && isSetUp { return }
-        if !setup.configuration.processor.rmpopt || !snpEnabled || !layout.isSegmented { return }
-        let memory = setup.configuration.memory
-        if setup.series.windowRule == .perSocket {
-            // Up to 2 TB one window from 0; more is for the tests of windows.
-            program(1, onlineThreads(.firstOnlineThreads))
-        } else {
-            let isFixed = setup.series.participants == .primaryThreadsAtSetUp
-            let cpus = onlineThreads(isFixed ? .primaryThreadsAtSetUp : .allOnline, atSetUp: true)
-            program(memory.start.rawValue / (1 << 30) * (1 << 30) + 1, cpus)
+        if !hasFeature || setup.facts.setUp == .guardedInit && isSetUp { return }
+        let failures = boot.driverFailures
+        let hasNoQueue = setup.facts.worker != .thread && failures.contains(.workqueue)
+        // v3 has written RMPOPT_BASE before it asks for a workqueue.
+        if hasNoQueue && setup.facts.setUp != .boot { return }
+        // Allocated masks came with v9.
+        if ["v9", "v10"].contains(setup.facts.name) && failures.contains(.cpumask) { return }
+        let base = setup.configuration.memory.start.rawValue / (1 << 30) * (1 << 30)
+        switch setup.facts.programmed {
+        case .firstThreads: program(0, firstThreads)
+        case .allOnline: program(base, online)
+        case .onlinePrimaries: program(base, mask.union(onlinePrimaries))
         }
+        if hasNoQueue || setup.facts.worker == .thread && failures.contains(.thread) { return }
+        if setup.facts.walk == .leader { mask.formUnion(onlinePrimaries) }
+        range = rangeOfMemory
         isSetUp = true
-        threadsAtSetUp = onlineThreads(.primaryThreadsAtSetUp, atSetUp: true)
+        // INIT_DELAYED_WORK() once more: what was pending is forgotten.
+        pending = nil
         requestPass(trigger)
     }
 
-    private mutating func program(_ base: UInt64, _ cpus: [Int]) {
-        for cpu in cpus { tables.bases[setup.configuration.topology.places[cpu].core] = base }
+    /// `snp_enable_rmpopt()`: the registers, if RMPOPT_EN is clear on the CPU that asks.
+    mutating func enableOnRequest() {
+        guard isSetUp, let cpu = online.min(), !tables.isEnabled(core(cpu)) else { return }
+        program(UInt64(range.lowerBound) << 30, onlinePrimaries)
+    }
+
+    /// WRMSR of RMPOPT_BASE by the kernel, where CPUs are online; a fault changes nothing and is passed over.
+    private mutating func program(_ base: UInt64, _ cpus: Set<Int>) {
+        for cpu in cpus.intersection(online) where writesBase(base + 1) { tables.bases[core(cpu)] = base + 1 }
     }
 
     // MARK: Firmware
@@ -52,10 +108,13 @@ extension NaiveMachine {
     mutating func initializeFirmware() throws(CommandError) {
         if firmwareIsInitialized { return }
         if !snpEnabled {
-            if setup.series.snpEnabling == .prepare && online != setup.present { throw .unsupported(.offlineCPUs) }
-            if setup.series.hotplug == .forbiddenBeforeSNP { hotplugIsForbidden = true }
+            // `snp_prepare()`.
+            if setup.facts.wantsAllOnline && online != setup.present { throw .unsupported(.offlineCPUs) }
+            if setup.facts.hotplug == .beforeSNP { hotplugIsForbidden = true }
             enableSNP()
         }
+        // "The SEV firmware checks that the SNP enable bit is set on each CPU" (Tycho Andersen, 2026-04-29).
+        if !setup.present.isSubset(of: snpCPUs) { throw .firmwareFailed }
         if failuresLeft > 0 {
             failuresLeft -= 1
             throw .firmwareFailed
@@ -65,24 +124,42 @@ extension NaiveMachine {
         for range in setup.configuration.firmware.hypervisorFixed { rmp.fill(range, .hypervisorFixed, .anew) }
         for range in tablesOfRMP + setup.configuration.firmware.assigned { rmp.fill(range, .firmware, .anew) }
         tables.clearAll()
-        if [.forbiddenAfterInit, .forbiddenUntilSNPCleared].contains(setup.series.hotplug) {
-            hotplugIsForbidden = true
+        if setup.facts.hotplug == .afterInit { hotplugIsForbidden = true }
+        switch setup.facts.setUp {
+        case .boot: requestPass(.firmwareInit)
+        case .eachInit, .guardedInit: setUpDriver(.firmwareInit)
+        case .bootThenEachRequest:
+            enableOnRequest()
+            requestPass(.firmwareInit)
         }
-        if setup.series.setUp == .boot { requestPass(.firmwareInit) } else { setUpDriver(.firmwareInit) }
     }
+
+    /// Guests that firmware knows.
+    private var hasGuests: Bool { guests.values.contains { $0.state == .running || $0.state == .ending } }
 
     mutating func shutDownFirmware(x86: Bool) throws(CommandError) {
         if !firmwareIsInitialized { return }
-        if guests.values.contains(where: { $0.state != .stopped }) { throw .busy(.guestsLeft) }
-        if x86 && !setup.series.hasCleanUp { throw .unsupported(.x86Shutdown) }
+        if hasGuests { throw .busy(.guestsLeft) }
+        if x86 && !setup.facts.hasX86Shutdown { throw .unsupported(.x86Shutdown) }
         endFirmware()
-        if setup.series.hotplug == .forbiddenAfterInit { hotplugIsForbidden = false }
         if !x86 { return }
-        syscfg &= ~(1 << 24 | 1 << 25)
-        forgetPasses()
-        for core in tables.bases.indices { tables.bases[core] = 0 }
+        // Firmware clears SNP_EN on all cores.
+        snpCPUs = []
+        if !setup.configuration.processor.keepsRMPOPTEnable {
+            for core in tables.bases.indices { tables.bases[core] = 0 }
+        }
         tables.clearAll()
+        // `snp_shutdown()`. Its WRMSR of 0 comes when RMPOPT_BASE cannot be written any more (15d974be).
+        if setup.facts.cancels {
+            pass = nil
+            pending = nil
+        }
+        if setup.facts.cleansUp {
+            isSetUp = false
+            mask = []
+        }
         rmp.reset(.anew)
+        syscfg &= ~(1 << 19)
         hotplugIsForbidden = false
     }
 
@@ -91,27 +168,37 @@ extension NaiveMachine {
         for range in setup.configuration.firmware.assigned { rmp.fill(range, .hypervisor, .shutDown) }
     }
 
-    /// The driver's clean-up: nothing runs or waits any more.
-    private mutating func forgetPasses() {
+    // MARK: Another kernel
+
+    /// - Parameter chosen: the CPUs that it brings online; nil for all that are there.
+    mutating func kexec(online chosen: CPUSet?) throws(CommandError) {
+        if hasGuests { throw .busy(.guestsLeft) }
+        if let chosen {
+            if !chosen.contains(0) { throw .invalid(.cpu(0)) }
+            for cpu in 0..<chosen.limit where chosen.contains(cpu) && !setup.present.contains(cpu) {
+                throw .invalid(.cpu(cpu))
+            }
+        }
+        if firmwareIsInitialized { endFirmware() }
+        for (id, guest) in guests where guest.state == .created {
+            guests[id]?.state = .stopped
+            guests[id]?.asid = 0
+        }
         pass = nil
         pending = nil
         sleepDue = nil
         isSetUp = false
         flag = false
-    }
-
-    mutating func kexec() throws(CommandError) {
-        if guests.values.contains(where: { $0.state != .stopped }) { throw .busy(.guestsLeft) }
-        if firmwareIsInitialized { endFirmware() }
-        forgetPasses()
         awakeUntil = 0
         isStuck = false
         passes = []
         passCount = 0
         requests = [:]
-        threadsAtSetUp = []
+        mask = []
         rowsClearedBefore = tables.rowsCleared
         hotplugIsForbidden = false
+        online = setup.present.filter { chosen?.contains($0) ?? true }
+        if !snpEnabled { for cpu in setup.present { loseBase(core(cpu)) } }
         bootKernel()
     }
 
@@ -123,30 +210,57 @@ extension NaiveMachine {
         if hotplugIsForbidden { throw .busy(.hotplugForbidden) }
         if isOnline {
             online.insert(cpu)
+            if setup.facts.setsSNPOnline && snpEnabled { snpCPUs.insert(cpu) }
         } else {
             if cpu == 0 || online.count == 1 { throw .busy(.neededCPU) }
             online.remove(cpu)
+            if !snpEnabled { loseBase(core(cpu)) }
         }
+    }
+
+    /// A core that sleeps as a whole while SNP_EN is 0 loses RMPOPT_BASE.
+    private mutating func loseBase(_ core: Int) {
+        if !online.contains(where: { self.core($0) == core }) { tables.bases[core] = 0 }
+    }
+
+    // MARK: Memory
+
+    /// The memory that is online, span by span.
+    var onlineMemory: [Range<UInt64>] {
+        let end = setup.configuration.memory.end.rawValue - (lateMemoryIsOnline ? 0 : boot.lateMemoryBytes)
+        return setup.configuration.memory.spans.map { $0.range.clamped(to: 0..<end) }.filter { !$0.isEmpty }
     }
 
     // MARK: Registers
 
-    var snpEnabled: Bool { syscfg >> 24 & 1 == 1 }
+    var snpEnabled: Bool { !snpCPUs.isEmpty }
+
+    /// SYSCFG as a CPU reads it.
+    func syscfg(ofCPU cpu: Int) -> UInt64 { syscfg | (snpCPUs.contains(cpu) ? 3 << 24 : 0) }
+
+    /// Whether WRMSR of RMPOPT_BASE does not fault: RMPOPT_EN wants SNP_EN and a segmented RMP.
+    ///
+    /// Source: Ashish Kalra, 2026-06-19. That SNP_EN of any CPU is enough is a choice.
+    private func writesBase(_ value: UInt64) -> Bool {
+        if !setup.configuration.processor.rmpopt { return false }
+        if value % 2 == 1 && !(snpEnabled && layout.isSegmented) { return false }
+        // Bits 29:1 and those above the address are reserved.
+        return value >> 52 == 0 && value >> 1 & 0x1fff_ffff == 0
+    }
 
     mutating func wrmsr(_ cpu: Int, _ number: UInt32, _ value: UInt64) throws(CommandError) {
         if !online.contains(cpu) { throw .invalid(.cpu(cpu)) }
         let fault = CommandError.msr(.generalProtection)
         switch number {
         case 0xc001_0010:
-            if snpEnabled { return }
+            if snpCPUs.contains(cpu) { return }
             let known: UInt64 = 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 23 | 1 << 24 | 1 << 25
             if value & ~known != 0 || value >> 24 & 1 == 1 && value >> 23 & 1 == 0 { throw fault }
-            syscfg = value
-        case 0xc001_0139 where setup.configuration.processor.rmpopt:
-            // RMPOPT_EN needs SNP_EN and a segmented RMP; bits 29:1 and those above the address are setup.reserved.
-            if value % 2 == 1 && !(snpEnabled && layout.isSegmented) { throw fault }
-            if value >> 52 != 0 || value >> 1 & 0x1fff_ffff != 0 { throw fault }
-            tables.bases[setup.configuration.topology.places[cpu].core] = value
+            syscfg = value & ~(3 << 24)
+            if value >> 24 & 1 == 1 { snpCPUs.insert(cpu) }
+        case 0xc001_0139:
+            if !writesBase(value) { throw fault }
+            tables.bases[core(cpu)] = value
         default: throw fault
         }
     }

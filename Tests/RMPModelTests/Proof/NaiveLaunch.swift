@@ -6,18 +6,33 @@
 extension NaiveMachine {
     // MARK: Launch
 
+    /// KVM_SEV_INIT2: an ASID, and nothing more.
+    mutating func createVM(_ id: GuestID) throws(CommandError) {
+        var guest = try known(id)
+        if guest.state != .stopped { return }
+        if !firmwareIsInitialized { throw .noSNP }
+        guest.asid = try freeASID()
+        guest.state = .created
+        guests[id.rawValue] = guest
+    }
+
+    private func freeASID() throws(CommandError) -> UInt16 {
+        let taken = lostASIDs.union(guests.values.filter { $0.state != .stopped }.map(\.asid))
+        let limit = min(setup.configuration.processor.asidCount, 1023)
+        guard let asid = (0..<limit).map({ $0 + 1 }).first(where: { !taken.contains($0) }) else { throw .noASID }
+        return asid
+    }
+
     mutating func start(_ id: GuestID, _ given: LaunchGiven?) throws(CommandError) {
         var guest = try known(id)
-        if guest.state == .stopped && !firmwareIsInitialized { throw .noSNP }
+        if (guest.state == .stopped || guest.state == .created) && !firmwareIsInitialized { throw .noSNP }
         if guest.state == .running { return }
         if guest.state == .ending { throw .busy(.guestEnding) }
         if guest.memory == 0 { throw .invalid(.noMemorySet) }
         if guest.backing == .size1G && guest.memory % (1 << 30) != 0 {
             throw .invalid(.memoryForBacking(guest.memory, guest.backing))
         }
-        let taken = lostASIDs.union(guests.values.filter { $0.state != .stopped }.map(\.asid))
-        let limit = min(setup.configuration.processor.asidCount, 1023)
-        guard let asid = (0..<limit).map({ $0 + 1 }).first(where: { !taken.contains($0) }) else { throw .noASID }
+        let asid = guest.state == .created ? guest.asid : try freeASID()
         try allocate(&guest, given)
         guest.asid = asid
         guest.state = .running
@@ -182,7 +197,7 @@ extension NaiveMachine {
     private func running(_ id: GuestID, _ gpa: Range<UInt64>) throws(CommandError) -> NaiveGuest {
         let guest = try known(id)
         if guest.state == .ending { throw .busy(.guestEnding) }
-        if guest.state == .stopped { throw .busy(.guestNotRunning) }
+        if guest.state != .running { throw .busy(.guestNotRunning) }
         if gpa.isEmpty || gpa.lowerBound % 4096 != 0 || gpa.upperBound % 4096 != 0 { throw .invalid(.pageRange(gpa)) }
         if gpa.upperBound > guest.memory { throw .invalid(.outsideMemory(gpa, memoryBytes: guest.memory)) }
         return guest

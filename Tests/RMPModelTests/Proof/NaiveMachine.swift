@@ -6,7 +6,8 @@
 /// What a machine was built from, and what never changes of it. A class, so that copies cost little.
 final class NaiveSetup: Sendable {
     let configuration: MachineConfiguration
-    let series: Series
+    /// What this model knows about the version of the series; it looks at no row of facts of the machine's.
+    let facts: NaiveSeries
     let present: Set<Int>
     /// Frames with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
     /// never free.
@@ -14,7 +15,7 @@ final class NaiveSetup: Sendable {
 
     init(_ configuration: MachineConfiguration) {
         self.configuration = configuration
-        series = configuration.series
+        facts = NaiveSeries.named(configuration.series.name)
         present = Set((0..<configuration.topology.cpuCount).filter { configuration.topology.present.contains($0) })
         let firmware = configuration.firmware
         let held = [configuration.rmp.head] + configuration.rmp.segments.map(\.table) + firmware.assigned
@@ -32,7 +33,9 @@ struct NaiveMachine: Sendable {
     var now: UInt64 = 0
     var rmp: NaiveRMP
     var tables: NaiveTables
+    /// SYSCFG without SNP_EN and VMPL_EN, and the CPUs that have these two set.
     var syscfg: UInt64 = 1 << 23
+    var snpCPUs: Set<Int> = []
     var firmwareIsInitialized = false
     var failuresLeft: UInt64 = 0
     var decommissionFailuresLeft: UInt64 = 0
@@ -40,6 +43,7 @@ struct NaiveMachine: Sendable {
     var lostASIDs: Set<UInt16> = []
     var online: Set<Int>
     var hotplugIsForbidden = false
+    var lateMemoryIsOnline = false
 
     /// By number; ending ones that were removed are among them.
     var guests: [UInt64: NaiveGuest] = [:]
@@ -48,8 +52,11 @@ struct NaiveMachine: Sendable {
     var leaked: Set<UInt64> = []
     var leakedControls: Set<UInt64> = []
 
+    /// Whether there is a thread or a workqueue to ask.
     var isSetUp = false
-    var threadsAtSetUp: [Int] = []
+    /// The driver's own mask of CPUs that execute RMPOPT, and the regions of its passes.
+    var mask: Set<Int> = []
+    var range = 0..<0
     var isStuck = false
     var flag = false
     var pass: NaivePass?
@@ -72,7 +79,7 @@ struct NaiveMachine: Sendable {
         online = Set((0..<topology.cpuCount).filter { topology.online.contains($0) })
         bootKernel()
         runToIdle()
-        if configuration.boot.stage == .firmware {
+        if configuration.boot.stage == .firmware && !configuration.boot.kvmIsBuiltIn {
             advance(to: now + configuration.boot.firmwareDelay)
             try? initializeFirmware()
             runToIdle()
@@ -139,6 +146,7 @@ struct NaiveMachine: Sendable {
         case .setGuestPlacement(let id, let placement): try setPlacement(id, placement)
         case .setGuestNode(let id, let node): try setNode(id, node)
         case .setGuestVCPUs(let id, let count): try setVCPUs(id, count)
+        case .createVM(let id): try createVM(id)
         case .startGuest(let id): try start(id, given)
         case .stopGuest(let id): try stop(id)
         case .removeGuest(let id): try remove(id)
@@ -150,7 +158,8 @@ struct NaiveMachine: Sendable {
         case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)
         case .failFirmware(let count): failuresLeft = count
         case .failDecommission(let count): decommissionFailuresLeft = count
-        case .kexec: try kexec()
+        case .kexec(let online): try kexec(online: online)
+        case .addMemory: lateMemoryIsOnline = true
         case .holdPasses(let hold): holdPasses(hold)
         case .rmpupdate(let spa, let input):
             if !snpEnabled { throw .noSNP }
@@ -184,10 +193,14 @@ struct NaiveMachine: Sendable {
         return code
     }
 
+    /// Whether RMPOPT does not raise #UD on a CPU: it wants SNP_EN there, and RMPOPT_EN on its core.
+    func executesRMPOPT(_ cpu: Int) -> Bool { snpCPUs.contains(cpu) && tables.isEnabled(core(cpu)) }
+
     private mutating func rmpopt(_ cpu: Int, _ spa: UInt64, _ function: UInt64) throws(CommandError) -> Bool {
         if !online.contains(cpu) { throw .invalid(.cpu(cpu)) }
+        if !executesRMPOPT(cpu) { throw .fault(.undefinedOpcode) }
         do {
-            return try tables.rmpopt(setup.configuration.topology.places[cpu].core, spa, function: function, rmp)
+            return try tables.rmpopt(core(cpu), spa, function: function, rmp)
         } catch {
             throw .fault(error)
         }

@@ -32,7 +32,7 @@ extension NaiveMachine {
     }
 
     private func isHeld(_ frame: UInt64, _ held: Set<UInt64>) -> Bool {
-        setup.reserved.contains(frame) || held.contains(frame)
+        setup.reserved.contains(frame) || held.contains(frame) || frame << 21 >= onlineMemory.last?.upperBound ?? 0
     }
 
     /// Free frames of a node's memory, ascending.

@@ -31,6 +31,7 @@ enum Required {
         "placement": settings.union(["placement noRanges", "placement granularity", "placement notMemory"]),
         "node": settings.union(["placement noSuchNode", "placement nodeWithoutMemory"]),
         "vcpus": settings.union(["invalid vcpus"]),
+        "createVM": ["done", "noSuchGuest", "noSNP", "noASID"],
         "start": [
             "done", "busy guestEnding", "noSuchGuest", "noSNP", "noASID", "noMemory", "invalid noMemorySet",
             "invalid memoryForBacking", "placement notFree", "placement granularity", "placement otherNode",
@@ -45,7 +46,8 @@ enum Required {
         "SNP_INIT_EX": ["done", "firmwareFailed", "unsupported offlineCPUs"],
         "SNP_SHUTDOWN_EX": ["done", "busy guestsLeft", "unsupported x86Shutdown"],
         "fail": ["done"],
-        "kexec": ["done", "busy guestsLeft"],
+        "kexec": ["done", "busy guestsLeft", "invalid cpu"],
+        "addMemory": ["done"],
         "hold": ["done"],
         "wait": ["done"],
         "run": ["done"],

@@ -31,8 +31,8 @@ extension Command {
     var guestID: GuestID? {
         switch self {
         case .setGuestMemory(let id, _), .setGuestBacking(let id, _), .setGuestPlacement(let id, _),
-            .setGuestNode(let id, _), .setGuestVCPUs(let id, _), .startGuest(let id), .stopGuest(let id),
-            .removeGuest(let id), .convert(let id, _, _), .validate(let id, _, _):
+            .setGuestNode(let id, _), .setGuestVCPUs(let id, _), .createVM(let id), .startGuest(let id),
+            .stopGuest(let id), .removeGuest(let id), .convert(let id, _, _), .validate(let id, _, _):
             id
         default: nil
         }
@@ -46,6 +46,7 @@ extension Command {
         case .setGuestPlacement(_, let placement): .setGuestPlacement(other, placement)
         case .setGuestNode(_, let node): .setGuestNode(other, node)
         case .setGuestVCPUs(_, let count): .setGuestVCPUs(other, count)
+        case .createVM: .createVM(other)
         case .startGuest: .startGuest(other)
         case .stopGuest: .stopGuest(other)
         case .removeGuest: .removeGuest(other)

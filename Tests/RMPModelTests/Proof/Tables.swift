@@ -67,6 +67,7 @@ extension Generator {
         .command(6, "vcpus") { generator, naive in
             .setGuestVCPUs(generator.guest(naive), generator.pick([1, 1, 2, 3, 0, 40]))
         },
+        .command(6, "createVM") { generator, naive in .createVM(generator.guest(naive)) },
         .command(26, "start") { generator, naive in .startGuest(generator.guest(naive)) },
         .command(20, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
         .command(5, "remove") { generator, naive in .removeGuest(generator.guest(naive)) },
@@ -136,7 +137,8 @@ extension Generator {
                 let count = generator.random.next() % 2
                 return generator.random.chance(8) ? .failDecommission(count: count) : .failFirmware(count: count)
             },
-            .command(1, "kexec") { _, _ in .kexec },
+            .command(1, "kexec") { generator, naive in .kexec(online: chosenCPUs(&generator, naive)) },
+            .command(1, "addMemory") { _, _ in .addMemory },
             .command(6, "WRMSR") { generator, naive in wrmsr(&generator, naive) },
             .command(20, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
             .command(12, "firmware") { generator, _ in change(&generator, generator.buffer()) },
@@ -146,6 +148,18 @@ extension Generator {
         ]
 
     // MARK: Commands of several tables
+
+    /// All CPUs that are there, most often; else some with CPU 0, or, seldom, a set that is refused.
+    private static func chosenCPUs(_ generator: inout Generator, _ naive: NaiveMachine) -> CPUSet? {
+        if generator.random.chance(2) { return nil }
+        let count = naive.setup.configuration.topology.cpuCount
+        var chosen = CPUSet(limit: count)
+        for cpu in 0..<count where !generator.random.chance(4) { chosen.insert(cpu) }
+        if generator.random.chance(8) { return chosen }
+        chosen.insert(0)
+        for cpu in 0..<count where !naive.setup.present.contains(cpu) { chosen.remove(cpu) }
+        return chosen
+    }
 
     private static func rmpopt(_ generator: inout Generator, _ naive: NaiveMachine) -> Command {
         let cpus = UInt64(naive.setup.configuration.topology.cpuCount)
