@@ -16,7 +16,7 @@ import Testing
         (
             "boot:\n  nonsense: 1",
             "test.yaml:4: boot.nonsense: there is no such key; known are stage, firmware_delay, "
-                + "window_allocation, driver_failure, log"
+                + "window_allocation, driver_failure, log, worker_cpu, kvm, late_memory"
         ),
         (
             "boot:\n  stage: kernel\n  stage: kernel",
@@ -37,19 +37,19 @@ import Testing
         (
             "boot: kernel",
             "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failure, log"
+                + "window_allocation, driver_failure, log, worker_cpu, kvm, late_memory"
         ),
         (
             "boot: [kernel]",
             "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failure, log"
+                + "window_allocation, driver_failure, log, worker_cpu, kvm, late_memory"
         ),
         (
             "boot:",
             "test.yaml:3: boot: there is no value; give a mapping of stage, firmware_delay, "
-                + "window_allocation, driver_failure, log"
+                + "window_allocation, driver_failure, log, worker_cpu, kvm, late_memory"
         ),
-        ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9 or v10"),
+        ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 or merged"),
         ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
         (
             "windows: {series: 1}",

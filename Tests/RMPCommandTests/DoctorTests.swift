@@ -80,6 +80,21 @@ import Testing
             try $0.remove("sys/kernel/debug")
             try $0.write("sys/kernel/config/rmpopt/action", "")
         },
+        Case(check: "kernel-rmpopt-driver", what: "none", status: .notApplicable, says: "no RMPOPT driver") {
+            try $0.write("proc/kallsyms", "0 T snp_prepare\n")
+        },
+        Case(check: "kernel-rmpopt-driver", what: "closed", status: .notApplicable, says: "cannot be read") {
+            try $0.remove("proc/kallsyms")
+        },
+        Case(check: "kernel-rmpopt-driver", what: "v4 to v10", status: .pass, says: "the driver of v4 to v10") {
+            try $0.write("proc/kallsyms", "0 T snp_setup_rmpopt\n")
+        },
+        Case(check: "kernel-rmpopt-driver", what: "v1 to v3", status: .pass, says: "the driver of v1 to v3") {
+            try $0.write("proc/kallsyms", "0 T snp_perform_rmp_optimization\n")
+        },
+        Case(check: "kernel-rmpopt-driver", what: "Linux", status: .pass, says: "of merged; it shows no files") {
+            try $0.write("proc/kallsyms", "0 t x\n0 T snp_enable_rmpopt_not\n0 T snp_enable_rmpopt\t[m]\n")
+        },
         Case(check: "amd-processor", what: "another vendor", status: .notApplicable, says: "GenuineIntel") {
             try $0.setLeaf(0, [0x10, 0x756E_6547, 0x6C65_746E, 0x4965_6E69])
         },

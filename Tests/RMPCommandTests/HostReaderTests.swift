@@ -178,19 +178,24 @@ import Testing
 
     @Test func passes() throws {
         let rows = try PassesReader.passes(
-            text(Self.header + "1 boot 0 5 1 2 3 4 5 6 7 8\n2 request 9 - - - - - - - - -\n")
+            text(
+                Self.header + "1 boot 0 5 1 2 3 4 5 6 7 8 9 10 11 12 13 14\n2 request 9 - - - - - - - - - - - - - - -\n"
+            )
         )
         #expect(rows.map(\.number) == [1, 2])
         #expect(rows[0].end == 5 && rows[0].leader == 1 && rows[0].outside == 8)
+        #expect(rows[0].calls == 9 && rows[0].interrupts == 10 && rows[0].interruptsOff == 11)
+        #expect(rows[0].executions == 12 && rows[0].inVain == 13 && rows[0].stolen == 14)
         #expect(rows[1].trigger == "request" && rows[1].end == nil)
         #expect(try PassesReader.passes(text(Self.header)).isEmpty)
     }
 
     @Test(arguments: [
-        ("pass trigger\n", 1), (header + "1 boot 0 5 1 2 3 4 5 6 7\n", 2),
-        (header + "1 boot 0 5 1 2 3 4 5 6 7 8 9\n", 2),
-        (header + "1 boot 9 5 1 2 3 4 5 6 7 8\n", 2), (header + "1 boot 0 x 1 2 3 4 5 6 7 8\n", 2),
-        (header + "- boot 0 5 1 2 3 4 5 6 7 8\n", 2),
+        ("pass trigger\n", 1), (header + "1 boot 0 5 1 2 3 4 5 6 7 8 9 10 11 12 13\n", 2),
+        (header + "1 boot 0 5 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n", 2),
+        (header + "1 boot 9 5 1 2 3 4 5 6 7 8 9 10 11 12 13 14\n", 2),
+        (header + "1 boot 0 x 1 2 3 4 5 6 7 8 9 10 11 12 13 14\n", 2),
+        (header + "- boot 0 5 1 2 3 4 5 6 7 8 9 10 11 12 13 14\n", 2),
     ])
     func wrongPasses(content: String, line: Int) {
         expectError(line, "is not") { _ = try PassesReader.passes(text(content)) }

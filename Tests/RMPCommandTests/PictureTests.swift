@@ -137,7 +137,13 @@ import Testing
             lost: 2,
             kept: nil,
             blocked: nil,
-            outside: nil
+            outside: nil,
+            calls: 1,
+            interrupts: nil,
+            interruptsOff: 116_291_000,
+            executions: nil,
+            inVain: nil,
+            stolen: nil
         )
         let next = try? Schedule(
             HostText(
@@ -161,6 +167,7 @@ import Testing
                   outside all windows              1 region
                 last pass                     #7 (request) ended at 5.311 s
                                               took 311.135 ms, leader 80.000 ms, 3 won, 2 lost
+                                              interrupts off for 116.291 ms at most, 1 broadcast
                 next pass                     pending at 15.000 s, asked by guest-end
 
                 """

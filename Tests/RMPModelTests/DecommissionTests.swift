@@ -61,7 +61,7 @@ import Testing
         }
         try again()
         #expect(warnings().count == 1)
-        try machine.perform(.kexec, at: machine.now)
+        try machine.perform(.kexec(), at: machine.now)
         #expect(warnings().isEmpty)
         try again()
         #expect(warnings().count == 1)

@@ -132,7 +132,14 @@ import Testing
             costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 0).total == costs.broadcast
                 + costs.instruction
         )
-        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: 256, cores: 8).scan == costs.fullScan / 2)
+        let half = costs.region(.oneThreadPerCore, firstAssignedFrame: 256, cores: 8)
+        #expect(half.scan == costs.fullScan / 2 + costs.instruction && half.broadcast == costs.broadcast)
+        #expect(half.handler == half.total - half.broadcast)
+        // The merged order's second phase: the result is at hand, or is not.
+        let cached = costs.region(.independent, firstAssignedFrame: nil, cores: 8)
+        #expect(cached.total == costs.independentFollower + costs.instruction && cached.total == cached.handler)
+        let scanned = costs.region(.independent, firstAssignedFrame: nil, cores: 8, isCached: false)
+        #expect(scanned.total == costs.fullScan + costs.instruction)
         var huge = CostModel()
         huge.broadcast = .max
         #expect(huge.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 2).total == .max)

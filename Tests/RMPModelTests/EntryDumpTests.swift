@@ -32,10 +32,10 @@ import Testing
     /// More pages than the log keeps: what is left is what writing each line would have left.
     @Test(arguments: [1_279, 1_280, 1_535, 1_536, 1_537, 5_000]) func manyLeaks(_ count: Int) throws {
         var machine = try machine()
-        var ring = machine.log
+        var ring = machine.platform.events.log
         let pages = Self.first + 512..<Self.first + 512 + UInt64(count)
         try machine.perform(.leak(pages), at: machine.now)
-        func write(_ text: String) { ring.write(.info, at: machine.now, text) }
+        func write(_ text: String) { ring.note(.line(.info, text), at: machine.now) }
         write("SEV-SNP: Leaking PFN range 0x280200-0x\(String(pages.upperBound, radix: 16))")
         for page in pages {
             guard let raw = machine.rawRMP(PFN(page)) else { continue }
@@ -155,7 +155,7 @@ import Testing
             machine.runToIdle()
         }
         #expect(warnings() == 1)
-        try machine.perform(.kexec, at: machine.now)
+        try machine.perform(.kexec(), at: machine.now)
         try machine.perform(.initializeFirmware, at: machine.now)
         machine.runToIdle()
         let next = try guestThatRefuses(&machine)

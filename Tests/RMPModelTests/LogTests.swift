@@ -18,47 +18,47 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
     private static let lines: [ExpectedLine] = [
         .init(
             message: .threadCreated(pid: 1093),
-            levels: "ii--------",
+            levels: "ii---------",
             text: "RMPOPT worker thread created with PID 1093"
         ),
-        .init(message: .noThread, levels: "ww--------", text: "Unable to start RMPOPT kernel thread"),
+        .init(message: .noThread, levels: "ww---------", text: "Unable to start RMPOPT kernel thread"),
         .init(
             message: .segmentedRequired,
-            levels: "iin-------",
+            levels: "iin--------",
             text: "RMPOPT optimizations not enabled, segmented RMP required"
         ),
-        .init(message: .notSupported, levels: "dd--------", text: "RMPOPT not supported on this platform"),
+        .init(message: .notSupported, levels: "dd---------", text: "RMPOPT not supported on this platform"),
         .init(
             message: .snpNotEnabled,
-            levels: "dd--------",
+            levels: "dd---------",
             text: "RMPOPT optimizations not enabled as SNP support is not enabled"
         ),
-        .init(message: .terabytes(7), levels: "d---------", text: "NUM_TB pages in system 7"),
+        .init(message: .terabytes(7), levels: "d----------", text: "NUM_TB pages in system 7"),
         .init(
             message: .socket(pages: 0..<0x3000_0000, cpus: CPUSet(all: 4)),
-            levels: "d---------",
+            levels: "d----------",
             text: "socket start_pfn 0x0, end_pfn 0x30000000, socket cpu mask 0-3"
         ),
         .init(
             message: .window(node: 1, cpus: CPUSet(all: 2), base: 0x180_0000_0001),
-            levels: "d---------",
+            levels: "d----------",
             text: "RMPOPT_BASE MSR on nodeid 1 cpu mask 0-1 set to 0x18000000001"
         ),
         .init(
             message: .noSubsystem(error: 12, name: "rmpopt"),
-            levels: "e---------",
+            levels: "e----------",
             text: "Error -12 while registering subsystem rmpopt"
         ),
-        .init(message: .noWorkqueue, levels: "----eeeeee", text: "Failed to allocate RMPOPT workqueue"),
+        .init(message: .noWorkqueue, levels: "----eeeeeee", text: "Failed to allocate RMPOPT workqueue"),
         .init(
             message: .coverageLimited(end: 2 << 40),
-            levels: "----iiiiii",
+            levels: "----iiiiii-",
             text: "RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized"
         ),
-        .init(message: .noCPUMask, levels: "--------ee", text: "Failed to allocate RMPOPT cpumask"),
+        .init(message: .noCPUMask, levels: "--------ee-", text: "Failed to allocate RMPOPT cpumask"),
         .init(
             message: .passSkipped,
-            levels: "---------w",
+            levels: "---------w-",
             text: "RMP optimization pass skipped: cpumask allocation failed"
         ),
     ]
@@ -81,14 +81,17 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         let rest = " on physical address range @1GB alignment [0x0000000000000000 - 0x0000020000000000]"
         for series in Series.all {
             let first = series.version <= 2 ? "RMP optimizations enabled" : "Attempt RMP optimizations"
-            #expect(message.text(in: series) == "SEV-SNP: " + first + rest && message.level(in: series) == .info)
+            // Linux says nothing of a pass.
+            #expect(message.level(in: series) == (series == .merged ? nil : .info))
+            #expect(series == .merged || message.text(in: series) == "SEV-SNP: " + first + rest)
         }
     }
 
     @Test(arguments: Series.all) func eachPassHasItsLineAndTime(_ series: Series) throws {
         let machine = Machine(try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30, series: series))
         let lines = machine.logLines.filter { $0.text.contains(" on physical address range ") }
-        #expect(!lines.isEmpty && lines.map(\.time) == machine.passes.map(\.start))
+        #expect(!machine.passes.isEmpty)
+        #expect(lines.map(\.time) == (series == .merged ? [] : machine.passes.map(\.start)))
         #expect(lines.allSatisfy { $0.text.hasSuffix("[0x0000000000000000 - 0x0000000100000000]") })
     }
 
@@ -97,11 +100,12 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         let machine = Machine(try MachineConfiguration(cpus: 2, memoryBytes: 3 << 40, series: series))
         let end = series.version == 1 ? "0x0000030000000000]" : "0x0000020000000000]"
         let lines = machine.logLines.map(\.text)
-        #expect(lines.contains { $0.hasSuffix("[0x0000000000000000 - " + end) })
+        #expect(lines.contains { $0.hasSuffix("[0x0000000000000000 - " + end) } == (series != .merged))
+        #expect(machine.passes.last?.regionsScanned == (series.version == 1 ? 3_072 : 2_048))
         let told = lines.count {
             $0 == "SEV-SNP: RMPOPT coverage limited to 2TB; memory above 0x20000000000 not optimized"
         }
-        #expect(told == (series.version >= 5 ? 1 : 0))
+        #expect(told == ((5...10).contains(series.version) ? 1 : 0))
         let whole = Machine(try MachineConfiguration(cpus: 2, memoryBytes: 2 << 40, series: series))
         #expect(!whole.logLines.contains { $0.text.contains("coverage limited") })
     }
@@ -142,7 +146,9 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         let fails = series.version >= 3
         let told = machine.logLines.contains { $0.text.contains("RMPOPT workqueue") && $0.level == .error }
         #expect(told == (series.version >= 5))
-        #expect(machine.isDriverSetUp == !fails && machine.rmpoptBase(ofCPU: 0)?.isEnabled == !fails)
+        // v3 has written RMPOPT_BASE before its workqueue fails.
+        #expect(machine.isDriverSetUp == !fails)
+        #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == (series.version <= 3))
         #expect(machine.hasTable == (!fails && series.version <= 8))
         let outcome = try machine.perform(.reoptimize, at: machine.now)
         #expect((outcome == .pass(.ignored)) == fails)
@@ -151,11 +157,14 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
     }
 
     @Test(arguments: Series.all) func withoutMasks(_ series: Series) throws {
-        #expect(try failing(.cpumask, series).isDriverSetUp == (series.version <= 8))
+        #expect(try failing(.cpumask, series).isDriverSetUp == ![9, 10].contains(series.version))
         let machine = try failing(.passCPUMask, series)
-        #expect(machine.isDriverSetUp && (machine.passCount == 0) == (series.version >= 6))
+        #expect(machine.isDriverSetUp && (machine.passCount == 0) == (6...10).contains(series.version))
         let told = machine.logLines.contains { $0.text.contains("pass skipped") && $0.level == .warning }
         #expect(told == (series.version == 10))
+        // Its line has come before the mask was asked for.
+        let announced = machine.logLines.contains { $0.text.contains(" on physical address range ") }
+        #expect(announced == (series != .merged))
         #expect(machine.pendingPass == nil && machine.nextDue == nil)
     }
 

@@ -19,7 +19,9 @@ import Testing
         Platform(
             rmp: RMP(regionCount: 4),
             rmpopt: RMPOPTTables(coreCount: 2, regionCount: 4),
-            msrs: MSRs(processor, layout ?? RMPLayout(regionCount: 4))
+            msrs: MSRs(processor, layout ?? RMPLayout(regionCount: 4)),
+            cpuCount: 2,
+            events: EventStream(series: .v10)
         )
     }
 
@@ -56,13 +58,13 @@ import Testing
 
     @Test(arguments: writes) func beforeSNP(_ write: Write) throws {
         var platform = platform()
-        let before = try? platform.rdmsr(write.msr, core: 0)
+        let before = try? platform.rdmsr(write.msr, cpu: 0, core: 0)
         if write.isTaken {
             try platform.wrmsr(write.msr, write.value, core: 0)
-            #expect(try platform.rdmsr(write.msr, core: 0) == write.value)
+            #expect(try platform.rdmsr(write.msr, cpu: 0, core: 0) == write.value)
         } else {
             #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(write.msr, write.value, core: 0) }
-            #expect((try? platform.rdmsr(write.msr, core: 0)) == before)
+            #expect((try? platform.rdmsr(write.msr, cpu: 0, core: 0)) == before)
         }
     }
 
@@ -74,18 +76,18 @@ import Testing
         // Ignored, not refused, whatever the value.
         for value in [0, .max, Self.encryption] as [UInt64] {
             try platform.wrmsr(Self.syscfg, value, core: 0)
-            #expect(try platform.rdmsr(Self.syscfg, core: 0) == Self.encryption | Self.snp)
+            #expect(try platform.rdmsr(Self.syscfg, cpu: 0, core: 0) == Self.encryption | Self.snp)
         }
         for msr in [Self.rmpBase, Self.rmpEnd, Self.rmpCfg] {
-            let before = try platform.rdmsr(msr, core: 0)
+            let before = try platform.rdmsr(msr, cpu: 0, core: 0)
             #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(msr, before, core: 0) }
-            #expect(try platform.rdmsr(msr, core: 0) == before)
+            #expect(try platform.rdmsr(msr, cpu: 0, core: 0) == before)
         }
         // Firmware alone clears it; then all can be written again.
         platform.clearSNP()
         #expect(!platform.snpEnabled)
         try platform.wrmsr(Self.rmpCfg, 0, core: 0)
-        platform.enableSNP()
+        platform.enableSNP(on: CPUSet(all: 2))
         #expect(platform.snpEnabled && platform.msrs.syscfg & MSRs.vmplEnable != 0)
         // A contiguous RMP knows no RMPOPT.
         #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, 1, core: 0) }
@@ -96,7 +98,7 @@ import Testing
     @Test func rmpoptEnStays() throws {
         var platform = platform()
         #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, 0, core: 0) }
-        platform.enableSNP()
+        platform.enableSNP(on: CPUSet(all: 2))
         try platform.wrmsr(Self.rmpoptBase, 3 << 30, core: 0)
         for value in [1 << 1, 1 << 29, 1 << 52] as [UInt64] {
             #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, value | 1, core: 0) }
@@ -105,7 +107,7 @@ import Testing
         for value in [0, 5 << 30] as [UInt64] {
             #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, value, core: 0) }
         }
-        #expect(try platform.rdmsr(Self.rmpoptBase, core: 0) == 5 << 30 | 1)
+        #expect(try platform.rdmsr(Self.rmpoptBase, cpu: 0, core: 0) == 5 << 30 | 1)
         // Each core for itself; and nothing more once SNP_EN is cleared.
         try platform.wrmsr(Self.rmpoptBase, 0, core: 1)
         platform.clearSNP()
@@ -117,13 +119,13 @@ import Testing
     /// What RMPOPT_BASE holds does not count then.
     @Test(arguments: [0, 1, 7] as [UInt64]) func rmpoptWithoutSNP(_ function: UInt64) throws {
         var platform = platform()
-        platform.enableSNP()
+        platform.enableSNP(on: CPUSet(all: 2))
         try platform.wrmsr(Self.rmpoptBase, 1, core: 0)
-        let carry = try platform.rmpopt(core: 0, SPA(1 << 30), function: 0)
+        let carry = try platform.rmpopt(cpu: 0, core: 0, SPA(1 << 30), function: 0)
         #expect(carry)
         platform.clearSNP()
         #expect(throws: RMPOPTFault.undefinedOpcode) {
-            _ = try platform.rmpopt(core: 0, SPA(1 << 30), function: function)
+            _ = try platform.rmpopt(cpu: 0, core: 0, SPA(1 << 30), function: function)
         }
     }
 
@@ -143,10 +145,10 @@ import Testing
 
     @Test func rmpoptBaseIsEachCores() throws {
         var platform = platform()
-        platform.enableSNP()
+        platform.enableSNP(on: CPUSet(all: 2))
         try platform.wrmsr(Self.rmpoptBase, 2 << 30 | 1, core: 1)
-        #expect(try platform.rdmsr(Self.rmpoptBase, core: 0) == 0)
-        #expect(try platform.rdmsr(Self.rmpoptBase, core: 1) == 2 << 30 | 1)
+        #expect(try platform.rdmsr(Self.rmpoptBase, cpu: 0, core: 0) == 0)
+        #expect(try platform.rdmsr(Self.rmpoptBase, cpu: 1, core: 1) == 2 << 30 | 1)
         #expect(!platform.rmpopt.isInWindow(region: 2, core: 0) && platform.rmpopt.isInWindow(region: 2, core: 1))
         #expect(throws: RMPOPTFault.undefinedOpcode) {
             _ = try platform.rmpopt.execute(core: 0, spa: SPA(2 << 30), function: 0, rmp: platform.rmp)
@@ -157,22 +159,22 @@ import Testing
 
     @Test func whatTheBIOSLeaves() throws {
         let segmented = platform()
-        #expect(try segmented.rdmsr(Self.syscfg, core: 0) == Self.encryption)
-        #expect(try segmented.rdmsr(Self.rmpBase, core: 0) == 0x870_0000)
-        #expect(try segmented.rdmsr(Self.rmpEnd, core: 0) == 0)
-        #expect(try segmented.rdmsr(Self.rmpCfg, core: 0) == 37 << 8 | 1)
+        #expect(try segmented.rdmsr(Self.syscfg, cpu: 0, core: 0) == Self.encryption)
+        #expect(try segmented.rdmsr(Self.rmpBase, cpu: 0, core: 0) == 0x870_0000)
+        #expect(try segmented.rdmsr(Self.rmpEnd, cpu: 0, core: 0) == 0)
+        #expect(try segmented.rdmsr(Self.rmpCfg, cpu: 0, core: 0) == 37 << 8 | 1)
         let contiguous = platform(Processor(), try .contiguous(base: 0x3560_0000, end: 0x75bf_ffff))
-        #expect(try contiguous.rdmsr(Self.rmpBase, core: 0) == 0x3560_0000)
-        #expect(try contiguous.rdmsr(Self.rmpEnd, core: 0) == 0x75bf_ffff)
-        #expect(try contiguous.rdmsr(Self.rmpCfg, core: 0) == 0)
-        #expect(try platform(Processor(), .unreserved).rdmsr(Self.rmpBase, core: 0) == 0)
+        #expect(try contiguous.rdmsr(Self.rmpBase, cpu: 0, core: 0) == 0x3560_0000)
+        #expect(try contiguous.rdmsr(Self.rmpEnd, cpu: 0, core: 0) == 0x75bf_ffff)
+        #expect(try contiguous.rdmsr(Self.rmpCfg, cpu: 0, core: 0) == 0)
+        #expect(try platform(Processor(), .unreserved).rdmsr(Self.rmpBase, cpu: 0, core: 0) == 0)
     }
 
     @Test func registersThatAreNotThere() throws {
         func exist(_ processor: Processor) -> [Bool] {
             let platform = platform(processor)
             return [Self.syscfg, Self.rmpBase, Self.rmpEnd, Self.rmpCfg, Self.rmpoptBase].map {
-                (try? platform.rdmsr($0, core: 0)) != nil
+                (try? platform.rdmsr($0, cpu: 0, core: 0)) != nil
             }
         }
         #expect(exist(Processor()) == [true, true, true, true, true])

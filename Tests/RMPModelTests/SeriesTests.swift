@@ -7,11 +7,12 @@ import Testing
 
 @Suite struct SeriesTests {
     @Test func whenAndHowMany() {
-        #expect(Series.all.map(\.version) == Array(1...10))
-        let dates = ["02-17", "03-02", "03-30", "04-13", "05-18", "06-02", "06-08", "06-15", "06-24", "06-30"]
+        #expect(Series.all.map(\.name) == (1...10).map { "v\($0)" } + ["merged"])
+        let dates = ["02-17", "03-02", "03-30", "04-13", "05-18", "06-02", "06-08", "06-15", "06-24", "06-30", "09-18"]
         #expect(Series.all.map(\.date) == dates.map { "2026-" + $0 })
-        #expect(Series.all.map(\.patches) == [6, 7, 6, 7, 7, 6, 6, 7, 6, 6])
+        #expect(Series.all.map(\.patches) == [6, 7, 6, 7, 7, 6, 6, 7, 6, 6, 5])
         #expect(Series.all.allSatisfy { Series.named($0.name) == $0 })
+        #expect(Series.named("edb1b49e724e") == .merged)
         for name in ["", "v", "v0", "v11", "V1", "v01", " v1", "1"] { #expect(Series.named(name) == nil) }
     }
 
@@ -31,10 +32,10 @@ import Testing
                 "rmpopt/rmpopt-table 444 end-line seek shared", "\(arch) 444 end-line seek shared",
                 "\(arch) 444 end-line seek shared", "\(arch) 444 end-line seek shared", "\(arch) 444 2199023255552",
                 "\(arch) 400 2199023255552 seek", "\(arch) 400 2199023255552 seek", "\(arch) 400 2199023255552 seek",
-                "none", "none",
+                "none", "none", "none",
             ]
         )
-        #expect(Series.all.map(\.hasConfigfs) == [true] + Array(repeating: false, count: 9))
+        #expect(Series.all.map(\.hasConfigfs) == [true] + Array(repeating: false, count: 10))
     }
 
     /// Delays in ms: boot, SNP_INIT_EX, a request, a guest's end; nil where there is no pass.
@@ -43,42 +44,90 @@ import Testing
         let expected: [[UInt64?]] = [[0, 0, 0, nil], [0, 0, 0, 0], [1, 10_000, 0, 10_000]]
         let delays = Series.all.map { series in
             [PassTrigger.boot, .firmwareInit, .request, .guestEnd].map { trigger in
-                series.delays[trigger].map { $0 / 1_000_000 }
+                series.request(at: trigger).map { $0.delay / 1_000_000 }
             }
         }
-        #expect(delays == expected + Array(repeating: late, count: 7))
+        #expect(delays == expected + Array(repeating: late, count: 7) + [[nil, 10_000, 0, 10_000]])
         #expect(
             Series.all.map(\.guestEndPoint)
                 == [.never, .inodeFree, .beforeDecommission, .beforeDecommission]
-                + Array(repeating: .afterDecommission, count: 6)
+                + Array(repeating: .afterDecommission, count: 7)
         )
         #expect(
             Series.all.map(\.worker) == [.thread, .thread]
-                + Array(repeating: .workqueue(.firstRequest), count: 5)
-                + Array(repeating: .workqueue(.lastRequest), count: 3)
+                + Array(repeating: .unboundWorkqueue, count: 8) + [.perCPUWorkqueue]
         )
     }
 
     @Test func passes() {
         #expect(
-            Series.all.map(\.participants)
-                == [.firstOnlineThreads, .allOnline, .firstOnlineThreads, .firstOnlineThreads]
-                + Array(repeating: .primaryThreadsAtSetUp, count: 6)
+            Series.all.map(\.passCPUs)
+                == [.firstOnlineThreads, .allOnline] + Array(repeating: .onlinePrimaryThreads, count: 9)
         )
-        #expect(Series.all.map(\.order) == [.broadcast, .broadcast] + Array(repeating: .leaderFirst, count: 8))
-        #expect(Series.all.map(\.passLimit) == [nil] + Array(repeating: 1 << 41, count: 9))
-        #expect(Series.all.map(\.windowRule) == [.perSocket] + Array(repeating: .startOfMemory, count: 9))
-        #expect(Series.all.filter(\.allocatesMask).map(\.version) == Array(6...10))
+        #expect(
+            Series.all.map(\.maskMoment)
+                == [.passAndBefore, .pass] + Array(repeating: .setUp, count: 8) + [.pass]
+        )
+        #expect(
+            Series.all.map(\.order)
+                == [.broadcastEachRegion, .broadcastEachRegion] + Array(repeating: .leaderThenEachRegion, count: 8)
+                + [.leaderThenWholeRange]
+        )
+        #expect(
+            Series.all.map(\.leader)
+                == [
+                    .none, .none, .anyCPU(joinsMask: true), .anyCPU(joinsMask: false), .anyCPU(joinsMask: false),
+                    .checked, .checked, .checked, .anyCPUWithoutSiblings, .anyCPUWithoutSiblings, .anyCPUAgain,
+                ]
+        )
+        #expect(Series.all.map(\.passLimit) == [nil] + Array(repeating: 1 << 41, count: 10))
+        #expect(Series.all.map(\.windowRule) == [.perSocket] + Array(repeating: .startOfMemory, count: 10))
+        #expect(Series.all.filter(\.allocatesPassMask).map(\.version) == Array(6...10))
+        let last = Series.all.filter { $0.atGuestEnd?.batching == .lastRequest && $0.worker != .thread }
+        #expect(last.map(\.version) == [8, 9, 10, 11])
+        #expect(Series.all.filter { $0.afterInit?.batching == .firstRequest }.map(\.version) == Array(3...10))
     }
 
     @Test func life() {
-        #expect(Series.all.filter { $0.setUp == .boot }.map(\.version) == [1, 2, 3])
-        #expect(Series.all.filter(\.hasCleanUp).map(\.version) == Array(5...10))
-        #expect(Series.all.filter(\.hasReinitGuard).map(\.version) == Array(5...10))
-        #expect(Series.all.filter { $0.snpEnabling == .prepare }.map(\.version) == [8, 9, 10])
+        #expect(Series.all.filter { $0.workerMoment == .boot }.map(\.version) == [1, 2, 3, 11])
+        #expect(Series.all.filter { $0.rangeMoment == .boot }.map(\.version) == [1, 2, 3, 11])
+        #expect(Series.all.filter(\.writesBaseFirst).map(\.version) == [1, 2, 3])
         #expect(
-            Series.all.map(\.hotplug) == Array(repeating: .allowed, count: 7)
-                + [.forbiddenAfterInit, .forbiddenUntilSNPCleared, .forbiddenBeforeSNP]
+            Series.all.map(\.baseMoment)
+                == [.boot, .boot, .boot] + Array(repeating: .firmwareInit, count: 7) + [.requestWhileClear]
         )
+        #expect(
+            Series.all.map(\.baseCPUs)
+                == [.firstOnlineThreads, .allOnline, .allOnline] + Array(repeating: .onlinePrimaryThreads, count: 8)
+        )
+        #expect(Series.all.filter(\.knowsX86Shutdown).map(\.version) == Array(4...11))
+        #expect(
+            Series.all.map(\.cleanUp)
+                == [.none, .none, .none, .none] + Array(repeating: .all, count: 6) + [.cancelOnly]
+        )
+        #expect(Series.all.filter(\.hasReinitGuard).map(\.version) == Array(5...10))
+        #expect(Series.all.filter { $0.snpEnabling == .prepare }.map(\.version) == Array(4...11))
+        #expect(Series.all.filter(\.enablesSNPOnLateCPUs).map(\.version) == [1, 2])
+        #expect(Series.all.filter(\.needsAllOnline).map(\.version) == Array(5...11))
+        #expect(Series.all.filter { !$0.refusesContiguousRMP || !$0.checksSNP }.map(\.version) == [11])
+        #expect(
+            Series.all.map(\.hotplugOff)
+                == Array(repeating: nil, count: 7) + [.afterInit, .afterInit, .beforeSNP, .beforeSNP]
+        )
+        #expect(Series.all.filter(\.hotplugOffAfterKexec).map(\.version) == [10, 11])
+    }
+
+    /// No fact without a place, and none that points to nothing.
+    @Test(arguments: Series.all) func sources(_ series: Series) {
+        var count = 0
+        for child in Mirror(reflecting: series).children {
+            let mirror = Mirror(reflecting: child.value)
+            guard let source = mirror.children.first(where: { $0.label == "source" })?.value as? Source else {
+                continue
+            }
+            count += 1
+            #expect(source.place.contains("v") || source.place.contains("commit"), "\(child.label ?? "")")
+        }
+        #expect(count == 37)
     }
 }

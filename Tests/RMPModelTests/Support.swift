@@ -78,3 +78,8 @@ extension Machine {
     /// The regions that every core has optimized.
     var optimizedRegions: [Int] { (0..<regionCount).filter { optimizedCoreCount(ofRegion: $0) == coreCount } }
 }
+
+extension Series {
+    /// Its place among all, from 1: the number of a posted version, and 11 for the merged form.
+    var version: Int { (Series.all.firstIndex(of: self) ?? -1) + 1 }
+}

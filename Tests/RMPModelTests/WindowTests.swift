@@ -58,11 +58,11 @@ private let gigabyte: UInt64 = 1 << 30
             debug == [
                 "SEV-SNP: NUM_TB pages in system 7",
                 "SEV-SNP: socket start_pfn 0x0, end_pfn 0x30000000, socket cpu mask 0-3",
-                "SEV-SNP: RMPOPT_BASE MSR on nodeid 0 cpu mask 0-1 set to 0x1",
-                "SEV-SNP: RMPOPT_BASE MSR on nodeid 1 cpu mask 2-3 set to 0x18000000001",
+                "SEV-SNP: RMPOPT_BASE MSR on nodeid 0 cpu mask 0-1 set to 0x0",
+                "SEV-SNP: RMPOPT_BASE MSR on nodeid 1 cpu mask 2-3 set to 0x18000000000",
                 "SEV-SNP: socket start_pfn 0x30000000, end_pfn 0x60000000, socket cpu mask 4-7",
-                "SEV-SNP: RMPOPT_BASE MSR on nodeid 2 cpu mask 4-5 set to 0x30000000001",
-                "SEV-SNP: RMPOPT_BASE MSR on nodeid 3 cpu mask 6-7 set to 0x48000000001",
+                "SEV-SNP: RMPOPT_BASE MSR on nodeid 2 cpu mask 4-5 set to 0x30000000000",
+                "SEV-SNP: RMPOPT_BASE MSR on nodeid 3 cpu mask 6-7 set to 0x48000000000",
             ]
         )
     }
@@ -71,6 +71,8 @@ private let gigabyte: UInt64 = 1 << 30
     @Test func threeTerabytes() throws {
         let machine = try host(.v1, shape: twoSocketsNPS2, gigabytes: [768, 768, 768, 768])
         #expect(windows(machine) == ["0-2048", "1536-3584"])
+        // The socket's way has no line about RMPOPT_BASE.
+        #expect(!machine.logLines.contains { $0.text.contains("RMPOPT_BASE MSR") })
         #expect(machine.windows.map { CPUList.format($0.cpus) } == ["0-3", "4-7"].map { Array($0.utf8) })
     }
 

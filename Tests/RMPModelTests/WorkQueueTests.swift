@@ -6,13 +6,12 @@ import Testing
 @testable import RMPModel
 
 @Suite struct WorkQueueTests {
+    private func work(_ due: UInt64, _ guest: UInt64) -> Work { Work(due: due, guest: GuestID(guest)) }
+
     @Test func orderIsTotal() {
         var random = Random(seed: testSeed)
         for _ in 0..<50 {
-            var all: [Work] = [Work(due: 3, kind: .pass)]
-            for id in 1...40 as ClosedRange<UInt64> {
-                all.append(Work(due: random.next() % 8, kind: .teardown(GuestID(id))))
-            }
+            let all = (1...40).map { work(random.next() % 8, $0) }
             var queue = WorkQueue()
             for item in all.shuffled(using: &random) { queue.push(item) }
             var given: [Work] = []
@@ -21,17 +20,16 @@ import Testing
         }
     }
 
-    @Test func teardownComesBeforeThePassOfTheSameTime() {
-        #expect(Work(due: 1, kind: .teardown(GuestID(9))) < Work(due: 1, kind: .pass))
-        #expect(Work(due: 1, kind: .pass) < Work(due: 2, kind: .teardown(GuestID(1))))
+    @Test func guestsInTheirOrder() {
+        #expect(work(1, 8) < work(1, 9) && work(1, 9) < work(2, 1))
     }
 
     @Test func replacingTheTop() {
         var queue = WorkQueue()
-        queue.replaceTop(with: Work(due: 1, kind: .pass))
+        queue.replaceTop(with: work(1, 1))
         #expect(queue.next == nil && queue.pop() == nil)
-        for due in [5, 2, 9] as [UInt64] { queue.push(Work(due: due, kind: .teardown(GuestID(due)))) }
-        queue.replaceTop(with: Work(due: 7, kind: .pass))
+        for due in [5, 2, 9] as [UInt64] { queue.push(work(due, due)) }
+        queue.replaceTop(with: work(7, 1))
         #expect(queue.next?.due == 5 && queue.count == 3)
     }
 }
