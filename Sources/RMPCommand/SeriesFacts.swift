@@ -123,7 +123,9 @@ struct SeriesFacts: Sendable {
             case .none: "none"
             case .anyCPU(let joins):
                 "the CPU on which the work runs, unchecked" + (joins ? "; it is in the mask from then on" : "")
-            case .checked: "the CPU on which the work runs if its core takes part, else the first that does"
+            case .checked(let byCall):
+                "the CPU on which the work runs if its core takes part, else the first that does"
+                    + (byCall ? ", by a call for each region" : "")
             case .anyCPUWithoutSiblings: "the CPU on which the work runs; its core does not follow"
             case .anyCPUAgain: "the CPU on which the work runs; its core follows, too"
             }

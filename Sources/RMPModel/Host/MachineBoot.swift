@@ -96,10 +96,8 @@ extension Machine {
         firmware.shutDown(&platform)
         if !x86 { return }
         platform.clearSNP()
+        // v5 to v10 also write 0 to RMPOPT_BASE, which is not writable any more: whatever it holds now stays.
         driver.cleanUp(&platform.events)
-        if series.cleanUp == .all {
-            platform.rmpopt.program(RMPOPTBase(rawValue: 0), cores: CPUSet(all: topology.coreCount))
-        }
         platform.clearTables()
         platform.rmp.reset()
         hotplugIsForbidden = false

@@ -7,6 +7,8 @@ struct PassCrew: Sendable {
     let sender: Int
     /// The CPU that walks over the range first; nil where none does.
     let leader: Int?
+    /// Whether another CPU than the sender leads, by a call for each region that keeps interrupts off there.
+    let isLeaderCalled: Bool
     /// The CPUs that the broadcasts reach.
     let others: CPUSet
     /// The cores of leader and others on which RMPOPT is enabled, as masks in words of 64.
@@ -36,12 +38,14 @@ struct PassCrew: Sendable {
         let siblings = topology.threads(ofCore: topology.coreOfCPU[sender])
         var others = mask
         var leader: Int? = sender
+        var isLeaderCalled = false
         switch series.leader {
         case .none: leader = nil
         case .anyCPU: others.remove(sender)
-        case .checked:
+        case .checked(let byCall):
             if !siblings.contains(where: mask.contains) {
                 leader = mask.next(from: 0)
+                isLeaderCalled = byCall
                 if let leader { others.remove(leader) }
             } else {
                 for cpu in mask.contains(sender) ? [sender] : siblings { others.remove(cpu) }
@@ -51,6 +55,7 @@ struct PassCrew: Sendable {
         }
         self.sender = sender
         self.leader = leader
+        self.isLeaderCalled = isLeaderCalled
         self.others = others
         isCrowded = series.passCPUs == .allOnline
         let words = platform.rmpopt.wordsPerRow

@@ -15,6 +15,8 @@ struct RunningPass: Sendable {
     /// When the region at work will be done.
     private(set) var due: UInt64 = 0
     private var cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
+    /// What RMPOPT costs a core that answers at once.
+    private var instruction: UInt64 = 0
     /// Which regions the leader has won in its turn, from the first of the range on; empty in a pass without leader.
     private var leaderWon: [Bool]
     /// For how long a core has had interrupts off since the broadcast.
@@ -63,10 +65,11 @@ struct RunningPass: Sendable {
             turn,
             firstAssignedFrame: platform.rmp.firstAssignedFrame(ofRegion: region),
             cores: platform.rmpopt.coresWithWindow(over: region, of: coresAtWork),
-            isCached: UInt64(region - range.lowerBound) < costs.cachedRegions,
+            isCached: crew.leaderCores.contains { $0 != 0 } && UInt64(region - range.lowerBound) < costs.cachedRegions,
             isContended: isContended
         )
         if turn == .independent && isBroadcast { cost.broadcast = costs.broadcast }
+        instruction = costs.instruction
         due = now.addingClamped(cost.total)
     }
 
@@ -104,7 +107,7 @@ struct RunningPass: Sendable {
         if cost.total > 0 { count = Int(clamping: min(UInt64(clamping: count), (horizon - due) / cost.total + 1)) }
         guard count > 0 else { return nil }
         let times = UInt64(count)
-        note(regions: times, won: 0)
+        note(regions: times, won: 0, platform)
         if turn != .leader {
             let blocked = platform.rmp.blockedRegions(in: region..<(region + count))
             record.regionsScanned += count
@@ -116,15 +119,22 @@ struct RunningPass: Sendable {
     }
 
     /// Counts what some regions have cost, each as the one at work, and how many new bits came of them.
-    private mutating func note(regions times: UInt64, won: Int) {
+    private mutating func note(regions times: UInt64, won: Int, _ platform: borrowing Platform) {
         record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast.multipliedClamped(by: times))
         record.scanTime = record.scanTime.addingClamped(cost.scan.multipliedClamped(by: times))
         record.followerTime = record.followerTime.addingClamped(cost.followers.multipliedClamped(by: times))
         let executions = UInt64(executors) * times
         record.executions &+= executions
         record.executionsInVain &+= executions - UInt64(won)
+        if executors > 0 {
+            let each = times.multipliedClamped(by: time(ofAll: platform))
+            record.stolenTime = record.stolenTime.addingClamped(each)
+        }
         if turn == .leader {
-            record.stolenTime = record.stolenTime.addingClamped(cost.handler.multipliedClamped(by: executions))
+            if crew.isLeaderCalled && executors > 0 {
+                record.interrupts &+= times
+                record.interruptsOffMax = max(record.interruptsOffMax, cost.handler)
+            }
             return
         }
         if isBroadcast {
@@ -132,11 +142,22 @@ struct RunningPass: Sendable {
             record.interrupts &+= UInt64(crew.interrupted) * times
         }
         if executors == 0 { return }
-        record.stolenTime = record.stolenTime.addingClamped(cost.handler.multipliedClamped(by: executions))
         interruptsOff =
             turn == .independent
             ? interruptsOff.addingClamped(cost.handler.multipliedClamped(by: times)) : cost.handler
         record.interruptsOffMax = max(record.interruptsOffMax, interruptsOff)
+    }
+
+    /// What the region at work costs all CPUs that execute RMPOPT, summed: those outside of whose window it lies answer
+    /// at once.
+    private func time(ofAll platform: borrowing Platform) -> UInt64 {
+        let mask = coresAtWork
+        let cores = mask.reduce(0) { $0 + $1.nonzeroBitCount }
+        let inside = platform.rmpopt.coresWithWindow(over: region, of: mask)
+        if inside == 0 || inside == cores { return cost.handler.multipliedClamped(by: UInt64(executors)) }
+        let working = executors * inside / cores
+        let idle = instruction.multipliedClamped(by: UInt64(executors - working))
+        return cost.handler.multipliedClamped(by: UInt64(working)).addingClamped(idle)
     }
 
     /// Executes RMPOPT on the cores at work for the region at work and goes on to the next.
@@ -146,7 +167,7 @@ struct RunningPass: Sendable {
         let isBlocked = !platform.rmp.isOptimizable(region)
         let won = isBlocked ? 0 : platform.rmpopt.set(region: region, cores: coresAtWork)
         if won > 0 && platform.events.isRecorded { platform.events.publish(.regionOptimized(region, cores: won)) }
-        note(regions: 1, won: won)
+        note(regions: 1, won: won, platform)
         if turn == .leader {
             if won > 0 { leaderWon[region - range.lowerBound] = true }
         } else {

@@ -255,8 +255,9 @@ public enum LeaderRule: Sendable, Hashable {
     /// The CPU on which the work runs, whatever it is: RMPOPT_EN may be 0 there. It alone does not follow, and it may
     /// take part from then on, as if it had been in the mask.
     case anyCPU(joinsMask: Bool)
-    /// The CPU on which the work runs if its core takes part, else the first of the mask. Its core does not follow.
-    case checked
+    /// The CPU on which the work runs if its core takes part, else the first of the mask, where it runs as a call for
+    /// each region, with interrupts off, or in process context. The leader's core does not follow.
+    case checked(byCall: Bool)
     /// The CPU on which the work runs, whatever it is. Its core does not follow.
     case anyCPUWithoutSiblings
     /// The CPU on which the work runs, whatever it is. Its core follows as all others do.

@@ -217,7 +217,10 @@ extension Series {
         $0.$patches = .read(6, "v6 0/6")
         $0.table?.$mode = .read(0o400, "v6 6/6, debugfs_create_file()")
         $0.table?.$isSeekable = .read(true, "v6 6/6, rmpopt_table_fops: seq_lseek")
-        $0.$leader = .read(.checked, "v6 3/6, rmpopt_work_handler(): three cases")
+        $0.$leader = .read(
+            .checked(byCall: true),
+            "v6 3/6, rmpopt_work_handler(): three cases, the third by smp_call_function_single()"
+        )
         $0.$allocatesPassMask = .read(true, "v6 3/6, rmpopt_work_handler(): follower_mask")
         $0.$announcesFirst = .read(true, "v6 3/6, rmpopt_work_handler()")
     }
@@ -241,7 +244,10 @@ extension Series {
     ) {
         $0.$date = .read("2026-06-15", "v8 0/7")
         $0.$patches = .read(7, "v8 0/7")
-        $0.$leader = .read(.checked, "v8 4/7, rmpopt_work_handler(): three cases, the third by work_on_cpu()")
+        $0.$leader = .read(
+            .checked(byCall: false),
+            "v8 4/7, rmpopt_work_handler(): three cases, the third by work_on_cpu()"
+        )
         $0.$afterInit = .read(
             PassRequest(delay: 0, batching: .firstRequest),
             "v8 4/7, snp_setup_rmpopt(): queue_delayed_work()"
