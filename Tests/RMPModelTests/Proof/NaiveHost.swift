@@ -256,7 +256,8 @@ extension NaiveMachine {
         let fault = CommandError.msr(.generalProtection)
         switch number {
         case 0xc001_0010:
-            if snpCPUs.contains(cpu) { return }
+            // One register for all CPUs but for SNP_EN and VMPL_EN: a choice.
+            if snpEnabled { return }
             let known: UInt64 = 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 23 | 1 << 24 | 1 << 25
             if value & ~known != 0 || value >> 24 & 1 == 1 && value >> 23 & 1 == 0 { throw fault }
             syscfg = value & ~(3 << 24)
