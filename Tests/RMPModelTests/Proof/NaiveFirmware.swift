@@ -6,44 +6,57 @@
 extension NaiveRMP {
     /// From which states a change of firmware's leads to which.
     ///
-    /// Source: SEV-SNP firmware ABI.
-    static let changes: [FirmwareChange: (from: Set<NaiveState>, to: NaiveState)] = [
-        .createContext: ([.firmware], .context),
-        .decommission: ([.context], .firmware),
-        .launchUpdate: ([.preGuest], .guestValid),
-        .launchVMSA: ([.preGuest], .guestValid),
-        .makeMetadata: ([.firmware], .metadata),
-        .freeMetadata: ([.metadata], .firmware),
-        .swapOut: ([.guestValid], .preSwap),
-        .swapIn: ([.preSwap, .preGuest], .guestValid),
-        .giveToIOMMU: ([.firmware], .iommu),
-        .takeFromIOMMU: ([.iommu], .firmware),
-        .reclaim: ([.firmware, .metadata, .preGuest, .preSwap], .reclaim),
+    /// Source: SEV-SNP firmware ABI; AMD's published firmware, sev_mcmd.c, `snp_mcmd_page_reclaim()`,
+    /// `snp_mcmd_swap_out()`. Pages of the IOMMU: firmware 1.53 and later.
+    static let changes: [FirmwareChange: [NaiveState: NaiveState]] = [
+        .createContext: [.firmware: .context],
+        .decommission: [.context: .firmware],
+        .launchUpdate: [.preGuest: .guestValid],
+        .launchVMSA: [.preGuest: .guestValid],
+        .makeMetadata: [.firmware: .metadata],
+        .freeMetadata: [.metadata: .firmware],
+        .swapOut: [.preSwap: .preGuest, .preGuest: .preGuest],
+        .swapIn: [.preGuest: .preSwap],
+        .giveToIOMMU: [.firmware: .iommu],
+        .takeFromIOMMU: [.iommu: .reclaim],
+        .reclaim: [
+            .firmware: .reclaim, .metadata: .reclaim, .preGuest: .guestInvalid, .preSwap: .guestValid,
+        ],
     ]
 
     /// - Returns: whether the page was in a state for it.
     @discardableResult
     mutating func change(_ pfn: UInt64, _ change: FirmwareChange, gpa: UInt64 = 0) -> Bool {
-        guard exists(pfn), let (from, to) = NaiveRMP.changes[change] else { return false }
-        let inside2M = isCovered(pfn) && pfn % 512 != 0
+        guard exists(pfn), let targets = NaiveRMP.changes[change] else { return false }
+        if isCovered(pfn) && pfn % 512 != 0 { return false }
         var page = self[pfn]
-        guard !inside2M, let state = page.state, from.contains(state) else { return false }
-        switch to {
-        case .context: page.vmsa = true
-        case .metadata:
+        // "Return success if the immutable bit is already 0".
+        if change == .reclaim && !page.immutable { return true }
+        if page.is2M && (change == .createContext || change == .launchVMSA) { return false }
+        guard let state = page.state, let to = targets[state] else { return false }
+        switch change {
+        case .createContext: page.vmsa = true
+        case .makeMetadata:
             if NaivePage.gpa(gpa) < 8192 { return false }
             page.gpa = NaivePage.gpa(gpa)
-        case .iommu: page.gpa = 4096
-        case .firmware:
+        case .giveToIOMMU: page.gpa = 4096
+        case .decommission, .freeMetadata:
             page.vmsa = false
             page.gpa = 0
-        case .guestValid:
+        case .launchUpdate, .launchVMSA:
             page.immutable = false
+            page.locked = false
             page.validated = true
             if change == .launchVMSA { page.vmsa = true }
-        case .preSwap: page.immutable = true
-        default: page = NaivePage(assigned: true, is2M: page.is2M)
+        case .swapIn: page.validated = true
+        case .swapOut: page.validated = false
+        // Immutable goes, and the lock with it. What is left of the owner stays.
+        case .reclaim:
+            page.immutable = false
+            page.locked = false
+        case .takeFromIOMMU: page = NaivePage(assigned: true, is2M: page.is2M)
         }
+        if page.state != to { return false }
         write(pfn, page, .firmware(change))
         return true
     }

@@ -100,7 +100,9 @@ extension NaiveMachine {
 
     /// WRMSR of RMPOPT_BASE by the kernel, where CPUs are online; a fault changes nothing and is passed over.
     private mutating func program(_ base: UInt64, _ cpus: Set<Int>) {
-        for cpu in cpus.intersection(online) where writesBase(base + 1) { tables.bases[core(cpu)] = base + 1 }
+        for core in Set(cpus.intersection(online).map(core)) where writesBase(base + 1, core) {
+            tables.bases[core] = base + 1
+        }
     }
 
     // MARK: Firmware
@@ -120,7 +122,7 @@ extension NaiveMachine {
             throw .firmwareFailed
         }
         firmwareIsInitialized = true
-        rmp.reset(.anew)
+        rmp.configure()
         for range in setup.configuration.firmware.hypervisorFixed { rmp.fill(range, .hypervisorFixed, .anew) }
         for range in tablesOfRMP + setup.configuration.firmware.assigned { rmp.fill(range, .firmware, .anew) }
         tables.clearAll()
@@ -238,12 +240,13 @@ extension NaiveMachine {
     /// SYSCFG as a CPU reads it.
     func syscfg(ofCPU cpu: Int) -> UInt64 { syscfg | (snpCPUs.contains(cpu) ? 3 << 24 : 0) }
 
-    /// Whether WRMSR of RMPOPT_BASE does not fault: RMPOPT_EN wants SNP_EN and a segmented RMP.
+    /// Whether WRMSR of RMPOPT_BASE does not fault: it wants SNP_EN; RMPOPT_EN wants a segmented RMP too, and cannot be
+    /// cleared again.
     ///
-    /// Source: Ashish Kalra, 2026-06-19. That SNP_EN of any CPU is enough is a choice.
-    private func writesBase(_ value: UInt64) -> Bool {
-        if !setup.configuration.processor.rmpopt { return false }
-        if value % 2 == 1 && !(snpEnabled && layout.isSegmented) { return false }
+    /// Source: commit text of 15d974be; Ashish Kalra, 2026-06-19. That SNP_EN of any CPU is enough is a choice.
+    private func writesBase(_ value: UInt64, _ core: Int) -> Bool {
+        if !setup.configuration.processor.rmpopt || !snpEnabled { return false }
+        if value % 2 == 1 ? !layout.isSegmented : tables.isEnabled(core) { return false }
         // Bits 29:1 and those above the address are reserved.
         return value >> 52 == 0 && value >> 1 & 0x1fff_ffff == 0
     }
@@ -253,13 +256,14 @@ extension NaiveMachine {
         let fault = CommandError.msr(.generalProtection)
         switch number {
         case 0xc001_0010:
-            if snpCPUs.contains(cpu) { return }
+            // One register for all CPUs but for SNP_EN and VMPL_EN: a choice.
+            if snpEnabled { return }
             let known: UInt64 = 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 23 | 1 << 24 | 1 << 25
             if value & ~known != 0 || value >> 24 & 1 == 1 && value >> 23 & 1 == 0 { throw fault }
             syscfg = value & ~(3 << 24)
             if value >> 24 & 1 == 1 { snpCPUs.insert(cpu) }
         case 0xc001_0139:
-            if !writesBase(value) { throw fault }
+            if !writesBase(value, core(cpu)) { throw fault }
             tables.bases[core(cpu)] = value
         default: throw fault
         }

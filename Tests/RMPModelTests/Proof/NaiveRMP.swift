@@ -9,13 +9,17 @@ struct NaiveRMP: Sendable {
     let regionCount: Int
     /// Which regions it covers: segments state whole gigabytes.
     let isRegionCovered: [Bool]
-    /// Pages that are not as `NaivePage.hypervisor`.
+    /// Pages that are not as `background(_:)` says.
     private(set) var entries: [UInt64: NaivePage] = [:]
     /// The number of assigned pages by frame and by region; kept by `write` alone.
     private(set) var assignedInFrame: [UInt64: UInt64] = [:]
     private(set) var assignedInRegion: [Int]
     /// Everything written since somebody emptied it.
     var changes: [NaiveChange] = []
+    /// Pages that SNP_INIT_EX leaves HV-fixed: what is no DRAM, and what firmware always fixes.
+    private let fixed: [Range<UInt64>]
+    /// Whether SNP_INIT_EX has been here since the RMP was last zeroed.
+    private var isConfigured = false
 
     init(_ configuration: MachineConfiguration) {
         regionCount = configuration.memory.regionCount
@@ -23,11 +27,38 @@ struct NaiveRMP: Sendable {
             configuration.rmp.segments.contains { $0.covered.contains(region << 30) }
         }
         assignedInRegion = Array(repeating: 0, count: regionCount)
+        // AMD's published firmware, sev_rmp.c: all that is covered is HV-fixed, then DRAM becomes the hypervisor's, then
+        // ASEG and the last 12 GB below 1 TB are HV-fixed again.
+        var holes: [Range<UInt64>] = [0xa0..<0xc0, 0xfd_0000_0..<0x100_0000_0]
+        var end: UInt64 = 0
+        for span in configuration.memory.spans {
+            holes.append((end >> 12)..<(span.range.lowerBound >> 12))
+            end = span.range.upperBound
+        }
+        holes.append((end >> 12)..<max(end >> 12, UInt64(regionCount) << 18))
+        fixed = holes.filter { !$0.isEmpty }
     }
 
     // MARK: Pages
 
-    subscript(pfn: UInt64) -> NaivePage { entries[pfn] ?? .hypervisor }
+    subscript(pfn: UInt64) -> NaivePage { entries[pfn] ?? background(pfn) }
+
+    /// What a page holds that nobody has written since the RMP was set up.
+    private func background(_ pfn: UInt64) -> NaivePage {
+        isConfigured && exists(pfn) && fixed.contains { $0.contains(pfn) } ? .hypervisorFixed : .hypervisor
+    }
+
+    /// Whether a frame is HV-fixed as a whole, and nobody has written to it.
+    func isFixed(frame: UInt64) -> Bool {
+        let first = frame * 512
+        return isConfigured && exists(first) && fixed.contains { $0.contains(first) && $0.contains(first + 511) }
+    }
+
+    /// Whether SNP_INIT_EX has fixed a page of the region as no DRAM.
+    func hasFixed(region: Int) -> Bool {
+        let pages = UInt64(region) << 18..<UInt64(region + 1) << 18
+        return isConfigured && fixed.contains { $0.overlaps(pages) }
+    }
 
     /// Whether there is an entry for the page: it is covered, and not beyond the end of memory.
     func exists(_ pfn: UInt64) -> Bool {
@@ -42,6 +73,14 @@ struct NaiveRMP: Sendable {
     /// Every page hypervisor-owned.
     mutating func reset(_ cause: NaiveCause) {
         for pfn in Array(entries.keys) { write(pfn, .hypervisor, cause) }
+        isConfigured = false
+        entries = [:]
+    }
+
+    /// Every page as SNP_INIT_EX leaves it before it comes to its own and to those that the kernel names.
+    mutating func configure() {
+        reset(.anew)
+        isConfigured = true
     }
 
     /// Writes a whole range of bytes.
@@ -51,8 +90,8 @@ struct NaiveRMP: Sendable {
 
     mutating func write(_ pfn: UInt64, _ new: NaivePage, _ cause: NaiveCause?) {
         if !exists(pfn) { return }
-        let old = entries.removeValue(forKey: pfn) ?? .hypervisor
-        if new != .hypervisor { entries[pfn] = new }
+        let old = self[pfn]
+        entries[pfn] = new == background(pfn) ? nil : new
         if old.assigned != new.assigned {
             assignedInFrame[pfn / 512, default: 0] &+= new.assigned ? 1 : ~0
             assignedInRegion[Int(pfn / 262_144)] += new.assigned ? 1 : -1

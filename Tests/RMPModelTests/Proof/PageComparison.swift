@@ -39,11 +39,12 @@ extension NaiveMachine {
         let used = Set(rmp.entries.keys.map { $0 / 512 })
         for region in 0..<rmp.regionCount {
             let first = UInt64(region * 512)
-            let isUsed = (first..<(first + 512)).contains { used.contains($0) }
+            let isUsed = rmp.hasFixed(region: region) || (first..<(first + 512)).contains { used.contains($0) }
             if !isUsed && real.uniformWord(ofRegion: region) == .hypervisor { continue }
             for frame in first..<(first + 512) {
                 let word = real.frameWord(Int(frame))
-                if word == .hypervisor && !used.contains(frame) { continue }
+                let isFixed = rmp.isFixed(frame: frame)
+                if word == (isFixed ? .hypervisorFixed : .hypervisor) && !used.contains(frame) { continue }
                 compare(frame, word, real, &found)
             }
         }

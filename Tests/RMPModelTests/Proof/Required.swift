@@ -76,7 +76,9 @@ enum Required {
         keep(.lock, every)
         add(.launchEnd, [.preGuest], [.guestValid, .guestInvalid])
         add(.shutDown, every.filter { $0 != .hypervisorFixed }, [.hypervisor])
-        for (change, (from, to)) in NaiveRMP.changes { add(.firmware(change), Array(from), [to]) }
+        for (change, targets) in NaiveRMP.changes {
+            for (from, to) in targets { add(.firmware(change), [from], [to]) }
+        }
         return all
     }()
 }
