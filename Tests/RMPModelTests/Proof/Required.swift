@@ -64,6 +64,8 @@ enum Required {
         // The RMP begins anew: first everything is hypervisor-owned.
         add(.anew, every, [.hypervisor])
         add(.anew, [.hypervisor], [.hypervisorFixed, .firmware])
+        // ASEG is fixed before the kernel's list names it.
+        keep(.anew, [.hypervisorFixed])
         // RMPUPDATE takes what is not immutable, clears validated, and writes any state but those that need validated,
         // VMSA, or immutable without assigned.
         let old: [NaiveState] = [.hypervisor, .reclaim, .guestInvalid, .guestValid]
