@@ -128,7 +128,7 @@ struct Driver: Sendable {
 
     // MARK: Schedule
 
-    private enum Task { case region, pending, hog, sleep }
+    private enum Task { case region, pending, sleep }
 
     /// What falls due next; in the same nanosecond a region's turn comes before the pending pass.
     private var nextTask: (due: UInt64, task: Task)? {
@@ -138,7 +138,6 @@ struct Driver: Sendable {
         }
         if !isStuck { offer(running?.due, .region) }
         if let pending, !pending.isQueued { offer(pending.due, .pending) }
-        if !isStuck { offer(hogDue, .hog) }
         offer(sleepDue, .sleep)
         return next
     }
@@ -167,7 +166,6 @@ struct Driver: Sendable {
             if let hogDue { limit = min(limit, hogDue) }
             return walk(until: max(limit, due), &platform, topology, isContended: isContended)
         case .pending: fire(&platform, topology)
-        case .hog: noteHog(&platform.events)
         case .sleep: sleepDue = nil
         }
         return due
@@ -275,9 +273,9 @@ struct Driver: Sendable {
         running = nil
         let progress = pass.run(until: horizon, &platform, costs, isContended: isContended)
         if progress.goesOn {
-            // The timer's tick finds interrupts off until the pass has ended.
-            if !pass.isInterruptible && hogDue != nil { hogDue = .max }
             running = pass
+            // The timer's tick finds interrupts off in the broadcast, until the pass has ended.
+            if let hogDue, progress.last >= hogDue, pass.isInterruptible { noteHog(&platform.events) }
         } else {
             end(pass.record, at: progress.last, &platform, topology)
         }

@@ -122,8 +122,10 @@ extension Machine {
         driver = Driver(configuration)
         warned = []
         hotplugIsForbidden = false
-        for cpu in 0..<topology.cpuCount where topology.online.contains(cpu) != online.contains(cpu) {
-            switchCPU(cpu, online.contains(cpu))
+        // Those that come first: no core is without a CPU in between that has one before and after.
+        for comes in [true, false] {
+            for cpu in 0..<topology.cpuCount
+            where online.contains(cpu) == comes && topology.online.contains(cpu) != comes { switchCPU(cpu, comes) }
         }
         bootKernel()
     }

@@ -19,6 +19,8 @@ struct RunningPass: Sendable {
     private var instruction: UInt64 = 0
     /// Which regions the leader has won in its turn, from the first of the range on; empty in a pass without leader.
     private var leaderWon: [Bool]
+    /// Which regions were in the leader's window in its turn; likewise.
+    private var leaderInside: [Bool]
     /// For how long a core has had interrupts off since the broadcast.
     private var interruptsOff: UInt64 = 0
 
@@ -30,6 +32,7 @@ struct RunningPass: Sendable {
         region = range.lowerBound
         turn = order != .broadcastEachRegion ? .leader : crew.isCrowded ? .allThreads : .oneThreadPerCore
         leaderWon = [Bool](repeating: false, count: turn == .leader ? range.count : 0)
+        leaderInside = leaderWon
     }
 
     /// The cores at work now, as a mask.
@@ -111,11 +114,18 @@ struct RunningPass: Sendable {
         if turn != .leader {
             let blocked = platform.rmp.blockedRegions(in: region..<(region + count))
             record.regionsScanned += count
+            // In the leader's window once, and in none any more: SNP_EN was cleared in the middle of the pass.
+            let kept = leaderInside.isEmpty ? 0 : (region..<(region + count)).count { wasInside($0, platform) }
             record.regionsBlocked += blocked
-            record.regionsOutside += count - blocked
+            record.regionsKept += kept
+            record.regionsOutside += count - blocked - kept
         }
         region += count
         return due.addingClamped(cost.total.multipliedClamped(by: times - 1))
+    }
+
+    private func wasInside(_ region: Int, _ platform: borrowing Platform) -> Bool {
+        leaderInside[region - range.lowerBound] && platform.rmp.isOptimizable(region)
     }
 
     /// Counts what some regions have cost, each as the one at work, and how many new bits came of them.
@@ -131,9 +141,9 @@ struct RunningPass: Sendable {
             record.stolenTime = record.stolenTime.addingClamped(each)
         }
         if turn == .leader {
-            if crew.isLeaderCalled && executors > 0 {
+            if crew.isLeaderCalled {
                 record.interrupts &+= times
-                record.interruptsOffMax = max(record.interruptsOffMax, cost.handler)
+                if executors > 0 { record.interruptsOffMax = max(record.interruptsOffMax, cost.handler) }
             }
             return
         }
@@ -170,14 +180,15 @@ struct RunningPass: Sendable {
         note(regions: 1, won: won, platform)
         if turn == .leader {
             if won > 0 { leaderWon[region - range.lowerBound] = true }
+            leaderInside[region - range.lowerBound] =
+                platform.rmpopt.coresWithWindow(over: region, of: crew.leaderCores) > 0
         } else {
             record.regionsScanned += 1
             let leader = !leaderWon.isEmpty && leaderWon[region - range.lowerBound]
+            let isInside = !leaderInside.isEmpty && leaderInside[region - range.lowerBound]
             if isBlocked {
                 record.regionsBlocked += 1
-            } else if platform.rmpopt.coresWithWindow(over: region, of: crew.leaderCores) == 0
-                && platform.rmpopt.coresWithWindow(over: region, of: crew.otherCores) == 0
-            {
+            } else if !isInside && platform.rmpopt.coresWithWindow(over: region, of: crew.otherCores) == 0 {
                 record.regionsOutside += 1
             } else if won > 0 || leader {
                 record.regionsWon += 1

@@ -73,7 +73,8 @@ public struct MSRs: Sendable, Hashable {
     var keepsRMPOPTEnable: Bool { processor.keepsRMPOPTEnable }
 
     mutating func enableSNP() { syscfg |= MSRs.snpEnable | MSRs.vmplEnable | MSRs.mtrrFixDramModEnable }
-    mutating func clearSNP() { syscfg &= ~(MSRs.snpEnable | MSRs.vmplEnable) }
+    /// Firmware clears SNP_EN; the kernel, MtrrFixDramModEn after it (`snp_shutdown()`).
+    mutating func clearSNP() { syscfg &= ~(MSRs.snpEnable | MSRs.vmplEnable | MSRs.mtrrFixDramModEnable) }
 
     func read(_ number: UInt32) throws(MSRFault) -> UInt64 {
         switch number {

@@ -180,6 +180,8 @@ extension NaiveMachine {
         if pass.isLed {
             if won { pass.ledWon.insert(region) }
             if inside { pass.ledInside.insert(region) }
+            // smp_call_function_single() is an interrupt, too.
+            if setup.facts.callsLeader && pass.leader != nil && pass.leader != pass.worker { pass.interrupts += 1 }
         } else {
             pass.scanned += 1
             if setup.facts.walk != .scanner || region == pass.range.lowerBound {
