@@ -36,6 +36,9 @@ public class File: Node, @unchecked Sendable {
     /// Whether lseek, pread and pwrite exist (nonseekable_open() in the kernel takes them away: ESPIPE).
     var isSeekable: Bool { true }
 
+    /// Whether lseek(2) knows SEEK_END. seq_lseek() does not: EINVAL.
+    var hasEnd: Bool { true }
+
     /// Checks whether `request` may open this file and makes its open file.
     ///
     /// Mode bits against the caller were checked before (`default_permissions`); what is left is what the kind itself
