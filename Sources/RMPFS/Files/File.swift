@@ -133,8 +133,18 @@ public class OpenFile: @unchecked Sendable {
     /// The file that was opened.
     let file: File
 
+    /// Under which number the file was there when it was opened.
+    private let incarnation: Int?
+
     init(_ file: File) {
         self.file = file
+        incarnation = file.incarnation
+    }
+
+    /// Refuses what the rules refuse of a file that was removed while it was open. One of that name that came since is
+    /// another file.
+    final func check() throws(Errno) {
+        if let removed = file.rules.removed, file.incarnation != incarnation { throw removed }
     }
 
     /// The end of the open file. Called once.

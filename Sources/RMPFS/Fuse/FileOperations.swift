@@ -49,6 +49,7 @@ func read(
     // Neither configfs nor debugfs files have a splice_read or an mmap method.
     if KernelSize.isForPageCache(info) { return Reply.error(request, .invalid) }
     do {
+        try opened.check()
         try opened.read(at: UInt64(bitPattern: Int64(offset)), size: size).withBytes { bytes in
             _ = fuse_reply_buf(request, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
         }
@@ -70,6 +71,7 @@ func write(
         return Reply.error(request, .badDescriptor)
     }
     do {
+        try opened.check()
         let written = UnsafeRawBufferPointer(start: bytes, count: size)
         fuse_reply_write(request, try opened.write(written, at: UInt64(bitPattern: Int64(offset))))
     } catch {
@@ -88,6 +90,7 @@ func seek(
     guard let request, let tree = MountedTree.of(request) else { return }
     guard let file = NodeReference.node(id, in: tree) as? File else { return Reply.error(request, .invalid) }
     do {
+        try HandleReference.load(OpenFile.self, from: info)?.check()
         let position = try file.seek(SeekTarget(whence: whence), from: Int64(offset))
         fuse_reply_lseek(request, off_t(position))
     } catch {

@@ -9,7 +9,12 @@ func getAttributes(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutab
     let node = NodeReference.node(id, in: tree)
     if info != nil, KernelSize.matters, let file = node as? File {
         // lseek(2) with SEEK_END, which goes by what it is told.
-        guard file.hasEnd else { return Reply.error(request, .invalid) }
+        do throws(Errno) {
+            try HandleReference.load(OpenFile.self, from: info)?.check()
+            if !file.hasEnd { throw .invalid }
+        } catch {
+            return Reply.error(request, error)
+        }
         node.metadata.withLock { $0.standIn.forget() }
     }
     KernelSize.willTell(of: node, in: tree)
