@@ -39,4 +39,18 @@ static inline int rmpfs_prune(struct fuse_session *session, const fuse_ino_t *no
 	return writev(fuse_session_fd(session), parts, 2) == (ssize_t)head.length ? 0 : errno;
 }
 
+// FUSE_NOTIFY_STORE of `count` bytes (at most one) at `offset`, with a message of our own: libfuse's takes a vector of
+// buffers. 0, or an errno: ENOENT for a node that the kernel does not know.
+static inline int rmpfs_store(struct fuse_session *session, fuse_ino_t node, uint64_t offset, uint32_t count)
+{
+	struct {
+		uint32_t length, code;
+		uint64_t unique, node, offset;
+		uint32_t count, padding;
+	} head = { (uint32_t)sizeof(head) + count, 4, 0, node, offset, count, 0 };
+	const struct iovec parts[] = { { &head, sizeof(head) }, { "", count } };
+
+	return writev(fuse_session_fd(session), parts, 2) == (ssize_t)head.length ? 0 : errno;
+}
+
 #endif

@@ -209,6 +209,8 @@ extension Machine {
     public var logLines: [LogLine] { platform.events.log.lines }
     /// Whether the kernel's `rmpopt-table` is there.
     public var hasTable: Bool { driver.hasTable }
+    /// The number of the table that is there: another one each time it was removed and made again. nil for none.
+    public var tableNumber: Int? { driver.hasTable ? driver.tablesMade : nil }
     /// The regions of which the kernel's `rmpopt-table` has a line; none where it has been cleaned up.
     public var tableRegions: Range<Int> {
         let all = Int(configuration.memory.start.region)..<regionCount

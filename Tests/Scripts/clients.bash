@@ -10,7 +10,7 @@
 # shellcheck disable=SC2034,SC2154
 
 # How many tests `run_clients` makes.
-client_count=84
+client_count=91
 
 # --- What a client's script may use: M the mount, five files of it by name, E expected texts, W a folder to write to
 
@@ -52,17 +52,9 @@ client() {
     check "$1" limit 30 "${as[@]}" bash -euo pipefail -c "cd \"\$W\"; $2"
 }
 
-# client_of_sendfile NAME SCRIPT: as client, for one that reads a file of debugfs by sendfile(2). The real kernel's
-# files refuse that (EINVAL), and the client goes on with read(2). From Linux 6.5 on FUSE has no say: a file that tells
-# a size of 0 reads as empty.
-client_of_sendfile() {
-    if "${as[@]}" python3 -c 'import os, sys
-source, sink = os.open(sys.argv[1], os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)
-sys.exit(os.sendfile(sink, source, 0, 100) == 0)' "$cpu0"; then
-        client "$1" "$2"
-    else
-        skip "$1" "this kernel's sendfile(2) takes a FUSE file of size 0 for empty"
-    fi
+# client_if FOUND NAME SCRIPT: as client, for one that not every machine has; FOUND is where it is, or empty.
+client_if() {
+    if [ -n "$1" ]; then client "$2" "$3"; else skip "$2" "it is not on this machine"; fi
 }
 
 # writes NAME SCRIPT: the script starts a pass by its one write.
@@ -83,7 +75,7 @@ write_expected_lists() {
     {
         printf 'rmpopt/%s\n' action reenable
         printf 'rmpsim/%s\n' clock firmware/fail_decommission firmware/fail_init firmware/state
-        printf 'rmpsim/memory/%s\n' leak psmash rmpread rmpupdate
+        printf 'rmpsim/memory/%s\n' leak online psmash rmpread rmpupdate
         printf 'rmpsim/cpus/cpu%d/online\n' {0..15}
     } | sort >"$E/writable-files"
     {
@@ -134,6 +126,7 @@ run_clients() {
     writing_clients
     language_clients
     busybox_clients
+    splicing_clients
 }
 
 reading_clients() {
@@ -304,7 +297,7 @@ with open(sys.argv[1], "rb", buffering=0) as file:
 END'
         client 'python: shutil.copyfile of an attribute' '
             python3 -c "import shutil, sys; shutil.copyfile(sys.argv[1], \"copy\")" "$action"; cmp copy "$E/action"'
-        client_of_sendfile 'python: shutil.copyfile of the table' '
+        client 'python: shutil.copyfile of the table' '
             python3 -c "import shutil, sys; shutil.copyfile(sys.argv[1], \"copy\")" "$table"; cmp copy "$E/table"'
         writes 'python: write' 'python3 -c "import sys; open(sys.argv[1], \"w\").write(\"1\\n\")" "$reenable"'
         writes 'python: pathlib' '
@@ -336,7 +329,7 @@ busybox_clients() {
         writes 'busybox dd' 'busybox dd if="$E/one" of="$reenable" 2>said'
         writes 'busybox tee' 'echo 1 | busybox tee "$reenable" >said'
         client 'busybox cat: an attribute' 'busybox cat "$action" | cmp - "$E/action"'
-        client_of_sendfile 'busybox cat: the table' 'busybox cat "$table" | cmp - "$E/table"'
+        client 'busybox cat: the table' 'busybox cat "$table" | cmp - "$E/table"'
         client 'busybox head, tail, dd' '
             busybox head -c 77 "$table" | cmp - <(head -c 77 "$E/table")
             busybox head -n 5 "$cpu0" | cmp - <(head -n 5 "$E/cpu0")
@@ -344,7 +337,7 @@ busybox_clients() {
             busybox tail -c 20 "$table" | cmp - <(tail -c 20 "$E/table")
             busybox dd if="$table" bs=4096 2>said | cmp - "$E/table"'
         client 'busybox cp: an attribute' 'busybox cp "$action" copy; cmp copy "$E/action"; rm copy'
-        client_of_sendfile 'busybox cp: the table' 'busybox cp "$table" copy; cmp copy "$E/table"; rm copy'
+        client 'busybox cp: the table' 'busybox cp "$table" copy; cmp copy "$E/table"; rm copy'
         client 'busybox find and grep' '
             (cd "$M" && busybox find * -type f) | sort | diff "$E/files" -
             same 17 "$(busybox grep -rl "@ 63GB" "$M" | wc -l)"
@@ -352,5 +345,62 @@ busybox_clients() {
         client 'busybox ash: read' '
             line=$(busybox ash -c "read -r line <\"\$1\"; echo \"\$line\"" - "$action")
             same "RMP optimization in progress: No" "$line"'
+    }
+}
+
+# Those that copy by sendfile(2), splice(2) or copy_file_range(2) first, which the real files refuse (EINVAL, EXDEV):
+# they go on with read(2). An answer of 0 would be an empty file to them.
+splicing_clients() {
+    local uutils=/usr/lib/cargo/bin/coreutils java node ansible rustc copier=
+    [ -x "$uutils/cat" ] || uutils=
+    java=$(command -v java) node=$(command -v node) ansible=$(command -v ansible)
+    rustc=$(command -v rustc || ls ~/.cargo/bin/rustc 2>/dev/null)
+    cat >"$work/copier.rs" <<'END'
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    std::fs::copy(&words[1], &words[2]).unwrap();
+}
+END
+    if [ -n "$rustc" ] && limit 60 "$rustc" -o "$work/copier" "$work/copier.rs" 2>/dev/null; then
+        copier=$work/copier
+    fi
+    cat >"$work/Copier.java" <<'END'
+import java.nio.file.*;
+class Copier {
+    public static void main(String[] a) throws Exception {
+        Files.copy(Path.of(a[0]), Path.of(a[1]), StandardCopyOption.REPLACE_EXISTING);
+        System.out.write(Files.readAllBytes(Path.of(a[0])));
+        System.out.flush();
+    }
+}
+END
+    chmod 755 "$work"/[cC]opier*
+    export uutils copier source=$work/Copier.java
+    # shellcheck disable=SC2016
+    {
+        client_if "$uutils" 'uutils cat: the table, a CPU and an attribute' '
+            "$uutils/cat" "$table" | cmp - "$E/table"
+            "$uutils/cat" "$cpu0" >copy; cmp copy "$E/cpu0"
+            "$uutils/cat" "$action" | cmp - "$E/action"'
+        client_if "$uutils" 'uutils cp: the table and an attribute' '
+            "$uutils/cp" "$table" copy; cmp copy "$E/table"; rm copy
+            "$uutils/cp" "$action" copy; cmp copy "$E/action"; rm copy'
+        client_if "$copier" 'rust: std::fs::copy' '
+            "$copier" "$table" copy; cmp copy "$E/table"; rm -f copy
+            "$copier" "$action" copy; cmp copy "$E/action"; rm -f copy'
+        client_if "$java" 'java: Files.copy and readAllBytes of the table' '
+            java "$source" "$table" copy >said; cmp copy "$E/table"; cmp said "$E/table"; rm -f copy'
+        client_if "$node" 'node: readFileSync and a stream' '
+            node -e "process.stdout.write(require(\"fs\").readFileSync(process.argv[1]))" "$table" >copy
+            cmp copy "$E/table"
+            node -e "require(\"fs\").createReadStream(process.argv[1]).pipe(process.stdout)" "$cpu0" >copy
+            cmp copy "$E/cpu0"; rm copy'
+        client_if "$ansible" 'ansible: fetch' '
+            HOME=$W LC_ALL=C.UTF-8 ansible -i localhost, -c local -e ansible_python_interpreter=/usr/bin/python3 \
+                all -m fetch -a "src=$table dest=$W/copy flat=yes" >said
+            cmp copy "$E/table"; rm copy'
+        client 'busybox cat: twenty at once, each the text and no more' '
+            for number in {1..20}; do busybox cat "$action" >"copy$number" & done; wait
+            for number in {1..20}; do cmp "copy$number" "$E/action"; done; rm copy*'
     }
 }

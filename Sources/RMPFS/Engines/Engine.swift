@@ -33,6 +33,8 @@ public protocol Engine: Sendable {
     func show(_ report: Report, into text: inout TextBuffer) throws(Errno)
     /// Whether the kernel's `rmpopt-table` is there now.
     var hasTable: Bool { get }
+    /// The number of the table that is there: another one each time it was removed and made again. nil for none.
+    var tableNumber: Int? { get }
     /// Whether series v1's `action` and `description` are there. Never changes.
     var hasConfigfs: Bool { get }
     /// Whether the host can have RMPOPT at all, so that files about it make sense. Never changes.

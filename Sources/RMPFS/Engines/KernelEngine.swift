@@ -58,6 +58,8 @@ public final class KernelEngine: Engine {
     public var reports: [Report] { [.blockers, .metrics] }
     /// Reads fail while it is not.
     public var hasTable: Bool { true }
+    /// Nobody removes it that we know of.
+    public var tableNumber: Int? { 0 }
     /// What is found is there.
     public var hasConfigfs: Bool { series.hasConfigfs }
     /// Without it there is no engine.

@@ -135,6 +135,8 @@ public final class SimulatedEngine: Engine {
 
     /// Whether the driver has made the file and not removed it.
     public var hasTable: Bool { (try? look { machine throws(Errno) in machine.hasTable }) ?? false }
+    /// The number of the file that is there now.
+    public var tableNumber: Int? { try? look { machine throws(Errno) in machine.tableNumber } }
 
     /// A report of the machine as it is now.
     public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {

@@ -15,8 +15,9 @@ public final class Directory: Node, @unchecked Sendable {
     /// Drops what an item stands for, after a client's rmdir: drop_item. Cannot refuse.
     public typealias DropItem = @Sendable () -> Void
 
-    /// Tells whether a child that comes and goes is there now.
-    public typealias Presence = @Sendable () -> Bool
+    /// Tells whether a child that comes and goes is there now: a number, which is another one each time it came back;
+    /// nil while it is not.
+    public typealias Presence = @Sendable () -> Int?
 
     /// A child under its name, as listings give it.
     struct Entry: Sendable {
@@ -30,6 +31,7 @@ public final class Directory: Node, @unchecked Sendable {
         fileprivate var ordinal: UInt64 = 0
         /// Whether the child is there now; nil for always.
         fileprivate let isThere: Presence?
+        fileprivate var isThereNow: Bool { isThere.map { $0() != nil } ?? true }
 
         init(name: [UInt8], node: Node, inodeNumber: UInt64? = nil, isThere: Presence? = nil) {
             self.name = name
@@ -51,14 +53,14 @@ public final class Directory: Node, @unchecked Sendable {
         private var nextOrdinal: UInt64 = 0
 
         func node(_ name: [UInt8]) -> Node? {
-            guard let entry = byName[name], entry.isThere?() ?? true else { return nil }
+            guard let entry = byName[name], entry.isThereNow else { return nil }
             return entry.node
         }
 
         /// How many folders are there now, those among them that come and go.
         var foldersNow: UInt32 {
             conditionalFolders == 0
-                ? folders : UInt32(inOrder.count { $0.node is Directory && ($0.isThere?() ?? true) })
+                ? folders : UInt32(inOrder.count { $0.node is Directory && $0.isThereNow })
         }
         private(set) var conditionalFolders = 0
 
@@ -116,10 +118,10 @@ public final class Directory: Node, @unchecked Sendable {
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
 
-    /// Adds a child that comes and goes: it is found and listed while `isThere` says so, which is asked with the folder
-    /// locked and must not look at the folder itself.
+    /// Adds a child that comes and goes: it is found and listed while `isThere` gives a number, which is asked with the
+    /// folder locked and must not look at the folder itself.
     public func add(_ name: String, _ node: Node, whileThere isThere: @escaping Presence) {
-        node.markConditional()
+        node.markConditional(isThere)
         node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
         children.withPatientLock { $0.insert(Array(name.utf8), node, isThere: isThere) }
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
@@ -148,7 +150,7 @@ public final class Directory: Node, @unchecked Sendable {
 
     /// The children, oldest first, as they are now.
     func entries() -> [Entry] {
-        children.withPatientLock { $0.inOrder.filter { $0.isThere?() ?? true } }
+        children.withPatientLock { $0.inOrder.filter { $0.isThereNow } }
     }
 
     /// Finds a child.

@@ -36,6 +36,9 @@ public class File: Node, @unchecked Sendable {
     /// Whether lseek, pread and pwrite exist (nonseekable_open() in the kernel takes them away: ESPIPE).
     var isSeekable: Bool { true }
 
+    /// Whether lseek(2) knows SEEK_END. seq_lseek() does not: EINVAL.
+    var hasEnd: Bool { true }
+
     /// Checks whether `request` may open this file and makes its open file.
     ///
     /// Mode bits against the caller were checked before (`default_permissions`); what is left is what the kind itself
@@ -130,8 +133,18 @@ public class OpenFile: @unchecked Sendable {
     /// The file that was opened.
     let file: File
 
+    /// Under which number the file was there when it was opened.
+    private let incarnation: Int?
+
     init(_ file: File) {
         self.file = file
+        incarnation = file.incarnation
+    }
+
+    /// Refuses what the rules refuse of a file that was removed while it was open. One of that name that came since is
+    /// another file.
+    final func check() throws(Errno) {
+        if let removed = file.rules.removed, file.incarnation != incarnation { throw removed }
     }
 
     /// The end of the open file. Called once.

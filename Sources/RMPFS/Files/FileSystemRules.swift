@@ -10,6 +10,11 @@ public struct FileSystemRules: Sendable, Hashable {
     /// Whether each lookup of a file makes an inode anew. A size set by truncate(2) or O_TRUNC then lasts only while
     /// the inode is in use, and no name is remembered.
     public let makesFilesAnew: Bool
+    /// What read(2), write(2) and lseek(2) of an open file give once the file was removed, whatever it had read; nil
+    /// where each kind has its own rule.
+    ///
+    /// debugfs: debugfs_file_get() in front of every method of the real file (fs/debugfs/file.c, FULL_PROXY_FUNC).
+    public let removed: Errno?
     /// What fsync(2) of a folder gives; nil for success.
     public let directorySync: Errno?
 
@@ -17,12 +22,14 @@ public struct FileSystemRules: Sendable, Hashable {
     public static let configfs = FileSystemRules(
         fileSize: 4096,
         makesFilesAnew: true,
+        removed: nil,
         directorySync: .invalid
     )
     /// fs/debugfs: sizes are 0; folders take the simple_dir_operations with an fsync that does nothing.
     public static let debugfs = FileSystemRules(
         fileSize: 0,
         makesFilesAnew: false,
+        removed: .ioError,
         directorySync: nil
     )
 }

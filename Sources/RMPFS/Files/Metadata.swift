@@ -53,6 +53,8 @@ struct Metadata: Sendable {
     var truncatedSize: UInt64?
     /// How many open files there are, for sizes that last only while the inode is in use.
     var openCount = 0
+    /// What the kernel was made to take for the size of a file that tells 0 (`StandInSize`).
+    var standIn = StandInSize()
 
     init(mode: UInt32, owner: Owner) {
         let now = Timestamp.now

@@ -31,6 +31,8 @@ public class Node: @unchecked Sendable {
     let rules: FileSystemRules
     let metadata: Lock<Metadata>
     private let lifetime = Atomic<Lifetime>(.fixed)
+    /// Whether it is there, for one that is there only at times.
+    private let presence = Lock<Directory.Presence?>(nil)
     /// Where the node is; nil for a root.
     let place = Lock<NodePlace?>(nil)
 
@@ -46,8 +48,16 @@ public class Node: @unchecked Sendable {
     /// remembered: an open file of an item that was removed would keep it alive.
     var comesAndGoes: Bool { [.conditional, .part, .removed].contains(lifetime.load(ordering: .acquiring)) }
 
+    /// The number under which it is there now; always the same for one that is there for good, nil for one that is not.
+    var incarnation: Int? {
+        guard lifetime.load(ordering: .acquiring) == .conditional else { return 0 }
+        guard let presence = presence.withLock({ $0 }) else { return 0 }
+        return presence()
+    }
+
     /// Marks the node as one that is there only at times.
-    func markConditional() {
+    func markConditional(_ presence: @escaping Directory.Presence) {
+        self.presence.withLock { $0 = presence }
         lifetime.store(.conditional, ordering: .releasing)
     }
 

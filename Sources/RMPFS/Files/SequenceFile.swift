@@ -150,6 +150,7 @@ public final class SequenceFile: File, @unchecked Sendable {
     }
 
     override var isSeekable: Bool { hasSeek }
+    override var hasEnd: Bool { false }
 
     override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile { OpenSequence(self) }
 }

@@ -8,7 +8,9 @@ func open(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer
     guard let request, let info, let tree = MountedTree.of(request) else { return }
     guard let file = NodeReference.node(id, in: tree) as? File else { return Reply.error(request, .isDirectory) }
     do {
-        let opened = try file.open(OpenRequest(flags: info.pointee.flags))
+        let wanted = OpenRequest(flags: info.pointee.flags)
+        let opened = try file.open(wanted)
+        KernelSize.willOpen(file, wanted, in: tree)
         HandleReference.store(opened, in: info)
         // Sizes say nothing of contents, and nothing waits for a close.
         info.pointee.direct_io = 1
@@ -44,7 +46,10 @@ func read(
     guard let opened = HandleReference.load(OpenFile.self, from: info) else {
         return Reply.error(request, .badDescriptor)
     }
+    // Neither configfs nor debugfs files have a splice_read or an mmap method.
+    if KernelSize.isForPageCache(info) { return Reply.error(request, .invalid) }
     do {
+        try opened.check()
         try opened.read(at: UInt64(bitPattern: Int64(offset)), size: size).withBytes { bytes in
             _ = fuse_reply_buf(request, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
         }
@@ -66,6 +71,7 @@ func write(
         return Reply.error(request, .badDescriptor)
     }
     do {
+        try opened.check()
         let written = UnsafeRawBufferPointer(start: bytes, count: size)
         fuse_reply_write(request, try opened.write(written, at: UInt64(bitPattern: Int64(offset))))
     } catch {
@@ -84,6 +90,7 @@ func seek(
     guard let request, let tree = MountedTree.of(request) else { return }
     guard let file = NodeReference.node(id, in: tree) as? File else { return Reply.error(request, .invalid) }
     do {
+        try HandleReference.load(OpenFile.self, from: info)?.check()
         let position = try file.seek(SeekTarget(whence: whence), from: Int64(offset))
         fuse_reply_lseek(request, off_t(position))
     } catch {

@@ -45,6 +45,7 @@ func readFolderPlus(
             name.attr.st_mode = entry.node is Directory ? S_IFDIR : S_IFREG
             return fuse_add_direntry_plus(request, room.baseAddress, room.count, entry.terminatedName, &name, next)
         }
+        if let tree = MountedTree.of(request) { KernelSize.willTell(of: entry.node, in: tree) }
         var parameters = Reply.parameters(for: entry.node, Timeouts(for: request))
         let needed = fuse_add_direntry_plus(
             request,

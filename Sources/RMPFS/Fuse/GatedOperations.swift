@@ -28,7 +28,8 @@ func gatedRemoveFolder(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: Uns
 
 func gatedGetAttributes(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
     guard let strike = FaultGate.strike(request, .attributes, id) else { return getAttributes(request, id, info) }
-    strike.carryOut(request) { getAttributes($0, id, nil) }
+    let kept = KeptInfo(info)
+    strike.carryOut(request) { request in kept.withPointer { getAttributes(request, id, $0) } }
 }
 
 func gatedOpen(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {

@@ -44,7 +44,7 @@ struct Timeouts {
     /// Names and attributes that change only by calls through the mount itself, of which the kernel knows.
     private static let fixed = 3600.0
     /// Attributes that change by themselves.
-    private static let changing = 0.0
+    static let changing = 0.0
 
     /// The name's timeout of a node.
     ///
@@ -83,7 +83,15 @@ enum Reply {
         fuse_reply_attr(request, &status, Timeouts(for: request).attributes(of: node))
     }
 
+    /// With another size than stat(2) gives, which the kernel is not to tell anybody.
+    static func attributes(_ request: fuse_req_t, of node: Node, size: UInt64) {
+        var status = node.status
+        status.st_size = off_t(truncatingIfNeeded: size)
+        fuse_reply_attr(request, &status, Timeouts.changing)
+    }
+
     static func entry(_ request: fuse_req_t, _ node: Node) {
+        if let tree = MountedTree.of(request) { KernelSize.willTell(of: node, in: tree) }
         var entry = parameters(for: node, Timeouts(for: request))
         if fuse_reply_entry(request, &entry) != 0 { NodeReference.release(entry.ino, count: 1) }
     }

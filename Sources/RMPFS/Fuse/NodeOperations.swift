@@ -6,7 +6,19 @@ import Glibc
 
 func getAttributes(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
     guard let request, let tree = MountedTree.of(request) else { return }
-    Reply.attributes(request, of: NodeReference.node(id, in: tree))
+    let node = NodeReference.node(id, in: tree)
+    if info != nil, KernelSize.matters, let file = node as? File {
+        // lseek(2) with SEEK_END, which goes by what it is told.
+        do throws(Errno) {
+            try HandleReference.load(OpenFile.self, from: info)?.check()
+            if !file.hasEnd { throw .invalid }
+        } catch {
+            return Reply.error(request, error)
+        }
+        node.metadata.withLock { $0.standIn.forget() }
+    }
+    KernelSize.willTell(of: node, in: tree)
+    Reply.attributes(request, of: node)
 }
 
 func setAttributes(
@@ -23,7 +35,11 @@ func setAttributes(
         // ftruncate(2), which comes with its open file, moves the modification time, truncate(2) does not.
         if change.size != nil && info != nil { change.modified = .now }
         try node.change(change)
-        Reply.attributes(request, of: node)
+        if let size = KernelSize.whileOpen(of: node) {
+            Reply.attributes(request, of: node, size: size)
+        } else {
+            Reply.attributes(request, of: node)
+        }
     } catch {
         Reply.error(request, error)
     }

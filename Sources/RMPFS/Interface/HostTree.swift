@@ -106,7 +106,7 @@ public struct HostTree {
                 if depth == 0 {
                     folder.add(name, inner)
                 } else {
-                    folder.add(name, inner, whileThere: { engine.hasTable })
+                    folder.add(name, inner, whileThere: { engine.tableNumber })
                 }
                 folder = inner
             }
@@ -115,7 +115,7 @@ public struct HostTree {
         if table.creation == .boot && !table.isRemoved {
             if engine.hasTable { folder.add(DebugTable.name, file) }
         } else {
-            folder.add(DebugTable.name, file, whileThere: { engine.hasTable })
+            folder.add(DebugTable.name, file, whileThere: { engine.tableNumber })
         }
     }
 }

@@ -50,6 +50,8 @@ struct Driver: Sendable {
     private(set) var isSetUp = false
     /// Whether the file `rmpopt-table` was made and not removed.
     private(set) var hasTable = false
+    /// How many tables there have been: one that was removed and made again is another one.
+    private(set) var tablesMade = 0
     /// Whether `action` and `description` are in configfs: series v1 registers them once its thread exists.
     var hasConfigfs: Bool { isSetUp && series.hasConfigfs && !fails(.configfs) }
     /// Who takes part in passes where that was decided at set-up.
@@ -95,6 +97,7 @@ struct Driver: Sendable {
         isSetUp = true
         // INIT_DELAYED_WORK(): a second set-up (v4) forgets what was pending.
         pending = nil
+        if series.table != nil && !hasTable { tablesMade += 1 }
         hasTable = series.table != nil
         if series.maskMoment == .setUp { mask = mask.union(topology.select(series.passCPUs)) }
     }
