@@ -101,6 +101,19 @@ extension Generator {
             let spa = generator.guestAddress(naive)
             return .rmpupdate(spa, generator.input(spa, generator.random.chance(8) ? .size2M : .size4K))
         },
+        // A guest's own 2 MB, made immutable by hand: what splits it is refused.
+        .command(2, "RMPUPDATE") { generator, naive in
+            let spa = generator.guest2M(naive)
+            let entry = naive.rmp[spa.rawValue / 4096]
+            let input = RMPUpdateInput(
+                gpa: GPA(entry.gpa),
+                assigned: true,
+                pageSize: .size2M,
+                immutable: true,
+                asid: UInt32(entry.asid)
+            )
+            return .rmpupdate(spa, input)
+        },
         .command(4, "PSMASH") { generator, naive in
             .psmash(SPA(generator.guestAddress(naive).rawValue.alignedDown(to: 1 << 21)))
         },
