@@ -11,6 +11,7 @@
 
 // The C library has them, and declares them only with _GNU_SOURCE or not at all.
 extern int unshare(int flags);
+extern int setns(int descriptor, int kind);
 extern int capget(void *header, void *data);
 extern int capset(void *header, const void *data);
 
@@ -23,6 +24,11 @@ enum {
 static inline int rmpfs_unshare(int flags)
 {
 	return unshare(flags);
+}
+
+static inline int rmpfs_enter_mounts(int descriptor)
+{
+	return setns(descriptor, CLONE_NEWNS);
 }
 
 // Has this process killed when its parent ends.

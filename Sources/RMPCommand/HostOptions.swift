@@ -121,6 +121,9 @@ struct HostOptions: ParsableArguments {
         Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
     }
 
+    /// Looks whether there is such a machine, without booting it.
+    func check() throws { _ = try configuration() }
+
     /// Boots the machine and makes its tree.
     func simulatedTree(_ options: MountOptions) throws -> (root: Directory, faults: FaultTable) {
         let engine = SimulatedEngine(try configuration(), pace: pace.pace)

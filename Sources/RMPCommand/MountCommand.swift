@@ -32,6 +32,17 @@ struct MountCommand: ParsableCommand {
     @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
     var isBackgroundProcess = false
 
+    /// The hidden options that ``MountHelper`` makes of mount(8)'s `-f` and `-N`.
+    static let (dryRun, namespace) = ("dry-run", "mount-namespace")
+
+    /// Checks the words, and mounts nothing.
+    @Flag(name: .customLong(Self.dryRun), help: .hidden)
+    var isDryRun = false
+
+    /// Where the words' folders and files are, and the mount: a file such as /proc/1/ns/mnt, or a process number.
+    @Option(name: .customLong(Self.namespace), help: .hidden)
+    var mountNamespace: String?
+
     func validate() throws {
         if kernel.engine == .kernel, let option = host.machineOption {
             throw ValidationError("\(option): only for a simulated machine; leave it out with --engine kernel")
@@ -39,11 +50,27 @@ struct MountCommand: ParsableCommand {
     }
 
     func run() throws {
-        if foreground || isBackgroundProcess {
+        if isDryRun {
+            try checkWords()
+        } else if foreground || isBackgroundProcess {
             try serve()
         } else {
             throw ExitCode(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
+    }
+
+    private func checkWords() throws {
+        do {
+            try enterNamespace()
+            if kernel.engine == .simulated { try host.check() }
+        } catch {
+            StandardError.write("rmpfs: \(error)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    private func enterNamespace() throws(MountError) {
+        if let mountNamespace { try MountNamespace.enter(mountNamespace) }
     }
 
     private func serve() throws {
@@ -51,6 +78,7 @@ struct MountCommand: ParsableCommand {
         TerminationSignals.block()
         let log = Logger(label: "rmpfs") { _ in StandardErrorLog() }
         do {
+            try enterNamespace()
             let options = try host.mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let tree: Directory

@@ -27,6 +27,8 @@ public enum MountError: Error, Hashable, Sendable {
     case noHelper
     /// allow_other was asked by a user who may not.
     case allowOtherForbidden
+    /// The mount namespace that mount(8)'s -N names cannot be entered.
+    case noNamespace(path: String, Errno)
     /// libfuse or the kernel said no.
     case refused(path: String, reason: String)
     /// Nothing of ours is mounted there.
@@ -80,6 +82,8 @@ extension MountError: CustomStringConvertible {
         case .allowOtherForbidden:
             "mount option 'allow_other': only for root, unless /etc/fuse.conf has a line user_allow_other. "
                 + "Add that line, or leave the option out"
+        case .noNamespace(let path, let error):
+            "\(path): \(error). -N takes the number of a process, or its /proc/PID/ns/mnt, and root"
         case .refused(let path, let reason):
             "\(path): the mount was refused: \(reason)"
         case .notMounted(let path, .some(let type)):
