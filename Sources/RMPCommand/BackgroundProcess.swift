@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts the daemon into the background: the program starts itself again, in a session of its own, and waits to hear that
-// the mount answers. A fork would leave threads of the runtime behind.
+// Puts the daemon into the background: the program starts itself again and waits to hear that the mount answers. A fork
+// would leave threads of the runtime behind.
+//
+// The daemon stays in the caller's process group until the mount is made: who mounts for autofs, as systemd does for
+// x-systemd.automount, is known to the kernel by its process group, and everybody else who comes to the mount point
+// waits for the mount (Linux v6.18, fs/autofs/autofs_i.h, autofs_oz_mode()).
 
 import Glibc
 import RMPFS
@@ -31,18 +35,13 @@ enum BackgroundProcess {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
 
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(newSession))
-
         // Behind the subcommand: at the end it could be behind a `--`.
         let own = ["rmpfs"] + arguments.prefix(1) + ["--\(flag)"] + arguments.dropFirst()
         var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
         var process = pid_t()
-        let failure = posix_spawn(&process, "/proc/self/exe", &actions, &attributes, vector, environ)
+        let failure = posix_spawn(&process, "/proc/self/exe", &actions, nil, vector, environ)
         close(writeEnd)
         guard failure == 0 else { return fail("posix_spawn", failure) }
 
@@ -56,9 +55,6 @@ enum BackgroundProcess {
         return exited ? max(1, (status >> 8) & 0xFF) : 128 + (status & 0x7F)
     }
 
-    /// POSIX_SPAWN_SETSID, which Swift does not import.
-    private static let newSession: Int32 = 0x80
-
     /// Lets go of every descriptor that the caller left open but the standard ones: a daemon that keeps them keeps
     /// locks and pipes alive.
     static func begin() {
@@ -67,8 +63,10 @@ enum BackgroundProcess {
         }
     }
 
-    /// Tells the first process that the mount answers, and lets go of everything of its that is still held.
+    /// Tells the first process that the mount answers, and lets go of everything of its that is still held: its session
+    /// with the terminal, too.
     static func reportReady() {
+        setsid()
         _ = chdir("/")
         let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
         if null >= 0 {
