@@ -37,7 +37,7 @@ enum BackgroundProcess {
 
         // Behind the subcommand: at the end it could be behind a `--`.
         let own = ["rmpfs"] + arguments.prefix(1) + ["--\(flag)"] + arguments.dropFirst()
-        var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0) }
+        var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0.systemName) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
         var process = pid_t()

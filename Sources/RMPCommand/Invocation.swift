@@ -3,17 +3,24 @@
 
 import ArgumentParser
 import Glibc
+import RMPFS
 
 /// The call that started this process.
 enum Invocation {
     /// The words behind the program's name, in the language of the commands.
-    static let arguments: [String] = (try? translated) ?? nil ?? Array(CommandLine.arguments.dropFirst())
+    static let arguments: [String] = (try? translated) ?? nil ?? words
+
+    /// The call as it was made, each byte of it.
+    private static let call = (0..<Int(CommandLine.argc)).compactMap {
+        CommandLine.unsafeArgv[$0].map { String(systemName: $0) }
+    }
+    private static let words = Array(call.dropFirst())
 
     private static var translated: [String]? {
         get throws(MountHelper.Refusal) {
             try MountHelper.translate(
-                program: CommandLine.arguments.first ?? "",
-                words: Array(CommandLine.arguments.dropFirst()),
+                program: call.first ?? "",
+                words: words,
                 commands: commands
             )
         }

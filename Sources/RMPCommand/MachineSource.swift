@@ -14,10 +14,10 @@ enum MachineSource {
     /// The folder of the machine files that come with rmpfs: RMPFS_MACHINES, or ../share/rmpfs/machines next to the
     /// program, or, for a program that was built and not installed, `Machines` in the sources.
     static var folder: String {
-        if let given = getenv("RMPFS_MACHINES"), given.pointee != 0 { return String(cString: given) }
+        if let given = getenv("RMPFS_MACHINES"), given.pointee != 0 { return String(systemName: given) }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let program = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let program = String(systemBytes: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) })
         let parts = program.split(separator: "/").dropLast()
         func path(_ levels: Int, _ below: String) -> String {
             "/" + (parts.dropLast(levels) + [below[...]]).joined(separator: "/")
@@ -25,7 +25,7 @@ enum MachineSource {
         let installed = path(1, "share/rmpfs/machines")
         if SystemFiles.names(in: installed) != nil { return installed }
         // The build folder, or a folder in it, holds one for the platform and in that one for the configuration.
-        for levels in 3...4 where access(path(levels, "Package.swift"), F_OK) == 0 {
+        for levels in 3...4 where access(path(levels, "Package.swift").systemName, F_OK) == 0 {
             let source = path(levels, "Machines")
             if SystemFiles.names(in: source) != nil { return source }
         }
@@ -51,7 +51,7 @@ enum MachineSource {
 
     private static func bytes(of path: String, argument: String, isPath: Bool) throws -> [UInt8] {
         // A FIFO without a writer must not block.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = open(path.systemName, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let number = errno
             if isPath { throw failure(path, String(cString: strerror(number))) }

@@ -9,7 +9,7 @@ need python3 findmnt
 root=yes
 [ "$(id -u)" = 0 ] || root=
 
-plan 108
+plan 115
 
 # --- mount returns when the mount answers ---
 
@@ -39,6 +39,33 @@ mkdir "$work/a b\\c"
 odd_name() { "$RMPFS" mount "$work/a b\\c" && [ -e "$work/a b\\c/rmpopt" ] && "$RMPFS" unmount "$work/a b\\c"; }
 check 'a folder with a space and a backslash in its name' odd_name
 check 'nothing is left of either' nothing_left "$work"
+
+# Names are bytes, whatever they would be as text: one that is no UTF-8, one that is UTF-8 of a private character, and
+# two that look the same.
+for odd in $'m\xe9' $'m\xf4\x8f\xbf\xa9' $'e\xcc\x81 m\xc3\xa9' $'line\nline'; do
+    odd_bytes() {
+        mkdir "$work/$odd" && "$RMPFS" mount "$work/$odd" && [ -e "$work/$odd/rmpopt" ] \
+            && "$RMPFS" status "$work/$odd" >/dev/null && "$RMPFS" map --svg "$work/$odd.svg" "$work/$odd" \
+            && [ -s "$work/$odd.svg" ] && ! "$RMPFS" doctor "$work/$odd" >/dev/null \
+            && "$RMPFS" unmount "$work/$odd" && "$RMPFS" doctor "$work/$odd" >"$work/doctor" \
+            && cd "$work/$odd" && "$RMPFS" mount . && [ -e "$work/$odd/rmpopt" ]
+        local status=$?
+        cd "$work" && "$RMPFS" unmount "$odd" && nothing_left "$work" && return "$status"
+    }
+    check "a folder with the name $(printf %q "$odd")" odd_bytes
+done
+"$RMPFS" unmount $'m\xe9' 2>"$work/log"
+expect 'a message has the bytes that were given' $'rmpfs: '"$work"$'/m\xe9: nothing is mounted here.' \
+    "$(grep -o '^.*here\.' "$work/log")"
+cp "$top/Machines/laptop.yaml" $'m\xe9.yaml'
+odd_file() { "$RMPFS" mount --machine $'m\xe9.yaml' "$P" && "$RMPFS" unmount "$P"; }
+check 'a machine file with such a name' odd_file
+cp $'m\xe9.yaml' $'m\xe9/laptop.yaml'
+odd_variable() {
+    RMPFS_REQUESTS=$work/$'m\xe9.log' RMPFS_MACHINES=$work/$'m\xe9' "$RMPFS" mount --machine laptop "$P" \
+        && "$RMPFS" unmount "$P" && [ -s $'m\xe9.log' ]
+}
+check 'and in the environment' odd_variable
 
 # No variable says where the machine files are: the program comes from a build folder of the sources.
 check 'a machine of the sources, by its name' env -u RMPFS_MACHINES "$RMPFS" mount --machine laptop "$P"

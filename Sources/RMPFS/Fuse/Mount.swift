@@ -32,7 +32,7 @@ public final class Mount: Sendable {
         pool = Lock(nil)
         LibraryLog.install()
         let words = ["rmpfs"] + Self.words(options).flatMap { ["-o", $0] }
-        var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0.systemName) }
         vector.append(nil)
         var table = makeOperationTable(exact: options.exact)
         let userdata = Unmanaged.passUnretained(tree).toOpaque()
@@ -45,7 +45,7 @@ public final class Mount: Sendable {
         for argument in vector { free(argument) }
         guard let made else { throw Self.refusal(path) }
         session = SessionPointer(pointer: made)
-        if fuse_session_mount(made, path) != 0 {
+        if fuse_session_mount(made, path.systemName) != 0 {
             fuse_session_destroy(made)
             throw Self.refusal(path)
         }

@@ -11,7 +11,7 @@ public enum MountNamespace {
     public static func enter(_ given: String) throws(MountError) {
         let isNumber = !given.isEmpty && given.utf8.allSatisfy { (0x30...0x39).contains($0) }
         let path = isNumber ? "/proc/\(given)/ns/mnt" : given
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path.systemName, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .noNamespace(path: path, .current) }
         defer { close(descriptor) }
         if rmpfs_enter_mounts(descriptor) != 0 { throw .noNamespace(path: path, .current) }

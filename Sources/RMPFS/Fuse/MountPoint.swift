@@ -17,19 +17,19 @@ public struct MountPoint: Sendable, Hashable {
         guard errno == ENOTCONN else { return nil }
         // By bytes: a character of Swift may be a slash and what combines with it.
         let slash = UInt8(ascii: "/")
-        var bytes = Array(path.utf8)
+        var bytes = path.systemBytes
         while bytes.count > 1 && bytes.last == slash { bytes.removeLast() }
         let name = bytes[(bytes.lastIndex(of: slash).map { $0 + 1 } ?? 0)...]
         if name.isEmpty { return nil }
-        let parent = String(decoding: bytes.dropLast(name.count), as: UTF8.self)
+        let parent = String(systemBytes: bytes.dropLast(name.count))
         guard let above = canonical(parent.isEmpty ? "." : parent) else { return nil }
-        return (above == "/" ? "" : above) + "/" + String(decoding: name, as: UTF8.self)
+        return (above == "/" ? "" : above) + "/" + String(systemBytes: name)
     }
 
     private static func canonical(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
+        guard let resolved = realpath(path.systemName, nil) else { return nil }
         defer { free(resolved) }
-        return String(cString: resolved)
+        return String(systemName: resolved)
     }
 
     /// Checks the folder; a dead rmpfs mount on it is unmounted.
@@ -99,10 +99,10 @@ public struct MountPoint: Sendable, Hashable {
     private func checkFolder(_ options: MountOptions) throws(MountError) {
         if MountTable.entry(at: path)?.isOurs == true { throw .alreadyMounted(path: path) }
         var status = stat()
-        guard stat(path, &status) == 0 else { throw .noPermission(path: path, .current) }
+        guard stat(path.systemName, &status) == 0 else { throw .noPermission(path: path, .current) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .notDirectory(path: path) }
         // mount(2) asks root for nothing, so a read-only file system is fine.
-        guard geteuid() == 0 || access(path, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
+        guard geteuid() == 0 || access(path.systemName, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
         guard let names = SystemFiles.names(in: path, limit: 1) else { throw .noPermission(path: path, .current) }
         guard names.isEmpty || options.nonEmpty else { throw .notEmpty(path: path) }
     }
@@ -120,7 +120,7 @@ private final class Question: Sendable {
 
     func ask() {
         var status = statvfs()
-        result.store(statvfs(path, &status) == 0 ? 0 : errno, ordering: .releasing)
+        result.store(statvfs(path.systemName, &status) == 0 ? 0 : errno, ordering: .releasing)
         done.signal()
     }
 

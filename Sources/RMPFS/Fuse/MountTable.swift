@@ -66,6 +66,6 @@ public enum MountTable {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(systemBytes: bytes)
     }
 }

@@ -33,7 +33,7 @@ public enum Unmount {
 
     private static func umount(_ path: String, flags: Int32, helperFlags: [String]) throws(Errno) {
         if geteuid() == 0 {
-            if umount2(path, flags) != 0 { throw .current }
+            if umount2(path.systemName, flags) != 0 { throw .current }
             return
         }
         guard let helper = Helper.path else { throw .noSuchFile }
@@ -45,7 +45,7 @@ public enum Unmount {
     /// Runs a program to its end.
     /// - Returns: its exit status, or 128 and the signal's number.
     private static func run(_ program: String, _ arguments: [String]) throws(Errno) -> Int32 {
-        var vector: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
+        var vector: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0.systemName) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
         // The helper must not inherit blocked signals.
