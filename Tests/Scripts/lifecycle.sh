@@ -9,7 +9,7 @@ need python3 findmnt
 root=yes
 [ "$(id -u)" = 0 ] || root=
 
-plan 115
+plan 120
 
 # --- mount returns when the mount answers ---
 
@@ -250,6 +250,23 @@ check 'mount -f says that it cleared a dead mount away' \
     eval 'recovery_log && grep -qi "cleared away the mount of an rmpfs that died" "$work/log"'
 kill -TERM "$(daemons "$P")"
 check 'nothing is left of it' nothing_left "$P"
+
+# Something else that was mounted on it is named, and does not go with a mount that is recovered.
+if [ -n "$root" ]; then
+    "$RMPFS" mount "$P" && mount -t tmpfs below "$P/rmpsim"
+    below="^rmpfs: $P: a mount of type tmpfs is on it, at $P/rmpsim. Unmount that first"
+    refused 'unmount says what is mounted on it' 1 "$below" "$RMPFS" unmount "$P"
+    kill -KILL "$(daemons "$P")" && within 5 dead
+    refused 'also after a crash' 1 "$below" "$RMPFS" unmount "$P"
+    refused 'the next mount does not take it away' 1 "$below" "$RMPFS" mount "$P"
+    expect 'nothing was taken away' 2 "$(mounts_below "$P" | wc -l)"
+    check 'unmount --lazy takes both' eval '"$RMPFS" unmount --lazy "$P" && nothing_left "$P"'
+else
+    for name in 'unmount says what is mounted on it' 'also after a crash' 'the next mount does not take it away' \
+        'nothing was taken away' 'unmount --lazy takes both'; do
+        skip "$name" 'only root mounts a tmpfs'
+    done
+fi
 
 # --- Slow readers, large machines ---
 

@@ -27,7 +27,8 @@ public struct KernelRoots: Sendable, Hashable {
         for root in [config, debug, cpus] {
             let path = MountPoint.resolve(root) ?? root
             if path.utf8.elementsEqual(mountPoint.utf8)
-                || path.utf8.starts(with: (mountPoint == "/" ? "/" : mountPoint + "/").utf8) {
+                || path.utf8.starts(with: (mountPoint == "/" ? "/" : mountPoint + "/").utf8)
+            {
                 throw .covered(path: mountPoint, root: root)
             }
         }

@@ -5,6 +5,8 @@
 public enum MountError: Error, Hashable, Sendable {
     /// The mount point does not exist.
     case missing(path: String)
+    /// On the way to the mount point is another user's symbolic link.
+    case linkOfOther(path: String, link: String, user: UInt32)
     /// The mount point is no folder.
     case notDirectory(path: String)
     /// The mount point cannot be looked at or written by this user.
@@ -37,6 +39,10 @@ public enum MountError: Error, Hashable, Sendable {
     case mountedByOther(path: String, user: UInt32)
     /// The mount is in use.
     case busy(path: String)
+    /// Something is mounted on the mount.
+    case mountedBelow(path: String, other: String, type: String)
+    /// What is on the path is exchanged all the time.
+    case exchanged(path: String)
     /// The call that unmounts failed.
     case unmountFailed(path: String, reason: String)
     /// Reading requests failed while the tree was mounted.
@@ -51,6 +57,9 @@ extension MountError: CustomStringConvertible {
         switch self {
         case .missing(let path):
             "\(path): no such folder. Make it first: mkdir -p '\(path)'"
+        case .linkOfOther(let path, let link, let user):
+            "\(path): \(link) is a symbolic link of the user with id \(user), who can make it lead anywhere. Give the "
+                + "path without it"
         case .notDirectory(let path):
             "\(path): not a folder. Give an empty folder as the mount point"
         case .noPermission(let path, let error):
@@ -95,6 +104,12 @@ extension MountError: CustomStringConvertible {
         case .busy(let path):
             "\(path): in use: a process has a file open there, or its working directory. "
                 + "Find it with 'fuser -vm \(path)', or detach the mount at once: rmpfs unmount --lazy '\(path)'"
+        case .mountedBelow(let path, let other, let type):
+            "\(path): a mount of type \(type) is on it, at \(other). Unmount that first: umount '\(other)', "
+                + "or detach both at once: rmpfs unmount --lazy '\(path)'"
+        case .exchanged(let path):
+            "\(path): what is on this path is being exchanged, so nothing was done. Try again, or choose a folder that "
+                + "nobody else can write to"
         case .unmountFailed(let path, let reason):
             "\(path): cannot unmount: \(reason)"
         case .deviceFailed(let error):

@@ -2,6 +2,8 @@
 // The words of `-o`: which are ours, which go to the kernel, which /etc/fstab adds and nobody needs, and that others
 // are refused.
 
+import Glibc
+
 /// What `-o` asked for.
 public struct MountOptions: Sendable, Hashable {
     /// Who owns the tree's folders and files; nil: who mounts.
@@ -21,6 +23,23 @@ public struct MountOptions: Sendable, Hashable {
     public var source: String?
     /// Words for the kernel's mount flags.
     public var kernelWords: [String] = []
+
+    /// Whether other users may come in.
+    var letsOthersIn: Bool { allowOther ?? (geteuid() == 0) }
+
+    /// The flags of mount(2).
+    var flags: UInt {
+        kernelWords.reduce(UInt(MS_NOSUID | MS_NODEV)) { flags, word in
+            guard let (isSet, flag) = Self.kernelFlags[word] else { return flags }
+            return isSet ? flags | UInt(flag) : flags & ~UInt(flag)
+        }
+    }
+
+    private static let kernelFlags: [String: (Bool, Int)] = [
+        "ro": (true, MS_RDONLY), "rw": (false, MS_RDONLY), "noexec": (true, MS_NOEXEC), "exec": (false, MS_NOEXEC),
+        "noatime": (true, MS_NOATIME), "atime": (false, MS_NOATIME), "sync": (true, MS_SYNCHRONOUS),
+        "async": (false, MS_SYNCHRONOUS), "dirsync": (true, MS_DIRSYNC),
+    ]
 
     /// No options.
     public init() {}

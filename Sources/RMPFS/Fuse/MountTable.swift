@@ -3,6 +3,10 @@
 
 /// One mount as the kernel lists it.
 public struct MountTableEntry: Sendable, Hashable {
+    /// The number of the mount.
+    public let id: Int
+    /// The number of the mount that it is mounted on.
+    public let parent: Int
     /// Where it is mounted, as an absolute path.
     public let mountPoint: String
     /// The number of the file system, `major:minor`; no two have the same.
@@ -26,6 +30,11 @@ public enum MountTable {
         entries().last { $0.mountPoint.utf8.elementsEqual(path.utf8) }
     }
 
+    /// What is mounted somewhere below a mount, on itself.
+    static func mounts(on mount: MountTableEntry) -> [MountTableEntry] {
+        entries().filter { $0.parent == mount.id && $0.id != mount.id }
+    }
+
     /// All mounts, later ones behind those that they cover.
     public static func entries() -> [MountTableEntry] {
         SystemFiles.contents(of: "/proc/self/mountinfo").map(entries(in:)) ?? []
@@ -40,11 +49,14 @@ public enum MountTable {
     static func parse(_ line: ArraySlice<UInt8>) -> MountTableEntry? {
         let fields = line.split(separator: UInt8(ascii: " "))
         guard fields.count > 6, let dash = fields.dropFirst(6).firstIndex(where: { $0.elementsEqual("-".utf8) }),
-            dash + 1 < fields.count
+            dash + 1 < fields.count, let id = Int(String(decoding: fields[0], as: UTF8.self)),
+            let parent = Int(String(decoding: fields[1], as: UTF8.self))
         else { return nil }
         let options = String(decoding: fields[fields.endIndex - 1], as: UTF8.self).split(separator: ",")
         let user = options.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst("user_id=".count)) }
         return MountTableEntry(
+            id: id,
+            parent: parent,
             mountPoint: unescape(fields[4]),
             device: String(decoding: fields[2], as: UTF8.self),
             type: String(decoding: fields[dash + 1], as: UTF8.self),
