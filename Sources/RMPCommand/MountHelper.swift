@@ -18,7 +18,7 @@ enum MountHelper {
     static let machineFlag = "allow-reenable"
 
     /// Words that mount.fuse3 adds by itself; a mount of rmpfs stays nosuid,nodev.
-    private static let addedWords: Set<Substring> = ["dev", "suid"]
+    private static let addedWords: Set<String> = ["dev", "suid"]
 
     /// The flags without a value that mount(8) passes on, `[-sfnv]` (mount(8), "External helpers"), and its `-r` and
     /// `-w`: what each is for `rmpfs mount`. There is no mtab to write, nothing unknown is tolerated, no more is told.
@@ -98,8 +98,8 @@ enum MountHelper {
     /// Machine words become options; the source becomes `fsname=` unless the words have one.
     private static func options(_ lists: [String], source: String) throws(Refusal) -> [String] {
         var options: [String] = []
-        var words: [Substring] = []
-        for word in lists.flatMap({ $0.split(separator: ",") }) where !addedWords.contains(word) {
+        var words: [String] = []
+        for word in lists.flatMap(MountOptions.words(of:)) where !addedWords.contains(word) {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if word == machineFlag { options.append("--\(word)"); continue }
             guard machineWords.contains(String(parts[0])) else {
@@ -119,7 +119,7 @@ enum MountHelper {
         return words.isEmpty ? options : options + ["-o", words.joined(separator: ",")]
     }
 
-    private static func unknown(_ word: Substring) -> Refusal {
+    private static func unknown(_ word: String) -> Refusal {
         let own = (MountOptions.ownWords + machineWords.map { "\($0)=" } + [machineFlag]).sorted()
         return Refusal(
             "mount option '\(word)': unknown; rmpfs knows \(own.joined(separator: ", ")) and the words of mount(8)"

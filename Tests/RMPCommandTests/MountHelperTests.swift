@@ -71,6 +71,14 @@ import Testing
         #expect(throws: MountHelper.Refusal.self) { try translate("a", "/m", "-o", "\(word)=") }
     }
 
+    @Test func aContextKeepsItsCommas() throws {
+        let words = #"context="a:b:c:s0:c1,c2",cpus=4,rootcontext=d:e:f"#
+        #expect(
+            try translate("a", "/m", "-o", words)
+                == ["mount", "--cpus=4", "-o", #"context="a:b:c:s0:c1,c2",rootcontext=d:e:f,fsname=a"#, "--", "/m"]
+        )
+    }
+
     @Test func theFlagThatIsAWord() throws {
         #expect(
             try translate("a", "/m", "-o", "engine=kernel,allow-reenable")

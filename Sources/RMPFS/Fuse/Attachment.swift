@@ -23,6 +23,7 @@ enum Attachment {
         var words = ["fd=\(device)", "rootmode=40000", "user_id=\(getuid())", "group_id=\(getgid())"]
         words += ["default_permissions"]
         if options.letsOthersIn { words.append("allow_other") }
+        words += options.securityWords
         let source = (options.source ?? "rmpfs").systemName
         let data = words.joined(separator: ",").systemName
         if mount(source, place.link, MountTableEntry.ownType, options.flags, data) == 0 {
@@ -32,10 +33,19 @@ enum Attachment {
         }
         let error = Errno.current
         close(device)
-        guard error == .notPermitted, geteuid() != 0 else { throw .refused(path: path, reason: error.description) }
+        guard error == .notPermitted, geteuid() != 0 else { throw refusal(path, error, options) }
         if fuse_session_mount(session, path.systemName) != 0 { throw Mount.refusal(path) }
         if let entry = entry(at: place, before) { return entry.device }
         throw .exchanged(path: path)
+    }
+
+    private static func refusal(_ path: String, _ error: Errno, _ options: MountOptions) -> MountError {
+        guard error == .invalid, let word = options.securityWords.first, access("/sys/fs/selinux/enforce", F_OK) != 0
+        else { return .refused(path: path, reason: error.description) }
+        return .refused(
+            path: path,
+            reason: "\(error). The word \(word) is for SELinux, which is not here. Leave it out"
+        )
     }
 
     /// Takes away what the helper mounted on another folder, to which it followed the path. Without its session it is

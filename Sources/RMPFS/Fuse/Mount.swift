@@ -62,7 +62,9 @@ public final class Mount: Sendable {
             .joined(separator: "\\\\")
         var words = ["subtype=rmpfs", "fsname=\(source)", "default_permissions", "nosuid", "nodev"]
         if options.letsOthersIn { words.append("allow_other") }
-        return words + options.kernelWords
+        // libfuse takes a comma for the end of a word.
+        let security = options.securityWords.map { $0.replacing(",", with: "\\,") }
+        return words + options.kernelWords + security
     }
 
     /// With what libfuse said, or else the error that the last call left behind.

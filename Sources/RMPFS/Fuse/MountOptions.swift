@@ -24,6 +24,9 @@ public struct MountOptions: Sendable, Hashable {
     /// Words for the kernel's mount flags.
     public var kernelWords: [String] = []
 
+    /// Words with a value for the kernel's security module, as they were given.
+    public var securityWords: [String] = []
+
     /// Whether other users may come in.
     var letsOthersIn: Bool { allowOther ?? (geteuid() == 0) }
 
@@ -62,6 +65,7 @@ public struct MountOptions: Sendable, Hashable {
         case flag(@Sendable (inout MountOptions) -> Void)
         case value(@Sendable (inout MountOptions, String, String) throws(Refusal) -> Void)
         case kernel
+        case security
         case ignored
         case refused(String)
     }
@@ -79,6 +83,8 @@ public struct MountOptions: Sendable, Hashable {
         "nonempty": .flag { $0.nonEmpty = true },
         "ro": .kernel, "rw": .kernel, "exec": .kernel, "noexec": .kernel, "atime": .kernel, "noatime": .kernel,
         "sync": .kernel, "async": .kernel, "dirsync": .kernel,
+        // SELinux, mount(8): "context=context, fscontext=context, defcontext=context, and rootcontext=context".
+        "context": .security, "fscontext": .security, "defcontext": .security, "rootcontext": .security,
         // libfuse and the kernel set these for every rmpfs mount.
         "nosuid": .ignored, "nodev": .ignored, "default_permissions": .ignored,
         // Words for mount(8) and systemd.
@@ -108,7 +114,17 @@ public struct MountOptions: Sendable, Hashable {
 
     /// Takes a list such as `allow_other,mode=755`; a later word wins over an earlier one.
     public mutating func add(list: String) throws(Refusal) {
-        for word in list.split(separator: ",", omittingEmptySubsequences: true) { try add(word: String(word)) }
+        for word in Self.words(of: list) { try add(word: word) }
+    }
+
+    /// The words of a list. A comma between quotation marks, as SELinux's contexts have them, ends none.
+    public static func words(of list: String) -> [String] {
+        var isQuoted = false
+        let words = list.unicodeScalars.split { scalar in
+            if scalar == "\"" { isQuoted.toggle() }
+            return scalar == "," && !isQuoted
+        }
+        return words.map { String($0) }
     }
 
     private mutating func add(word: String) throws(Refusal) {
@@ -125,7 +141,8 @@ public struct MountOptions: Sendable, Hashable {
         switch (meaning, value) {
         case (.flag(let set), nil): set(&self)
         case (.value(let set), .some(let text)) where !text.isEmpty: try set(&self, word, text)
-        case (.value, _): throw Refusal(word, "needs a value, as in \(name)=...")
+        case (.security, .some(let text)) where !text.isEmpty: securityWords.append(word)
+        case (.value, _), (.security, _): throw Refusal(word, "needs a value, as in \(name)=...")
         case (.kernel, nil): kernelWords.append(name)
         case (.ignored, nil): break
         case (.refused(let reason), _): throw Refusal(word, reason)
