@@ -10,8 +10,11 @@ import Glibc
 import RMPFS
 
 enum BackgroundProcess {
-    /// The hidden flag of the second process.
+    /// The hidden option of the second process, with the number of the process that called the first.
     static let flag = "background-process"
+
+    /// Whether the caller's end is to be the mount's.
+    private static func hasParent(_ words: [String]) -> Bool { words.contains("--\(MountCommand.dieWithParent)") }
 
     /// Where the second process says that the mount answers.
     private static let readyDescriptor: Int32 = 3
@@ -19,6 +22,7 @@ enum BackgroundProcess {
     /// Starts this program again with `arguments` and waits until its mount answers or it has ended.
     /// - Returns: the exit status: 0, or that of the process, which has told its error itself.
     static func spawn(arguments: [String]) -> Int32 {
+        let caller = getppid()
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return fail("pipe", errno) }
         defer { close(ends[0]) }
@@ -28,7 +32,7 @@ enum BackgroundProcess {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         // As the write end may be number 3 already, where dup2 would change nothing, it goes by way of another number.
-        let writeEnd = fcntl(ends[1], F_DUPFD_CLOEXEC, 10)
+        let writeEnd = fcntl(ends[1], F_DUPFD_CLOEXEC, readyDescriptor + 1)
         close(ends[1])
         guard writeEnd >= 0 else { return fail("fcntl", errno) }
         posix_spawn_file_actions_adddup2(&actions, writeEnd, readyDescriptor)
@@ -36,7 +40,7 @@ enum BackgroundProcess {
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
 
         // Behind the subcommand: at the end it could be behind a `--`.
-        let own = ["rmpfs"] + arguments.prefix(1) + ["--\(flag)"] + arguments.dropFirst()
+        let own = ["rmpfs"] + arguments.prefix(1) + ["--\(flag)=\(caller)"] + arguments.dropFirst()
         var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0.systemName) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
@@ -48,7 +52,11 @@ enum BackgroundProcess {
         var byte: UInt8 = 0
         var count = read(ends[0], &byte, 1)
         while count < 0 && errno == EINTR { count = read(ends[0], &byte, 1) }
-        if count == 1 { return 0 }
+        if count == 1 {
+            // Whose end is to be the mount's end is known to the daemon by its number alone.
+            if Self.hasParent(arguments), getppid() != caller { kill(process, SIGTERM) }
+            return 0
+        }
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 && errno == EINTR {}
         let exited = status & 0x7F == 0

@@ -28,9 +28,19 @@ struct MountCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("An empty folder.", valueName: "mountpoint"), completion: .directory)
     var mountPoint: String
 
-    /// Set by the process that put this one into the background.
-    @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
-    var isBackgroundProcess = false
+    static let dieWithParent = "die-with-parent"
+
+    @Flag(
+        name: .customLong(Self.dieWithParent),
+        help: "Unmount when the process that called rmpfs has ended, such as a test that is killed."
+    )
+    var diesWithParent = false
+
+    /// Set by the process that put this one into the background: who called that one.
+    @Option(name: .customLong(BackgroundProcess.flag), help: .hidden)
+    var caller: Int32?
+
+    private var isBackgroundProcess: Bool { caller != nil }
 
     /// The hidden options that ``MountHelper`` makes of mount(8)'s `-f` and `-N`.
     static let (dryRun, namespace) = ("dry-run", "mount-namespace")
@@ -50,6 +60,13 @@ struct MountCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let files = OwnProcess.tooFewFiles {
+            StandardError.write(
+                "rmpfs: the limit of open files is \(files); a mount needs \(OwnProcess.fewestFiles): ulimit -n "
+                    + "\(OwnProcess.fewestFiles)\n"
+            )
+            throw ExitCode.failure
+        }
         if isDryRun {
             try checkWords()
         } else if foreground || isBackgroundProcess {
@@ -107,6 +124,12 @@ struct MountCommand: ParsableCommand {
             } catch {
                 mount.end()
                 throw error
+            }
+            do {
+                if diesWithParent { try OwnProcess.end(with: caller ?? getppid()) }
+            } catch {
+                mount.end()
+                throw MountError.noParent(error)
             }
             try mount.serve()
             let number = signal.load(ordering: .acquiring)

@@ -68,8 +68,8 @@ enum JSON: Sendable, Equatable {
         bytes += brackets.1.utf8
     }
 
-    /// RFC 8259: quotation marks, backslashes and control characters are escaped, the rest is UTF-8. Bytes of a name that
-    /// are none are shown as U+FFFD.
+    /// RFC 8259: quotation marks, backslashes and control characters are escaped, the rest is UTF-8. Bytes of a name
+    /// that are none are shown as U+FFFD.
     private static func append(string: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         for byte in String(decoding: string.systemBytes, as: UTF8.self).utf8 {

@@ -47,6 +47,8 @@ public enum MountError: Error, Hashable, Sendable {
     case unmountFailed(path: String, reason: String)
     /// Reading requests failed while the tree was mounted.
     case deviceFailed(Errno)
+    /// The process that called, whose end is to be the mount's, has ended or cannot be watched.
+    case noParent(Errno)
     /// A thread could not be made.
     case noThread(Errno)
 }
@@ -114,6 +116,8 @@ extension MountError: CustomStringConvertible {
             "\(path): cannot unmount: \(reason)"
         case .deviceFailed(let error):
             "/dev/fuse: \(error) while serving: the mount has ended. Mount again"
+        case .noParent(let error):
+            "--die-with-parent: the process that called: \(error). Linux 5.3 or newer is needed, and that it waits"
         case .noThread(let error):
             "cannot start a thread: \(error)"
         }

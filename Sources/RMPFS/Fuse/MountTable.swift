@@ -11,6 +11,8 @@ public struct MountTableEntry: Sendable, Hashable {
     public let mountPoint: String
     /// The number of the file system, `major:minor`; no two have the same.
     public let device: String
+    /// What was mounted: for rmpfs, a name.
+    public let source: String
     /// The file system's type, such as `fuse.rmpfs`.
     public let type: String
     /// The user who mounted it, for FUSE mounts.
@@ -28,6 +30,24 @@ public enum MountTable {
     /// The mount on top at `path`, which must be absolute and without links; nil if nothing is mounted just there.
     public static func entry(at path: String) -> MountTableEntry? {
         entries().last { $0.mountPoint.utf8.elementsEqual(path.utf8) }
+    }
+
+    /// The mounts of rmpfs that are not covered, in the order in which they were made.
+    /// - Parameter folder: only those in it and below it; nil: all.
+    public static func ours(under folder: String?) throws(MountError) -> [MountTableEntry] {
+        let entries = entries()
+        var start: [UInt8]?
+        if let folder {
+            guard let path = try MountPoint.find(folder).path else { throw .noPermission(path: folder, .current) }
+            start = path.systemBytes
+        }
+        return entries.filter { entry in
+            let path = entry.mountPoint.systemBytes
+            let isTop = entries.last { $0.mountPoint.utf8.elementsEqual(entry.mountPoint.utf8) }?.id == entry.id
+            guard entry.isOurs, isTop else { return false }
+            guard let start, start != [UInt8(ascii: "/")] else { return true }
+            return path == start || path.starts(with: start + [UInt8(ascii: "/")])
+        }
     }
 
     /// What is mounted somewhere below a mount, on itself.
@@ -59,6 +79,7 @@ public enum MountTable {
             parent: parent,
             mountPoint: unescape(fields[4]),
             device: String(decoding: fields[2], as: UTF8.self),
+            source: dash + 2 < fields.count ? unescape(fields[dash + 2]) : "",
             type: String(decoding: fields[dash + 1], as: UTF8.self),
             user: user
         )
