@@ -22,7 +22,8 @@ struct HostOptions: ParsableArguments {
         help: ArgumentHelp(
             "Memory from address 0 up, 1G to 64T, a multiple of 2M. (default: 64G)",
             valueName: "size"
-        )
+        ),
+        transform: MemorySize.parse
     )
     var memory: MemorySize?
 

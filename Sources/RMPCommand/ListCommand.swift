@@ -38,7 +38,7 @@ struct ListCommand: ParsableCommand {
             + mounts.map { mount in
                 [
                     mount.state.rawValue, mount.series ?? "-", mount.age.map(age) ?? "-", mount.owner ?? "-",
-                    Printable.name(mount.path),
+                    Printable.text(mount.path),
                 ]
             }
         let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -42,14 +42,29 @@ enum MachineSource {
     static func load(_ argument: String) throws -> MachineFile {
         let isPath = argument.contains("/") || argument.hasSuffix(suffix)
         let path = isPath ? argument : "\(folder)/\(argument)\(suffix)"
-        return try MachineFile(bytes: try bytes(of: path, argument: argument, isPath: isPath), file: path)
+        let (bytes, isOpen) = try bytes(of: path, argument: argument, isPath: isPath)
+        do {
+            return try MachineFile(bytes: bytes, file: path)
+        } catch {
+            if isOpen { throw error }
+            throw failure(
+                path + (error.line.map { ":\($0)" } ?? ""),
+                "this cannot be read as a machine file; as the file is closed to other users, nothing of it is shown here"
+            )
+        }
     }
 
     private static let suffix = ".yaml"
     /// A byte more than a machine file can have, so that a longer one is noticed.
     private static let mostBytes = 1 << 20 + 1
 
-    private static func bytes(of path: String, argument: String, isPath: Bool) throws -> [UInt8] {
+    /// A file's bytes, and whether messages may show them: root is asked for files by users who may not read them, as
+    /// by a rule of sudoers.
+    private static func bytes(
+        of path: String,
+        argument: String,
+        isPath: Bool
+    ) throws -> (bytes: [UInt8], isOpen: Bool) {
         // A FIFO without a writer must not block.
         let descriptor = open(path.systemName, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
@@ -76,7 +91,7 @@ enum MachineSource {
             if count == 0 { break }
             bytes += chunk[..<count]
         }
-        return bytes
+        return (bytes, geteuid() != 0 || status.st_mode & S_IROTH != 0)
     }
 
     private static func failure(_ name: String, _ text: String) -> MachineSourceError {

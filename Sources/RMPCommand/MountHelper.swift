@@ -119,6 +119,30 @@ enum MountHelper {
         return words.isEmpty ? options : options + ["-o", words.joined(separator: ",")]
     }
 
+    /// The call of a person, with the words of `-o` that describe the machine as options, as /etc/fstab takes them, too.
+    static func expand(_ words: [String]) -> [String] {
+        guard let command = words.first, ["mount", "run"].contains(command) else { return words }
+        var result = [command]
+        var rest = words.dropFirst()
+        while let word = rest.popFirst() {
+            if word == "--" { return result + [word] + rest }
+            var list = word.hasPrefix("-o") ? String(word.dropFirst(2)) : nil
+            if list?.isEmpty == true { list = rest.popFirst() }
+            guard let list else { result.append(word); continue }
+            let parts = MountOptions.words(of: list).map { part in
+                (word: part, isOption: part == machineFlag || machineWords.contains { part.hasPrefix($0 + "=") })
+            }
+            let others = parts.filter { !$0.isOption }.map(\.word)
+            result += parts.filter(\.isOption).map { "--\($0.word)" }
+            if others.count == parts.count {
+                result += ["-o", list]
+            } else if !others.isEmpty {
+                result += ["-o", others.joined(separator: ",")]
+            }
+        }
+        return result
+    }
+
     private static func unknown(_ word: String) -> Refusal {
         let own = (MountOptions.ownWords + machineWords.map { "\($0)=" } + [machineFlag]).sorted()
         return Refusal(

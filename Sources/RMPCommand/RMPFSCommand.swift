@@ -24,6 +24,9 @@ struct RMPFSCommand: ParsableCommand {
         if EvidentMount.isOne(Invocation.arguments) {
             Glibc.exit(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
+        if let complaint = CommandName.complaint(Invocation.arguments) {
+            exit(withError: ValidationError(complaint))
+        }
         main(Invocation.arguments)
     }
 }

@@ -66,10 +66,10 @@ enum StandardOutput {
     static func write(_ text: String, toFile path: String) throws(OutputError) {
         let temporary = path + ".new"
         let descriptor = open(temporary.systemName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw OutputError(temporary) }
+        guard descriptor >= 0 else { throw OutputError(path) }
         do {
             defer { close(descriptor) }
-            try write(Array(text.utf8), to: descriptor, name: temporary)
+            try write(Array(text.utf8), to: descriptor, name: path)
         }
         guard rename(temporary.systemName, path.systemName) == 0 else {
             let error = OutputError(path)
