@@ -8,9 +8,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 // The C library has them, and declares them only with _GNU_SOURCE or not at all.
 extern int unshare(int flags);
+extern int setns(int descriptor, int kind);
+extern long syscall(long number, ...);
 extern int capget(void *header, void *data);
 extern int capset(void *header, const void *data);
 
@@ -23,6 +27,23 @@ enum {
 static inline int rmpfs_unshare(int flags)
 {
 	return unshare(flags);
+}
+
+static inline int rmpfs_enter_mounts(int descriptor)
+{
+	return setns(descriptor, CLONE_NEWNS);
+}
+
+// The name that ps(1) and pgrep(1) know this process by; else that of the file, even if it is /proc/self/exe.
+static inline int rmpfs_name_process(const char *name)
+{
+	return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+// A descriptor that can be read when the process has ended.
+static inline int rmpfs_open_process(pid_t process)
+{
+	return (int)syscall(SYS_pidfd_open, process, 0);
 }
 
 // Has this process killed when its parent ends.

@@ -33,7 +33,10 @@ enum Document {
     static let mostQuestionMarks = 16
 
     /// The file's one mapping.
-    static func read(_ bytes: [UInt8]) throws(Fault) -> Item {
+    static func read(_ given: [UInt8]) throws(Fault) -> Item {
+        // A byte order mark says nothing in UTF-8, and YAML allows it (YAML 1.2.2, 5.2).
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let bytes = given.starts(with: mark) ? Array(given.dropFirst(mark.count)) : given
         guard bytes.count <= largest else {
             throw Fault(nil, nil, "\(bytes.count) bytes are too many; a machine file has at most \(largest)")
         }

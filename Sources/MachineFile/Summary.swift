@@ -9,8 +9,8 @@ extension MachineFile {
         let machine = configuration
         let topology = machine.topology
         let memory = machine.memory
-        var lines = [("name", name)]
-        if !about.isEmpty { lines.append(("description", about)) }
+        var lines = [("name", shown(name, limit: .max))]
+        if !about.isEmpty { lines.append(("description", line(of: about))) }
         let packages = count(topology.packageCount, "package")
         let cores = count(topology.coreCount, "core")
         let threads = count(topology.cpuCount / topology.coreCount, "thread")
@@ -36,6 +36,13 @@ extension MachineFile {
         lines.append(("windows", Words.word(machine.windows, in: Words.windows)))
         lines.append(("boot", Words.word(machine.boot.stage, in: Words.stages)))
         return lines.map { "\($0.0): \($0.1)\n" }.joined()
+    }
+
+    /// The description as one line.
+    public var line: String { line(of: about) }
+
+    private func line(of text: String) -> String {
+        shown(text.split(whereSeparator: \.isNewline).joined(separator: " "), limit: .max)
     }
 
     private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts the daemon into the background: the program starts itself again, in a session of its own, and waits to hear that
-// the mount answers. A fork would leave threads of the runtime behind.
+// Puts the daemon into the background: the program starts itself again and waits to hear that the mount answers. A fork
+// would leave threads of the runtime behind.
+//
+// The daemon stays in the caller's process group until the mount is made: who mounts for autofs, as systemd does for
+// x-systemd.automount, is known to the kernel by its process group, and everybody else who comes to the mount point
+// waits for the mount (Linux v6.18, fs/autofs/autofs_i.h, autofs_oz_mode()).
 
 import Glibc
 import RMPFS
 
 enum BackgroundProcess {
-    /// The hidden flag of the second process.
+    /// The hidden option of the second process, with the number of the process that called the first.
     static let flag = "background-process"
+
+    /// Whether the caller's end is to be the mount's.
+    private static func hasParent(_ words: [String]) -> Bool { words.contains("--\(MountCommand.dieWithParent)") }
 
     /// Where the second process says that the mount answers.
     private static let readyDescriptor: Int32 = 3
@@ -15,6 +22,7 @@ enum BackgroundProcess {
     /// Starts this program again with `arguments` and waits until its mount answers or it has ended.
     /// - Returns: the exit status: 0, or that of the process, which has told its error itself.
     static func spawn(arguments: [String]) -> Int32 {
+        let caller = getppid()
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return fail("pipe", errno) }
         defer { close(ends[0]) }
@@ -24,40 +32,36 @@ enum BackgroundProcess {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         // As the write end may be number 3 already, where dup2 would change nothing, it goes by way of another number.
-        let writeEnd = fcntl(ends[1], F_DUPFD_CLOEXEC, 10)
+        let writeEnd = fcntl(ends[1], F_DUPFD_CLOEXEC, readyDescriptor + 1)
         close(ends[1])
         guard writeEnd >= 0 else { return fail("fcntl", errno) }
         posix_spawn_file_actions_adddup2(&actions, writeEnd, readyDescriptor)
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
 
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(newSession))
-
         // Behind the subcommand: at the end it could be behind a `--`.
-        let own = ["rmpfs"] + arguments.prefix(1) + ["--\(flag)"] + arguments.dropFirst()
-        var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0) }
+        let own = ["rmpfs"] + arguments.prefix(1) + ["--\(flag)=\(caller)"] + arguments.dropFirst()
+        var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0.systemName) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
         var process = pid_t()
-        let failure = posix_spawn(&process, "/proc/self/exe", &actions, &attributes, vector, environ)
+        let failure = posix_spawn(&process, "/proc/self/exe", &actions, nil, vector, environ)
         close(writeEnd)
         guard failure == 0 else { return fail("posix_spawn", failure) }
 
         var byte: UInt8 = 0
         var count = read(ends[0], &byte, 1)
         while count < 0 && errno == EINTR { count = read(ends[0], &byte, 1) }
-        if count == 1 { return 0 }
+        if count == 1 {
+            // Whose end is to be the mount's end is known to the daemon by its number alone.
+            if Self.hasParent(arguments), getppid() != caller { kill(process, SIGTERM) }
+            return 0
+        }
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 && errno == EINTR {}
         let exited = status & 0x7F == 0
         return exited ? max(1, (status >> 8) & 0xFF) : 128 + (status & 0x7F)
     }
-
-    /// POSIX_SPAWN_SETSID, which Swift does not import.
-    private static let newSession: Int32 = 0x80
 
     /// Lets go of every descriptor that the caller left open but the standard ones: a daemon that keeps them keeps
     /// locks and pipes alive.
@@ -67,8 +71,10 @@ enum BackgroundProcess {
         }
     }
 
-    /// Tells the first process that the mount answers, and lets go of everything of its that is still held.
+    /// Tells the first process that the mount answers, and lets go of everything of its that is still held: its session
+    /// with the terminal, too.
     static func reportReady() {
+        setsid()
         _ = chdir("/")
         let null = open("/dev/null", O_WRONLY | O_CLOEXEC)
         if null >= 0 {

@@ -22,7 +22,8 @@ struct HostOptions: ParsableArguments {
         help: ArgumentHelp(
             "Memory from address 0 up, 1G to 64T, a multiple of 2M. (default: 64G)",
             valueName: "size"
-        )
+        ),
+        transform: MemorySize.parse
     )
     var memory: MemorySize?
 
@@ -123,6 +124,9 @@ struct HostOptions: ParsableArguments {
     func owner(_ options: MountOptions) -> Owner {
         Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
     }
+
+    /// Looks whether there is such a machine, without booting it.
+    func check() throws { _ = try configuration() }
 
     /// Boots the machine and makes its tree.
     func simulatedTree(_ options: MountOptions) throws -> (root: Directory, faults: FaultTable) {

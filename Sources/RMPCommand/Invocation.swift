@@ -3,28 +3,27 @@
 
 import ArgumentParser
 import Glibc
+import RMPFS
 
 /// The call that started this process.
 enum Invocation {
     /// The words behind the program's name, in the language of the commands.
-    static let arguments: [String] = (try? translated) ?? nil ?? Array(CommandLine.arguments.dropFirst())
+    static let arguments: [String] = (try? translated) ?? nil ?? MountHelper.expand(words)
+
+    /// The call as it was made, each byte of it.
+    private static let call = (0..<Int(CommandLine.argc)).compactMap {
+        CommandLine.unsafeArgv[$0].map { String(systemName: $0) }
+    }
+    private static let words = Array(call.dropFirst())
 
     private static var translated: [String]? {
         get throws(MountHelper.Refusal) {
             try MountHelper.translate(
-                program: CommandLine.arguments.first ?? "",
-                words: Array(CommandLine.arguments.dropFirst()),
-                commands: commands
+                program: call.first ?? "",
+                words: words,
+                commands: CommandName.all
             )
         }
-    }
-
-    /// The words that are commands. To ask for their names takes half a millisecond, so only who needs them does.
-    private static var commands: Set<String> {
-        let names = RMPFSCommand.configuration.subcommands.flatMap { command in
-            [command._commandName] + command.configuration.aliases
-        }
-        return Set(names + ["help"])
     }
 
     /// mount(8)'s exit statuses: wrong call, and failure.

@@ -47,8 +47,9 @@ struct MachineCommand: ParsableCommand {
             throw ExitCode.failure
         }
         for name in names {
-            let about = (try? MachineSource.load(name).about) ?? "(cannot be used: rmpfs machine \(name) tells why)"
-            print(about.isEmpty ? name : "\(name): \(about)")
+            let about = (try? MachineSource.load(name).line) ?? "(cannot be used: rmpfs machine \(name) tells why)"
+            let shown = Printable.text(name)
+            print(about.isEmpty ? shown : "\(shown): \(about)")
         }
     }
 }

@@ -14,10 +14,10 @@ enum MachineSource {
     /// The folder of the machine files that come with rmpfs: RMPFS_MACHINES, or ../share/rmpfs/machines next to the
     /// program, or, for a program that was built and not installed, `Machines` in the sources.
     static var folder: String {
-        if let given = getenv("RMPFS_MACHINES"), given.pointee != 0 { return String(cString: given) }
+        if let given = getenv("RMPFS_MACHINES"), given.pointee != 0 { return String(systemName: given) }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
-        let program = String(decoding: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let program = String(systemBytes: buffer.prefix(max(count, 0)).map { UInt8(bitPattern: $0) })
         let parts = program.split(separator: "/").dropLast()
         func path(_ levels: Int, _ below: String) -> String {
             "/" + (parts.dropLast(levels) + [below[...]]).joined(separator: "/")
@@ -25,7 +25,7 @@ enum MachineSource {
         let installed = path(1, "share/rmpfs/machines")
         if SystemFiles.names(in: installed) != nil { return installed }
         // The build folder, or a folder in it, holds one for the platform and in that one for the configuration.
-        for levels in 3...4 where access(path(levels, "Package.swift"), F_OK) == 0 {
+        for levels in 3...4 where access(path(levels, "Package.swift").systemName, F_OK) == 0 {
             let source = path(levels, "Machines")
             if SystemFiles.names(in: source) != nil { return source }
         }
@@ -42,16 +42,31 @@ enum MachineSource {
     static func load(_ argument: String) throws -> MachineFile {
         let isPath = argument.contains("/") || argument.hasSuffix(suffix)
         let path = isPath ? argument : "\(folder)/\(argument)\(suffix)"
-        return try MachineFile(bytes: try bytes(of: path, argument: argument, isPath: isPath), file: path)
+        let (bytes, isOpen) = try bytes(of: path, argument: argument, isPath: isPath)
+        do {
+            return try MachineFile(bytes: bytes, file: path)
+        } catch {
+            if isOpen { throw error }
+            throw failure(
+                path + (error.line.map { ":\($0)" } ?? ""),
+                "this cannot be read as a machine file; as the file is closed to other users, nothing of it is shown here"
+            )
+        }
     }
 
     private static let suffix = ".yaml"
     /// A byte more than a machine file can have, so that a longer one is noticed.
     private static let mostBytes = 1 << 20 + 1
 
-    private static func bytes(of path: String, argument: String, isPath: Bool) throws -> [UInt8] {
+    /// A file's bytes, and whether messages may show them: root is asked for files by users who may not read them, as
+    /// by a rule of sudoers.
+    private static func bytes(
+        of path: String,
+        argument: String,
+        isPath: Bool
+    ) throws -> (bytes: [UInt8], isOpen: Bool) {
         // A FIFO without a writer must not block.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = open(path.systemName, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let number = errno
             if isPath { throw failure(path, String(cString: strerror(number))) }
@@ -76,7 +91,7 @@ enum MachineSource {
             if count == 0 { break }
             bytes += chunk[..<count]
         }
-        return bytes
+        return (bytes, geteuid() != 0 || status.st_mode & S_IROTH != 0)
     }
 
     private static func failure(_ name: String, _ text: String) -> MachineSourceError {

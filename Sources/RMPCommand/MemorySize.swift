@@ -12,6 +12,16 @@ struct MemorySize: ExpressibleByArgument, Hashable, Sendable {
         self.bytes = bytes
     }
 
+    /// The size of an argument, or what to write instead.
+    static func parse(_ argument: String) throws -> MemorySize {
+        if let size = MemorySize(argument: argument) { return size }
+        for ending in ["iB", "ib", "B", "b"] where argument.hasSuffix(ending) {
+            let shorter = String(argument.dropLast(ending.count))
+            if MemorySize(argument: shorter) != nil { throw ValidationError("write \(shorter)") }
+        }
+        throw ValidationError("write bytes, or a number with K, M, G or T, such as 64G")
+    }
+
     init?(argument: String) {
         let text = Array(argument.utf8)
         guard !text.contains(0), text.last != UInt8(ascii: "\n"),

@@ -28,9 +28,30 @@ struct MountCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("An empty folder.", valueName: "mountpoint"), completion: .directory)
     var mountPoint: String
 
-    /// Set by the process that put this one into the background.
-    @Flag(name: .customLong(BackgroundProcess.flag), help: .hidden)
-    var isBackgroundProcess = false
+    static let dieWithParent = "die-with-parent"
+
+    @Flag(
+        name: .customLong(Self.dieWithParent),
+        help: "Unmount when the process that called rmpfs has ended, such as a test that is killed."
+    )
+    var diesWithParent = false
+
+    /// Set by the process that put this one into the background: who called that one.
+    @Option(name: .customLong(BackgroundProcess.flag), help: .hidden)
+    var caller: Int32?
+
+    private var isBackgroundProcess: Bool { caller != nil }
+
+    /// The hidden options that ``MountHelper`` makes of mount(8)'s `-f` and `-N`.
+    static let (dryRun, namespace) = ("dry-run", "mount-namespace")
+
+    /// Checks the words, and mounts nothing.
+    @Flag(name: .customLong(Self.dryRun), help: .hidden)
+    var isDryRun = false
+
+    /// Where the words' folders and files are, and the mount: a file such as /proc/1/ns/mnt, or a process number.
+    @Option(name: .customLong(Self.namespace), help: .hidden)
+    var mountNamespace: String?
 
     func validate() throws {
         if kernel.engine == .kernel, let option = host.machineOption {
@@ -39,11 +60,34 @@ struct MountCommand: ParsableCommand {
     }
 
     func run() throws {
-        if foreground || isBackgroundProcess {
+        if let files = OwnProcess.tooFewFiles {
+            StandardError.write(
+                "rmpfs: the limit of open files is \(files); a mount needs \(OwnProcess.fewestFiles): ulimit -n "
+                    + "\(OwnProcess.fewestFiles)\n"
+            )
+            throw ExitCode.failure
+        }
+        if isDryRun {
+            try checkWords()
+        } else if foreground || isBackgroundProcess {
             try serve()
         } else {
             throw ExitCode(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
+    }
+
+    private func checkWords() throws {
+        do {
+            try enterNamespace()
+            if kernel.engine == .simulated { try host.check() }
+        } catch {
+            StandardError.write("rmpfs: \(error)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    private func enterNamespace() throws(MountError) {
+        if let mountNamespace { try MountNamespace.enter(mountNamespace) }
     }
 
     private func serve() throws {
@@ -51,6 +95,7 @@ struct MountCommand: ParsableCommand {
         TerminationSignals.block()
         let log = Logger(label: "rmpfs") { _ in StandardErrorLog() }
         do {
+            try enterNamespace()
             let options = try host.mountOptions
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let tree: Directory
@@ -79,6 +124,12 @@ struct MountCommand: ParsableCommand {
             } catch {
                 mount.end()
                 throw error
+            }
+            do {
+                if diesWithParent { try OwnProcess.end(with: caller ?? getppid()) }
+            } catch {
+                mount.end()
+                throw MountError.noParent(error)
             }
             try mount.serve()
             let number = signal.load(ordering: .acquiring)

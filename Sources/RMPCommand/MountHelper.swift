@@ -18,11 +18,22 @@ enum MountHelper {
     static let machineFlag = "allow-reenable"
 
     /// Words that mount.fuse3 adds by itself; a mount of rmpfs stays nosuid,nodev.
-    private static let addedWords: Set<Substring> = ["dev", "suid"]
+    private static let addedWords: Set<String> = ["dev", "suid"]
 
-    /// Flags that mount(8) passes on and that change nothing here: do not write mtab, tolerate (nothing unknown is
-    /// tolerated), tell more.
-    private static let idleFlags: Set<String> = ["-n", "-s", "-v"]
+    /// The flags without a value that mount(8) passes on, `[-sfnv]` (mount(8), "External helpers"), and its `-r` and
+    /// `-w`: what each is for `rmpfs mount`. There is no mtab to write, nothing unknown is tolerated, no more is told.
+    private static let flags: [Character: Flag] = [
+        "f": .option(MountCommand.dryRun), "n": .idle, "s": .idle, "v": .idle, "r": .word("ro"), "w": .word("rw"),
+    ]
+
+    private enum Flag {
+        case idle
+        case option(String)
+        case word(String)
+    }
+
+    /// Those with a value, which may be joined to them.
+    private static let valueFlags: Set<Substring> = ["-o", "-t", "-N"]
 
     /// Why a call is refused.
     struct Refusal: Error, CustomStringConvertible, Equatable {
@@ -42,25 +53,40 @@ enum MountHelper {
         guard names.contains(name) || isShapeOfCall(words, commands) else { return nil }
         var places: [String] = []
         var lists: [String] = []
+        var options: [String] = []
         var rest = words[...]
         while let word = rest.popFirst() {
-            switch word {
-            case "-o", "-t":
-                guard let value = rest.popFirst() else { throw Refusal("\(word): a value is missing behind it") }
-                if word == "-o" { lists.append(value) }
-            case "-r": lists.append("ro")
-            case "-w": lists.append("rw")
-            case _ where idleFlags.contains(word): break
-            case _ where word.hasPrefix("-o"): lists.append(String(word.dropFirst(2)))
-            case _ where word.hasPrefix("-"):
-                throw Refusal("option '\(word)': unknown; called as mount(8) calls: SOURCE MOUNTPOINT -o WORDS")
-            default: places.append(word)
+            if valueFlags.contains(word.prefix(2)) {
+                let joined = word.dropFirst(2)
+                guard let value = joined.isEmpty ? rest.popFirst() : String(joined) else {
+                    throw Refusal("\(word): a value is missing behind it")
+                }
+                switch word.prefix(2) {
+                case "-o": lists.append(value)
+                case "-N": options.append("--\(MountCommand.namespace)=\(value)")
+                // The type is what this program was found by.
+                default: break
+                }
+            } else if word.hasPrefix("-") {
+                let known = word.dropFirst().compactMap { flags[$0] }
+                guard !known.isEmpty, known.count == word.count - 1 else {
+                    throw Refusal("option '\(word)': unknown; called as mount(8) calls: SOURCE MOUNTPOINT -o WORDS")
+                }
+                for flag in known {
+                    switch flag {
+                    case .idle: break
+                    case .option(let name): options.append("--\(name)")
+                    case .word(let name): lists.append(name)
+                    }
+                }
+            } else {
+                places.append(word)
             }
         }
         guard places.count == 2 else {
             throw Refusal("called as mount(8) calls, it takes SOURCE MOUNTPOINT -o WORDS; these are \(places.count)")
         }
-        return try ["mount"] + options(lists, source: places[0]) + ["--", places[1]]
+        return try ["mount"] + options + self.options(lists, source: places[0]) + ["--", places[1]]
     }
 
     /// `SOURCE MOUNTPOINT ... -o WORDS ...`: a typing error in a command's name does not look like that.
@@ -72,8 +98,8 @@ enum MountHelper {
     /// Machine words become options; the source becomes `fsname=` unless the words have one.
     private static func options(_ lists: [String], source: String) throws(Refusal) -> [String] {
         var options: [String] = []
-        var words: [Substring] = []
-        for word in lists.flatMap({ $0.split(separator: ",") }) where !addedWords.contains(word) {
+        var words: [String] = []
+        for word in lists.flatMap(MountOptions.words(of:)) where !addedWords.contains(word) {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if word == machineFlag { options.append("--\(word)"); continue }
             guard machineWords.contains(String(parts[0])) else {
@@ -93,7 +119,31 @@ enum MountHelper {
         return words.isEmpty ? options : options + ["-o", words.joined(separator: ",")]
     }
 
-    private static func unknown(_ word: Substring) -> Refusal {
+    /// The call of a person, with the words of `-o` that describe the machine as options, as /etc/fstab takes them, too.
+    static func expand(_ words: [String]) -> [String] {
+        guard let command = words.first, ["mount", "run"].contains(command) else { return words }
+        var result = [command]
+        var rest = words.dropFirst()
+        while let word = rest.popFirst() {
+            if word == "--" { return result + [word] + rest }
+            var list = word.hasPrefix("-o") ? String(word.dropFirst(2)) : nil
+            if list?.isEmpty == true { list = rest.popFirst() }
+            guard let list else { result.append(word); continue }
+            let parts = MountOptions.words(of: list).map { part in
+                (word: part, isOption: part == machineFlag || machineWords.contains { part.hasPrefix($0 + "=") })
+            }
+            let others = parts.filter { !$0.isOption }.map(\.word)
+            result += parts.filter(\.isOption).map { "--\($0.word)" }
+            if others.count == parts.count {
+                result += ["-o", list]
+            } else if !others.isEmpty {
+                result += ["-o", others.joined(separator: ",")]
+            }
+        }
+        return result
+    }
+
+    private static func unknown(_ word: String) -> Refusal {
         let own = (MountOptions.ownWords + machineWords.map { "\($0)=" } + [machineFlag]).sorted()
         return Refusal(
             "mount option '\(word)': unknown; rmpfs knows \(own.joined(separator: ", ")) and the words of mount(8)"

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Glibc
+import RMPFS
 
 @main
 struct RMPFSCommand: ParsableCommand {
@@ -11,15 +12,20 @@ struct RMPFSCommand: ParsableCommand {
         abstract: "Mounts an AMD RMPOPT host: the kernel's files over a faithful simulated machine.",
         version: "0.1.0",
         subcommands: [
-            MountCommand.self, UnmountCommand.self, RunCommand.self, MachineCommand.self, StatusCommand.self,
+            MountCommand.self, UnmountCommand.self, ListCommand.self, RunCommand.self, MachineCommand.self,
+            StatusCommand.self,
             MapCommand.self, DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
         ]
     )
 
     static func main() {
+        OwnProcess.setName()
         Invocation.runAsMountHelper()
         if EvidentMount.isOne(Invocation.arguments) {
             Glibc.exit(BackgroundProcess.spawn(arguments: Invocation.arguments))
+        }
+        if let complaint = CommandName.complaint(Invocation.arguments) {
+            exit(withError: ValidationError(complaint))
         }
         main(Invocation.arguments)
     }

@@ -2,12 +2,13 @@
 // Tells the service manager that the mount answers: sd_notify(3)'s protocol, one datagram, without its library.
 
 import Glibc
+import RMPFS
 
 enum ServiceNotification {
     /// Sends lines such as `READY=1` to the socket that NOTIFY_SOCKET names; without it nobody wants to know.
     static func send(_ text: String) {
-        guard let name = getenv("NOTIFY_SOCKET").map({ String(cString: $0) }) else { return }
-        var path = Array(name.utf8)
+        guard let name = getenv("NOTIFY_SOCKET").map({ String(systemName: $0) }) else { return }
+        var path = name.systemBytes
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         guard let first = path.first, path.count < MemoryLayout.size(ofValue: address.sun_path) else { return }

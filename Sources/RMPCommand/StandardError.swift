@@ -2,11 +2,12 @@
 // Messages to people, unbuffered.
 
 import Glibc
+import RMPFS
 
 enum StandardError {
-    /// Writes a text; when nobody reads it, it is lost.
+    /// Writes a text, in which names cannot steer a terminal; when nobody reads it, it is lost.
     static func write(_ text: String) {
-        let bytes = Array(text.utf8)
+        let bytes = Printable.text(text, keeping: ["\n", "\t"]).systemBytes
         _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
     }
 }

@@ -2,6 +2,7 @@
 // `rmpfs unmount`: takes a mount away, alive or dead.
 
 import ArgumentParser
+import Glibc
 import RMPFS
 
 struct UnmountCommand: ParsableCommand {
@@ -15,15 +16,47 @@ struct UnmountCommand: ParsableCommand {
     @Flag(help: "Detach the mount at once; it ends when its last user has gone.")
     var lazy = false
 
+    @Flag(help: "Unmount all that rmpfs list shows and that this user may unmount.")
+    var all = false
+
+    @Option(
+        help: ArgumentHelp("With --all: only in this folder and below it.", valueName: "dir"),
+        completion: .directory
+    )
+    var under: String?
+
     @Argument(help: ArgumentHelp("Where it is mounted.", valueName: "mountpoint"), completion: .directory)
-    var mountPoint: String
+    var mountPoint: String?
+
+    func validate() throws {
+        if all == (mountPoint != nil) { throw ValidationError("give either a mountpoint or --all") }
+        if under != nil && !all { throw ValidationError("--under: only with --all") }
+    }
 
     func run() throws {
+        var failed = false
         do {
-            try Unmount.unmount(mountPoint, lazy: lazy)
+            for path in try mountPoints {
+                do {
+                    try Unmount.unmount(path, lazy: lazy)
+                } catch {
+                    StandardError.write("rmpfs: \(error)\n")
+                    failed = true
+                }
+            }
         } catch {
             StandardError.write("rmpfs: \(error)\n")
-            throw ExitCode.failure
+            failed = true
+        }
+        if failed { throw ExitCode.failure }
+    }
+
+    /// Later mounts first: they may lie on earlier ones.
+    private var mountPoints: [String] {
+        get throws(MountError) {
+            if let mountPoint { return [mountPoint] }
+            let mounts = try MountTable.ours(under: under).reversed()
+            return mounts.filter { geteuid() == 0 || $0.user == getuid() }.map(\.mountPoint)
         }
     }
 }

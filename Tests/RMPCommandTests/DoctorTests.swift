@@ -162,7 +162,10 @@ import Testing
 
     @Test func aHostThatHasEverythingHasNoFailure() throws {
         let diagnosis = try HostTree().diagnose()
-        #expect(!diagnosis.hasFailures, "\(diagnosis.text(on: Screen(columns: 80, rows: nil, hasColours: false)))")
+        #expect(
+            !diagnosis.hasFailures,
+            "\(diagnosis.text(on: Screen(columns: 80, rows: nil, hasColours: false), all: true))"
+        )
         #expect(diagnosis.count(.skip) == 0)
         #expect(diagnosis.count(.notApplicable) == 0)
         #expect(diagnosis.count(.pass) == Check.all.count)
@@ -219,7 +222,7 @@ import Testing
         let diagnosis = tree.diagnose()
         let object = try JSONSerialization.jsonObject(with: Data(diagnosis.json.text.utf8)) as? [String: Any]
         let top = try #require(object)
-        #expect(Set(top.keys) == ["version", "rmpfs", "tests", "failures", "skipped", "summary"])
+        #expect(Set(top.keys) == ["version", "verdict", "rmpfs", "tests", "failures", "skipped", "summary"])
         let tests = try #require(top["tests"] as? [[String: Any]])
         #expect(tests.map { $0["name"] as? String } == Check.all.map(\.name))
         #expect(Set(tests.flatMap(\.keys)) == ["name", "status", "category", "description", "message", "fix_hint"])
@@ -246,7 +249,9 @@ import Testing
 
     @Test func colourStandsOnlyOnTerminals() throws {
         let diagnosis = try HostTree().diagnose()
-        #expect(!diagnosis.text(on: Screen(columns: 80, rows: nil, hasColours: false)).contains("\u{1B}"))
-        #expect(diagnosis.text(on: Screen(columns: 80, rows: nil, hasColours: true)).contains("\u{1B}[32mPASS"))
+        #expect(!diagnosis.text(on: Screen(columns: 80, rows: nil, hasColours: false), all: true).contains("\u{1B}"))
+        #expect(
+            diagnosis.text(on: Screen(columns: 80, rows: nil, hasColours: true), all: true).contains("\u{1B}[32mPASS")
+        )
     }
 }

@@ -19,7 +19,7 @@ import Testing
         [], ["mount"], ["unmount", "/m"], ["mount", "-f", "/m"], ["mount", "--foreground", "/m"],
         ["mount", "--help"], ["mount", "-h"], ["mount", "--version"], ["mount", "--cpus", "-f", "/m"],
         ["mount", "-of", "/m"], ["mount", "-fo", "ro", "/m"], ["mount", "--", "-f"], ["mount", "-", "/m"],
-        ["mount", "--\(BackgroundProcess.flag)", "/m"], ["mount", "--nonsense", "/m"], ["--help", "mount"],
+        ["mount", "--\(BackgroundProcess.flag)=1", "/m"], ["mount", "--nonsense", "/m"], ["--help", "mount"],
         ["mount", "--generate-completion-script", "bash"], ["mount", "--experimental-dump-help"],
     ])
     func everythingElseIsParsedFirst(words: [String]) {

@@ -10,7 +10,7 @@ import Testing
 
     @Test(arguments: [
         ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
-        ("map", ["map"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
+        ("map", ["map"]), ("list", ["list"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
         ("machine", ["machine"]),
     ])
     func help(name: String, words: [String]) throws {

@@ -38,6 +38,26 @@ import Testing
         )
     }
 
+    /// `[-sfnv] [-N namespace]`, mount(8).
+    @Test func everyFlagOfMount() throws {
+        let call = { (flags: [String]) in
+            try MountHelper.translate(
+                program: "mount.rmpfs",
+                words: ["a", "/m"] + flags,
+                commands: Self.commands
+            )
+        }
+        let plain = ["-o", "fsname=a", "--", "/m"]
+        for idle in [["-s"], ["-n", "-v"], ["-snv"]] { #expect(try call(idle) == ["mount"] + plain) }
+        for dry in [["-f"], ["-sfnv"], ["-v", "-f"]] { #expect(try call(dry) == ["mount", "--dry-run"] + plain) }
+        for inside in [["-N", "/proc/1/ns/mnt"], ["-N/proc/1/ns/mnt"], ["-n", "-N", "/proc/1/ns/mnt", "-s"]] {
+            #expect(try call(inside) == ["mount", "--mount-namespace=/proc/1/ns/mnt"] + plain)
+        }
+        let both = try call(["-rf", "-o", "cpus=4"])
+        #expect(both == ["mount", "--dry-run", "--cpus=4", "-o", "ro,fsname=a", "--", "/m"])
+        for wrong in [["-N"], ["-fx"], ["-"], ["--f"]] { #expect(throws: MountHelper.Refusal.self) { try call(wrong) } }
+    }
+
     @Test func aSourceOfItsOwnWords() throws {
         #expect(try translate("a", "/m", "-o", "fsname=b") == ["mount", "-o", "fsname=b", "--", "/m"])
         #expect(try translate("", "/m", "-o", "pace=0") == ["mount", "--pace=0", "--", "/m"])
@@ -49,6 +69,14 @@ import Testing
         )
         #expect(throws: MountHelper.Refusal.self) { try translate("a", "/m", "-o", word) }
         #expect(throws: MountHelper.Refusal.self) { try translate("a", "/m", "-o", "\(word)=") }
+    }
+
+    @Test func aContextKeepsItsCommas() throws {
+        let words = #"context="a:b:c:s0:c1,c2",cpus=4,rootcontext=d:e:f"#
+        #expect(
+            try translate("a", "/m", "-o", words)
+                == ["mount", "--cpus=4", "-o", #"context="a:b:c:s0:c1,c2",rootcontext=d:e:f,fsname=a"#, "--", "/m"]
+        )
     }
 
     @Test func theFlagThatIsAWord() throws {
@@ -83,7 +111,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["a"], ["a", "/m", "-o"], ["a", "/m", "-x"], ["a", "/m", "/n"], ["a,b", "/m"], ["a", "/m", "-f"], [],
+        ["a"], ["a", "/m", "-o"], ["a", "/m", "-x"], ["a", "/m", "/n"], ["a,b", "/m"], ["a", "/m", "-N"], [],
     ])
     func refused(words: [String]) {
         #expect(throws: MountHelper.Refusal.self) {

@@ -96,7 +96,7 @@ import Testing
     }
 
     @Test func svgHasACellForEachRegion() throws {
-        let svg = RegionPicture(Self.mixed, columns: 140).svg
+        let svg = RegionPicture(Self.mixed, columns: 140).svg(title: "host")
         let document = try XMLDocumentCheck(svg)
         #expect(document.isWellFormed)
         let legend = 9

@@ -30,6 +30,16 @@ import Testing
         ("nonempty", { $0.nonEmpty = true }),
     ]
 
+    @Test func wordsForTheSecurityModule() throws {
+        var options = MountOptions()
+        let quoted = #"context="system_u:object_r:tmp_t:s0:c1,c2""#
+        try options.add(list: "ro,\(quoted),rootcontext=a:b:c,fscontext=a:b:c,defcontext=d,noexec")
+        #expect(options.securityWords == [quoted, "rootcontext=a:b:c", "fscontext=a:b:c", "defcontext=d"])
+        #expect(options.kernelWords == ["ro", "noexec"])
+        #expect(throws: MountOptions.Refusal.self) { try options.add(list: "context") }
+        #expect(throws: MountOptions.Refusal.self) { try options.add(list: "context=") }
+    }
+
     @Test(arguments: ownWords.indices)
     func ownWord(index: Int) throws {
         var expected = MountOptions()

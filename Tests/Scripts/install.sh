@@ -14,7 +14,7 @@ fi
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 dpkg-deb dpkg-shlibdeps strip
-plan 49
+plan 58
 
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
@@ -181,7 +181,7 @@ check 'a socket that is not there harms nothing' \
 
 # --- mount(8) and /etc/fstab ---
 
-fstab_tests=22
+fstab_tests=31
 if [ -z "$installed" ] || ! command -v mount.fuse3 >/dev/null; then
     for ((test = 0; test < fstab_tests; test++)); do skip 'mount(8)' 'not root, no overlayfs, or no mount.fuse3'; done
     finish
@@ -195,6 +195,23 @@ check 'umount' limit 20 umount "$work/mnt"
 check 'nothing is left' nothing_left "$work/mnt"
 check 'mount -t rmpfs, by mount.rmpfs' limit 60 mount -t rmpfs 'a host' "$work/mnt" -o noexec
 check 'umount again' limit 20 umount "$work/mnt"
+
+# A dry run checks the words and mounts nothing; -N mounts in another namespace.
+for type in fuse.rmpfs rmpfs; do
+    check "mount -f -t $type" limit 60 mount -f -t "$type" h "$work/mnt" -o machine=laptop,noexec
+    refused "it looks at the words ($type)" 1 "'cpu=4': unknown" mount -f -t "$type" h "$work/mnt" -o cpu=4
+    refused "and at the machine ($type)" 32 'no-such-machine' mount -f -t "$type" h "$work/mnt" \
+        -o machine=no-such-machine
+done
+check 'it mounts nothing' nothing_left "$work/mnt"
+# As it is for the test: what is mounted in there is not seen here.
+unshare --mount --propagation private sleep 60 &
+other=$!
+within 5 eval '[ "$(cat "/proc/$other/comm")" = sleep ]'
+check 'mount -N' limit 60 mount -N "$other" -t fuse.rmpfs h "$work/mnt" -o cpus=4,memory=8G
+expect 'mounts there, and not here' '1 0' \
+    "$(grep -c " $work/mnt " "/proc/$other/mounts") $(grep -c " $work/mnt " /proc/self/mounts)"
+kill "$(daemons "$work/mnt")" "$other"
 
 # Words of the general kind are tolerated.
 cat >"$work/fstab" <<FSTAB

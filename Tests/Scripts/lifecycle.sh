@@ -9,7 +9,7 @@ need python3 findmnt
 root=yes
 [ "$(id -u)" = 0 ] || root=
 
-plan 108
+plan 120
 
 # --- mount returns when the mount answers ---
 
@@ -39,6 +39,33 @@ mkdir "$work/a b\\c"
 odd_name() { "$RMPFS" mount "$work/a b\\c" && [ -e "$work/a b\\c/rmpopt" ] && "$RMPFS" unmount "$work/a b\\c"; }
 check 'a folder with a space and a backslash in its name' odd_name
 check 'nothing is left of either' nothing_left "$work"
+
+# Names are bytes, whatever they would be as text: one that is no UTF-8, one that is UTF-8 of a private character, and
+# two that look the same.
+for odd in $'m\xe9' $'m\xf4\x8f\xbf\xa9' $'e\xcc\x81 m\xc3\xa9' $'line\nline'; do
+    odd_bytes() {
+        mkdir "$work/$odd" && "$RMPFS" mount "$work/$odd" && [ -e "$work/$odd/rmpopt" ] \
+            && "$RMPFS" status "$work/$odd" >/dev/null && "$RMPFS" map --svg "$work/$odd.svg" "$work/$odd" \
+            && [ -s "$work/$odd.svg" ] && ! "$RMPFS" doctor "$work/$odd" >/dev/null \
+            && "$RMPFS" unmount "$work/$odd" && "$RMPFS" doctor "$work/$odd" >"$work/doctor" \
+            && cd "$work/$odd" && "$RMPFS" mount . && [ -e "$work/$odd/rmpopt" ]
+        local status=$?
+        cd "$work" && "$RMPFS" unmount "$odd" && nothing_left "$work" && return "$status"
+    }
+    check "a folder with the name $(printf %q "$odd")" odd_bytes
+done
+"$RMPFS" unmount $'m\xe9' 2>"$work/log"
+expect 'a message has the bytes that were given' $'rmpfs: '"$work"$'/m\xe9: nothing is mounted here.' \
+    "$(grep -o '^.*here\.' "$work/log")"
+cp "$top/Machines/laptop.yaml" $'m\xe9.yaml'
+odd_file() { "$RMPFS" mount --machine $'m\xe9.yaml' "$P" && "$RMPFS" unmount "$P"; }
+check 'a machine file with such a name' odd_file
+cp $'m\xe9.yaml' $'m\xe9/laptop.yaml'
+odd_variable() {
+    RMPFS_REQUESTS=$work/$'m\xe9.log' RMPFS_MACHINES=$work/$'m\xe9' "$RMPFS" mount --machine laptop "$P" \
+        && "$RMPFS" unmount "$P" && [ -s $'m\xe9.log' ]
+}
+check 'and in the environment' odd_variable
 
 # No variable says where the machine files are: the program comes from a build folder of the sources.
 check 'a machine of the sources, by its name' env -u RMPFS_MACHINES "$RMPFS" mount --machine laptop "$P"
@@ -223,6 +250,23 @@ check 'mount -f says that it cleared a dead mount away' \
     eval 'recovery_log && grep -qi "cleared away the mount of an rmpfs that died" "$work/log"'
 kill -TERM "$(daemons "$P")"
 check 'nothing is left of it' nothing_left "$P"
+
+# Something else that was mounted on it is named, and does not go with a mount that is recovered.
+if [ -n "$root" ]; then
+    "$RMPFS" mount "$P" && mount -t tmpfs below "$P/rmpsim"
+    below="^rmpfs: $P: a mount of type tmpfs is on it, at $P/rmpsim. Unmount that first"
+    refused 'unmount says what is mounted on it' 1 "$below" "$RMPFS" unmount "$P"
+    kill -KILL "$(daemons "$P")" && within 5 dead
+    refused 'also after a crash' 1 "$below" "$RMPFS" unmount "$P"
+    refused 'the next mount does not take it away' 1 "$below" "$RMPFS" mount "$P"
+    expect 'nothing was taken away' 2 "$(mounts_below "$P" | wc -l)"
+    check 'unmount --lazy takes both' eval '"$RMPFS" unmount --lazy "$P" && nothing_left "$P"'
+else
+    for name in 'unmount says what is mounted on it' 'also after a crash' 'the next mount does not take it away' \
+        'nothing was taken away' 'unmount --lazy takes both'; do
+        skip "$name" 'only root mounts a tmpfs'
+    done
+fi
 
 # --- Slow readers, large machines ---
 

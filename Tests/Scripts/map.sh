@@ -90,7 +90,7 @@ titles = [title.text for title in tree.parse(sys.argv[1]).iter("{http://www.w3.o
 print(sum(" GB: " in title for title in titles))' "$1"
 }
 expect 'as XML, with a cell for each region' 256 "$(cells_of_svg "$work/map.svg")"
-refused 'a file that cannot be written is named' 1 "^rmpfs: $work/none/map.svg.new: cannot be written: No such" \
+refused 'a file that cannot be written is named' 1 "^rmpfs: $work/none/map.svg: cannot be written: No such" \
     "$RMPFS" map --svg "$work/none/map.svg" "$M"
 
 # Every version of the series, some of which have no table: what is told is what the files of the CPUs tell.

@@ -5,11 +5,12 @@ extension Diagnosis {
     /// The version of the JSON's form: grows when a key changes its meaning or goes away.
     static let formatVersion: UInt64 = 1
 
-    /// A line for each check by category, a hint below each failure, and the counts.
-    func text(on screen: Screen) -> String {
-        var lines: [String] = []
+    /// The verdict, a line for each check by category, a hint below each failure, and the counts.
+    /// - Parameter all: with the checks that do not apply.
+    func text(on screen: Screen, all: Bool) -> String {
+        var lines = [Style.paint(verdict, "1", on: screen), ""]
         var category: Check.Category?
-        for result in results {
+        for result in results where all || result.status != .notApplicable {
             if result.check.category != category {
                 if category != nil { lines.append("") }
                 category = result.check.category
@@ -22,6 +23,29 @@ extension Diagnosis {
         lines.append("")
         lines.append(summary)
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What it all comes to, in one sentence.
+    var verdict: String {
+        let real: Set<Check.Category> = [.kernelInterface, .processor, .rmp]
+        let obstacles = results.filter { $0.status == .fail && !real.contains($0.check.category) }.map(\.check.name)
+        let canMount =
+            obstacles.isEmpty
+            ? "This machine can mount" : "This machine cannot mount (\(obstacles.joined(separator: ", ")))"
+        let passed = Set(results.filter { $0.status == .pass }.map(\.check.name))
+        let hosts: String
+        if passed.contains("kernel-rmpopt") {
+            hosts = "its kernel has RMPOPT, so simulated hosts and --engine kernel"
+        } else if passed.contains("rmpopt") {
+            hosts = "it has RMPOPT that its kernel does not show, so only simulated hosts"
+        } else if passed.contains("snp") {
+            hosts = "it has SNP without RMPOPT, so only simulated hosts"
+        } else if results.contains(where: { $0.check.name == "snp" && $0.status == .notApplicable }) {
+            hosts = "it has no SNP, so only simulated hosts"
+        } else {
+            hosts = "whether it has SNP cannot be told, so only simulated hosts"
+        }
+        return "\(canMount); \(hosts)."
     }
 
     /// `27 checks: 14 passed, 1 failed, 0 skipped, 12 not applicable`
@@ -38,6 +62,7 @@ extension Diagnosis {
     var json: JSON {
         .members([
             "version": .number(Self.formatVersion),
+            "verdict": .string(verdict),
             "rmpfs": .string(RMPFSCommand.configuration.version),
             "tests": .array(
                 results.map { result in

@@ -8,13 +8,16 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Tell whether this machine can mount, and whether it has SNP and RMPOPT.",
         discussion: """
-            Each check passes, fails with a hint, is skipped because of an earlier failure, or does not apply: \
+            Begins with the verdict. Each check passes, fails with a hint, is skipped because of an earlier failure, or does not apply: \
             simulated hosts need neither SNP nor RMPOPT. Exits 1 if a check failed.
             """
     )
 
     @Flag(help: "Print JSON for programs.")
     var json = false
+
+    @Flag(help: "Show the checks that do not apply, too.")
+    var all = false
 
     @Option(
         help: ArgumentHelp("Look at a tree of files that stands for another machine.", valueName: "dir"),
@@ -40,7 +43,7 @@ struct DoctorCommand: ParsableCommand {
     func run() throws {
         let diagnosis = Diagnosis(of: Host(sysroot: sysroot, mountPoint: mountPoint, machine: machine))
         do {
-            try StandardOutput.write(json ? diagnosis.json.text : diagnosis.text(on: .current))
+            try StandardOutput.write(json ? diagnosis.json.text : diagnosis.text(on: .current, all: all))
         } catch {
             StandardError.write("rmpfs: \(error)\n")
             throw ExitCode.failure

@@ -42,11 +42,11 @@ extension Check {
             if host.user == 0 {
                 return .fail("root without CAP_SYS_ADMIN", hint: "Start the container with --cap-add SYS_ADMIN.")
             }
-            guard let helper = helperPaths.first(where: { access(host.path($0), X_OK) == 0 }) else {
+            guard let helper = helperPaths.first(where: { access(host.path($0).systemName, X_OK) == 0 }) else {
                 return .fail("not root, and there is no fusermount3")
             }
             var status = stat()
-            guard stat(host.path(helper), &status) == 0, status.st_uid == host.rootOwner,
+            guard stat(host.path(helper).systemName, &status) == 0, status.st_uid == host.rootOwner,
                 status.st_mode & S_ISUID != 0
             else {
                 return .fail(

@@ -51,22 +51,22 @@ struct Host: Sendable {
         lines(path)?.first { $0.hasPrefix(name + ":") }?.dropFirst(name.count + 1).split { " \t".contains($0) }
     }
 
-    func exists(_ path: String) -> Bool { access(self.path(path), F_OK) == 0 }
+    func exists(_ path: String) -> Bool { access(self.path(path).systemName, F_OK) == 0 }
 
     func isFolder(_ path: String) -> Bool {
         var status = stat()
-        return stat(self.path(path), &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return stat(self.path(path).systemName, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// Who stands for root in the machine's files: the owner of its root folder.
     var rootOwner: UInt32 {
         var status = stat()
-        return stat(path("/"), &status) == 0 ? status.st_uid : 0
+        return stat(path("/").systemName, &status) == 0 ? status.st_uid : 0
     }
 
     /// What keeps a file from being opened for reading and writing; nil: nothing.
     func errorOpening(_ path: String, _ flags: Int32 = O_RDWR) -> Errno? {
-        let descriptor = open(self.path(path), flags | O_CLOEXEC)
+        let descriptor = open(self.path(path).systemName, flags | O_CLOEXEC)
         if descriptor < 0 { return .current }
         close(descriptor)
         return nil
@@ -131,7 +131,7 @@ struct Host: Sendable {
     /// Reads record `number` of a device, whose offset is the number; in a plain file, which cannot have records that
     /// overlap, the offset is the number times the record's size.
     private func record<Word>(_ file: String, _ number: UInt32, as empty: [Word]) -> Result<[Word], Errno> {
-        let descriptor = open(path(file), O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path(file).systemName, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return .failure(.current) }
         defer { close(descriptor) }
         var status = stat()

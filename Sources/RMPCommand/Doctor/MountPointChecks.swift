@@ -51,7 +51,7 @@ extension Check {
             guard let path = host.resolvedMountPoint else { return .fail("it has gone meanwhile") }
             guard host.isFolder(path) else { return .fail("\(path) is not a folder", hint: "Take an empty folder.") }
             // mount(2) asks root for nothing, so a read-only file system is fine.
-            let mayUse = host.user == 0 || access(host.path(path), W_OK | X_OK) == 0
+            let mayUse = host.user == 0 || access(host.path(path).systemName, W_OK | X_OK) == 0
             return mayUse ? .pass("\(path) is a folder to mount on") : .fail("\(path): \(Errno.current)")
         },
         Check(
@@ -78,7 +78,9 @@ extension Host {
         guard let base = MountPoint.resolve(root),
             let resolved = MountPoint.resolve(root + (mountPoint.hasPrefix("/") ? "" : "/") + mountPoint)
         else { return nil }
-        return resolved.hasPrefix(base + "/") ? String(resolved.dropFirst(base.count)) : nil
+        // By bytes: characters of Swift may be equal that are different names.
+        let (whole, start) = (resolved.systemBytes, (base + "/").systemBytes)
+        return whole.starts(with: start) ? String(systemBytes: whole.dropFirst(start.count - 1)) : nil
     }
 
     /// The mount on top at a path of the machine.

@@ -28,7 +28,7 @@ struct MountFolder: Sendable {
             }
             throw HostFileError(path, "\(error). Give the folder that an rmpfs is mounted on")
         }
-        guard access(path + "/" + Self.ours, R_OK | X_OK) == 0 else {
+        guard access((path + "/" + Self.ours).systemName, R_OK | X_OK) == 0 else {
             let error = Errno.current
             if error == .accessDenied {
                 throw HostFileError(
@@ -58,7 +58,7 @@ struct MountFolder: Sendable {
 
     /// Reads a file to its end, however short the reads are.
     func read(_ file: String) throws(HostFileError) -> Reading {
-        let descriptor = open(name(file), O_RDONLY | O_CLOEXEC)
+        let descriptor = open(name(file).systemName, O_RDONLY | O_CLOEXEC)
         if descriptor >= 0 { defer { close(descriptor) }; return try read(file, from: descriptor) }
         return try outcome(of: .current, file)
     }

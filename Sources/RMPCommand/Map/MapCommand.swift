@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Glibc
+import RMPFS
 
 struct MapCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,7 +16,7 @@ struct MapCommand: ParsableCommand {
     )
 
     @Option(
-        defaultAsFlag: WatchInterval(microseconds: 1_000_000),
+        defaultAsFlag: WatchInterval(seconds: 1),
         help: ArgumentHelp("Draw again every so many seconds, 0.1 to 3600, until q or Ctrl-C.", valueName: "seconds"),
         completion: .list(["1", "2", "10"])
     )
@@ -29,6 +30,12 @@ struct MapCommand: ParsableCommand {
 
     /// Columns of an SVG picture's text: rows of 64 or 128 cells.
     private static let columnsOfSVG = 140
+
+    func validate() throws {
+        if let watch, !WatchInterval.limits.contains(watch.seconds) {
+            throw ValidationError("--watch \(watch): not 0.1 to 3600 seconds")
+        }
+    }
 
     func run() throws {
         do {
@@ -45,7 +52,8 @@ struct MapCommand: ParsableCommand {
     private func draw(on screen: Screen, clearing: Bool = false) throws {
         let snapshot = try RegionSnapshot(of: MountFolder(mountPoint))
         if let svg {
-            try StandardOutput.write(RegionPicture(snapshot, columns: Self.columnsOfSVG).svg, toFile: svg)
+            let picture = RegionPicture(snapshot, columns: Self.columnsOfSVG)
+            try StandardOutput.write(picture.svg(title: title), toFile: svg)
             if watch == nil { return }
         }
         let lines = RegionPicture(snapshot, columns: screen.columns, rows: screen.rows).lines(on: screen)
@@ -56,6 +64,23 @@ struct MapCommand: ParsableCommand {
             ? "\u{1B}[H" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
             : lines.map { $0 + "\n" }.joined() + (watch == nil ? "" : "\n")
         try StandardOutput.write(text)
+    }
+
+    /// Which host it is, its version of the series, and the time.
+    private var title: String {
+        let path = MountPoint.resolve(mountPoint) ?? mountPoint
+        let text = SystemFiles.contents(of: mountPoint + "/debug/rmpopt/series").map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        let series = text?.split(separator: "\n").first { $0.hasPrefix("series: ") }.map { "series " + $0.dropFirst(8) }
+        var now = time(nil)
+        var parts = tm()
+        gmtime_r(&now, &parts)
+        var buffer = [CChar](repeating: 0, count: 64)
+        strftime(&buffer, buffer.count, "%Y-%m-%d %H:%M:%S UTC", &parts)
+        return ([Printable.text(path)] + (series.map { [$0] } ?? []) + [String(systemName: buffer)]).joined(
+            separator: ", "
+        )
     }
 
     /// Calls `draw` until the key q, SIGINT, SIGTERM or SIGHUP comes, which ends with 0.
@@ -73,17 +98,20 @@ struct MapCommand: ParsableCommand {
 
 /// Seconds between two pictures.
 struct WatchInterval: ExpressibleByArgument, CustomStringConvertible, Sendable, Equatable {
-    let microseconds: UInt32
+    let seconds: Double
 
-    init(microseconds: UInt32) { self.microseconds = microseconds }
+    static let limits = 0.1...3600.0
+
+    init(seconds: Double) { self.seconds = seconds }
+
+    var microseconds: UInt32 { UInt32(min(seconds, Self.limits.upperBound) * 1_000_000) }
 
     /// As it stands in help texts.
-    var description: String {
-        microseconds % 1_000_000 == 0 ? "\(microseconds / 1_000_000)" : "\(Double(microseconds) / 1_000_000)"
-    }
+    var description: String { seconds == seconds.rounded() && seconds < 1e15 ? "\(Int(seconds))" : "\(seconds)" }
 
+    /// Every number, also one that is refused: what is none is taken for the mount point.
     init?(argument: String) {
-        guard let seconds = Double(argument), seconds >= 0.1, seconds <= 3600 else { return nil }
-        microseconds = UInt32(seconds * 1_000_000)
+        guard let seconds = Double(argument), seconds.isFinite else { return nil }
+        self.seconds = seconds
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The picture as SVG, for documents and tickets.
 
+import RMPFS
+
 extension RegionPicture {
     /// Sizes in pixels.
     private enum Size {
@@ -12,7 +14,9 @@ extension RegionPicture {
     }
 
     /// The picture with legend and summary; each cell has a title that viewers show.
-    var svg: String {
+    /// - Parameter title: what it is a picture of, a line in front of the summary.
+    func svg(title: String) -> String {
+        let summary = [title] + summary
         let scale = self.scale.isEmpty ? [] : [self.scale]
         let width = max(Size.label + cellsPerRow * Size.cell.width, 480) + 2 * Size.margin
         let below = Size.margin + rows.count * Size.cell.height + Size.line
@@ -65,7 +69,8 @@ extension RegionPicture {
     }
 
     private static func escape(_ text: String) -> String {
-        text.reduce(into: "") { result, character in
+        // Bytes of a name that are no text would be no XML.
+        String(decoding: text.systemBytes, as: UTF8.self).reduce(into: "") { result, character in
             switch character {
             case "&": result += "&amp;"
             case "<": result += "&lt;"

@@ -68,10 +68,11 @@ enum JSON: Sendable, Equatable {
         bytes += brackets.1.utf8
     }
 
-    /// RFC 8259: quotation marks, backslashes and control characters are escaped, the rest is UTF-8.
+    /// RFC 8259: quotation marks, backslashes and control characters are escaped, the rest is UTF-8. Bytes of a name
+    /// that are none are shown as U+FFFD.
     private static func append(string: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
+        for byte in String(decoding: string.systemBytes, as: UTF8.self).utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
             case 0x0A: bytes += "\\n".utf8

@@ -2,6 +2,7 @@
 // Standard output: is it a terminal, how large, may it have colours; and text that is written whole or not at all.
 
 import Glibc
+import RMPFS
 
 /// What standard output can show.
 struct Screen: Sendable, Equatable {
@@ -23,7 +24,7 @@ struct Screen: Sendable, Equatable {
         return Screen(
             isTerminal: isTerminal,
             window: (Int(window.ws_col), Int(window.ws_row)),
-            environment: { name in getenv(name).map { String(cString: $0) } }
+            environment: { name in getenv(name).map { String(systemName: $0) } }
         )
     }
 
@@ -58,21 +59,21 @@ enum StandardOutput {
     /// - Throws: ``OutputError`` when it cannot be written, as on a full disk; a pipe whose reader has gone ends the
     ///   process by SIGPIPE, as it does with other tools.
     static func write(_ text: String) throws(OutputError) {
-        try write(Array(text.utf8), to: STDOUT_FILENO, name: "standard output")
+        try write(text.systemBytes, to: STDOUT_FILENO, name: "standard output")
     }
 
     /// Writes a file anew: beside it first, so that a reader never sees half of it.
     static func write(_ text: String, toFile path: String) throws(OutputError) {
         let temporary = path + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw OutputError(temporary) }
+        let descriptor = open(temporary.systemName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw OutputError(path) }
         do {
             defer { close(descriptor) }
-            try write(Array(text.utf8), to: descriptor, name: temporary)
+            try write(Array(text.utf8), to: descriptor, name: path)
         }
-        guard rename(temporary, path) == 0 else {
+        guard rename(temporary.systemName, path.systemName) == 0 else {
             let error = OutputError(path)
-            unlink(temporary)
+            unlink(temporary.systemName)
             throw error
         }
     }

@@ -26,7 +26,9 @@ public struct KernelRoots: Sendable, Hashable {
     public func check(mountPoint: String) throws(KernelError) {
         for root in [config, debug, cpus] {
             let path = MountPoint.resolve(root) ?? root
-            if path == mountPoint || path.utf8.starts(with: (mountPoint == "/" ? "/" : mountPoint + "/").utf8) {
+            if path.utf8.elementsEqual(mountPoint.utf8)
+                || path.utf8.starts(with: (mountPoint == "/" ? "/" : mountPoint + "/").utf8)
+            {
                 throw .covered(path: mountPoint, root: root)
             }
         }
@@ -124,7 +126,7 @@ struct KernelFiles: Sendable {
 
     /// Asks for a pass, as `echo 1 > action` does.
     func reoptimize() throws(KernelError) {
-        let file = open(actionPath, O_WRONLY | O_CLOEXEC)
+        let file = open(actionPath.systemName, O_WRONLY | O_CLOEXEC)
         guard file >= 0 else { throw .refused(path: actionPath, .current) }
         defer { close(file) }
         if write(file, "1\n", 2) != 2 { throw .refused(path: actionPath, .current) }
@@ -156,7 +158,7 @@ struct KernelFiles: Sendable {
     /// - Parameter lastLineOnItsOwn: for a table with a line of the end: reads once more from the start of the last
     ///   line on. There the line of the end is hidden, if it was that, and cannot be hidden, if it was not.
     private static func read(_ path: String, lastLineOnItsOwn: Bool = false) throws(KernelError) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = open(path.systemName, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .unreadable(path: path, .current) }
         defer { close(file) }
         var text: [UInt8] = []

@@ -46,7 +46,7 @@ struct KernelSeries: Sendable, Hashable {
         for table in Set(all.map(\.table.path)).sorted() {
             let path = "\(debug)/\(table)"
             var status = stat()
-            if stat(path, &status) == 0 {
+            if stat(path.systemName, &status) == 0 {
                 found.append(table)
             } else if errno != ENOENT && errno != ENOTDIR {
                 throw .unreadable(path: path, .current)
@@ -63,12 +63,12 @@ struct KernelSeries: Sendable, Hashable {
             throw .unknownVersion(path: path, "no version gives it the mode 0\(String(mode, radix: 8))")
         }
         let action = "\(config)/rmpopt/action"
-        if series.hasAction && access(action, F_OK) != 0 { throw .noAction(path: action, .current) }
+        if series.hasAction && access(action.systemName, F_OK) != 0 { throw .noAction(path: action, .current) }
         return series
     }
 
     private static func look(at path: String) throws(KernelError) -> (mode: UInt32, isSeekable: Bool) {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = open(path.systemName, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .unreadable(path: path, .current) }
         defer { close(file) }
         var status = stat()

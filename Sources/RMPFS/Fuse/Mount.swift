@@ -32,7 +32,7 @@ public final class Mount: Sendable {
         pool = Lock(nil)
         LibraryLog.install()
         let words = ["rmpfs"] + Self.words(options).flatMap { ["-o", $0] }
-        var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0.systemName) }
         vector.append(nil)
         var table = makeOperationTable(exact: options.exact)
         let userdata = Unmanaged.passUnretained(tree).toOpaque()
@@ -45,11 +45,14 @@ public final class Mount: Sendable {
         for argument in vector { free(argument) }
         guard let made else { throw Self.refusal(path) }
         session = SessionPointer(pointer: made)
-        if fuse_session_mount(made, path) != 0 {
+        let before = Set(MountTable.entries().map(\.id))
+        do {
+            device = try Attachment.attach(made, to: point, options: options, before: before)
+        } catch {
             fuse_session_destroy(made)
-            throw Self.refusal(path)
+            if case .exchanged = error { Attachment.detachStray(since: before) }
+            throw error
         }
-        device = MountTable.entry(at: path)?.device
     }
 
     /// The words that libfuse gets.
@@ -58,13 +61,17 @@ public final class Mount: Sendable {
         let source = (options.source ?? "rmpfs").split(separator: "\\", omittingEmptySubsequences: false)
             .joined(separator: "\\\\")
         var words = ["subtype=rmpfs", "fsname=\(source)", "default_permissions", "nosuid", "nodev"]
-        if options.allowOther ?? (geteuid() == 0) { words.append("allow_other") }
-        return words + options.kernelWords
+        if options.letsOthersIn { words.append("allow_other") }
+        // libfuse takes a comma for the end of a word.
+        let security = options.securityWords.map { $0.replacing(",", with: "\\,") }
+        return words + options.kernelWords + security
     }
 
-    private static func refusal(_ path: String) -> MountError {
+    /// With what libfuse said, or else the error that the last call left behind.
+    static func refusal(_ path: String) -> MountError {
+        let error = Errno.current
         let said = LibraryLog.take().joined(separator: "; ")
-        return .refused(path: path, reason: said.isEmpty ? Errno.current.description : said)
+        return .refused(path: path, reason: said.isEmpty ? error.description : said)
     }
 
     /// Answers requests until the tree is unmounted, by ``end()`` or by anybody else.
@@ -124,10 +131,20 @@ public final class Mount: Sendable {
     ///   that was made since may have it: one that answers is not ours.
     private func detach(onlyDead: Bool = false) {
         guard let device else { return }
-        for entry in MountTable.entries().reversed()
-        where entry.device == device && MountTable.entry(at: entry.mountPoint)?.device == device {
-            if onlyDead && MountPoint.ask(entry.mountPoint) != ENOTCONN { continue }
-            try? Unmount.detach(entry.mountPoint)
+        for entry in MountTable.entries().reversed() where entry.device == device {
+            guard let place = Self.find(entry) else { continue }
+            if onlyDead && MountPoint.ask(place.link) != ENOTCONN { continue }
+            try? Unmount.detach(place)
         }
+    }
+
+    /// The root of a mount, unless it is covered. Whoever exchanges what is on its path can win some times, not always.
+    private static func find(_ entry: MountTableEntry) -> Place? {
+        for _ in 0..<64 {
+            guard let now = MountTable.entries().first(where: { $0.id == entry.id }) else { return nil }
+            if let place = try? Place.find(now.mountPoint), place.mount == entry.id { return place }
+            if MountTable.entry(at: now.mountPoint)?.id != entry.id { return nil }
+        }
+        return nil
     }
 }

@@ -5,6 +5,8 @@
 public enum MountError: Error, Hashable, Sendable {
     /// The mount point does not exist.
     case missing(path: String)
+    /// On the way to the mount point is another user's symbolic link.
+    case linkOfOther(path: String, link: String, user: UInt32)
     /// The mount point is no folder.
     case notDirectory(path: String)
     /// The mount point cannot be looked at or written by this user.
@@ -27,6 +29,8 @@ public enum MountError: Error, Hashable, Sendable {
     case noHelper
     /// allow_other was asked by a user who may not.
     case allowOtherForbidden
+    /// The mount namespace that mount(8)'s -N names cannot be entered.
+    case noNamespace(path: String, Errno)
     /// libfuse or the kernel said no.
     case refused(path: String, reason: String)
     /// Nothing of ours is mounted there.
@@ -35,10 +39,16 @@ public enum MountError: Error, Hashable, Sendable {
     case mountedByOther(path: String, user: UInt32)
     /// The mount is in use.
     case busy(path: String)
+    /// Something is mounted on the mount.
+    case mountedBelow(path: String, other: String, type: String)
+    /// What is on the path is exchanged all the time.
+    case exchanged(path: String)
     /// The call that unmounts failed.
     case unmountFailed(path: String, reason: String)
     /// Reading requests failed while the tree was mounted.
     case deviceFailed(Errno)
+    /// The process that called, whose end is to be the mount's, has ended or cannot be watched.
+    case noParent(Errno)
     /// A thread could not be made.
     case noThread(Errno)
 }
@@ -49,6 +59,9 @@ extension MountError: CustomStringConvertible {
         switch self {
         case .missing(let path):
             "\(path): no such folder. Make it first: mkdir -p '\(path)'"
+        case .linkOfOther(let path, let link, let user):
+            "\(path): \(link) is a symbolic link of the user with id \(user), who can make it lead anywhere. Give the "
+                + "path without it"
         case .notDirectory(let path):
             "\(path): not a folder. Give an empty folder as the mount point"
         case .noPermission(let path, let error):
@@ -80,6 +93,8 @@ extension MountError: CustomStringConvertible {
         case .allowOtherForbidden:
             "mount option 'allow_other': only for root, unless /etc/fuse.conf has a line user_allow_other. "
                 + "Add that line, or leave the option out"
+        case .noNamespace(let path, let error):
+            "\(path): \(error). -N takes the number of a process, or its /proc/PID/ns/mnt, and root"
         case .refused(let path, let reason):
             "\(path): the mount was refused: \(reason)"
         case .notMounted(let path, .some(let type)):
@@ -91,10 +106,18 @@ extension MountError: CustomStringConvertible {
         case .busy(let path):
             "\(path): in use: a process has a file open there, or its working directory. "
                 + "Find it with 'fuser -vm \(path)', or detach the mount at once: rmpfs unmount --lazy '\(path)'"
+        case .mountedBelow(let path, let other, let type):
+            "\(path): a mount of type \(type) is on it, at \(other). Unmount that first: umount '\(other)', "
+                + "or detach both at once: rmpfs unmount --lazy '\(path)'"
+        case .exchanged(let path):
+            "\(path): what is on this path is being exchanged, so nothing was done. Try again, or choose a folder that "
+                + "nobody else can write to"
         case .unmountFailed(let path, let reason):
             "\(path): cannot unmount: \(reason)"
         case .deviceFailed(let error):
             "/dev/fuse: \(error) while serving: the mount has ended. Mount again"
+        case .noParent(let error):
+            "--die-with-parent: the process that called: \(error). Linux 5.3 or newer is needed, and that it waits"
         case .noThread(let error):
             "cannot start a thread: \(error)"
         }

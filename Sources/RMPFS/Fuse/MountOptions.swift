@@ -2,6 +2,8 @@
 // The words of `-o`: which are ours, which go to the kernel, which /etc/fstab adds and nobody needs, and that others
 // are refused.
 
+import Glibc
+
 /// What `-o` asked for.
 public struct MountOptions: Sendable, Hashable {
     /// Who owns the tree's folders and files; nil: who mounts.
@@ -21,6 +23,26 @@ public struct MountOptions: Sendable, Hashable {
     public var source: String?
     /// Words for the kernel's mount flags.
     public var kernelWords: [String] = []
+
+    /// Words with a value for the kernel's security module, as they were given.
+    public var securityWords: [String] = []
+
+    /// Whether other users may come in.
+    var letsOthersIn: Bool { allowOther ?? (geteuid() == 0) }
+
+    /// The flags of mount(2).
+    var flags: UInt {
+        kernelWords.reduce(UInt(MS_NOSUID | MS_NODEV)) { flags, word in
+            guard let (isSet, flag) = Self.kernelFlags[word] else { return flags }
+            return isSet ? flags | UInt(flag) : flags & ~UInt(flag)
+        }
+    }
+
+    private static let kernelFlags: [String: (Bool, Int)] = [
+        "ro": (true, MS_RDONLY), "rw": (false, MS_RDONLY), "noexec": (true, MS_NOEXEC), "exec": (false, MS_NOEXEC),
+        "noatime": (true, MS_NOATIME), "atime": (false, MS_NOATIME), "sync": (true, MS_SYNCHRONOUS),
+        "async": (false, MS_SYNCHRONOUS), "dirsync": (true, MS_DIRSYNC),
+    ]
 
     /// No options.
     public init() {}
@@ -43,6 +65,7 @@ public struct MountOptions: Sendable, Hashable {
         case flag(@Sendable (inout MountOptions) -> Void)
         case value(@Sendable (inout MountOptions, String, String) throws(Refusal) -> Void)
         case kernel
+        case security
         case ignored
         case refused(String)
     }
@@ -60,6 +83,8 @@ public struct MountOptions: Sendable, Hashable {
         "nonempty": .flag { $0.nonEmpty = true },
         "ro": .kernel, "rw": .kernel, "exec": .kernel, "noexec": .kernel, "atime": .kernel, "noatime": .kernel,
         "sync": .kernel, "async": .kernel, "dirsync": .kernel,
+        // SELinux, mount(8): "context=context, fscontext=context, defcontext=context, and rootcontext=context".
+        "context": .security, "fscontext": .security, "defcontext": .security, "rootcontext": .security,
         // libfuse and the kernel set these for every rmpfs mount.
         "nosuid": .ignored, "nodev": .ignored, "default_permissions": .ignored,
         // Words for mount(8) and systemd.
@@ -89,7 +114,17 @@ public struct MountOptions: Sendable, Hashable {
 
     /// Takes a list such as `allow_other,mode=755`; a later word wins over an earlier one.
     public mutating func add(list: String) throws(Refusal) {
-        for word in list.split(separator: ",", omittingEmptySubsequences: true) { try add(word: String(word)) }
+        for word in Self.words(of: list) { try add(word: word) }
+    }
+
+    /// The words of a list. A comma between quotation marks, as SELinux's contexts have them, ends none.
+    public static func words(of list: String) -> [String] {
+        var isQuoted = false
+        let words = list.unicodeScalars.split { scalar in
+            if scalar == "\"" { isQuoted.toggle() }
+            return scalar == "," && !isQuoted
+        }
+        return words.map { String($0) }
     }
 
     private mutating func add(word: String) throws(Refusal) {
@@ -106,7 +141,8 @@ public struct MountOptions: Sendable, Hashable {
         switch (meaning, value) {
         case (.flag(let set), nil): set(&self)
         case (.value(let set), .some(let text)) where !text.isEmpty: try set(&self, word, text)
-        case (.value, _): throw Refusal(word, "needs a value, as in \(name)=...")
+        case (.security, .some(let text)) where !text.isEmpty: securityWords.append(word)
+        case (.value, _), (.security, _): throw Refusal(word, "needs a value, as in \(name)=...")
         case (.kernel, nil): kernelWords.append(name)
         case (.ignored, nil): break
         case (.refused(let reason), _): throw Refusal(word, reason)

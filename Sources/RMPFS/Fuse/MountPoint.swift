@@ -6,43 +6,50 @@ import Glibc
 import Synchronization
 
 /// A folder that a tree can be mounted on.
-public struct MountPoint: Sendable, Hashable {
-    /// The absolute path, without links.
+public struct MountPoint: Sendable {
+    /// The absolute path, without links, when the folder was looked at.
     public let path: String
+    /// The folder, until something is mounted on it.
+    var place: Place?
 
     /// Resolves a path, also when what is mounted there does not answer any more.
-    public static func resolve(_ path: String) -> String? {
-        if let whole = canonical(path) { return whole }
-        // A dead mount cannot be resolved itself, but the folder above it can.
-        guard errno == ENOTCONN else { return nil }
-        // By bytes: a character of Swift may be a slash and what combines with it.
-        let slash = UInt8(ascii: "/")
-        var bytes = Array(path.utf8)
-        while bytes.count > 1 && bytes.last == slash { bytes.removeLast() }
-        let name = bytes[(bytes.lastIndex(of: slash).map { $0 + 1 } ?? 0)...]
-        if name.isEmpty { return nil }
-        let parent = String(decoding: bytes.dropLast(name.count), as: UTF8.self)
-        guard let above = canonical(parent.isEmpty ? "." : parent) else { return nil }
-        return (above == "/" ? "" : above) + "/" + String(decoding: name, as: UTF8.self)
+    public static func resolve(_ path: String) -> String? { (try? find(path))?.path }
+
+    /// Finds a folder, also when what is mounted there does not answer any more.
+    static func find(_ given: String) throws(MountError) -> Place {
+        do {
+            return try Place.find(given)
+        } catch {
+            switch error {
+            case .link(let name, let owner): throw .linkOfOther(path: given, link: name, user: owner)
+            case .error(.noSuchFile): throw .missing(path: given)
+            case .error(let number):
+                // Something like `.` in a mount that is dead.
+                if number == .notConnected, let path = canonical(given), let place = try? Place.find(path) {
+                    return place
+                }
+                throw .noPermission(path: given, number)
+            }
+        }
     }
 
     private static func canonical(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
+        guard let resolved = realpath(path.systemName, nil) else { return nil }
         defer { free(resolved) }
-        return String(cString: resolved)
+        return String(systemName: resolved)
     }
 
     /// Checks the folder; a dead rmpfs mount on it is unmounted.
     /// - Parameter recovered: called with a line to tell the user when a dead mount was cleared away.
     public init(_ given: String, options: MountOptions, recovered: (String) -> Void = { _ in }) throws(MountError) {
-        guard let path = Self.resolve(given) else {
-            let error = Errno.current
-            throw error == .noSuchFile ? .missing(path: given) : .noPermission(path: given, error)
-        }
-        self.path = path
+        var place = try Self.find(given)
         try Self.checkHelp(options)
-        try clearDeadMounts(recovered)
-        try checkFolder(options)
+        // Dead mounts may lie on one another; each turn takes one away.
+        for _ in 0..<16 where try Self.clearDeadMount(place, recovered) { place = try Self.find(given) }
+        guard let path = place.path else { throw .noPermission(path: given, .current) }
+        self.path = path
+        self.place = place
+        try Self.checkFolder(place, path, options)
     }
 
     /// Looks whether the device is there for this user, and for users that the helper is.
@@ -64,20 +71,25 @@ public struct MountPoint: Sendable, Hashable {
         close(device)
     }
 
-    private func clearDeadMounts(_ recovered: (String) -> Void) throws(MountError) {
-        // Dead mounts may lie on one another; each turn takes one away.
-        for _ in 0..<16 {
-            guard let answer = Self.ask(path) else { throw .notAnswering(path: path) }
-            if answer != ENOTCONN { return }
-            let type = MountTable.entry(at: path)?.type ?? "unknown"
-            guard type == MountTableEntry.ownType else { throw .deadForeignMount(path: path, type: type) }
-            do {
-                try Unmount.detach(path)
-            } catch {
-                throw .notRecovered(path: path, reason: error.description)
-            }
-            recovered("\(path): cleared away the mount of an rmpfs that died")
+    /// Takes the mount away whose root this is, if it is a dead one of ours.
+    /// - Returns: whether it was.
+    private static func clearDeadMount(_ place: Place, _ recovered: (String) -> Void) throws(MountError) -> Bool {
+        let path = place.path ?? place.link
+        guard let answer = ask(place.link) else { throw .notAnswering(path: path) }
+        if answer != ENOTCONN { return false }
+        let entry = place.mountedHere
+        guard let entry, entry.isOurs else { throw .deadForeignMount(path: path, type: entry?.type ?? "unknown") }
+        // What is mounted below would go with it.
+        if let below = MountTable.mounts(on: entry).last {
+            throw .mountedBelow(path: path, other: below.mountPoint, type: below.type)
         }
+        do {
+            try Unmount.detach(place)
+        } catch {
+            throw .notRecovered(path: path, reason: error.description)
+        }
+        recovered("\(path): cleared away the mount of an rmpfs that died")
+        return true
     }
 
     /// Asks whoever serves `path`: 0 or an errno, or nil if there was no answer within some seconds.
@@ -96,14 +108,16 @@ public struct MountPoint: Sendable, Hashable {
         return question.answer(within: 5)
     }
 
-    private func checkFolder(_ options: MountOptions) throws(MountError) {
-        if MountTable.entry(at: path)?.isOurs == true { throw .alreadyMounted(path: path) }
-        var status = stat()
-        guard stat(path, &status) == 0 else { throw .noPermission(path: path, .current) }
+    private static func checkFolder(_ place: Place, _ path: String, _ options: MountOptions) throws(MountError) {
+        if place.mountedHere?.isOurs == true { throw .alreadyMounted(path: path) }
+        guard let status = place.status else { throw .noPermission(path: path, .current) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .notDirectory(path: path) }
+        if status.st_nlink == 0 { throw .missing(path: path) }
         // mount(2) asks root for nothing, so a read-only file system is fine.
-        guard geteuid() == 0 || access(path, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
-        guard let names = SystemFiles.names(in: path, limit: 1) else { throw .noPermission(path: path, .current) }
+        guard geteuid() == 0 || access(place.link, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
+        guard let names = SystemFiles.names(in: place.link, limit: 1) else {
+            throw .noPermission(path: path, .current)
+        }
         guard names.isEmpty || options.nonEmpty else { throw .notEmpty(path: path) }
     }
 }
@@ -120,7 +134,7 @@ private final class Question: Sendable {
 
     func ask() {
         var status = statvfs()
-        result.store(statvfs(path, &status) == 0 ? 0 : errno, ordering: .releasing)
+        result.store(statvfs(path.systemName, &status) == 0 ? 0 : errno, ordering: .releasing)
         done.signal()
     }
 

@@ -3,10 +3,16 @@
 
 /// One mount as the kernel lists it.
 public struct MountTableEntry: Sendable, Hashable {
+    /// The number of the mount.
+    public let id: Int
+    /// The number of the mount that it is mounted on.
+    public let parent: Int
     /// Where it is mounted, as an absolute path.
     public let mountPoint: String
     /// The number of the file system, `major:minor`; no two have the same.
     public let device: String
+    /// What was mounted: for rmpfs, a name.
+    public let source: String
     /// The file system's type, such as `fuse.rmpfs`.
     public let type: String
     /// The user who mounted it, for FUSE mounts.
@@ -26,6 +32,29 @@ public enum MountTable {
         entries().last { $0.mountPoint.utf8.elementsEqual(path.utf8) }
     }
 
+    /// The mounts of rmpfs that are not covered, in the order in which they were made.
+    /// - Parameter folder: only those in it and below it; nil: all.
+    public static func ours(under folder: String?) throws(MountError) -> [MountTableEntry] {
+        let entries = entries()
+        var start: [UInt8]?
+        if let folder {
+            guard let path = try MountPoint.find(folder).path else { throw .noPermission(path: folder, .current) }
+            start = path.systemBytes
+        }
+        return entries.filter { entry in
+            let path = entry.mountPoint.systemBytes
+            let isTop = entries.last { $0.mountPoint.utf8.elementsEqual(entry.mountPoint.utf8) }?.id == entry.id
+            guard entry.isOurs, isTop else { return false }
+            guard let start, start != [UInt8(ascii: "/")] else { return true }
+            return path == start || path.starts(with: start + [UInt8(ascii: "/")])
+        }
+    }
+
+    /// What is mounted somewhere below a mount, on itself.
+    static func mounts(on mount: MountTableEntry) -> [MountTableEntry] {
+        entries().filter { $0.parent == mount.id && $0.id != mount.id }
+    }
+
     /// All mounts, later ones behind those that they cover.
     public static func entries() -> [MountTableEntry] {
         SystemFiles.contents(of: "/proc/self/mountinfo").map(entries(in:)) ?? []
@@ -40,13 +69,17 @@ public enum MountTable {
     static func parse(_ line: ArraySlice<UInt8>) -> MountTableEntry? {
         let fields = line.split(separator: UInt8(ascii: " "))
         guard fields.count > 6, let dash = fields.dropFirst(6).firstIndex(where: { $0.elementsEqual("-".utf8) }),
-            dash + 1 < fields.count
+            dash + 1 < fields.count, let id = Int(String(decoding: fields[0], as: UTF8.self)),
+            let parent = Int(String(decoding: fields[1], as: UTF8.self))
         else { return nil }
         let options = String(decoding: fields[fields.endIndex - 1], as: UTF8.self).split(separator: ",")
         let user = options.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst("user_id=".count)) }
         return MountTableEntry(
+            id: id,
+            parent: parent,
             mountPoint: unescape(fields[4]),
             device: String(decoding: fields[2], as: UTF8.self),
+            source: dash + 2 < fields.count ? unescape(fields[dash + 2]) : "",
             type: String(decoding: fields[dash + 1], as: UTF8.self),
             user: user
         )
@@ -66,6 +99,6 @@ public enum MountTable {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return String(systemBytes: bytes)
     }
 }

@@ -7,7 +7,7 @@ import Glibc
 public enum SystemFiles {
     /// All bytes of a file; nil if it cannot be read.
     public static func contents(of path: String) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path.systemName, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -23,12 +23,12 @@ public enum SystemFiles {
 
     /// The names in a folder without `.` and `..`, at most `limit` of them; nil if it cannot be read.
     public static func names(in path: String, limit: Int = .max) -> [String]? {
-        guard let folder = opendir(path) else { return nil }
+        guard let folder = opendir(path.systemName) else { return nil }
         defer { closedir(folder) }
         var names: [String] = []
         while names.count < limit, let entry = readdir(folder) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(systemName: $0) }
             }
             if name != "." && name != ".." { names.append(name) }
         }

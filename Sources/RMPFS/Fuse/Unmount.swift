@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes mounts away: by umount2(2) as root, by fusermount3 as a user.
+// Takes mounts away: by umount2(2) as root, by fusermount3 as a user. Root is led nowhere else, whatever happens to the
+// path meanwhile.
 
 import Glibc
 
@@ -8,35 +9,66 @@ public enum Unmount {
     /// Unmounts the rmpfs at `given`.
     /// - Parameter lazy: detach it at once and let it end when its last user has gone.
     public static func unmount(_ given: String, lazy: Bool = false) throws(MountError) {
-        guard let path = MountPoint.resolve(given) else {
-            let error = Errno.current
-            throw error == .noSuchFile ? .notMounted(path: given, type: nil) : .noPermission(path: given, error)
+        var place: Place?
+        do {
+            place = try MountPoint.find(given)
+        } catch {
+            if case .missing(let path) = error { throw .notMounted(path: path, type: nil) }
+            throw error
         }
-        let entry = MountTable.entry(at: path)
+        let path = place?.path ?? given
+        let entry = place?.mountedHere
         guard let entry, entry.isOurs else { throw .notMounted(path: path, type: entry?.type) }
         if geteuid() != 0, let user = entry.user, user != getuid() { throw .mountedByOther(path: path, user: user) }
         do {
-            if lazy { try detach(path) } else { try umount(path, flags: UMOUNT_NOFOLLOW, helperFlags: ["-u"]) }
+            if lazy, let place { return try detach(place) }
+            // A mount that is held is in use: from here on it is known by the folder that it is in.
+            let name = try FolderEntry(of: entry)
+            place = nil
+            try umount(name.link, path, flags: UMOUNT_NOFOLLOW, helperFlags: ["-u"])
         } catch .busy {
-            throw .busy(path: path)
+            guard let below = MountTable.mounts(on: entry).last else { throw .busy(path: path) }
+            throw .mountedBelow(path: path, other: below.mountPoint, type: below.type)
+        } catch .noSuchFile {
+            throw .exchanged(path: path)
         } catch {
             throw .unmountFailed(path: path, reason: error.description)
         }
     }
 
-    /// Detaches whatever is mounted at `path`, in use or not.
-    static func detach(_ path: String) throws(Errno) {
-        try umount(path, flags: UMOUNT_NOFOLLOW | Int32(MNT_DETACH), helperFlags: ["-u", "-z"])
+    /// Detaches the mount whose root this is, in use or not.
+    static func detach(_ place: Place) throws(Errno) {
+        // Without UMOUNT_NOFOLLOW, as the name is a link, of the kernel's own.
+        try umount(place.link, place.path ?? place.link, flags: Int32(MNT_DETACH), helperFlags: ["-u", "-z"])
+    }
+
+    /// A mount by the folder that it is in and its name there: while it is mounted, nothing else can get that name
+    /// (EBUSY of rename(2)), and the folder is held.
+    private struct FolderEntry {
+        private let folder: Place
+        private let name: String
+
+        var link: String { "\(folder.link)/\(name)" }
+
+        init(of entry: MountTableEntry) throws(Errno) {
+            let bytes = entry.mountPoint.systemBytes
+            let slash = bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0
+            let name = String(systemBytes: bytes[slash...].dropFirst())
+            guard let folder = try? Place.find(String(systemBytes: bytes[...slash])),
+                folder.child(name)?.mount == entry.id
+            else { throw .noSuchFile }
+            (self.folder, self.name) = (folder, name)
+        }
     }
 
     private static let UMOUNT_NOFOLLOW: Int32 = 8
 
-    private static func umount(_ path: String, flags: Int32, helperFlags: [String]) throws(Errno) {
-        if geteuid() == 0 {
-            if umount2(path, flags) != 0 { throw .current }
-            return
-        }
-        guard let helper = Helper.path else { throw .noSuchFile }
+    /// - Parameter path: for the helper, which follows it as the user who asks.
+    private static func umount(_ link: String, _ path: String, flags: Int32, helperFlags: [String]) throws(Errno) {
+        if umount2(link.systemName, flags) == 0 { return }
+        // Who may not unmount at all.
+        guard geteuid() != 0, Errno.current == .notPermitted else { throw .current }
+        guard let helper = Helper.path else { throw .notPermitted }
         let status = try run(helper, helperFlags + ["-q", "--", path])
         // The helper says why only in words; a mount that is still there after it was asked is in use.
         if status != 0 { throw MountTable.entry(at: path) == nil ? .notPermitted : .busy }
@@ -45,7 +77,7 @@ public enum Unmount {
     /// Runs a program to its end.
     /// - Returns: its exit status, or 128 and the signal's number.
     private static func run(_ program: String, _ arguments: [String]) throws(Errno) -> Int32 {
-        var vector: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
+        var vector: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0.systemName) }
         vector.append(nil)
         defer { for argument in vector { free(argument) } }
         // The helper must not inherit blocked signals.

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// A mount of rmpfs as it looks from outside: what the table of mounts, its server and its files tell.
+
+import Glibc
+import RMPFS
+
+/// One mount of rmpfs.
+struct HostMount {
+    /// Whether somebody serves it.
+    enum State: String {
+        case alive
+        /// Its rmpfs has died.
+        case dead
+        /// Its rmpfs is stopped, or hangs.
+        case hung
+    }
+
+    let path: String
+    let source: String
+    let state: State
+    /// The version of the series; nil if this user is not shown it.
+    let series: String?
+    /// Seconds since it was mounted.
+    let age: UInt64?
+    let user: UInt32?
+
+    /// The user's name, or the number of one who has none.
+    var owner: String? {
+        user.map { user in getpwuid(user).map { String(systemName: $0.pointee.pw_name) } ?? "\(user)" }
+    }
+
+    /// The mounts of rmpfs, in the order in which they were made; those that are covered by another are left out.
+    static func all(under folder: String?) throws -> [HostMount] {
+        try MountTable.ours(under: folder).map(HostMount.init)
+    }
+
+    private init(_ entry: MountTableEntry) {
+        path = entry.mountPoint
+        source = entry.source
+        user = entry.user
+        switch MountPoint.ask(path) {
+        case nil: state = .hung
+        case .some(ENOTCONN): state = .dead
+        default: state = .alive
+        }
+        guard state == .alive else { (series, age) = (nil, nil); return }
+        let lines =
+            SystemFiles.contents(of: path + "/debug/rmpopt/series")
+            .map { String(decoding: $0, as: UTF8.self).split(separator: "\n") } ?? []
+        series = lines.first { $0.hasPrefix("series: ") }.map { String($0.dropFirst("series: ".count)) }
+        // The tree's folders are as old as the mount.
+        var status = stat()
+        let isSeen = stat(path.systemName, &status) == 0
+        age = isSeen ? UInt64(max(0, time(nil) - status.st_mtim.tv_sec)) : nil
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// mount(8)'s -N: the mount is made in another mount namespace, of a container for example.
+
+import CFuse
+import Glibc
+
+/// Mount namespaces of others.
+public enum MountNamespace {
+    /// Moves this process, which must have one thread only, into a mount namespace; its working folder is `/` then.
+    /// - Parameter given: a file such as /proc/1/ns/mnt, or the number of a process, as mount(8)'s `-N` takes them.
+    public static func enter(_ given: String) throws(MountError) {
+        let isNumber = !given.isEmpty && given.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        let path = isNumber ? "/proc/\(given)/ns/mnt" : given
+        let descriptor = open(path.systemName, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .noNamespace(path: path, .current) }
+        defer { close(descriptor) }
+        if rmpfs_enter_mounts(descriptor) != 0 { throw .noNamespace(path: path, .current) }
+    }
+}
