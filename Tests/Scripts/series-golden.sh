@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What a small host of every version shows at every stage of its life, compared with the recordings in
-# Tests/Series/golden/vN: which folders and files there are, with their modes, and the text of each of the kernel's
+# Tests/Series/golden/VERSION: which folders and files there are, with their modes, and the text of each of the kernel's
 # files and of our log, passes and schedule.
 #
 #   Tests/Scripts/series-golden.sh [--update]      --update: record anew; look at the difference before you commit it
@@ -15,7 +15,7 @@ if [ "${1:-}" = --update ]; then update=yes; fi
 . "$(dirname "$0")/lib.bash"
 
 golden=$top/Tests/Series/golden
-versions=(v1 v2 v3 v4 v5 v6 v7 v8 v9 v10)
+versions=(v1 v2 v3 v4 v5 v6 v7 v8 v9 v10 merged)
 stages=(boot snp-init pass guest-end shutdown snp-init-again shutdown-x86 snp-init-anew kexec half-way)
 plan $((${#versions[@]} * ${#stages[@]}))
 
