@@ -23,17 +23,20 @@ enum BackgroundProcess {
     /// - Returns: the exit status: 0, or that of the process, which has told its error itself.
     static func spawn(arguments: [String]) -> Int32 {
         let caller = getppid()
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return fail("pipe", errno) }
-        defer { close(ends[0]) }
-        _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
+        let line: (parent: Int32, child: Int32)
+        do {
+            line = try ParentLine.make()
+        } catch {
+            return fail("socketpair", error.rawValue)
+        }
+        defer { close(line.parent) }
 
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // As the write end may be number 3 already, where dup2 would change nothing, it goes by way of another number.
-        let writeEnd = fcntl(ends[1], F_DUPFD_CLOEXEC, readyDescriptor + 1)
-        close(ends[1])
+        // As its end may be number 3 already, where dup2 would change nothing, it goes by way of another number.
+        let writeEnd = fcntl(line.child, F_DUPFD_CLOEXEC, readyDescriptor + 1)
+        close(line.child)
         guard writeEnd >= 0 else { return fail("fcntl", errno) }
         posix_spawn_file_actions_adddup2(&actions, writeEnd, readyDescriptor)
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
@@ -50,8 +53,8 @@ enum BackgroundProcess {
         guard failure == 0 else { return fail("posix_spawn", failure) }
 
         var byte: UInt8 = 0
-        var count = read(ends[0], &byte, 1)
-        while count < 0 && errno == EINTR { count = read(ends[0], &byte, 1) }
+        var count = read(line.parent, &byte, 1)
+        while count < 0 && errno == EINTR { count = read(line.parent, &byte, 1) }
         if count == 1 {
             // Whose end is to be the mount's end is known to the daemon by its number alone.
             if Self.hasParent(arguments), getppid() != caller { kill(process, SIGTERM) }
@@ -65,10 +68,13 @@ enum BackgroundProcess {
 
     /// Lets go of every descriptor that the caller left open but the standard ones: a daemon that keeps them keeps
     /// locks and pipes alive.
-    static func begin() {
+    /// - Returns: whether it was this program that started the process.
+    static func begin() -> Bool {
+        guard ParentLine.isHere(readyDescriptor) else { return false }
         for name in SystemFiles.names(in: "/proc/self/fd") ?? [] {
             if let number = Int32(name), number > readyDescriptor { close(number) }
         }
+        return true
     }
 
     /// Tells the first process that the mount answers, and lets go of everything of its that is still held: its session
@@ -82,7 +88,7 @@ enum BackgroundProcess {
             if null != STDERR_FILENO { close(null) }
         }
         var byte = UInt8(ascii: "R")
-        let told = write(readyDescriptor, &byte, 1)
+        let told = send(readyDescriptor, &byte, 1, Int32(MSG_NOSIGNAL))
         close(readyDescriptor)
         // Who asked for the mount has gone, as by Ctrl-C: nobody wants it any more.
         if told != 1 { kill(getpid(), SIGTERM) }

@@ -130,9 +130,19 @@ struct HostOptions: ParsableArguments {
 
     /// Boots the machine and makes its tree.
     func simulatedTree(_ options: MountOptions) throws -> (root: Directory, faults: FaultTable) {
+        let (engine, faults, tree) = try simulatedHost(options)
+        return (tree.root(engine, faults: faults), faults)
+    }
+
+    /// Boots the machine and makes its trees for the kernel's own paths.
+    func kernelTrees(_ options: MountOptions) throws -> (trees: KernelTrees, faults: FaultTable) {
+        let (engine, faults, tree) = try simulatedHost(options)
+        return (tree.kernelTrees(engine, faults: faults), faults)
+    }
+
+    private func simulatedHost(_ options: MountOptions) throws -> (SimulatedEngine, FaultTable, HostTree) {
         let engine = SimulatedEngine(try configuration(), pace: pace.pace)
         let faults = FaultTable { engine.holdPasses($0) }
-        let tree = HostTree(owner: owner(options), debugMode: options.mode ?? 0o700)
-        return (tree.root(engine, faults: faults), faults)
+        return (engine, faults, HostTree(owner: owner(options), debugMode: options.mode ?? 0o700))
     }
 }

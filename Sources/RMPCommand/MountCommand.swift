@@ -91,7 +91,11 @@ struct MountCommand: ParsableCommand {
     }
 
     private func serve() throws {
-        if isBackgroundProcess { BackgroundProcess.begin() }
+        if isBackgroundProcess && !BackgroundProcess.begin() {
+            throw ValidationError(
+                "--\(BackgroundProcess.flag): for a process that rmpfs mount starts by itself. Leave it out"
+            )
+        }
         TerminationSignals.block()
         let log = Logger(label: "rmpfs") { _ in StandardErrorLog() }
         do {

@@ -11,8 +11,8 @@ struct RunCommand: ParsableCommand {
         abstract: "Run a command on a simulated RMPOPT host of its own.",
         discussion: """
             The command and its children find the host's files at the kernel's own paths: /sys/kernel/config/rmpopt, \
-            /sys/kernel/debug/rmpopt and /sys/kernel/debug/x86/rmpopt, and its controls at /sys/kernel/config/rmpsim. \
-            Nobody else sees them. When the command ends, whatever it started ends, and the host is gone.
+            /sys/kernel/debug/rmpopt and /sys/kernel/debug/x86/rmpopt, its controls at /sys/kernel/config/rmpsim, its \
+            CPUs and nodes at /sys/devices/system. Nobody else sees them. The rest of /sys is read-only. When the command ends, whatever it started ends, and the host is gone.
             The exit status is the command's, or 128 and the number of the signal that ended it; 127 and 126 if it \
             cannot be found or executed, 125 if there is no host for it.
             Users other than root need a kernel that lets them have user namespaces.
@@ -32,8 +32,8 @@ struct RunCommand: ParsableCommand {
     var command: [String] = []
 
     /// Set by the process that made the namespaces.
-    @Option(name: .customLong(RunFront.option), help: .hidden)
-    var line: Int32?
+    @Option(name: .customLong(RunPart.option), help: .hidden)
+    var part: RunPart?
 
     func validate() throws {
         if command.isEmpty { throw ValidationError("no command. Give one behind --, as in: rmpfs run -- sh -e script") }
@@ -41,19 +41,21 @@ struct RunCommand: ParsableCommand {
 
     func run() throws {
         do {
-            let status: Int32
-            if let line {
-                let inner = PrivateHost(line: line)
-                var options = try host.mountOptions
-                options.nonEmpty = true
-                let (root, faults) = try host.simulatedTree(options)
-                let tree = HostTree.kernelTree(of: root, owner: host.owner(options))
-                status = try inner.run(command, on: tree, faults: faults, options: options)
+            switch part {
+            case .host(let line):
+                let inner = try PrivateHost(line: line)
+                let options = try host.mountOptions
+                let (trees, faults) = try host.kernelTrees(options)
+                try inner.serve(trees, faults: faults, options: options)
+                _exit(EXIT_SUCCESS)
+            case .command(let line, let hostLine):
+                let inner = try PrivateCommand(line: line, host: hostLine)
+                let status = try inner.run(ArgumentVector.last(command.count)) { StandardError.write("rmpfs: \($0)\n") }
                 // Nothing in here is left to be tidied up: the kernel ends what the command has started.
                 _exit(status)
+            case nil:
+                throw ExitCode(try RunFront.run(as: root ? .root : .same))
             }
-            status = try RunFront.run(arguments: Invocation.arguments, as: root ? .root : .same)
-            throw ExitCode(status)
         } catch let error as RunError {
             StandardError.write("rmpfs: \(error)\n")
             throw ExitCode(error.exitStatus)

@@ -1,54 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process that the user started with `rmpfs run`: it starts the host and its command in namespaces of their own,
+// The process that the user started with `rmpfs run`: it starts the host and the command in namespaces of their own,
 // passes signals on, and ends as the command does.
 
 import Glibc
 import RMPFS
 
-/// The outer half of `rmpfs run`; the inner one is ``PrivateHost``.
+/// The process in front of a ``PrivateHost`` and a ``PrivateCommand``.
 ///
-/// All processes stay in the caller's process group: what a terminal sends reaches the command by itself, and only what
-/// was sent to this process alone has to be passed on. It stops when the command has.
+/// The command stays in the caller's process group: what a terminal sends reaches it by itself, and only what was sent
+/// to this process alone has to be passed on. It stops when the command has.
 enum RunFront {
-    /// The hidden option of the second process, with the number of its end of the line.
-    static let option = "private-host"
-
     /// What a user may send to a command.
     private static let passedOn = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT]
     /// What a terminal stops whole groups by; this process stops when the command has.
     private static let stops = [SIGTTIN, SIGTTOU]
 
-    /// Starts this program again with `arguments`, in namespaces of its own, and waits until it has ended.
+    /// Starts this program again, twice, in namespaces of its own, and waits until both have ended.
     /// - Returns: the exit status.
-    static func run(arguments: [String], as identity: PrivateNamespace.Identity) throws(RunError) -> Int32 {
+    static func run(as identity: PrivateNamespace.Identity) throws(RunError) -> Int32 {
         signal(SIGCHLD, SIG_DFL)
         let terminal = ForegroundTerminal()
         defer { terminal.restore() }
         try PrivateNamespace.enter(as: identity)
-        var ends: [Int32] = [-1, -1]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
-            throw .noProcess(call: "socketpair", .current)
-        }
-        _ = fcntl(ends[0], F_SETFD, FD_CLOEXEC)
-        let host = try start(arguments, line: ends[1])
-        close(ends[1])
-        return waitFor(host, line: ends[0])
+        let line = try makeLine()
+        let hostLine = try makeLine()
+        // The host first: it stays outside of the command's process namespace.
+        let host = try start(.host(line: hostLine.child))
+        close(hostLine.child)
+        try PrivateNamespace.startProcesses()
+        let command = try start(.command(line: line.child, host: hostLine.parent))
+        close(line.child)
+        close(hostLine.parent)
+        return waitFor(command, host, line: line.parent)
     }
 
-    private static func start(_ arguments: [String], line: Int32) throws(RunError) -> pid_t {
-        // Behind the subcommand: at the end it would be the command's.
-        let own = ["rmpfs"] + arguments.prefix(1) + ["--\(option)=\(line)"] + arguments.dropFirst()
-        var vector: [UnsafeMutablePointer<CChar>?] = own.map { strdup($0) }
-        vector.append(nil)
-        defer { for argument in vector { free(argument) } }
+    private static func makeLine() throws(RunError) -> (parent: Int32, child: Int32) {
+        do {
+            return try ParentLine.make()
+        } catch {
+            throw .noProcess(call: "socketpair", error)
+        }
+    }
+
+    private static func start(_ part: RunPart) throws(RunError) -> pid_t {
+        for descriptor in part.descriptors { _ = fcntl(descriptor, F_SETFD, 0) }
+        defer { for descriptor in part.descriptors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) } }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        if case .host = part {
+            // What the command sends to its group, or a terminal does, is not for the host.
+            posix_spawnattr_setflags(&attributes, Int16(newSession))
+            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+            posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+        }
         var process = pid_t()
-        let failure = posix_spawn(&process, "/proc/self/exe", nil, nil, vector, environ)
+        let failure = ArgumentVector.with(option: part.word) { vector in
+            posix_spawn(&process, "/proc/self/exe", &actions, &attributes, vector, environ)
+        }
         if failure != 0 { throw .noProcess(call: "posix_spawn", Errno(rawValue: failure)) }
         return process
     }
 
-    /// Waits for the host, and passes on what comes for the command.
-    private static func waitFor(_ host: pid_t, line: Int32) -> Int32 {
+    /// POSIX_SPAWN_SETSID, which Swift does not import.
+    private static let newSession: Int32 = 0x80
+
+    /// Waits for the command's process and for the host, and passes on what comes for the command.
+    private static func waitFor(_ command: pid_t, _ host: pid_t, line: Int32) -> Int32 {
         var awaited = sigset_t()
         sigemptyset(&awaited)
         for signal in passedOn + stops + [SIGCHLD, SIGIO] { sigaddset(&awaited, signal) }
@@ -58,16 +79,29 @@ enum RunFront {
         _ = fcntl(line, F_SETOWN, getpid())
         _ = fcntl(line, F_SETFL, fcntl(line, F_GETFL) | O_ASYNC)
         var ending: Int32?
+        var hostHasEnded = false
         while true {
             var status: Int32 = 0
-            let hasEnded = waitpid(host, &status, WNOHANG) == host
+            let commandHasEnded = waitpid(command, &status, hostHasEnded ? 0 : WNOHANG) == command
             while let notice = CommandNotice.next(from: line) {
                 switch notice {
                 case .ended(let signal): ending = signal
-                case .stopped(let signal): if !hasEnded { stop(by: signal) }
+                case .stopped(let signal): if !commandHasEnded { stop(by: signal) }
                 }
             }
-            if hasEnded { return end(status, commandEndedBy: ending) }
+            if commandHasEnded {
+                if !hostHasEnded { endProcess(host) }
+                return end(status, commandEndedBy: ending)
+            }
+            if waitpid(host, &status, WNOHANG) == host {
+                // It cannot serve, or was killed: else it ends behind the command's process, which is gone by now.
+                if status != 0 {
+                    endProcess(command)
+                    return end(status, commandEndedBy: nil)
+                }
+                hostHasEnded = true
+            }
+            if hostHasEnded { continue }
             var information = siginfo_t()
             let number = sigwaitinfo(&awaited, &information)
             // A terminal's signals go to the whole group.
@@ -76,6 +110,13 @@ enum RunFront {
                 _ = write(line, &byte, 1)
             }
         }
+    }
+
+    /// Kills a process, and waits until it has gone.
+    private static func endProcess(_ process: pid_t) {
+        var status: Int32 = 0
+        kill(process, SIGKILL)
+        while waitpid(process, &status, 0) < 0 && errno == EINTR {}
     }
 
     /// Stops this process as the command was stopped: what the shell does that waits for this one, it does not before

@@ -189,7 +189,7 @@ import Testing
 
     @Test func theKernelIsToldToAsk() throws {
         let calls = Counter()
-        table.tell(FaultTable.Listener(released: { _ in }, mustForget: { calls.next() }))
+        table.tell(FaultTable.Listener(released: { _ in }, mustForget: { calls.next() }), for: table)
         let id = try fault("folder/*") { rule in
             rule.operation = .read
             rule.error = .ioError
@@ -208,7 +208,7 @@ import Testing
     @Test func whatIsHeldUpIsLetGo() throws {
         let table = FaultTable()
         let box = Box<[FaultTable.ID]>([])
-        table.tell(FaultTable.Listener(released: { box.value += [$0] }, mustForget: {}))
+        table.tell(FaultTable.Listener(released: { box.value += [$0] }, mustForget: {}), for: table)
         let (first, second) = (try table.add(), try table.add())
         try table.change(first) { rule throws(Errno) in rule.delay = 10 }
         #expect(box.value == [])

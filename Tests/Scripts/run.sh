@@ -16,7 +16,7 @@ fi
 need python3 setpriv unshare busybox
 [ "$(id -u)" = 0 ] || "$RMPFS" run -- true 2>/dev/null || skip_all "this user may not have user namespaces"
 
-plan 99
+plan 133
 
 # What a script does at the kernel's paths. The first two are those of the series' commit messages.
 C=/sys/kernel/config D=/sys/kernel/debug
@@ -125,6 +125,12 @@ expect 'the working folder' "$work" "$(cd "$work" && run -- pwd -P)"
 expect 'the environment' value "$(RMPFS_TEST_VALUE=value run -- printenv RMPFS_TEST_VALUE)"
 expect 'no descriptors of ours' "$(find /proc/self/fd -mindepth 1 | grep -c .)" \
     "$(limit 20 "$RMPFS" run -- find /proc/self/fd -mindepth 1 | grep -c .)"
+# Names are bytes, not all of them texts.
+odd=$'\xe9\xff'
+mkdir "$work/$odd" "$work/made"
+# shellcheck disable=SC2016 # for the inner shell
+expect 'arguments, folder and environment that are no UTF-8' "$odd $odd $odd" \
+    "$(cd "$work/$odd" && ODD=$odd run -- sh -c 'touch "$1/$2"; echo "$ODD ${PWD##*/}"' sh "$work/made" "$odd") $(ls -N "$work/made")"
 # Of 31 signals; the C library has two more for itself, which every process that it starts ignores.
 signals() {
     sed -nE 's/^(Sig(Blk|Ign)):\t.{8}(.)(.{7})$/\1 \3 \4/p' /proc/self/status | sed 's/ [89] / 0 /' | paste -sd ' '
@@ -156,6 +162,8 @@ refused 'an unknown mount option' 64 "mount option 'no_such=1': unknown" "$RMPFS
 expect 'mode= opens debug/' 755 "$(run -o mode=755 -- stat -c %a $D)"
 refused 'ro: no writes' 2 'Read-only file system' "$RMPFS" run -o ro -- sh -c "echo 1 > $C/rmpopt/action"
 
+# part NAME: the process of ours behind the one in front that serves the host (host), or runs the command (command).
+part() { ps -o pid=,args= --ppid "$front" | awk -v part="--private-part=$1:" 'index($0, part) { print $1 }'; }
 # begin NAME SCRIPT: starts a command that says that it is there, and waits for that; sets front.
 begin() {
     rm -f "$work/ready"
@@ -187,11 +195,11 @@ check 'nothing is left of them' gone INT
 set -m
 begin stopped true
 set +m
-host=$(ps -o pid= --ppid "$front" | tr -d " ")
+keeper=$(part command)
 # both STATE: the process in front and the command are in a state of that pattern.
 both() {
     local state
-    for state in "$(ps -o stat= -p "$front")" "$(ps -o stat= --ppid "$host")"; do [[ $state == $1* ]] || return; done
+    for state in "$(ps -o stat= -p "$front")" "$(ps -o stat= --ppid "$keeper")"; do [[ $state == $1* ]] || return; done
 }
 kill -TSTP "$front"
 check 'SIGTSTP stops the command, and the process in front with it' within 10 both T
@@ -215,12 +223,102 @@ begin front 'setsid nohup sleep 60 >/dev/null & true'
 kill -KILL "$front"
 wait "$front" 2>/dev/null
 check 'kill -9 of the process in front ends all' gone front
-begin host 'setsid sleep 60 & true'
-kill -KILL "$(ps -o pid= --ppid "$front" | tr -d " ")"
-ended 'kill -9 of the host: 137' 137
-expect 'and a message' 'rmpfs: the simulated host was ended by signal 9, and the command with it. Run it again' \
-    "$(cat "$work/said")"
-check 'kill -9 of the host ends all' gone host
+for part in host command; do
+    begin "$part" 'setsid sleep 60 & true'
+    kill -KILL "$(part "$part")"
+    ended "kill -9 of the $part's process: 137" 137
+    expect 'and a message' 'rmpfs: the simulated host was ended by signal 9, and the command with it. Run it again' \
+        "$(cat "$work/said")"
+    check "kill -9 of the $part's process ends all" gone "$part"
+done
+
+# --- Who may wait for the host ---
+
+# A process that has the device open and comes to the mount by a path waits for its own answer, and no signal ends it.
+begin device true
+host=$(part host)
+own_mounts() { grep -c 'fuse\.rmpfs \(configfs\|debugfs\|sysfs\) ' "/proc/$1/mountinfo"; }
+has_device() { find "/proc/$1/fd" -lname /dev/fuse | grep -q .; }
+check 'the host has the device' has_device "$host"
+expect 'and none of its mounts' 0 "$(own_mounts "$host")"
+expect 'the others have the mounts' 6 "$(own_mounts "$(part command)")"
+without() { for pid in "$front" "$(part command)" $(pgrep -P "$(part command)"); do ! has_device "$pid" || return; done; }
+check 'and not the device' without
+kill "$front"
+ended 'which end as ever' 143
+# Kills all three, each time when the command's process is just waiting for the host, with both cores busy.
+cat >"$work/kill.py" <<'END'
+import glob, os, random, signal, subprocess, sys, time
+rmpfs, seed = sys.argv[1], int(sys.argv[2])
+print("seed", seed)
+random = random.Random(seed)
+busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2)]
+def text(path):
+    try:
+        return open(path, errors="replace").read()
+    except OSError:
+        return ""
+def parts(front):
+    return [int(n) for n in text(f"/proc/{front}/task/{front}/children").split()]
+caught, left, deadline = 0, [], time.monotonic() + 25
+try:
+    while caught < 5 and time.monotonic() < deadline:
+        front = subprocess.Popen([rmpfs, "run", "--", "true"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while front.poll() is None:
+            pids = parts(front.pid)
+            if any("fuse_" in text(f"/proc/{p}/wchan") + text(f"/proc/{p}/stack") and
+                   "fuse_dev" not in text(f"/proc/{p}/stack") for p in pids):
+                order = pids + [front.pid]
+                random.shuffle(order)
+                for p in order:
+                    try:
+                        os.kill(p, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+                caught += 1
+                end = time.monotonic() + 5
+                while time.monotonic() < end and any(text(f"/proc/{p}/cmdline") for p in pids):
+                    time.sleep(0.01)
+                left += [p for p in pids if text(f"/proc/{p}/cmdline")]
+                break
+        front.wait()
+finally:
+    for process in busy:
+        process.kill()
+print("caught", caught, "left", left)
+sys.exit(bool(left))
+END
+if [ "$(id -u)" = 0 ]; then
+    check 'kill -9 of all while one waits for the host leaves nothing' \
+        limit 60 python3 "$work/kill.py" "$RMPFS" "${RMPFS_SEED:-$RANDOM}"
+    sed -n 's/^/# /p' "$work/.output"
+else
+    skip 'kill -9 of all while one waits for the host leaves nothing' 'only root sees where a process waits'
+fi
+
+# --- By hand ---
+
+# In a namespace of its own: without the check these would cover the caller's /proc and /sys/kernel.
+by_hand=(unshare --mount --propagation private)
+message='starts by itself'
+for part in host:0 host:1 host:3 command:0:1 command:3:4; do
+    refused "--private-part=$part by hand" 64 "$message" "${by_hand[@]}" "$RMPFS" run --private-part="$part" -- true
+done
+refused 'also as the first process of a namespace' 64 "$message" \
+    "${by_hand[@]}" unshare --pid --fork --kill-child "$RMPFS" run --private-part=command:0:1 -- true
+cat >"$work/socket.py" <<'END'
+import socket, subprocess, sys
+ours, theirs = socket.socketpair()
+ours.send(b"rmpfs 1\n")
+sys.exit(subprocess.run([sys.argv[1], "run", f"--private-part=host:{theirs.fileno()}", "--", "true"],
+                        pass_fds=[theirs.fileno()]).returncode)
+END
+refused 'with a socket of somebody else' 64 "$message" by_hand python3 "$work/socket.py" "$RMPFS"
+mkdir -p "$work/background"
+# shellcheck disable=SC2016 # for the inner shell
+refused '--background-process by hand' 64 "$message" \
+    "${by_hand[@]}" sh -c '"$0" mount --background-process "$1" 3>"$1.file"' "$RMPFS" "$work/background"
+expect 'writes into no descriptor of the caller' '' "$(cat "$work/background.file")"
 
 # --- In a terminal ---
 
@@ -271,6 +369,46 @@ check 'an interactive shell has job control' terminal 'ready> ' "$RMPFS run -- b
 check 'a script takes its terminal back' terminal \
     'ready> ' "bash -c '$RMPFS run -- bash --norc --noprofile -i; read x; echo b\"\"ack-\$x'; exit\\n" \
     'bash-' 'exit\n' $'exit\r\n' 'line\n' 'back-line' ''
+
+# --- The host's CPUs, not the machine's ---
+
+S=/sys/devices/system
+# Nothing here may come to the machine's own CPUs: what writes runs only where the files are the host's.
+ours() { [ "$(run -- stat -f -c %T $S/cpu)" = fuseblk ] || run -- grep -q " $S/cpu .* fuse.rmpfs " /proc/self/mountinfo; }
+check 'the CPUs in /sys are the host'"'"'s' ours
+expect 'the CPUs are those of the table' '0-15 0-15 0-15 16' "$(run -- sh -c \
+    "cat $S/cpu/online $S/cpu/possible $S/cpu/present; ls -d $S/cpu/cpu[0-9]* | wc -l" | paste -sd ' ')"
+expect 'lscpu and numactl see them' '16 2 8 1' "$(run -- lscpu | awk -F ': *' \
+    '/^(CPU\(s\)|Thread|Core|NUMA node\(s\))/ { print $2 }' | paste -sd ' ')"
+if ours; then
+    expect 'a CPU goes offline, as in the table, and comes back' '0-2,4-15 3 0-2,4-15 1 0-15' "$(run -- sh -c "
+        cd $S/cpu; echo 0 >cpu3/online; cat online offline
+        sed -n 's/^Memory @  1GB: CPU(s): //p' $D/rmpopt/rmpopt-table
+        ls cpu3 | grep -c topology >/dev/null || ls cpu2 | grep -c topology; echo 1 >cpu3/online; cat online" \
+        | paste -sd ' ')"
+    refused 'v8 forbids it while SNP is active' 1 'Device or resource busy' \
+        "$RMPFS" run --series v8 -- bash -c "echo 0 >$S/cpu/cpu1/online"
+else
+    not_ok 'a CPU goes offline'
+    not_ok 'v8 forbids it'
+fi
+expect 'the switch of rmpsim and that of /sys are one' '0 1' "$(run -- sh -c \
+    "echo 0 >$C/rmpsim/cpus/cpu5/online; cat $S/cpu/cpu5/online $S/cpu/cpu6/online" | paste -sd ' ')"
+check 'CPU 0 has no switch' run -- test ! -e $S/cpu/cpu0/online
+expect 'nodes, their CPUs and distances' '0-3 0-31,128-159 10 12 32 32' "$(run --machine server-6t-nps2 -- sh -c \
+    "cat $S/node/online $S/node/node0/cpulist $S/node/node0/distance" 2>&1 | paste -sd ' ')"
+expect 'memory of a node' '67108864' "$(run -- sed -n 's/.*MemTotal: *\([0-9]*\) kB/\1/p' $S/node/node0/meminfo)"
+expect 'KVM says that it has SNP' 'Y' "$(run -- cat /sys/module/kvm_amd/parameters/sev_snp)"
+expect 'other modules are there' "$(cat /sys/module/fuse/parameters/max_user_bgreq)" \
+    "$(run -- cat /sys/module/fuse/parameters/max_user_bgreq)"
+# By the mount table alone: a sysfs through which the command could change the machine.
+writable() { awk '{ for (i = 7; $i != "-"; i++); } $(i + 1) == "sysfs" && $6 !~ /^ro/ { print $5 }' /proc/self/mountinfo; }
+export -f writable
+expect 'no sysfs of the machine can be written' '' "$(run -- bash -c writable)"
+expect 'nor can its registers be found' '' "$(run -- sh -c 'ls /dev/cpu 2>/dev/null')"
+expect 'scripts find debugfs and configfs by their names' "configfs $C
+debugfs $D" "$(run -- sh -c 'grep -E "^(configfs|debugfs) " /proc/mounts | cut -d " " -f 1,2')"
+expect 'findmnt, too' "$D" "$(run -- findmnt -n -o TARGET -S debugfs)"
 
 # --- One in another ---
 

@@ -13,6 +13,8 @@ public final class SimulatedEngine: Engine {
 
     private let state: Lock<State>
     private let pace: Pace
+    /// The machine as it was ordered.
+    let configuration: MachineConfiguration
     /// The number of CPUs.
     public let cpuCount: Int
     /// The version of the series that the machine runs.
@@ -27,6 +29,7 @@ public final class SimulatedEngine: Engine {
     /// Boots the machine; its clock starts at the end of the boot pass.
     public init(_ configuration: MachineConfiguration, pace: Pace = .factor(1)) {
         let machine = Machine(configuration)
+        self.configuration = configuration
         cpuCount = machine.cpuCount
         series = configuration.series
         hasRMPOPT = machine.isRMPOPTPossible

@@ -28,17 +28,18 @@ public final class Attribute: File, @unchecked Sendable {
     static let storeLimit = FileLimits.page - 1
 
     /// An attribute with the mode that configfs gives its kind: 0644, 0444 (`store` nil) or 0200 (`show` nil).
-    public convenience init(owner: Owner, show: Show?, store: Store?) {
-        self.init(owner: owner, show: show, store: store, texts: .shared)
+    /// - Parameter rules: those of sysfs, whose attributes are the same but for what a row of the table says.
+    public convenience init(owner: Owner, rules: FileSystemRules = .configfs, show: Show?, store: Store?) {
+        self.init(owner: owner, rules: rules, show: show, store: store, texts: .shared)
     }
 
     /// An attribute whose open files' texts stand in the account `texts`.
-    init(owner: Owner, show: Show?, store: Store?, texts: HeldTexts) {
+    init(owner: Owner, rules: FileSystemRules = .configfs, show: Show?, store: Store?, texts: HeldTexts) {
         self.show = show
         self.store = store
         self.texts = texts
         let mode: UInt32 = (show == nil ? 0 : 0o444) | (store == nil ? 0 : 0o200)
-        super.init(rules: .configfs, mode: mode, owner: owner)
+        super.init(rules: rules, mode: mode, owner: owner)
     }
 
     override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile {
@@ -91,7 +92,7 @@ private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
 
     override func read(at offset: UInt64, size: Int) throws(Errno) -> TextSlice {
         let slice = try state.withPatientLock { state throws(Errno) in
-            if !state.isFilled {
+            if !state.isFilled || offset == 0 && attribute.rules.makesTextsAnew {
                 try attribute.render(into: Snapshot.fresh(in: &state.snapshot, capacity: 64))
                 state.isFilled = true
             }

@@ -13,7 +13,7 @@ struct FaultStrike: Sendable {
     var delays: [(fault: FaultTable.ID, milliseconds: UInt64)] = []
 }
 
-/// The faults of a mount.
+/// The faults of a host, in all the mounts that show it.
 ///
 /// While no fault could strike anything, a request costs one load. Several faults that are for the same request all
 /// strike: their delays add up, the first one's error is given, the shortest read counts.
@@ -48,7 +48,7 @@ public final class FaultTable: Sendable {
     private let armed = Atomic<Bool>(false)
     private let forgetful = Atomic<Bool>(false)
     private let shield = Lock(Shield())
-    private let listener = Lock<Listener?>(nil)
+    private let listeners = Lock<[ObjectIdentifier: Listener]>([:])
     /// Whether the host's work is held; the lock keeps two changes in their order.
     private let isHolding = Lock(false)
     private let holdWork: (@Sendable (Bool) -> Void)?
@@ -71,9 +71,9 @@ public final class FaultTable: Sendable {
         shield.withLock { $0.folder = folder }
     }
 
-    /// Names who is told of changes from here on.
-    func tell(_ listener: Listener?) {
-        self.listener.withLock { $0 = listener }
+    /// Names who is told of changes from here on on behalf of a mount; nil for nobody.
+    func tell(_ listener: Listener?, for mount: AnyObject) {
+        listeners.withLock { $0[ObjectIdentifier(mount)] = listener }
     }
 
     /// Adds a fault that does nothing yet.
@@ -92,7 +92,7 @@ public final class FaultTable: Sendable {
     public func remove(_ id: ID) {
         state.withLock { state in state.rules.removeAll { $0.id == id } }
         settle()
-        listener.withLock { $0 }?.released(id)
+        for listener in listeners.withLock({ $0 }).values { listener.released(id) }
     }
 
     /// A fault as it is now.
@@ -118,9 +118,10 @@ public final class FaultTable: Sendable {
             return (!rule.isActive, rule.isArmed && rule.operation.isRemembered)
         }
         settle()
-        let listener = listener.withLock { $0 }
-        if stopped { listener?.released(id) }
-        if forgets { listener?.mustForget() }
+        for listener in listeners.withLock({ $0 }).values {
+            if stopped { listener.released(id) }
+            if forgets { listener.mustForget() }
+        }
     }
 
     /// Works out what is cheap to ask, and holds the host's work or lets it go on.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What configfs and debugfs do differently for one and the same call, as a table with one row for each of them.
+// What configfs, debugfs and sysfs do differently for one and the same call, as a table with one row for each of them.
 
 /// The rules that hold for every node of one kernel file system.
 ///
@@ -17,20 +17,33 @@ public struct FileSystemRules: Sendable, Hashable {
     public let removed: Errno?
     /// What fsync(2) of a folder gives; nil for success.
     public let directorySync: Errno?
+    /// Whether an attribute's text is made anew for each read at offset 0, not once an open.
+    public let makesTextsAnew: Bool
 
     /// fs/configfs: attributes are one page; a folder has no fsync method.
     public static let configfs = FileSystemRules(
         fileSize: 4096,
         makesFilesAnew: true,
         removed: nil,
-        directorySync: .invalid
+        directorySync: .invalid,
+        makesTextsAnew: false
     )
     /// fs/debugfs: sizes are 0; folders take the simple_dir_operations with an fsync that does nothing.
     public static let debugfs = FileSystemRules(
         fileSize: 0,
         makesFilesAnew: false,
         removed: .ioError,
-        directorySync: nil
+        directorySync: nil,
+        makesTextsAnew: false
+    )
+    /// fs/sysfs on fs/kernfs: attributes are one page and sequence files, which start anew at offset 0; a folder has no
+    /// fsync method. Read in fs/sysfs/file.c and fs/kernfs/file.c, not recorded.
+    public static let sysfs = FileSystemRules(
+        fileSize: 4096,
+        makesFilesAnew: true,
+        removed: nil,
+        directorySync: .invalid,
+        makesTextsAnew: true
     )
 }
 

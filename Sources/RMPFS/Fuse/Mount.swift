@@ -90,7 +90,7 @@ public final class Mount: Sendable {
             throw .noThread(error)
         }
         tree.session.withLock { $0 = session }
-        tree.faults?.tell(tree.delayed.listener(for: tree))
+        tree.faults?.tell(tree.delayed.listener(for: tree), for: tree)
         pool.withLock { pool in
             pool = workers
             // An end() that came before there were workers to stop.
@@ -104,7 +104,7 @@ public final class Mount: Sendable {
         let workers = pool.withLock { $0 }
         workers?.wait()
         // Nobody holds a request or the session any more when that goes.
-        tree.faults?.tell(nil)
+        tree.faults?.tell(nil, for: tree)
         tree.delayed.end()
         tree.session.withLock { $0 = nil }
         ending.store(true, ordering: .releasing)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The switches of the simulated CPUs, rmpsim/cpus/cpuN/online, as sysfs has them.
+// The switches of the simulated CPUs, rmpsim/cpus/cpuN/online, and of sysfs where `rmpfs run` shows them.
 
 import RMPModel
 
@@ -19,9 +19,10 @@ struct CPUFiles {
     }
 
     /// `1` while the CPU is online, else `0`. Taken: `0` and `1`.
-    private func online(_ cpu: Int) -> Attribute {
+    func online(_ cpu: Int, rules: FileSystemRules = .configfs) -> Attribute {
         Attribute(
             owner: owner,
+            rules: rules,
             show: { [engine] text throws(Errno) in
                 let isOnline = try engine.look { machine throws(Errno) in machine.onlineCPUs.contains(cpu) }
                 text.append(isOnline ? "1\n" : "0\n")

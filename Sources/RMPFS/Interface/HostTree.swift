@@ -5,7 +5,7 @@ import RMPModel
 
 /// Builds the tree of a mounted host.
 public struct HostTree {
-    private let owner: Owner
+    let owner: Owner
     private let debugMode: UInt32
 
     /// - Parameters:

@@ -1,18 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tree of a host as the kernel's own two file systems lie: one folder that stands for each.
+// A host's files as the kernel's own file systems lie: a tree that stands for each.
+
+import RMPModel
+
+/// What a host shows at the kernel's own paths.
+public struct KernelTrees: Sendable {
+    /// The names in ``hardware``.
+    static let cpus = "cpu"
+    static let nodes = "node"
+    static let moduleParameters = "kvm_amd"
+
+    /// `/sys/kernel/config`.
+    let config: Directory
+    /// `/sys/kernel/debug`.
+    let debug: Directory
+    /// Folders of sysfs, each of which has a place of its own there.
+    let hardware: Directory
+    /// Holds the three, so that each file has a path, by which faults name it.
+    private let root: Directory
+
+    /// The trees of a simulated machine.
+    init(config: Directory, debug: Directory, hardware: Directory, owner: Owner) {
+        (self.config, self.debug, self.hardware) = (config, debug, hardware)
+        root = Directory(rules: .configfs, owner: owner)
+        root.add("config", config)
+        root.add("debug", debug)
+        root.add("sys", hardware)
+    }
+}
 
 extension HostTree {
-    /// The folders of a mount's tree under the names that they have below /sys/kernel: `config` for configfs, and
-    /// `debug`.
-    /// - Parameter mount: a mount's tree, as ``root(_:)`` makes it. It gives its folders away.
-    public static func kernelTree(of mount: Directory, owner: Owner) -> Directory {
+    /// The trees of a simulated machine at the kernel's own paths.
+    /// - Parameter faults: the faults that clients make in `config/rmpsim/faults/`.
+    public func kernelTrees(_ engine: SimulatedEngine, faults: FaultTable) -> KernelTrees {
         let config = Directory(rules: .configfs, owner: owner)
-        let root = Directory(rules: .configfs, owner: owner)
-        for entry in mount.entries() {
-            let name = String(decoding: entry.name, as: UTF8.self)
-            (name == "debug" ? root : config).add(name, entry.node)
+        var debug = config
+        for entry in root(engine, faults: faults).entries() {
+            // The folder of a mount that stands for another file system.
+            if entry.name.elementsEqual("debug".utf8), let folder = entry.node as? Directory {
+                debug = folder
+            } else {
+                config.add(String(decoding: entry.name, as: UTF8.self), entry.node)
+            }
         }
-        root.add("config", config)
-        return root
+        let hardware = HardwareFiles(engine: engine, owner: owner).folder()
+        return KernelTrees(config: config, debug: debug, hardware: hardware, owner: owner)
     }
 }

@@ -1,56 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows a host's tree at the kernel's own paths in a mount namespace of this process, also where the running kernel
-// has no folder for them: sysfs takes no mkdir(2).
+// Shows a host's trees at the kernel's own paths in a mount namespace of this process, also where the running kernel
+// has no folder for them: sysfs takes no mkdir(2). Nothing of the machine's own sysfs can be changed from in there.
 
 import Glibc
 
-/// `/sys/kernel/config` and `/sys/kernel/debug` in a private mount namespace.
+/// The paths below `/sys` that a simulated host stands for, in a private mount namespace.
+///
+/// ``prepare()``, the mounts and ``leave()`` are for the process that has the device; ``show()``, which comes to mounts
+/// by their paths, is for one that has not.
 enum KernelPaths {
     private static let kernel = "/sys/kernel"
+    private static let system = "/sys/devices/system"
+    private static let modules = "/sys/module"
     /// Where configfs is mounted.
     static let config = "\(kernel)/config"
     /// Where debugfs is mounted.
     static let debug = "\(kernel)/debug"
+    /// Where the CPUs are. The whole tree of the hardware is mounted there first, and ends up hidden there.
+    static let cpus = "\(system)/cpu"
 
-    /// Takes this namespace apart from the one that it was copied from, gives it a /proc of its own processes, and
-    /// makes the two folders, if the kernel has none.
+    /// A tree, where it is mounted, and the source that /proc/mounts shows: what scripts look for.
+    struct Place {
+        let tree: Directory
+        let path: String
+        let source: String
+    }
+
+    /// The places of a host's trees, in the order in which they are mounted.
+    static func places(of trees: KernelTrees) -> [Place] {
+        let places = [
+            Place(tree: trees.config, path: config, source: "configfs"),
+            Place(tree: trees.debug, path: debug, source: "debugfs"),
+        ]
+        return hasHardware ? places + [Place(tree: trees.hardware, path: cpus, source: "sysfs")] : places
+    }
+
+    /// The folders of the tree of the hardware and where they are shown; the last one covers the tree itself.
+    private static let hardware: KeyValuePairs<String, String> = [
+        KernelTrees.nodes: "\(system)/node",
+        KernelTrees.moduleParameters: "\(modules)/kvm_amd/parameters",
+        KernelTrees.cpus: cpus,
+    ]
+
+    private static var hasHardware: Bool { isFolder(cpus) }
+
+    /// Takes this namespace apart from the one that it was copied from, makes the folders that the kernel does not
+    /// have, and what is left of sysfs read-only.
     static func prepare() throws(RunError) {
         // Mounts from outside still come in; none goes out.
         try call("mount", "/", mount(nil, "/", nil, flags(MS_REC, MS_SLAVE), nil))
-        // In a container with parts of /proc hidden a user may not; then /proc shows the processes outside as well.
-        _ = mount("proc", "/proc", "proc", flags(MS_NOSUID, MS_NODEV, MS_NOEXEC), nil)
         guard isFolder(kernel) else { throw .noSysfs(path: kernel) }
-        if !isFolder(config) || !isFolder(debug) { try standIn() }
+        try standIn(over: kernel, for: ["config", "debug"])
+        if hasHardware {
+            try standIn(over: system, for: ["node"])
+            if isFolder(modules) { try standIn(over: modules, for: ["kvm_amd", "kvm_amd/parameters"]) }
+        }
+        try protectSysfs()
+        try hideRegisters()
     }
 
-    /// Shows a mounted tree with the folders `config` and `debug` at the kernel's paths. The tree must be mounted at
-    /// ``config``, and be answering; it ends up hidden there.
+    /// Takes this process to a copy of the namespace, in which the mounts are not.
+    ///
+    /// Until then nothing may look at one of the mounts, stat(2) of its root included: nobody answers yet.
+    static func leave(_ places: [Place]) throws(RunError) {
+        try call("unshare", "/", PrivateNamespace.copyMounts())
+        for place in places { try call("umount", place.path, umount2(place.path, Int32(MNT_DETACH))) }
+    }
+
+    /// Shows the parts of the tree of the hardware at their paths. The tree must be answering.
     static func show() throws(RunError) {
-        try call("mount", debug, mount("\(config)/debug", debug, nil, flags(MS_BIND), nil))
-        try call("mount", config, mount("\(config)/config", config, nil, flags(MS_BIND), nil))
+        for (name, path) in hardware where isFolder("\(cpus)/\(name)") && isFolder(path) {
+            try call("mount", path, mount("\(cpus)/\(name)", path, nil, flags(MS_BIND), nil))
+        }
     }
 
-    /// Puts a tmpfs over /sys/kernel with everything that is there bound back into it, and room for two folders more.
-    private static func standIn() throws(RunError) {
-        let entries = SystemFiles.names(in: kernel)
-        guard let names = entries else { throw .notArranged(path: kernel, call: "open", .current) }
-        let old = open(kernel, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        try call("open", kernel, old < 0 ? -1 : 0)
+    /// Gives the namespace a /proc of this process namespace.
+    /// - Returns: what keeps it from that, as in a container where a user is not shown all of /proc.
+    static func showProcesses() -> Errno? {
+        mount("proc", "/proc", "proc", flags(MS_NOSUID, MS_NODEV, MS_NOEXEC), nil) == 0 ? nil : .current
+    }
+
+    // MARK: What the kernel does not have
+
+    /// Puts a tmpfs over a folder that lacks one of some folders, with everything that is there bound back into it.
+    private static func standIn(over folder: String, for missing: [String]) throws(RunError) {
+        if missing.allSatisfy({ isFolder("\(folder)/\($0)") }) { return }
+        let entries = SystemFiles.names(in: folder)
+        guard let names = entries else { throw .notArranged(path: folder, call: "open", .current) }
+        let old = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try call("open", folder, old < 0 ? -1 : 0)
         defer { close(old) }
         let kept = flags(MS_NOSUID, MS_NODEV, MS_NOEXEC)
-        try call("mount", kernel, mount("sysfs", kernel, "tmpfs", kept, "mode=755"))
-        for name in names { bindBack(name, from: old) }
-        for folder in [config, debug] where mkdir(folder, 0o755) != 0 && errno != EEXIST {
-            throw .notArranged(path: folder, call: "mkdir", .current)
+        try call("mount", folder, mount("sysfs", folder, "tmpfs", kept, "mode=755"))
+        for name in names { bindBack(name, from: old, to: folder) }
+        for name in missing where mkdir("\(folder)/\(name)", 0o755) != 0 && errno != EEXIST {
+            // What was bound back is the kernel's own and takes none: it is not there.
+            if isReadOnly(errno) { continue }
+            throw .notArranged(path: "\(folder)/\(name)", call: "mkdir", .current)
         }
         // As sysfs, it takes no new names.
-        try call("mount", kernel, mount(nil, kernel, nil, kept | flags(MS_REMOUNT, MS_BIND, MS_RDONLY), nil))
+        try call("mount", folder, mount(nil, folder, nil, kept | flags(MS_REMOUNT, MS_BIND, MS_RDONLY), nil))
     }
 
+    private static func isReadOnly(_ error: Int32) -> Bool { [EPERM, EROFS, EACCES].contains(error) }
+
     /// Shows one entry of the folder `old` again. What cannot be shown is not there.
-    private static func bindBack(_ name: String, from old: Int32) {
+    private static func bindBack(_ name: String, from old: Int32, to folder: String) {
         let source = "/proc/self/fd/\(old)/\(name)"
-        let target = "\(kernel)/\(name)"
+        let target = "\(folder)/\(name)"
         var status = stat()
         guard lstat(source, &status) == 0 else { return }
         switch status.st_mode & S_IFMT {
@@ -66,6 +123,50 @@ enum KernelPaths {
             close(file)
             if mount(source, target, nil, flags(MS_BIND), nil) != 0 { unlink(target) }
         }
+    }
+
+    // MARK: What is the machine's own
+
+    /// Makes every sysfs of the namespace read-only, wherever it is: with CPUs, memory blocks and drivers that can be
+    /// switched off there, it is the machine that would be changed, not the host.
+    private static func protectSysfs() throws(RunError) {
+        let entries = MountTable.entries()
+        for (index, entry) in entries.enumerated() where entry.type == "sysfs" {
+            // One that is covered cannot be reached, and what covers it is another.
+            if entries[(index + 1)...].contains(where: { $0.mountPoint == entry.mountPoint }) { continue }
+            var status = statvfs()
+            // Nor can one below a mount that hides it.
+            guard statvfs(entry.mountPoint, &status) == 0 else { continue }
+            if status.f_flag & UInt(ST_RDONLY) != 0 { continue }
+            // In a user namespace a mount's flags can be added to, not dropped.
+            let result = mount(
+                nil,
+                entry.mountPoint,
+                nil,
+                keptFlags(status.f_flag) | flags(MS_REMOUNT, MS_BIND, MS_RDONLY),
+                nil
+            )
+            // EINVAL: not a mount point, so it is hidden.
+            if result != 0 && errno == EINVAL { continue }
+            try call("mount", entry.mountPoint, result)
+        }
+    }
+
+    /// The flags of a mount as statvfs(3) gives them, for mount(2).
+    private static func keptFlags(_ found: UInt) -> UInt {
+        let table: KeyValuePairs<UInt, UInt> = [
+            2: flags(MS_NOSUID), 4: flags(MS_NODEV), 8: flags(MS_NOEXEC), 1024: flags(MS_NOATIME),
+            2048: flags(MS_NODIRATIME), 4096: flags(MS_RELATIME),
+        ]
+        return table.reduce(0) { found & $1.key != 0 ? $0 | $1.value : $0 }
+    }
+
+    /// Covers the registers of the machine's processors, which msr(4) lets root write.
+    private static func hideRegisters() throws(RunError) {
+        let path = "/dev/cpu"
+        guard isFolder(path) else { return }
+        let kept = flags(MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RDONLY)
+        try call("mount", path, mount("none", path, "tmpfs", kept, "mode=755"))
     }
 
     private static func isFolder(_ path: String) -> Bool {

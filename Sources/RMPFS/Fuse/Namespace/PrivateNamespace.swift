@@ -4,8 +4,8 @@
 import CFuse
 import Glibc
 
-/// Puts the process into a mount namespace of its own, and the processes that it starts from then on into a process
-/// namespace of their own. As root directly; else, or where root may not, by a user namespace.
+/// Puts the process into a mount namespace of its own, and the processes that it starts later into a process namespace
+/// of their own. As root directly; else, or where root may not, by a user namespace.
 public enum PrivateNamespace {
     /// As whom the user appears in a user namespace.
     public enum Identity: Sendable, Hashable {
@@ -15,15 +15,15 @@ public enum PrivateNamespace {
         case root
     }
 
-    /// Enters the namespaces. The process must have one thread.
+    /// Enters the mount namespace. The process must have one thread.
     public static func enter(as identity: Identity) throws(RunError) {
-        let both = Int32(RMPFS_NEW_MOUNTS | RMPFS_NEW_PROCESSES)
+        let mounts = Int32(RMPFS_NEW_MOUNTS)
         let (user, group) = (geteuid(), getegid())
         if user == 0 {
-            if rmpfs_unshare(both) == 0 { return }
+            if rmpfs_unshare(mounts) == 0 { return }
             if errno != EPERM { throw .noNamespace(.current) }
         }
-        if rmpfs_unshare(both | Int32(RMPFS_NEW_USERS)) != 0 { throw .noUserNamespace(.current, hint) }
+        if rmpfs_unshare(mounts | Int32(RMPFS_NEW_USERS)) != 0 { throw .noUserNamespace(.current, hint) }
         let inside: (user: UInt32, group: UInt32) = identity == .root ? (0, 0) : (user, group)
         // A kernel before 3.19 has no such file and asks for none.
         try? write("deny", to: "/proc/self/setgroups")
@@ -35,6 +35,15 @@ public enum PrivateNamespace {
             throw .noUserNamespace(error, hint)
         }
     }
+
+    /// Has the next process that this one starts be the first of a new process namespace.
+    public static func startProcesses() throws(RunError) {
+        if rmpfs_unshare(Int32(RMPFS_NEW_PROCESSES)) != 0 { throw .noNamespace(.current) }
+    }
+
+    /// Takes this thread, and those that it makes, to a copy of its mount namespace.
+    /// - Returns: 0, or -1 with errno set.
+    static func copyMounts() -> Int32 { rmpfs_unshare(Int32(RMPFS_NEW_MOUNTS)) }
 
     /// Ends this process when the one that started it does.
     static func endWithParent() {

@@ -15,15 +15,18 @@ public enum RunError: Error, Hashable, Sendable {
     case notMounted(MountError)
     /// The command could not be started.
     case notStarted(command: String, Errno)
+    /// A process that only we start was started by somebody else.
+    case byHand
     /// A process of ours could not be started.
     case noProcess(call: String, Errno)
 
     /// The exit status, as env(1) and timeout(1) have it: 127 for a command that is not there, 126 for one that cannot
-    /// be executed, 125 for everything else.
+    /// be executed, 125 for everything else; 64 for a wrong call.
     public var exitStatus: Int32 {
         switch self {
         case .notStarted(_, .noSuchFile): 127
         case .notStarted: 126
+        case .byHand: 64
         default: 125
         }
     }
@@ -47,6 +50,8 @@ extension RunError: CustomStringConvertible {
             error.description
         case .notStarted(let command, let error):
             "\(command): \(error)"
+        case .byHand:
+            "this option is for a process that rmpfs run starts by itself. Leave it out: rmpfs run -- COMMAND"
         case .noProcess(let call, let error):
             "cannot start a process: \(call): \(error)"
         }
