@@ -74,7 +74,7 @@ struct HardwareFiles {
         // Since Linux 6.5 CPU 0 of x86 has no switch (arch_cpu_is_hotpluggable()).
         if cpu != 0 { folder.add("online", CPUFiles(engine: engine, owner: owner).online(cpu, rules: .sysfs)) }
         let isOnline: Directory.Presence = { [engine] in
-            (try? engine.look { machine throws(Errno) in machine.onlineCPUs.contains(cpu) }) ?? false
+            (try? engine.look { machine throws(Errno) in machine.onlineCPUs.contains(cpu) }) == true ? 0 : nil
         }
         // In sysfs a link to the node's folder: looked for by its name.
         folder.add("node\(place.node)", Directory(rules: .sysfs, owner: owner))

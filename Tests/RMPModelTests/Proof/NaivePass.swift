@@ -88,8 +88,12 @@ extension NaiveMachine {
         let siblings = online.filter { core($0) == core(worker) }
         switch setup.facts.leader {
         case .none: break
-        case .putIn: mask.remove(worker)
-        case .putBack: pass.putsBack = mask.remove(worker) != nil
+        case .putIn:
+            mask.remove(worker)
+            pass.followers = mask
+        case .putBack:
+            pass.putsBack = mask.remove(worker) != nil
+            pass.followers = mask
         case .checked:
             if mask.contains(worker) {
                 pass.followers = mask.subtracting([worker])
@@ -106,7 +110,7 @@ extension NaiveMachine {
         switch setup.facts.walk {
         case .firstThreads: pass.followers = mask
         case .allOnline: pass.followers = online
-        case .leader: if pass.followers.isEmpty { pass.followers = mask }
+        case .leader: break
         case .scanner: pass.followers = onlinePrimaries
         }
         // A choice of the model: the code masks each broadcast with the CPUs that are online then, here those that are
@@ -176,7 +180,8 @@ extension NaiveMachine {
         pass.broadcastTime += begun.cost.broadcast
         pass.scanTime += begun.cost.scan
         pass.followerTime += begun.cost.followers
-        let inside = pass.cpus.contains { tables.isInWindow(region, core($0)) }
+        // One that took a #UD takes no part.
+        let inside = pass.cpus.contains { !pass.faulting.contains($0) && tables.isInWindow(region, core($0)) }
         if pass.isLed {
             if won { pass.ledWon.insert(region) }
             if inside { pass.ledInside.insert(region) }
