@@ -49,8 +49,9 @@ struct EventStream: Sendable {
     /// CPUs that executed RMPOPT with RMPOPT_EN 0: #UD each, of which the kernel's log shows the first.
     mutating func noteFaults(_ count: Int) {
         if count == 0 { return }
+        let first = opcodeFaults &+ 1
         publish(.undefinedOpcodes(count))
-        say(.invalidOpcode(number: Int(truncatingIfNeeded: opcodeFaults), cpu: 0))
+        say(.invalidOpcode(number: Int(truncatingIfNeeded: first), cpu: 0))
     }
 
     /// Begins to record, or stops and forgets.

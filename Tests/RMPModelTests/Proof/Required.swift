@@ -53,6 +53,12 @@ enum Required {
         "run": ["done"],
     ]
 
+    /// Transitions that may be met and need not be: they take a guest's page, swapped in, in memory that firmware had
+    /// before.
+    static let rare: Set<Coverage.Transition> = [
+        Coverage.Transition(cause: .shutDown, old: .preSwap, new: .hypervisor)
+    ]
+
     /// Transitions of page states by what causes them.
     static let transitions: Set<Coverage.Transition> = {
         var all: Set<Coverage.Transition> = []
