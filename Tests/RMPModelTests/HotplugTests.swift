@@ -97,7 +97,7 @@ import Testing
         #expect(machine.refusal(.initializeFirmware) == nil)
     }
 
-    /// A CPU that comes online late gets SNP_EN by a hotplug callback in v1 and v2, whose firmware then starts; v3's base
+    /// A CPU that comes online late gets SNP_EN by a callback in v1 and v2, whose firmware then starts; v3's base
     /// has dropped it, and snp_prepare() of v4 on sets it once.
     @Test(arguments: Series.all.prefix(4)) func aCPUThatComesLate(_ series: Series) throws {
         var machine = try host(series, stage: .kernel, online: [0, 1, 2, 4, 5, 6, 7])
@@ -108,8 +108,8 @@ import Testing
         #expect((syscfg & MSRs.snpEnable != 0) == (series.version <= 2))
     }
 
-    /// A core that comes online after set-up has RMPOPT_EN 0. v1 and v2 execute RMPOPT on it in every pass; v3 to v5 only
-    /// if the work lands there, as masks are fixed at set-up; v6 and v7 look, and take another leader.
+    /// A core that comes online after set-up has RMPOPT_EN 0. v1 and v2 execute RMPOPT on it in every pass; v3 to v5
+    /// only if the work lands there, as masks are fixed at set-up; v6 and v7 look, and take another leader.
     @Test(arguments: Series.all.prefix(7), [0, 3]) func aCoreThatComesLate(_ series: Series, _ workerCPU: Int) throws {
         var configuration = try MachineConfiguration(
             topology: Topology(TopologyShape(coresPerPackage: 4)),

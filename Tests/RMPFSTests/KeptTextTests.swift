@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts that are kept: whatever happens to the machine, a kept text is what a fresh one would be.
+
+import RMPModel
+import Testing
+
+@testable import RMPFS
+
+extension Rendering {
+    fileprivate var string: String { String(decoding: snapshot.text.bytes, as: UTF8.self) }
+}
+
+/// A machine and the texts that readers of it have kept.
+private struct Readers {
+    var machine: Machine
+    var texts = MachineTexts()
+
+    init(_ configuration: MachineConfiguration) { machine = Machine(configuration) }
+
+    /// What differs from a fresh text now; nil for nothing.
+    mutating func difference() throws -> String? {
+        var fresh = MachineTexts()
+        // A reader that comes a second time makes the table's text.
+        for _ in 0..<2 {
+            let kept = try texts.renderedTable(of: machine)?.string
+            _ = try fresh.renderedTable(of: machine)
+            let new = try fresh.renderedTable(of: machine)?.string
+            if let kept, kept != new { return "the table is\n\(kept)expected\n\(new ?? "none")" }
+        }
+        for cpu in 0..<machine.cpuCount {
+            let kept = try texts.renderedRegions(ofCPU: cpu, of: machine)?.string
+            let new = try fresh.renderedRegions(ofCPU: cpu, of: machine)?.string
+            if kept != new { return "cpu\(cpu) is\n\(kept ?? "none")expected\n\(new ?? "none")" }
+        }
+        return nil
+    }
+
+    mutating func perform(_ command: Command, after time: UInt64 = 0) {
+        _ = try? machine.perform(command, at: machine.now + time)
+    }
+}
+
+struct KeptTextTests {
+    /// Topologies: two threads a core, one, two packages; all CPUs online or one of them offline.
+    private static func configuration(_ series: Series, _ number: Int) throws -> MachineConfiguration {
+        let shapes = [
+            TopologyShape(coresPerPackage: 2), TopologyShape(coresPerPackage: 3, threadsPerCore: 1),
+            TopologyShape(packages: 2, coresPerPackage: 2),
+        ]
+        let shape = shapes[number % shapes.count]
+        let cpus = shape.packages * shape.coresPerPackage * shape.threadsPerCore
+        var online = CPUSet(all: cpus)
+        if number >= shapes.count { online.remove(cpus - 1) }
+        var configuration = try MachineConfiguration(
+            topology: Topology(shape, online: online),
+            memory: MemoryMap(bytes: 4 << 30),
+            series: series
+        )
+        configuration.processor.keepsRMPOPTEnable = number.isMultiple(of: 2)
+        return configuration
+    }
+
+    private static func command(_ random: inout Random, cpus: Int) -> Command {
+        let cpu = Int.random(in: 0..<cpus, using: &random)
+        let guest = GuestID(1)
+        switch Int.random(in: 0..<16, using: &random) {
+        case 0, 1: return .initializeFirmware
+        case 2, 3: return .shutDownFirmware(x86: random.chance(2))
+        case 4, 5: return .setOnline(cpu: cpu, random.chance(2))
+        case 6: return .failFirmware(count: UInt64.random(in: 0...2, using: &random))
+        case 7:
+            if random.chance(2) { return .kexec() }
+            var online = CPUSet(all: cpus)
+            if cpu > 0 { online.remove(cpu) }
+            return .kexec(online: online)
+        case 8: return .wrmsr(cpu: cpu, MSRs.Number.syscfg, MSRs.memoryEncryption | MSRs.snpEnable | MSRs.vmplEnable)
+        case 9: return .wrmsr(cpu: cpu, RMPOPTBase.msr, random.pick([0, 1, 1 << 30 | 1, 3 << 30 | 1]))
+        case 10:
+            return .rmpupdate(SPA(UInt64.random(in: 0..<4, using: &random) << 30), .init(assigned: random.chance(2)))
+        case 11: return .rmpopt(cpu: cpu, SPA(UInt64.random(in: 0..<4, using: &random) << 30), function: 0)
+        case 12: return .startGuest(guest)
+        case 13: return .stopGuest(guest)
+        case 14: return .createVM(guest)
+        default: return .reoptimize
+        }
+    }
+
+    @Test(arguments: Series.all) func areWhatFreshOnesWouldBe(_ series: Series) throws {
+        var random = Random(seed: testSeed &+ UInt64(series.name.utf8.reduce(0) { $0 &* 31 &+ Int($1) }))
+        for number in 0..<6 {
+            var readers = Readers(try Self.configuration(series, number))
+            readers.perform(.createGuest(name: Array("vm".utf8)))
+            readers.perform(.setGuestMemory(GuestID(1), bytes: 8 << 20))
+            for step in 0..<250 {
+                let command = Self.command(&random, cpus: readers.machine.cpuCount)
+                readers.perform(command, after: random.pick([0, 1_000, 300_000, 11_000_000_000]))
+                let difference = try readers.difference()
+                try #require(difference == nil, "seed \(testSeed), topology \(number), step \(step), after \(command)")
+            }
+        }
+    }
+
+    /// SNP_EN is set again by an SNP_INIT_EX that fails.
+    @Test(arguments: Series.all.filter(\.knowsX86Shutdown)) func afterAFailedInit(_ series: Series) throws {
+        var readers = Readers(try Self.configuration(series, 0))
+        readers.perform(.shutDownFirmware(x86: true))
+        #expect(try readers.difference() == nil)
+        readers.perform(.failFirmware(count: 1))
+        readers.perform(.initializeFirmware)
+        #expect(readers.machine.isSNPEnabled && readers.machine.firmwareState == .uninitialized)
+        #expect(try readers.difference() == nil)
+        let text = try readers.texts.renderedRegions(ofCPU: 0, of: readers.machine)?.string
+        #expect(text?.contains("unchecked") == false)
+    }
+
+    /// Another kernel after SNP_EN was cleared.
+    @Test(arguments: Series.all.filter(\.knowsX86Shutdown)) func afterKexec(_ series: Series) throws {
+        var readers = Readers(try Self.configuration(series, 0))
+        readers.perform(.shutDownFirmware(x86: true))
+        #expect(try readers.difference() == nil)
+        readers.perform(.kexec())
+        #expect(try readers.difference() == nil)
+    }
+}
