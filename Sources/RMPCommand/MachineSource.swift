@@ -49,7 +49,7 @@ enum MachineSource {
             if isOpen { throw error }
             throw failure(
                 path + (error.line.map { ":\($0)" } ?? ""),
-                "this cannot be read as a machine file; as the file is closed to other users, nothing of it is shown here"
+                "this cannot be read as a machine file; as the file is closed to others, nothing of it is shown here"
             )
         }
     }

@@ -119,7 +119,7 @@ enum MountHelper {
         return words.isEmpty ? options : options + ["-o", words.joined(separator: ",")]
     }
 
-    /// The call of a person, with the words of `-o` that describe the machine as options, as /etc/fstab takes them, too.
+    /// The call of a person, with the words of `-o` that describe the machine as options, as /etc/fstab takes them.
     static func expand(_ words: [String]) -> [String] {
         guard let command = words.first, ["mount", "run"].contains(command) else { return words }
         var result = [command]

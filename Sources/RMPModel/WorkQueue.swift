@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What guests have to do when. The order is total and does not depend on how the queue came to be: two machines that are
-// brought up to date in different steps must end up the same.
+// What guests have to do when. The order is total and does not depend on how the queue came to be: two machines that
+// are brought up to date in different steps must end up the same.
 
 /// A frame of an ending guest that goes back, and when that is done.
 struct Work: Sendable, Hashable, Comparable {

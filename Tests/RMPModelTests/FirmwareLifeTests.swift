@@ -14,7 +14,7 @@ import Testing
 
     private let far: UInt64 = 60_000_000_000
 
-    /// Set up, and with a pass, at boot in v1 to v3; after SNP_INIT_EX in the others; merged makes its workqueue at boot.
+    /// Set up, and with a pass, at boot in v1 to v3; after SNP_INIT_EX in the others; merged has its workqueue at boot.
     /// SNP_EN is set at boot until v3.
     @Test(arguments: Series.all) func boot(_ series: Series) throws {
         let machine = try host(series, stage: .kernel)

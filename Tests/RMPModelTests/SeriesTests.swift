@@ -77,7 +77,8 @@ import Testing
             Series.all.map(\.leader)
                 == [
                     .none, .none, .anyCPU(joinsMask: true), .anyCPU(joinsMask: false), .anyCPU(joinsMask: false),
-                    .checked(byCall: true), .checked(byCall: true), .checked(byCall: false), .anyCPUWithoutSiblings, .anyCPUWithoutSiblings, .anyCPUAgain,
+                    .checked(byCall: true), .checked(byCall: true), .checked(byCall: false), .anyCPUWithoutSiblings,
+                    .anyCPUWithoutSiblings, .anyCPUAgain,
                 ]
         )
         #expect(Series.all.map(\.passLimit) == [nil] + Array(repeating: 1 << 41, count: 10))

@@ -6,8 +6,8 @@ import RMPModel
 
 /// Builds the folders of sysfs that `rmpfs run` shows.
 ///
-/// Sources: Linux drivers/base/cpu.c, drivers/base/topology.c, drivers/base/node.c, arch/x86/kvm/svm/sev.c. What is left
-/// out is not there; no value is made up.
+/// Sources: Linux drivers/base/cpu.c, drivers/base/topology.c, drivers/base/node.c, arch/x86/kvm/svm/sev.c. What is
+/// left out is not there; no value is made up.
 struct HardwareFiles {
     let engine: SimulatedEngine
     let owner: Owner
