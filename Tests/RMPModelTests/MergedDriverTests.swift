@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The form that is in Linux, beside v10: set-up at boot, one function for all triggers, shutdowns, kexec, and the states
-// in which it does nothing or the wrong thing.
+// The form that is in Linux, beside v10: set-up at boot, one function for all triggers, shutdowns, kexec, and the
+// states in which it does nothing or the wrong thing.
 
 import Testing
 
@@ -159,8 +159,8 @@ extension Machine {
         #expect(machine.refusal(.shutDownFirmware(x86: false)) == nil)
     }
 
-    /// A created VM that ends after an x86 shutdown: merged writes illegal registers and executes RMPOPT, v10's queue is
-    /// gone.
+    /// A created VM that ends after an x86 shutdown: merged writes illegal registers and executes RMPOPT, v10's queue
+    /// is gone.
     @Test func aVMThatEndsAfterAnX86Shutdown() throws {
         for series in [Series.v10, .merged] {
             var machine = try host(series)
@@ -231,8 +231,8 @@ extension Machine {
         #expect(machine.passCount == count + 1 && machine.passes.last?.start == start + 10 * second)
     }
 
-    /// The timer dies with its kernel. The new one finds SNP_EN set, disables hotplug, and keeps the registers and tables
-    /// of the old one until SNP_INIT_EX.
+    /// The timer dies with its kernel. The new one finds SNP_EN set, disables hotplug, and keeps the registers and
+    /// tables of the old one until SNP_INIT_EX.
     @Test func kexec() throws {
         var machine = try host()
         let guest = try machine.makeGuest("vm", bytes: 2 << 20)
@@ -268,8 +268,8 @@ extension Machine {
 
     // MARK: Where it goes wrong
 
-    /// KVM built in runs SNP_INIT_EX before the driver's initcall: no register, no pass, no word of it, and the line that
-    /// says enabled. The first end of a guest mends it.
+    /// KVM built in runs SNP_INIT_EX before the driver's initcall: no register, no pass, no word of it, and the line
+    /// that says enabled. The first end of a guest mends it.
     @Test func builtInKVM() throws {
         var machine = try host { $0.boot.kvmIsBuiltIn = true }
         #expect(machine.firmwareState == .initialized && machine.isDriverSetUp)
@@ -284,8 +284,8 @@ extension Machine {
         #expect(!v10.optimizedRegions.isEmpty)
     }
 
-    /// A contiguous RMP on a processor that can do segments: the write of RMPOPT_BASE faults, once in the log, and RMPOPT
-    /// is undefined on every core. v10 does without.
+    /// A contiguous RMP on a processor that can do segments: the write of RMPOPT_BASE faults, once in the log, and
+    /// RMPOPT is undefined on every core. v10 does without.
     @Test func aContiguousRMP() throws {
         for series in [Series.v10, .merged] {
             let machine = try host(series) { configuration in
@@ -304,8 +304,8 @@ extension Machine {
         }
     }
 
-    /// RMPOPT_EN that outlives SNP_EN on all cores but one that was offline meanwhile: nothing is written, and that core
-    /// takes a #UD. Where RMPOPT_EN goes with SNP_EN, all is written.
+    /// RMPOPT_EN that outlives SNP_EN on all cores but one that was offline meanwhile: nothing is written, and that
+    /// core takes a #UD. Where RMPOPT_EN goes with SNP_EN, all is written.
     @Test func enabledHereAndNotThere() throws {
         for keeps in [true, false] {
             var machine = try host { $0.processor.keepsRMPOPTEnable = keeps }

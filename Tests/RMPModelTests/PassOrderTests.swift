@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who executes RMPOPT in a pass, in which order, how often, and with interrupts off for how long: leaders, masks, and the
-// merged driver's two phases.
+// Who executes RMPOPT in a pass, in which order, how often, and with interrupts off for how long: leaders, masks, and
+// the merged driver's two phases.
 
 import Testing
 
@@ -172,8 +172,8 @@ extension Machine {
         }
     }
 
-    /// A leader whose core has RMPOPT_EN 0 takes a #UD in v3 to v5. v6 on look, and the first of the mask leads: in v6 and
-    /// v7 by a call for each region, which interrupts it with interrupts off.
+    /// A leader whose core has RMPOPT_EN 0 takes a #UD in v3 to v5. v6 on look, and the first of the mask leads: in v6
+    /// and v7 by a call for each region, which interrupts it with interrupts off.
     @Test(arguments: Series.all.filter { (3...7).contains($0.version) })
     func theWorkLandsOutsideOfTheMask(_ series: Series) throws {
         var configuration = try MachineConfiguration(

@@ -130,7 +130,9 @@ odd=$'\xe9\xff'
 mkdir "$work/$odd" "$work/made"
 # shellcheck disable=SC2016 # for the inner shell
 expect 'arguments, folder and environment that are no UTF-8' "$odd $odd $odd" \
-    "$(cd "$work/$odd" && ODD=$odd run -- sh -c 'touch "$1/$2"; echo "$ODD ${PWD##*/}"' sh "$work/made" "$odd") $(ls -N "$work/made")"
+    "$(cd "$work/$odd" && ODD=$odd run -- sh -c 'touch "$1/$2"; echo "$ODD ${PWD##*/}"' sh "$work/made" "$odd") $(
+        ls -N "$work/made"
+    )"
 # Of 31 signals; the C library has two more for itself, which every process that it starts ignores.
 signals() {
     sed -nE 's/^(Sig(Blk|Ign)):\t.{8}(.)(.{7})$/\1 \3 \4/p' /proc/self/status | sed 's/ [89] / 0 /' | paste -sd ' '
@@ -242,7 +244,9 @@ has_device() { find "/proc/$1/fd" -lname /dev/fuse | grep -q .; }
 check 'the host has the device' has_device "$host"
 expect 'and none of its mounts' 0 "$(own_mounts "$host")"
 expect 'the others have the mounts' 6 "$(own_mounts "$(part command)")"
-without() { for pid in "$front" "$(part command)" $(pgrep -P "$(part command)"); do ! has_device "$pid" || return; done; }
+without() {
+    for pid in "$front" "$(part command)" $(pgrep -P "$(part command)"); do ! has_device "$pid" || return; done
+}
 check 'and not the device' without
 kill "$front"
 ended 'which end as ever' 143
@@ -374,7 +378,9 @@ check 'a script takes its terminal back' terminal \
 
 S=/sys/devices/system
 # Nothing here may come to the machine's own CPUs: what writes runs only where the files are the host's.
-ours() { [ "$(run -- stat -f -c %T $S/cpu)" = fuseblk ] || run -- grep -q " $S/cpu .* fuse.rmpfs " /proc/self/mountinfo; }
+ours() {
+    [ "$(run -- stat -f -c %T $S/cpu)" = fuseblk ] || run -- grep -q " $S/cpu .* fuse.rmpfs " /proc/self/mountinfo
+}
 check 'the CPUs in /sys are the host'"'"'s' ours
 expect 'the CPUs are those of the table' '0-15 0-15 0-15 16' "$(run -- sh -c \
     "cat $S/cpu/online $S/cpu/possible $S/cpu/present; ls -d $S/cpu/cpu[0-9]* | wc -l" | paste -sd ' ')"
@@ -402,7 +408,9 @@ expect 'KVM says that it has SNP' 'Y' "$(run -- cat /sys/module/kvm_amd/paramete
 expect 'other modules are there' "$(cat /sys/module/fuse/parameters/max_user_bgreq)" \
     "$(run -- cat /sys/module/fuse/parameters/max_user_bgreq)"
 # By the mount table alone: a sysfs through which the command could change the machine.
-writable() { awk '{ for (i = 7; $i != "-"; i++); } $(i + 1) == "sysfs" && $6 !~ /^ro/ { print $5 }' /proc/self/mountinfo; }
+writable() {
+    awk '{ for (i = 7; $i != "-"; i++); } $(i + 1) == "sysfs" && $6 !~ /^ro/ { print $5 }' /proc/self/mountinfo
+}
 export -f writable
 expect 'no sysfs of the machine can be written' '' "$(run -- bash -c writable)"
 expect 'nor can its registers be found' '' "$(run -- sh -c 'ls /dev/cpu 2>/dev/null')"

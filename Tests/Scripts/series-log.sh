@@ -24,8 +24,8 @@ boot: {log: raw}'
     [no-cpumask]='boot: {log: raw, driver_failure: cpumask}'
     [no-pass-cpumask]='boot: {log: raw, driver_failure: pass-cpumask}'
 )
-# Which host, the levels in v1 to v10 and merged as the kernel numbers them (3 error ... 7 debug; - where it is not said), the
-# text.
+# Which host, the levels in v1 to v10 and merged as the kernel numbers them (3 error ... 7 debug; - where it is not
+# said), the text.
 lines=(
     'sound 66--------- RMP optimizations enabled on physical address range @1GB alignment [0x0000000000000000 - 0xEND]'
     'sound --66666666- Attempt RMP optimizations on physical address range @1GB alignment [0x0000000000000000 - 0xEND]'
@@ -49,7 +49,7 @@ lines=(
     'no-configfs 3---------- Error -12 while registering subsystem rmpopt'
     'no-workqueue ----3333333 Failed to allocate RMPOPT workqueue'
     'no-cpumask --------33- Failed to allocate RMPOPT cpumask'
-    'no-pass-cpumask --66666666- Attempt RMP optimizations on physical address range @1GB alignment [0x0000000000000000 - 0xEND]'
+    'no-pass-cpumask --66666666- Attempt RMP optimizations on physical address range @1GB alignment'
     'no-pass-cpumask ---------4- RMP optimization pass skipped: cpumask allocation failed'
 )
 plan $((${#lines[@]} + 2 * ${#versions[@]} + 1))
@@ -57,7 +57,8 @@ plan $((${#lines[@]} + 2 * ${#versions[@]} + 1))
 for host in "${!hosts[@]}"; do
     {
         if [ "$host" = nodes ]; then
-            printf '%s\n' 'cpus: {packages: 2, nodes_per_socket: 2, cores_per_package: 2, threads_per_core: 1}' 'memory:'
+            printf '%s\n' 'cpus: {packages: 2, nodes_per_socket: 2, cores_per_package: 2, threads_per_core: 1}' \
+                'memory:'
             for node in 0 1 2 3; do echo "  - {start: $((1536 * node))G, size: 1536G, node: $node}"; done
         else
             printf '%s\n' 'cpus: {packages: 2, cores_per_package: 2, threads_per_core: 1}' 'memory:' \

@@ -8,8 +8,8 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Tell whether this machine can mount, and whether it has SNP and RMPOPT.",
         discussion: """
-            Begins with the verdict. Each check passes, fails with a hint, is skipped because of an earlier failure, or \
-            does not apply: \
+            Begins with the verdict. Each check passes, fails with a hint, is skipped because of an earlier failure, \
+            or does not apply: \
             simulated hosts need neither SNP nor RMPOPT. Exits 1 if a check failed.
             """
     )

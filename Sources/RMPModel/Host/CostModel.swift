@@ -19,8 +19,8 @@ public struct CostModel: Sendable, Hashable {
     public var contendedFollower: UInt64 = 57_000
     /// RMPOPT on each core of the merged driver's second phase, in which every core walks over the range by itself,
     /// when the first scan's result is cached. Nobody has posted a figure for this order. The value is that of
-    /// `contendedFollower`, the average with all cores at once; where cores do not get into each other's way, 1,700 to 2,800 ns are what the
-    /// serial calls of 2026-03-05 give.
+    /// `contendedFollower`, the average with all cores at once; where cores do not get into each other's way, 1,700 to
+    /// 2,800 ns are what the serial calls of 2026-03-05 give.
     public var independentFollower: UInt64 = 57_000
     /// How many regions' results of a first scan are kept for the other cores: those of the range's first so many
     /// regions. Beyond them each core scans anew. A choice: nothing is known of the size of that memory.

@@ -18,8 +18,8 @@ public struct Processor: Sendable, Hashable {
     /// Whether the segment table has no more entries than are cached, CPUID Fn8000_0025 EBX[10] (NumSegReduction).
     public var segmentReduction = false
     /// Whether RMPOPT_BASE stays as it is when firmware clears SNP_EN. Not known: the merged code takes RMPOPT_EN on
-    /// the asking CPU for RMPOPT_EN on all of them, which suggests that it goes. Where it stays, a core whose last thread
-    /// goes offline meanwhile loses it.
+    /// the asking CPU for RMPOPT_EN on all of them, which suggests that it goes. Where it stays, a core whose last
+    /// thread goes offline meanwhile loses it.
     public var keepsRMPOPTEnable = false
     /// The number of SEV ASIDs, CPUID Fn8000_001F ECX: 1 ... 1023, of which an SNP guest takes one.
     public var asidCount: UInt16 = 1006

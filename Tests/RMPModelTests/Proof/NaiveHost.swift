@@ -9,8 +9,8 @@ extension NaiveMachine {
     private var tablesOfRMP: [Range<UInt64>] { [layout.head] + layout.segments.map(\.table) }
     private var boot: BootPlan { setup.configuration.boot }
 
-    /// X86_FEATURE_RMPOPT as it is left when the RMP has been probed. All versions want a segmented RMP; the merged code
-    /// only a processor that could have one.
+    /// X86_FEATURE_RMPOPT as it is left when the RMP has been probed. All versions want a segmented RMP; the merged
+    /// code only a processor that could have one.
     ///
     /// Source: `configure_and_enable_rmpopt()` of v1-v3, `setup_rmptable()` of v4-v10, `snp_probe_rmptable_info()` of
     /// 15d974be.

@@ -27,8 +27,8 @@ struct NaiveRMP: Sendable {
             configuration.rmp.segments.contains { $0.covered.contains(region << 30) }
         }
         assignedInRegion = Array(repeating: 0, count: regionCount)
-        // AMD's published firmware, sev_rmp.c: all that is covered is HV-fixed, then DRAM becomes the hypervisor's, then
-        // ASEG and the last 12 GB below 1 TB are HV-fixed again.
+        // AMD's published firmware, sev_rmp.c: all that is covered is HV-fixed, then DRAM becomes the hypervisor's,
+        // then ASEG and the last 12 GB below 1 TB are HV-fixed again.
         var holes: [Range<UInt64>] = [0xa0..<0xc0, 0xfd_0000_0..<0x100_0000_0]
         var end: UInt64 = 0
         for span in configuration.memory.spans {
