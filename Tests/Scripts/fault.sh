@@ -99,10 +99,11 @@ check 'no mount and no process is left' nothing_left "$P"
 
 buried() {
     "$RMPFS" mount "$P" && "$RMPFS" mount -o nonempty "$P/rmpsim" && daemons | xargs kill -KILL \
-        && within 5 eval '[ -z "$(daemons)" ]' && limit 20 "$RMPFS" mount --cpus 8 --memory 64G "$P" && answers \
+        && within 5 eval '[ -z "$(daemons)" ]' && ! limit 20 "$RMPFS" mount "$P" 2>/dev/null \
+        && limit 20 "$RMPFS" unmount --lazy "$P" && limit 20 "$RMPFS" mount --cpus 8 --memory 64G "$P" && answers \
         && [ "$(mounts_below "$P" | wc -l)" = 1 ]
 }
-check 'a dead mount inside a dead mount is recovered too' buried
+check 'a dead mount inside a dead mount is refused, detached with --lazy, and the next one works' buried
 check 'it unmounts' unmount_host "$P"
 
 # --- Clients that wait in the kernel when the daemon dies ---

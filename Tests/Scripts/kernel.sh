@@ -162,7 +162,7 @@ cannot() {
     is_mounted "$work/fake-mount" && unmount_host "$work/fake-mount"
 }
 mkdir -p "$F/config" "$F/debug"
-cannot 'nothing is there' "^rmpfs: $F/debug/rmpopt/rmpopt-table, .*neither is there.*v9 and v10.*mount -t debugfs"
+cannot 'nothing is there' "^rmpfs: $F/debug/rmpopt/rmpopt-table, .*neither is there.*v9, v10, merged.*mount -t debugfs"
 fake rmpopt 444
 cannot 'a table of v1 without action' "config/rmpopt/action: No such file.*mount -t configfs"
 fake x86/rmpopt 440
