@@ -9,7 +9,7 @@
 need python3 busybox awk
 suite=$top/scripts/kselftest
 
-plan 62
+plan 63
 
 # passes NAME STATUS COMMAND...: the tests end with that status, and no line says that one has failed.
 passes() {

@@ -310,18 +310,18 @@ for part in host:0 host:1 host:3 command:0:1 command:3:4; do
 done
 refused 'also as the first process of a namespace' 64 "$message" \
     "${by_hand[@]}" unshare --pid --fork --kill-child "$RMPFS" run --private-part=command:0:1 -- true
-cat >"$work/socket.py" <<'END'
+cat >"$work/pair.py" <<'END'
 import socket, subprocess, sys
 ours, theirs = socket.socketpair()
 ours.send(b"rmpfs 1\n")
 sys.exit(subprocess.run([sys.argv[1], "run", f"--private-part=host:{theirs.fileno()}", "--", "true"],
                         pass_fds=[theirs.fileno()]).returncode)
 END
-refused 'with a socket of somebody else' 64 "$message" by_hand python3 "$work/socket.py" "$RMPFS"
+refused 'with a socket of somebody else' 64 "$message" "${by_hand[@]}" python3 "$work/pair.py" "$RMPFS"
 mkdir -p "$work/background"
 # shellcheck disable=SC2016 # for the inner shell
 refused '--background-process by hand' 64 "$message" \
-    "${by_hand[@]}" sh -c '"$0" mount --background-process "$1" 3>"$1.file"' "$RMPFS" "$work/background"
+    "${by_hand[@]}" sh -c '"$0" mount --background-process=1 "$1" 3>"$1.file"' "$RMPFS" "$work/background"
 expect 'writes into no descriptor of the caller' '' "$(cat "$work/background.file")"
 
 # --- In a terminal ---
