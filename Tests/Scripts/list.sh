@@ -68,10 +68,10 @@ expect 'the process is called rmpfs' rmpfs "$(ps -o comm= -p "$(daemons "$A")")"
 check 'pgrep finds it' eval 'pgrep -x rmpfs | grep -qx "$(daemons "$A")"'
 unmount_host
 
-# --die-with-parent: who calls is a shell of its own, which is killed.
+# --die-with-parent: who calls is a shell of its own, which is killed. It becomes the sleep: nothing outlives it.
 for way in '' --foreground; do
     # shellcheck disable=SC2016
-    bash -c '"$1" mount --die-with-parent --cpus 1 --memory 1G $3 "$2" & wait $!; echo >"$2.done"; sleep 60; :' \
+    bash -c '"$1" mount --die-with-parent --cpus 1 --memory 1G $3 "$2" & wait $!; exec sleep 60' \
         bash "$RMPFS" "$A" "$way" 2>/dev/null &
     parent=$!
     disown "$parent"
@@ -81,7 +81,6 @@ for way in '' --foreground; do
     check "--die-with-parent $way: as long as the caller lives" eval 'kill -0 "$parent" && is_mounted "$A"'
     kill -KILL "$parent"
     check "--die-with-parent $way: no longer" nothing_left "$A"
-    pkill -KILL -P "$parent" 2>/dev/null
 done
 
 # Too few open files are named.
