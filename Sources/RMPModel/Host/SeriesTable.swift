@@ -36,7 +36,7 @@ extension Series {
                 hasEndLine: .read(true, "v1 6/6, rmpopt_table_seq_next()"),
                 limit: .read(nil, "v1 6/6, rmpopt_table_seq_start(): up to max_pfn"),
                 isSeekable: .read(true, "v1 6/6, rmpopt_table_fops: seq_lseek"),
-                sharesMask: .read(true, "v1 4/6 and 6/6, __rmpopt() writes rmpopt_cpumask"),
+                sharesMask: .read(true, "v1 6/6, rmpopt() writes rmpopt_cpumask"),
                 creation: .read(.boot, "v1 6/6, rmpopt_debugfs_setup() from snp_rmptable_init()"),
                 isRemoved: .read(false, "v1 6/6: nothing removes it")
             ),
