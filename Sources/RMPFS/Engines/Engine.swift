@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seam between the files and whoever answers for the host: a simulated machine, or another one later.
+// The seam between the files and whoever answers for the host: the simulated machine or the running kernel.
 
 public import RMPModel
 

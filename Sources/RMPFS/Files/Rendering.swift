@@ -12,7 +12,7 @@ public final class Rendering: Sendable {
     let hidesLastRecordFromItself: Bool
 
     /// - Parameters:
-    ///   - write: appends the records to the text, one after the other, and calls `endRecord` behind each.
+    ///   - write: appends the records to `text`, one after the other, and where each ends to `ends`.
     public init(
         hidesLastRecordFromItself: Bool = false,
         _ write: (_ text: inout TextBuffer, _ ends: inout [Int]) throws(Errno) -> Void
