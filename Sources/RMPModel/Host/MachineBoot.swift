@@ -55,7 +55,6 @@ extension Machine {
             // INVALID_CONFIG where a CPU has SNP_EN clear.
             let error: UInt64 = isEnabledEverywhere ? 1 : 3
             say(.initCommandFailed(rc: 5, error: error))
-            say(.initFailed(rc: 5, error: error))
             throw .firmwareFailed
         }
         firmware.initialize(&platform)
@@ -74,7 +73,6 @@ extension Machine {
         let series = configuration.series
         if series.needsAllOnline && topology.online != topology.present {
             say(.notAllOnline(online: topology.online, present: topology.present))
-            say(.initFailed(rc: 95, error: 0))
             throw .unsupported(.offlineCPUs)
         }
         if series.hotplugOff == .beforeSNP { hotplugIsForbidden = true }

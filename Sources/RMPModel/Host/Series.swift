@@ -112,7 +112,7 @@ public struct Series: Sendable, Hashable {
 
     /// Which other lines of its own it writes to the kernel's log, and at which level.
     @Sourced public internal(set) var ownMessages: [SeriesMessage: LogLevel]
-    /// What ccp says of an SNP_INIT_EX that fails.
+    /// What ccp says of an SNP_INIT_EX that firmware refuses; it says nothing of a refused `snp_prepare()`.
     @Sourced public internal(set) var initMessages: [SeriesMessage: LogLevel]
 
     /// All lines that some versions write and others do not.
@@ -354,8 +354,6 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     case passSkipped
     /// ccp's `SEV-SNP: SNP_INIT_EX failed rc %d, error %#x`
     case initCommandFailed
-    /// ccp's `SEV-SNP: failed to INIT rc %d, error %#x`, which also comes of a refused `snp_prepare()`
-    case initFailed
 
     /// Its beginning, as `rmpfs series` lists it.
     public var beginning: String {
@@ -374,7 +372,6 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
         case .noCPUMask: "Failed to allocate RMPOPT cpumask"
         case .passSkipped: "RMP optimization pass skipped"
         case .initCommandFailed: "ccp: SNP_INIT_EX failed"
-        case .initFailed: "ccp: failed to INIT"
         }
     }
 }

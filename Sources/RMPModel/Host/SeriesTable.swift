@@ -83,9 +83,10 @@ extension Series {
             ],
             "v1 2/6, 3/6 and 5/6"
         ),
-        initMessages: .unsettled(
-            [.initFailed: .error],
-            "ccp's _sev_platform_init_locked() as of Linux 6.14; a file of April 2026 has SNP_INIT_EX failed instead"
+        initMessages: .concluded(
+            [.initCommandFailed: .error],
+            "base of v1, sev-dev.c blob 1cdadddb744e: later, by the lines around v1 4/6, than Ashish Kalra's "
+                + "\"crypto: ccp: Move dev_info/err messages for SEV/SNP init and shutdown\" of 2025-03-06"
         )
     )
 
@@ -115,6 +116,10 @@ extension Series {
                 .snpNotEnabled: .debug,
             ],
             "v2 2/7 and 3/7"
+        )
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v2, sev-dev.c blob 096f993974d1: later than that change, by the lines around the patch"
         )
     }
 
@@ -152,6 +157,10 @@ extension Series {
         )
         $0.$guestEndPoint = .read(.beforeDecommission, "v3 5/6, sev_vm_destroy()")
         $0.$ownMessages = .read([.segmentedRequired: .notice], "v3 2/6, configure_and_enable_rmpopt()")
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v3, sev-dev.c blob aebf4dad545e: later than that change, by the lines around the patch"
+        )
     }
 
     /// Version 4: set up after SNP_INIT_EX.
@@ -184,6 +193,10 @@ extension Series {
         $0.$knowsX86Shutdown = .read(true, "base of v4: snp_shutdown() in the context of v4 3/7")
         $0.$entryPoint = .read("snp_setup_rmpopt", "v4 3/7, EXPORT_SYMBOL_FOR_MODULES()")
         $0.$ownMessages = .read([.folderExists: .error], "v4 7/7, debugfs_create_dir() a second time")
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v4, sev-dev.c blob 939fa8aa155c: later than that change, by the lines around the patch"
+        )
     }
 
     /// Version 5: clean-up at shutdown, locks, a guard against a second set-up.
@@ -205,6 +218,10 @@ extension Series {
         $0.$guestEndPoint = .read(.afterDecommission, "v5 6/7, sev_vm_destroy()")
         $0.$cleanUp = .read(.all, "v5 3/7 and 4/7, rmpopt_cleanup() from snp_shutdown()")
         $0.$ownMessages = .read([.coverageLimited: .info, .noWorkqueue: .error], "v5 4/7, snp_setup_rmpopt()")
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v5 to v9, sev-dev.c blob 78f98aee7a66: later than that change, by the lines around the patch"
+        )
     }
 
     /// Version 6: the table for root alone.
@@ -291,6 +308,10 @@ extension Series {
             [.coverageLimited: .info, .noWorkqueue: .error, .noCPUMask: .error, .passSkipped: .warning],
             "v10 2/6 and 4/6, snp_setup_rmpopt(), rmpopt_work_handler()"
         )
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v10, sev-dev.c blob ca473ca198b8: later than that change, by the lines around the patch"
+        )
     }
 
     /// The form that is in Linux: five commits on tip x86/sev.
@@ -343,10 +364,7 @@ extension Series {
             [.enabledAtBoot: .info, .noWorkqueue: .error],
             "commit c6c6f156d192, rmpopt_init()"
         )
-        $0.$initMessages = .read(
-            [.initCommandFailed: .error],
-            "ccp's __sev_snp_init_locked() at commit 15d974be0a3b; a refused snp_prepare() has no second line"
-        )
+        $0.$initMessages = .read([.initCommandFailed: .error], "commit 15d974be0a3b, __sev_snp_init_locked()")
     }
 
     /// All versions, v1 first.
