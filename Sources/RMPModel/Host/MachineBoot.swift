@@ -21,7 +21,7 @@ extension Machine {
             } else if series.snpEnabling == .boot {
                 enableSNP()
             }
-            if series.workerMoment == .boot && series.baseMoment == .boot { setUpDriver(.boot) }
+            if series.workerMoment == .boot && series.baseMoment == .boot { setUpDriver(at: .boot) }
         }
         if configuration.boot.kvmIsBuiltIn && configuration.boot.stage == .firmware { try? initializeFirmware() }
         if series.workerMoment == .boot && series.baseMoment == .requestWhileClear { makeWorker() }
@@ -59,7 +59,7 @@ extension Machine {
         }
         firmware.initialize(&platform)
         if series.hotplugOff == .afterInit { hotplugIsForbidden = true }
-        if series.workerMoment == .firmwareInit { setUpDriver(.firmwareInit) } else { requestPass(.firmwareInit) }
+        if series.workerMoment == .firmwareInit { setUpDriver(at: .firmwareInit) } else { requestPass(.firmwareInit) }
     }
 
     /// `snp_prepare()`, which returns early where SNP_EN is found set, as after kexec and after a legacy shutdown.

@@ -25,6 +25,8 @@ public struct Series: Sendable, Hashable {
 
     /// Whether configfs has `rmpopt/action` and `rmpopt/description`.
     @Sourced public internal(set) var hasConfigfs: Bool
+    /// Whether a user's request sets `rmpopt_in_progress`, and does nothing while it is set.
+    @Sourced public internal(set) var hasProgressFlag: Bool
     /// The debugfs file, if there is one.
     @Sourced public internal(set) var table: DebugTable?
 
@@ -48,8 +50,6 @@ public struct Series: Sendable, Hashable {
     @Sourced public internal(set) var windowRule: WindowRule
     /// Whether the driver does without RMPOPT where the RMP is contiguous.
     @Sourced public internal(set) var refusesContiguousRMP: Bool
-    /// Whether the driver looks for SNP_EN before it writes RMPOPT_BASE and asks for passes.
-    @Sourced public internal(set) var checksSNP: Bool
     /// Whether set-up returns early when it was done before and not cleaned up.
     @Sourced public internal(set) var hasReinitGuard: Bool
     /// Whether set-up allocates a mask of CPUs, and ends where that fails.

@@ -29,6 +29,7 @@ extension Series {
         date: .read("2026-02-17", "v1 0/6"),
         patches: .read(6, "v1 0/6"),
         hasConfigfs: .read(true, "v1 5/6, rmpopt_configfs_setup()"),
+        hasProgressFlag: .read(true, "v1 5/6, rmpopt_in_progress: cmpxchg when 1 is written to action"),
         table: .read(
             DebugTable(
                 folder: .read(["rmpopt"], "v1 6/6, debugfs_create_dir(\"rmpopt\", NULL)"),
@@ -51,7 +52,6 @@ extension Series {
         writesBaseFirst: .read(true, "v1 2/6 and 3/6, snp_rmptable_init()"),
         windowRule: .read(.perSocket, "v1 2/6, configure_and_enable_rmpopt()"),
         refusesContiguousRMP: .read(true, "v1 2/6, configure_and_enable_rmpopt()"),
-        checksSNP: .read(true, "v1 2/6, configure_and_enable_rmpopt()"),
         hasReinitGuard: .read(false, "v1 4/6, snp_perform_rmp_optimization()"),
         allocatesSetUpMask: .concluded(false, "v1 2/6: its lists are the long path's only"),
         rangeMoment: .read(.boot, "v1 3/6, rmpopt_kthread(): once, as it first runs"),
@@ -99,6 +99,7 @@ extension Series {
         $0.$date = .read("2026-03-02", "v2 0/7")
         $0.$patches = .read(7, "v2 0/7")
         $0.$hasConfigfs = .read(false, "v2 0/7: dropped")
+        $0.$hasProgressFlag = .read(false, "v2 3/7: no rmpopt_in_progress")
         $0.table?.$folder = .read(["x86", "rmpopt"], "v2 7/7, debugfs_create_dir(\"rmpopt\", arch_debugfs_dir)")
         $0.$baseCPUs = .read(.allOnline, "v2 2/7, for_each_online_cpu()")
         $0.$windowRule = .read(.startOfMemory, "v2 2/7")
@@ -179,7 +180,6 @@ extension Series {
         $0.$baseCPUs = .read(.onlinePrimaryThreads, "v4 3/7, snp_setup_rmpopt()")
         $0.$writesBaseFirst = .read(false, "v4 4/7, snp_setup_rmpopt(): after alloc_workqueue()")
         $0.$refusesContiguousRMP = .read(true, "v4 3/7, setup_rmptable(): setup_clear_cpu_cap()")
-        $0.$checksSNP = .read(true, "v4 3/7, amd_cc_platform_clear(): setup_clear_cpu_cap()")
         $0.$rangeMoment = .read(.firmwareInit, "v4 4/7, snp_setup_rmpopt()")
         $0.$passCPUs = .read(.onlinePrimaryThreads, "v4 3/7, snp_setup_rmpopt()")
         $0.$leader = .read(.anyCPU(joinsMask: false), "v4 4/7, rmpopt_work_handler(): smp_processor_id(), unchecked")
@@ -333,7 +333,6 @@ extension Series {
             false,
             "commit c6c6f156d192, snp_probe_rmptable_info(): the flag stays where the CPU can do segments"
         )
-        $0.$checksSNP = .read(false, "commit c6c6f156d192, snp_enable_rmpopt()")
         $0.$hasReinitGuard = .read(false, "commit c6c6f156d192, snp_enable_rmpopt()")
         $0.$allocatesSetUpMask = .read(false, "commit c6c6f156d192: cpu_primary_thread_mask")
         $0.$rangeMoment = .read(.boot, "commit c6c6f156d192, rmpopt_init()")
