@@ -85,6 +85,7 @@ import Testing
         #expect(Series.all.map(\.passLimit) == [nil] + Array(repeating: 1 << 41, count: 10))
         #expect(Series.all.map(\.windowRule) == [.perSocket] + Array(repeating: .startOfMemory, count: 10))
         #expect(Series.all.filter(\.allocatesPassMask).map(\.version) == Array(6...10))
+        #expect(Series.all.filter(\.allocatesSetUpMask).map(\.version) == [1, 9, 10])
         let last = Series.all.filter { $0.atGuestEnd?.batching == .lastRequest && $0.worker != .thread }
         #expect(last.map(\.version) == [8, 9, 10, 11])
         #expect(Series.all.filter { $0.afterInit?.batching == .firstRequest }.map(\.version) == Array(3...10))

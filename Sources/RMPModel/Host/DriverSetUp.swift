@@ -12,7 +12,11 @@ extension Machine {
             say(obstacle)
             return
         }
-        if series.writesBaseFirst { programWindows() }
+        if series.writesBaseFirst {
+            // v1's mask says where it is written.
+            if failing(.cpumask) { return }
+            programWindows()
+        }
         if failing(.thread) || failing(.workqueue) || failing(.cpumask) { return }
         if !series.writesBaseFirst { programWindows() }
         let isAgain = driver.hasTable

@@ -53,7 +53,7 @@ extension Series {
         windowRule: .read(.perSocket, "v1 2/6, configure_and_enable_rmpopt()"),
         refusesContiguousRMP: .read(true, "v1 2/6, configure_and_enable_rmpopt()"),
         hasReinitGuard: .read(false, "v1 4/6, snp_perform_rmp_optimization()"),
-        allocatesSetUpMask: .concluded(false, "v1 2/6: its lists are the long path's only"),
+        allocatesSetUpMask: .read(true, "v1 2/6, configure_and_enable_rmpopt(): primary_threads_cpulist"),
         rangeMoment: .read(.boot, "v1 3/6, rmpopt_kthread(): once, as it first runs"),
         passLimit: .read(nil, "v1 3/6, rmpopt_kthread(): up to max_pfn"),
         worker: .read(.thread, "v1 3/6, rmpopt_kthread"),
@@ -103,6 +103,7 @@ extension Series {
         $0.table?.$folder = .read(["x86", "rmpopt"], "v2 7/7, debugfs_create_dir(\"rmpopt\", arch_debugfs_dir)")
         $0.$baseCPUs = .read(.allOnline, "v2 2/7, for_each_online_cpu()")
         $0.$windowRule = .read(.startOfMemory, "v2 2/7")
+        $0.$allocatesSetUpMask = .read(false, "v2 2/7, configure_and_enable_rmpopt(): cpu_online_mask")
         $0.$passLimit = .read(twoTB, "v2 3/7")
         $0.$passCPUs = .read(.allOnline, "v2 3/7, on_each_cpu_mask(cpu_online_mask)")
         $0.$maskMoment = .read(.pass, "v2 3/7, on_each_cpu_mask(cpu_online_mask), at each region")
