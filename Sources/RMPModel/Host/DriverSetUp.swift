@@ -64,10 +64,12 @@ extension Machine {
     /// X86_FEATURE_RMPOPT after the kernel has looked for the RMP.
     ///
     /// Source: `Series.refusesContiguousRMP`; commit c6c6f156d192, `snp_probe_rmptable_info()` (the flag goes where the
-    /// processor has no segmented RMP, and where probing a segmented one fails).
+    /// processor has no segmented RMP, and where probing a segmented one fails; without SNP nobody looks for the RMP).
     var hasFeatureFlag: Bool {
         let processor = configuration.processor
-        if !processor.rmpopt || !processor.segmentedRMP { return false }
+        if !processor.rmpopt { return false }
+        if !processor.snp { return true }
+        if !processor.segmentedRMP { return false }
         if configuration.rmp.isSegmented { return configuration.rmp.probeProblem(with: processor) == nil }
         return !configuration.series.refusesContiguousRMP
     }

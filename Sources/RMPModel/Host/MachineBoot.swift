@@ -11,9 +11,8 @@ extension Machine {
     /// after it; that of KVM, where it is built in, is linked before those of arch/x86/virt.
     mutating func bootKernel() {
         platform.events.publish(.kernelStarted)
-        guard configuration.processor.snp else { return }
-        for message in tableMessages { say(message) }
         let series = configuration.series
+        if configuration.processor.snp { for message in tableMessages { say(message) } }
         if isSNPPossible {
             if platform.snpEnabled {
                 // After kexec: SNP_EN is found set, and enabling is skipped.
