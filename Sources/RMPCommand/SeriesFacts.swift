@@ -49,6 +49,9 @@ struct SeriesFacts: Sendable {
 
     private static let interface: [SeriesFacts] = [
         fact("configfs", { $0.$hasConfigfs }) { $0 ? "rmpopt/action, rmpopt/description" : "none" },
+        fact("progress flag", { $0.$hasProgressFlag }) {
+            $0 ? "set by a request, which does nothing while it is set" : "none"
+        },
         SeriesFacts(name: "debugfs", value: { $0.table?.path ?? "none" }, source: { $0.$table.source }),
         tableFact("table folder", { $0.$folder }) { $0.joined(separator: "/") },
         tableFact("table mode", { $0.$mode }) { "0" + String($0, radix: 8) },
@@ -88,7 +91,6 @@ struct SeriesFacts: Sendable {
         fact("contiguous RMP", { $0.$refusesContiguousRMP }) {
             $0 ? "the driver does without RMPOPT" : "not looked at where the processor can do segments"
         },
-        fact("looks for SNP_EN", { $0.$checksSNP }) { $0 ? "yes" : "no" },
         fact("set up again", { $0.$hasReinitGuard }) { $0 ? "returns early unless cleaned up" : "each time" },
         fact("mask at set-up", { $0.$allocatesSetUpMask }) { $0 ? "allocated; ends where that fails" : "static" },
         fact("range worked out", { $0.$rangeMoment }, moment),

@@ -76,6 +76,16 @@ extension Machine {
             configuration.boot.stage = .kernel
         }
         #expect(!failed.isDriverSetUp && !failed.isSNPPossible && failed.lines("RMPOPT") == [])
+        // Without SNP the RMP is not looked for at all, and nothing takes the flag away.
+        for hasSegments in [false, true] {
+            let withoutSNP = try host { configuration in
+                configuration.processor.snp = false
+                configuration.processor.segmentedRMP = hasSegments
+            }
+            #expect(withoutSNP.isDriverSetUp && !withoutSNP.isSNPPossible)
+            #expect(withoutSNP.logLines.map(\.text) == ["SEV-SNP: RMPOPT optimizations enabled"])
+            #expect(withoutSNP.firmwareState == .uninitialized && withoutSNP.enabledCores == [])
+        }
     }
 
     /// At boot one line, and neither a register nor a pass. Without its workqueue nothing ever comes.

@@ -36,6 +36,7 @@ import Testing
             ]
         )
         #expect(Series.all.map(\.hasConfigfs) == [true] + Array(repeating: false, count: 10))
+        #expect(Series.all.filter(\.hasProgressFlag).map(\.version) == [1])
     }
 
     /// Delays in ms: boot, SNP_INIT_EX, a request, a guest's end; nil where there is no pass.
@@ -84,6 +85,7 @@ import Testing
         #expect(Series.all.map(\.passLimit) == [nil] + Array(repeating: 1 << 41, count: 10))
         #expect(Series.all.map(\.windowRule) == [.perSocket] + Array(repeating: .startOfMemory, count: 10))
         #expect(Series.all.filter(\.allocatesPassMask).map(\.version) == Array(6...10))
+        #expect(Series.all.filter(\.allocatesSetUpMask).map(\.version) == [1, 9, 10])
         let last = Series.all.filter { $0.atGuestEnd?.batching == .lastRequest && $0.worker != .thread }
         #expect(last.map(\.version) == [8, 9, 10, 11])
         #expect(Series.all.filter { $0.afterInit?.batching == .firstRequest }.map(\.version) == Array(3...10))
@@ -110,12 +112,42 @@ import Testing
         #expect(Series.all.filter { $0.snpEnabling == .prepare }.map(\.version) == Array(4...11))
         #expect(Series.all.filter(\.enablesSNPOnLateCPUs).map(\.version) == [1, 2])
         #expect(Series.all.filter(\.needsAllOnline).map(\.version) == Array(5...11))
-        #expect(Series.all.filter { !$0.refusesContiguousRMP || !$0.checksSNP }.map(\.version) == [11])
+        #expect(Series.all.filter { !$0.refusesContiguousRMP }.map(\.version) == [11])
         #expect(
             Series.all.map(\.hotplugOff)
                 == Array(repeating: nil, count: 7) + [.afterInit, .afterInit, .beforeSNP, .beforeSNP]
         )
         #expect(Series.all.filter(\.hotplugOffAfterKexec).map(\.version) == [10, 11])
+    }
+
+    /// Each fact decides by itself, whatever the facts beside it are.
+    @Test func factsDecideAlone() throws {
+        func machine(_ series: Series, segmented: Bool = true) throws -> Machine {
+            var configuration = try MachineConfiguration(cpus: 8, memoryBytes: 8 << 30, series: series)
+            if !segmented { configuration.rmp = try RMPLayout.contiguous(base: 0x1000_0000, end: 0x1880_3fff) }
+            return Machine(configuration)
+        }
+        /// What becomes of a second request while the pass of the first one runs.
+        func secondRequest(_ series: Series) throws -> RequestOutcome {
+            var machine = try machine(series)
+            #expect(machine.requestPass(.request) == .begun)
+            return machine.requestPass(.request)
+        }
+        var series = Series.v1
+        series.$hasProgressFlag = .read(false, "")
+        #expect(try secondRequest(.v1) == .absorbed && secondRequest(series) == .lost)
+        series = .v2
+        series.$hasProgressFlag = .read(true, "")
+        #expect(try secondRequest(.v2) == .lost && secondRequest(series) == .absorbed)
+        series = .v3
+        series.table?.$creation = .read(.firmwareInit, "")
+        #expect(try machine(.v3).hasTable && !machine(series).hasTable)
+        series = .v3
+        series.$rangeMoment = .read(.firmwareInit, "")
+        #expect(try machine(.v3).driver.range == 0..<8 && machine(series).driver.range.isEmpty)
+        series = .v5
+        series.$refusesContiguousRMP = .read(false, "")
+        #expect(try !machine(.v5, segmented: false).isDriverSetUp && machine(series, segmented: false).isDriverSetUp)
     }
 
     /// No fact without a place, and none that points to nothing.

@@ -102,6 +102,14 @@ private let gigabyte: UInt64 = 1 << 30
         let machine = try host(.v1, shape: twoSockets, gigabytes: [1536, 1536], online: [0, 1])
         #expect(windows(machine) == ["0-2048"])
         #expect(machine.rmpoptBase(ofCPU: 2)?.isEnabled == false && machine.undefinedOpcodes == 0)
+        // The loop is over all packages: it has its line.
+        let lines = machine.logLines.map(\.text).filter { $0.contains("socket start_pfn") }
+        #expect(
+            lines == [
+                "SEV-SNP: socket start_pfn 0x0, end_pfn 0x18000000, socket cpu mask 0-1",
+                "SEV-SNP: socket start_pfn 0x0, end_pfn 0x0, socket cpu mask ",
+            ]
+        )
     }
 
     /// A node that begins within a GB: the base is rounded down, and the window's end with it.

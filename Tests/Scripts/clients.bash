@@ -10,7 +10,7 @@
 # shellcheck disable=SC2034,SC2154
 
 # How many tests `run_clients` makes.
-client_count=91
+client_count=92
 
 # --- What a client's script may use: M the mount, five files of it by name, E expected texts, W a folder to write to
 
@@ -351,7 +351,7 @@ busybox_clients() {
 # Those that copy by sendfile(2), splice(2) or copy_file_range(2) first, which the real files refuse (EINVAL, EXDEV):
 # they go on with read(2). An answer of 0 would be an empty file to them.
 splicing_clients() {
-    local uutils=/usr/lib/cargo/bin/coreutils java node ansible rustc copier=
+    local uutils=/usr/lib/cargo/bin/coreutils java node ansible rustc copier= go gopher=
     [ -x "$uutils/cat" ] || uutils=
     java=$(command -v java) node=$(command -v node) ansible=$(command -v ansible)
     rustc=$(command -v rustc || ls ~/.cargo/bin/rustc 2>/dev/null)
@@ -364,6 +364,31 @@ END
     if [ -n "$rustc" ] && limit 60 "$rustc" -o "$work/copier" "$work/copier.rs" 2>/dev/null; then
         copier=$work/copier
     fi
+    # io.Copy between files is copy_file_range(2), into a pipe splice(2).
+    cat >"$work/copier.go" <<'END'
+package main
+
+import (
+    "io"
+    "os"
+)
+
+func main() {
+    for _, name := range os.Args[2:] {
+        source, _ := os.Open(os.Args[1])
+        target, _ := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0644)
+        if _, err := io.Copy(target, source); err != nil {
+            panic(err)
+        }
+    }
+}
+END
+    go=$(command -v go)
+    if [ -n "$go" ] && GO111MODULE=off GOCACHE=$work/go-cache CGO_ENABLED=0 limit 120 "$go" build \
+        -o "$work/copier-go" "$work/copier.go" 2>/dev/null; then
+        gopher=$work/copier-go
+    fi
+    rm -rf "$work/go-cache"
     cat >"$work/Copier.java" <<'END'
 import java.nio.file.*;
 class Copier {
@@ -375,7 +400,7 @@ class Copier {
 }
 END
     chmod 755 "$work"/[cC]opier*
-    export uutils copier source=$work/Copier.java
+    export uutils copier gopher source=$work/Copier.java
     # shellcheck disable=SC2016
     {
         client_if "$uutils" 'uutils cat: the table, a CPU and an attribute' '
@@ -388,6 +413,9 @@ END
         client_if "$copier" 'rust: std::fs::copy' '
             "$copier" "$table" copy; cmp copy "$E/table"; rm -f copy
             "$copier" "$action" copy; cmp copy "$E/action"; rm -f copy'
+        client_if "$gopher" 'go: io.Copy into a file and into a pipe' '
+            "$gopher" "$table" copy /dev/stdout | cmp - "$E/table"; cmp copy "$E/table"; rm -f copy
+            "$gopher" "$action" copy /dev/stdout | cmp - "$E/action"; cmp copy "$E/action"; rm -f copy'
         client_if "$java" 'java: Files.copy and readAllBytes of the table' '
             java "$source" "$table" copy >said; cmp copy "$E/table"; cmp said "$E/table"; rm -f copy'
         client_if "$node" 'node: readFileSync and a stream' '

@@ -49,6 +49,8 @@ lines=(
     'no-configfs 3---------- Error -12 while registering subsystem rmpopt'
     'no-workqueue ----3333333 Failed to allocate RMPOPT workqueue'
     'no-cpumask --------33- Failed to allocate RMPOPT cpumask'
+    # v1 returns without a word, before its thread.
+    'no-cpumask -6--------- RMPOPT worker thread created with PID 1093'
     'no-pass-cpumask --66666666- Attempt RMP optimizations on physical address range @1GB alignment'
     'no-pass-cpumask ---------4- RMP optimization pass skipped: cpumask allocation failed'
 )

@@ -88,17 +88,18 @@ struct Driver: Sendable {
     /// Whether set-up returns early because it was done before.
     var isGuarded: Bool { series.hasReinitGuard && isSetUp }
 
-    /// Works the range out from the end of memory, in regions.
-    mutating func setRange(endOfMemory: Int) {
-        range = regions.first..<max(regions.first, min(endOfMemory, regions.limit ?? endOfMemory))
-    }
-
-    mutating func setUp(_ topology: Topology) {
+    /// - Parameter endOfMemory: the region behind the last.
+    mutating func setUp(_ topology: Topology, at moment: Moment, endOfMemory: Int) {
         isSetUp = true
         // INIT_DELAYED_WORK(): a second set-up (v4) forgets what was pending.
         pending = nil
-        if series.table != nil && !hasTable { tablesMade += 1 }
-        hasTable = series.table != nil
+        if series.table?.creation == moment {
+            if !hasTable { tablesMade += 1 }
+            hasTable = true
+        }
+        if series.rangeMoment == moment {
+            range = regions.first..<max(regions.first, min(endOfMemory, regions.limit ?? endOfMemory))
+        }
         if series.maskMoment == .setUp { mask = mask.union(topology.select(series.passCPUs)) }
     }
 
@@ -192,8 +193,8 @@ struct Driver: Sendable {
         guard isSetUp, let request = series.request(at: trigger) else { return .ignored }
         let now = platform.events.time
         if series.worker == .thread {
-            // Series v1 patch 5/6: cmpxchg 0 -> 1, then wake. Only v1 has the flag.
-            if trigger == .request && series.hasConfigfs {
+            // Series v1 patch 5/6: cmpxchg 0 -> 1, then wake.
+            if trigger == .request && series.hasProgressFlag {
                 if flag { return .absorbed }
                 flag = true
             }

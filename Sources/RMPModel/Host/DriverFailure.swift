@@ -2,7 +2,7 @@
 // What can go wrong when the driver of the series asks the kernel for something, and what it says then.
 
 /// Something that the kernel has no memory for. A version that does not ask for it does not notice; one that does need
-/// not say so: v3 and v4 do without their workqueue, v6 to v9 without a pass' mask in silence.
+/// not say so: v1 does without its mask, v3 and v4 without their workqueue, v6 to v9 without a pass' mask in silence.
 ///
 /// Source: the error paths of the versions; `Series` has what each allocates.
 public enum DriverFailure: Sendable, Hashable, CaseIterable {
@@ -12,7 +12,7 @@ public enum DriverFailure: Sendable, Hashable, CaseIterable {
     case configfs
     /// The workqueue of v3 and later: nothing is set up.
     case workqueue
-    /// The mask of the CPUs that have RMPOPT enabled: nothing is set up.
+    /// The mask of the CPUs on which RMPOPT_BASE is written, of v1, v9 and v10: nothing is set up.
     case cpumask
     /// The mask of a pass' followers: each pass is skipped.
     case passCPUMask

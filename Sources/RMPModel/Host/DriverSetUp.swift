@@ -5,24 +5,27 @@
 extension Machine {
     /// Set-up as a whole, by the versions that do it at one moment: RMPOPT_BASE, the thread or workqueue, the masks,
     /// the range, then the first request.
-    mutating func setUpDriver(_ trigger: PassTrigger) {
+    mutating func setUpDriver(at moment: Moment) {
         let series = configuration.series
         if driver.isGuarded { return }
         if let obstacle = driverObstacle {
             say(obstacle)
             return
         }
-        if series.writesBaseFirst { programWindows() }
+        if series.writesBaseFirst {
+            // v1's mask says where it is written.
+            if failing(.cpumask) { return }
+            programWindows()
+        }
         if failing(.thread) || failing(.workqueue) || failing(.cpumask) { return }
         if !series.writesBaseFirst { programWindows() }
         let isAgain = driver.hasTable
-        driver.setUp(topology)
-        driver.setRange(endOfMemory: endOfMemory)
+        driver.setUp(topology, at: moment, endOfMemory: endOfMemory)
         say(.threadCreated(pid: 1093))
         // The return value of the registration is ignored: the thread runs without it.
         _ = failing(.configfs)
         if endOfMemory > driver.range.upperBound { say(.coverageLimited(end: driver.bytes.upperBound)) }
-        requestPass(trigger)
+        requestPass(moment == .boot ? .boot : .firmwareInit)
         if isAgain { say(.folderExists) }
     }
 
@@ -32,8 +35,7 @@ extension Machine {
     /// Source: commit c6c6f156d192, `rmpopt_init()`.
     mutating func makeWorker() {
         if !hasFeatureFlag || failing(.workqueue) { return }
-        driver.setUp(topology)
-        driver.setRange(endOfMemory: endOfMemory)
+        driver.setUp(topology, at: .boot, endOfMemory: endOfMemory)
         say(.enabledAtBoot)
     }
 
@@ -62,10 +64,12 @@ extension Machine {
     /// X86_FEATURE_RMPOPT after the kernel has looked for the RMP.
     ///
     /// Source: `Series.refusesContiguousRMP`; commit c6c6f156d192, `snp_probe_rmptable_info()` (the flag goes where the
-    /// processor has no segmented RMP, and where probing a segmented one fails).
+    /// processor has no segmented RMP, and where probing a segmented one fails; without SNP nobody looks for the RMP).
     var hasFeatureFlag: Bool {
         let processor = configuration.processor
-        if !processor.rmpopt || !processor.segmentedRMP { return false }
+        if !processor.rmpopt { return false }
+        if !processor.snp { return true }
+        if !processor.segmentedRMP { return false }
         if configuration.rmp.isSegmented { return configuration.rmp.probeProblem(with: processor) == nil }
         return !configuration.series.refusesContiguousRMP
     }
@@ -73,8 +77,9 @@ extension Machine {
     /// Why the driver is not set up on this host, in the order in which it looks.
     private var driverObstacle: KernelMessage? {
         if !configuration.processor.rmpopt { return .notSupported }
-        if !platform.snpEnabled { return .snpNotEnabled }
-        return firmware.layout.isSegmented ? nil : .segmentedRequired
+        let series = configuration.series
+        if !isSNPPossible { return .snpNotEnabled }
+        return series.refusesContiguousRMP && !firmware.layout.isSegmented ? .segmentedRequired : nil
     }
 
     /// Whether the kernel cannot give what the driver asks for now; it has said so then, if the version does.

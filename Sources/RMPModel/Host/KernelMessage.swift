@@ -37,7 +37,6 @@ enum KernelMessage: Sendable, Hashable {
     case tableTooSmall(expected: UInt64, got: UInt64)
     case notAllOnline(online: CPUSet, present: CPUSet)
     case initCommandFailed(rc: Int, error: UInt64)
-    case initFailed(rc: Int, error: UInt64)
     case uncheckedMSR(number: UInt32, value: UInt64)
     case hogged(times: UInt64)
     case leaking(pages: Range<UInt64>)
@@ -65,7 +64,6 @@ enum KernelMessage: Sendable, Hashable {
         case .noWorkqueue: series.messages[.noWorkqueue]
         case .noCPUMask: series.messages[.noCPUMask]
         case .passSkipped: series.messages[.passSkipped]
-        case .initFailed: series.messages[.initFailed]
         case .passBegins where series.announcement == nil: nil
         case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment, .segmentReduced: .info
         case .notAllOnline, .leaking, .decommissionFailed, .invalidOpcode, .uncheckedMSR, .hogged: .warning
@@ -133,9 +131,6 @@ enum KernelMessage: Sendable, Hashable {
                 + "at rIP: 0xffffffff81000000 (__wrmsr_on_cpu+0x2e/0x40)"
         case .hogged(let times):
             "workqueue: do_rmpopt_work hogged CPU for >10000us \(times) times, consider switching to WQ_UNBOUND"
-        // As Linux up to 6.15 says it, of each failure but ENODEV (`_sev_platform_init_locked()`).
-        case .initFailed(let rc, let error):
-            "ccp 0000:01:00.5: SEV-SNP: failed to INIT rc -\(rc), error 0x\(hex(error))"
         case .decommissionFailed: "Failed to release guest context, ret -5"
         case .leaking(let pages):
             "SEV-SNP: Leaking PFN range 0x\(hex(pages.lowerBound))-0x\(hex(pages.upperBound))"

@@ -11,9 +11,8 @@ extension Machine {
     /// after it; that of KVM, where it is built in, is linked before those of arch/x86/virt.
     mutating func bootKernel() {
         platform.events.publish(.kernelStarted)
-        guard configuration.processor.snp else { return }
-        for message in tableMessages { say(message) }
         let series = configuration.series
+        if configuration.processor.snp { for message in tableMessages { say(message) } }
         if isSNPPossible {
             if platform.snpEnabled {
                 // After kexec: SNP_EN is found set, and enabling is skipped.
@@ -21,7 +20,7 @@ extension Machine {
             } else if series.snpEnabling == .boot {
                 enableSNP()
             }
-            if series.workerMoment == .boot && series.baseMoment == .boot { setUpDriver(.boot) }
+            if series.workerMoment == .boot && series.baseMoment == .boot { setUpDriver(at: .boot) }
         }
         if configuration.boot.kvmIsBuiltIn && configuration.boot.stage == .firmware { try? initializeFirmware() }
         if series.workerMoment == .boot && series.baseMoment == .requestWhileClear { makeWorker() }
@@ -55,12 +54,11 @@ extension Machine {
             // INVALID_CONFIG where a CPU has SNP_EN clear.
             let error: UInt64 = isEnabledEverywhere ? 1 : 3
             say(.initCommandFailed(rc: 5, error: error))
-            say(.initFailed(rc: 5, error: error))
             throw .firmwareFailed
         }
         firmware.initialize(&platform)
         if series.hotplugOff == .afterInit { hotplugIsForbidden = true }
-        if series.workerMoment == .firmwareInit { setUpDriver(.firmwareInit) } else { requestPass(.firmwareInit) }
+        if series.workerMoment == .firmwareInit { setUpDriver(at: .firmwareInit) } else { requestPass(.firmwareInit) }
     }
 
     /// `snp_prepare()`, which returns early where SNP_EN is found set, as after kexec and after a legacy shutdown.
@@ -74,7 +72,6 @@ extension Machine {
         let series = configuration.series
         if series.needsAllOnline && topology.online != topology.present {
             say(.notAllOnline(online: topology.online, present: topology.present))
-            say(.initFailed(rc: 95, error: 0))
             throw .unsupported(.offlineCPUs)
         }
         if series.hotplugOff == .beforeSNP { hotplugIsForbidden = true }

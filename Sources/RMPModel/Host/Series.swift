@@ -25,6 +25,8 @@ public struct Series: Sendable, Hashable {
 
     /// Whether configfs has `rmpopt/action` and `rmpopt/description`.
     @Sourced public internal(set) var hasConfigfs: Bool
+    /// Whether a user's request sets `rmpopt_in_progress`, and does nothing while it is set.
+    @Sourced public internal(set) var hasProgressFlag: Bool
     /// The debugfs file, if there is one.
     @Sourced public internal(set) var table: DebugTable?
 
@@ -48,8 +50,6 @@ public struct Series: Sendable, Hashable {
     @Sourced public internal(set) var windowRule: WindowRule
     /// Whether the driver does without RMPOPT where the RMP is contiguous.
     @Sourced public internal(set) var refusesContiguousRMP: Bool
-    /// Whether the driver looks for SNP_EN before it writes RMPOPT_BASE and asks for passes.
-    @Sourced public internal(set) var checksSNP: Bool
     /// Whether set-up returns early when it was done before and not cleaned up.
     @Sourced public internal(set) var hasReinitGuard: Bool
     /// Whether set-up allocates a mask of CPUs, and ends where that fails.
@@ -112,7 +112,7 @@ public struct Series: Sendable, Hashable {
 
     /// Which other lines of its own it writes to the kernel's log, and at which level.
     @Sourced public internal(set) var ownMessages: [SeriesMessage: LogLevel]
-    /// What ccp says of an SNP_INIT_EX that fails.
+    /// What ccp says of an SNP_INIT_EX that firmware refuses; it says nothing of a refused `snp_prepare()`.
     @Sourced public internal(set) var initMessages: [SeriesMessage: LogLevel]
 
     /// All lines that some versions write and others do not.
@@ -354,8 +354,6 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     case passSkipped
     /// ccp's `SEV-SNP: SNP_INIT_EX failed rc %d, error %#x`
     case initCommandFailed
-    /// ccp's `SEV-SNP: failed to INIT rc %d, error %#x`, which also comes of a refused `snp_prepare()`
-    case initFailed
 
     /// Its beginning, as `rmpfs series` lists it.
     public var beginning: String {
@@ -374,7 +372,6 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
         case .noCPUMask: "Failed to allocate RMPOPT cpumask"
         case .passSkipped: "RMP optimization pass skipped"
         case .initCommandFailed: "ccp: SNP_INIT_EX failed"
-        case .initFailed: "ccp: failed to INIT"
         }
     }
 }

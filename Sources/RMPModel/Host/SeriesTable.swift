@@ -29,6 +29,7 @@ extension Series {
         date: .read("2026-02-17", "v1 0/6"),
         patches: .read(6, "v1 0/6"),
         hasConfigfs: .read(true, "v1 5/6, rmpopt_configfs_setup()"),
+        hasProgressFlag: .read(true, "v1 5/6, rmpopt_in_progress: cmpxchg when 1 is written to action"),
         table: .read(
             DebugTable(
                 folder: .read(["rmpopt"], "v1 6/6, debugfs_create_dir(\"rmpopt\", NULL)"),
@@ -51,9 +52,8 @@ extension Series {
         writesBaseFirst: .read(true, "v1 2/6 and 3/6, snp_rmptable_init()"),
         windowRule: .read(.perSocket, "v1 2/6, configure_and_enable_rmpopt()"),
         refusesContiguousRMP: .read(true, "v1 2/6, configure_and_enable_rmpopt()"),
-        checksSNP: .read(true, "v1 2/6, configure_and_enable_rmpopt()"),
         hasReinitGuard: .read(false, "v1 4/6, snp_perform_rmp_optimization()"),
-        allocatesSetUpMask: .concluded(false, "v1 2/6: its lists are the long path's only"),
+        allocatesSetUpMask: .read(true, "v1 2/6, configure_and_enable_rmpopt(): primary_threads_cpulist"),
         rangeMoment: .read(.boot, "v1 3/6, rmpopt_kthread(): once, as it first runs"),
         passLimit: .read(nil, "v1 3/6, rmpopt_kthread(): up to max_pfn"),
         worker: .read(.thread, "v1 3/6, rmpopt_kthread"),
@@ -83,9 +83,10 @@ extension Series {
             ],
             "v1 2/6, 3/6 and 5/6"
         ),
-        initMessages: .unsettled(
-            [.initFailed: .error],
-            "ccp's _sev_platform_init_locked() as of Linux 6.14; a file of April 2026 has SNP_INIT_EX failed instead"
+        initMessages: .concluded(
+            [.initCommandFailed: .error],
+            "base of v1, sev-dev.c blob 1cdadddb744e: later, by the lines around v1 4/6, than Ashish Kalra's "
+                + "\"crypto: ccp: Move dev_info/err messages for SEV/SNP init and shutdown\" of 2025-03-06"
         )
     )
 
@@ -98,9 +99,11 @@ extension Series {
         $0.$date = .read("2026-03-02", "v2 0/7")
         $0.$patches = .read(7, "v2 0/7")
         $0.$hasConfigfs = .read(false, "v2 0/7: dropped")
+        $0.$hasProgressFlag = .read(false, "v2 3/7: no rmpopt_in_progress")
         $0.table?.$folder = .read(["x86", "rmpopt"], "v2 7/7, debugfs_create_dir(\"rmpopt\", arch_debugfs_dir)")
         $0.$baseCPUs = .read(.allOnline, "v2 2/7, for_each_online_cpu()")
         $0.$windowRule = .read(.startOfMemory, "v2 2/7")
+        $0.$allocatesSetUpMask = .read(false, "v2 2/7, configure_and_enable_rmpopt(): cpu_online_mask")
         $0.$passLimit = .read(twoTB, "v2 3/7")
         $0.$passCPUs = .read(.allOnline, "v2 3/7, on_each_cpu_mask(cpu_online_mask)")
         $0.$maskMoment = .read(.pass, "v2 3/7, on_each_cpu_mask(cpu_online_mask), at each region")
@@ -115,6 +118,10 @@ extension Series {
                 .snpNotEnabled: .debug,
             ],
             "v2 2/7 and 3/7"
+        )
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v2, sev-dev.c blob 096f993974d1: later than that change, by the lines around the patch"
         )
     }
 
@@ -152,6 +159,10 @@ extension Series {
         )
         $0.$guestEndPoint = .read(.beforeDecommission, "v3 5/6, sev_vm_destroy()")
         $0.$ownMessages = .read([.segmentedRequired: .notice], "v3 2/6, configure_and_enable_rmpopt()")
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v3, sev-dev.c blob aebf4dad545e: later than that change, by the lines around the patch"
+        )
     }
 
     /// Version 4: set up after SNP_INIT_EX.
@@ -170,7 +181,6 @@ extension Series {
         $0.$baseCPUs = .read(.onlinePrimaryThreads, "v4 3/7, snp_setup_rmpopt()")
         $0.$writesBaseFirst = .read(false, "v4 4/7, snp_setup_rmpopt(): after alloc_workqueue()")
         $0.$refusesContiguousRMP = .read(true, "v4 3/7, setup_rmptable(): setup_clear_cpu_cap()")
-        $0.$checksSNP = .read(true, "v4 3/7, amd_cc_platform_clear(): setup_clear_cpu_cap()")
         $0.$rangeMoment = .read(.firmwareInit, "v4 4/7, snp_setup_rmpopt()")
         $0.$passCPUs = .read(.onlinePrimaryThreads, "v4 3/7, snp_setup_rmpopt()")
         $0.$leader = .read(.anyCPU(joinsMask: false), "v4 4/7, rmpopt_work_handler(): smp_processor_id(), unchecked")
@@ -184,6 +194,10 @@ extension Series {
         $0.$knowsX86Shutdown = .read(true, "base of v4: snp_shutdown() in the context of v4 3/7")
         $0.$entryPoint = .read("snp_setup_rmpopt", "v4 3/7, EXPORT_SYMBOL_FOR_MODULES()")
         $0.$ownMessages = .read([.folderExists: .error], "v4 7/7, debugfs_create_dir() a second time")
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v4, sev-dev.c blob 939fa8aa155c: later than that change, by the lines around the patch"
+        )
     }
 
     /// Version 5: clean-up at shutdown, locks, a guard against a second set-up.
@@ -205,6 +219,10 @@ extension Series {
         $0.$guestEndPoint = .read(.afterDecommission, "v5 6/7, sev_vm_destroy()")
         $0.$cleanUp = .read(.all, "v5 3/7 and 4/7, rmpopt_cleanup() from snp_shutdown()")
         $0.$ownMessages = .read([.coverageLimited: .info, .noWorkqueue: .error], "v5 4/7, snp_setup_rmpopt()")
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v5 to v9, sev-dev.c blob 78f98aee7a66: later than that change, by the lines around the patch"
+        )
     }
 
     /// Version 6: the table for root alone.
@@ -291,6 +309,10 @@ extension Series {
             [.coverageLimited: .info, .noWorkqueue: .error, .noCPUMask: .error, .passSkipped: .warning],
             "v10 2/6 and 4/6, snp_setup_rmpopt(), rmpopt_work_handler()"
         )
+        $0.$initMessages = .concluded(
+            [.initCommandFailed: .error],
+            "base of v10, sev-dev.c blob ca473ca198b8: later than that change, by the lines around the patch"
+        )
     }
 
     /// The form that is in Linux: five commits on tip x86/sev.
@@ -312,7 +334,6 @@ extension Series {
             false,
             "commit c6c6f156d192, snp_probe_rmptable_info(): the flag stays where the CPU can do segments"
         )
-        $0.$checksSNP = .read(false, "commit c6c6f156d192, snp_enable_rmpopt()")
         $0.$hasReinitGuard = .read(false, "commit c6c6f156d192, snp_enable_rmpopt()")
         $0.$allocatesSetUpMask = .read(false, "commit c6c6f156d192: cpu_primary_thread_mask")
         $0.$rangeMoment = .read(.boot, "commit c6c6f156d192, rmpopt_init()")
@@ -343,10 +364,7 @@ extension Series {
             [.enabledAtBoot: .info, .noWorkqueue: .error],
             "commit c6c6f156d192, rmpopt_init()"
         )
-        $0.$initMessages = .read(
-            [.initCommandFailed: .error],
-            "ccp's __sev_snp_init_locked() at commit 15d974be0a3b; a refused snp_prepare() has no second line"
-        )
+        $0.$initMessages = .read([.initCommandFailed: .error], "commit 15d974be0a3b, __sev_snp_init_locked()")
     }
 
     /// All versions, v1 first.

@@ -29,7 +29,7 @@ struct SocketWindows {
             threads.forEachRun { run in
                 for cpu in run where topology.places[cpu].package == package { primaries.insert(cpu) }
             }
-            if !primaries.isEmpty { plan(primaries, topology, memory) }
+            plan(primaries, topology, memory)
         }
     }
 
@@ -52,6 +52,8 @@ struct SocketWindows {
         }
         let socket = start..<max(start, end)
         messages.append(.socket(pages: socket, cpus: cpus))
+        // A package without CPUs online has its line all the same, of zeros.
+        if nodes.isEmpty { return }
         if SocketWindows.terabytes(socket) + 1 <= SocketWindows.limit {
             add(start << 12, cpus, nodes[0], topology)
             return

@@ -75,8 +75,8 @@ extension NaiveMachine {
         let hasNoQueue = setup.facts.worker != .thread && failures.contains(.workqueue)
         // v3 has written RMPOPT_BASE before it asks for a workqueue.
         if hasNoQueue && setup.facts.setUp != .boot { return }
-        // Allocated masks came with v9.
-        if ["v9", "v10"].contains(setup.facts.name) && failures.contains(.cpumask) { return }
+        // zalloc_cpumask_var(): of primary_threads_cpulist in v1 2/6, first of all; of rmpopt_cpumask in v9 2/6.
+        if ["v1", "v9", "v10"].contains(setup.facts.name) && failures.contains(.cpumask) { return }
         let base = setup.configuration.memory.start.rawValue / (1 << 30) * (1 << 30)
         switch setup.facts.programmed {
         case .firstThreads: program(0, firstThreads)
