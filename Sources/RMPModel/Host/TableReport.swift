@@ -31,7 +31,7 @@ extension Machine {
     /// Puts into `cpus` what the kernel prints for a region: the online CPUs on which it is optimized; in a line that
     /// mixes two results, for the CPUs that take part in the pass what RMPOPT answered for the region at work there.
     ///
-    /// Source: series v1 patches 4/6 and 6/6: `__rmpopt()` sets and clears the CPU's bit in one global mask, whoever
+    /// Source: series v1 patch 6/6: `__rmpopt()` sets and clears the CPU's bit in one global mask, whoever
     /// called it.
     public func collectReportedCPUs(ofRegion region: Int, into cpus: inout CPUSet) {
         collectOptimizedCPUs(ofRegion: region, into: &cpus)

@@ -78,7 +78,7 @@ public struct MemoryMap: Sendable, Hashable {
 
     /// The number of regions in [0, `end` aligned up to 1 GB): the range of the RMP and of the tables.
     ///
-    /// Source: series v1 patch 4/6 (`ALIGN(max_pfn << 12, SZ_1G)`).
+    /// Source: series v1 patch 3/6 (`ALIGN(max_pfn << 12, SZ_1G)`).
     public var regionCount: Int { Int(end.rawValue.alignedUp(to: Granularity.region) / Granularity.region) }
 
     /// From the first byte of a node's memory to its last, holes and other nodes' spans between them included, as

@@ -156,7 +156,7 @@ public struct Topology: Sendable, Hashable {
 
     /// One thread of each core that has any online: the first online one in CPU order.
     ///
-    /// Source: series v1 patch 4/6 (primary or first online thread of each core).
+    /// Source: series v1 patch 2/6 (primary or first online thread of each core).
     public var firstOnlineThreads: CPUSet {
         var first = CPUSet(limit: cpuCount)
         var seen = CPUSet(limit: coreCount)
