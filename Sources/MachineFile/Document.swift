@@ -33,17 +33,12 @@ enum Document {
     static let mostQuestionMarks = 16
 
     /// The file's one mapping.
-    static func read(_ given: [UInt8]) throws(Fault) -> Item {
-        // A byte order mark says nothing in UTF-8, and YAML allows it (YAML 1.2.2, 5.2).
-        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-        let bytes = given.starts(with: mark) ? Array(given.dropFirst(mark.count)) : given
+    static func read(_ bytes: [UInt8]) throws(Fault) -> Item {
         guard bytes.count <= largest else {
             throw Fault(nil, nil, "\(bytes.count) bytes are too many; a machine file has at most \(largest)")
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Fault(firstLineNotUTF8(bytes), nil, "this is not UTF-8; save the file as UTF-8")
-        }
-        try check(bytes)
+        let text = try Encoding.text(bytes)
+        try check(Array(text.utf8))
         let root: Item
         do {
             // The resolver that knows no tags: types are the schema's business, and `no` is a text.
@@ -143,10 +138,5 @@ enum Document {
             true
         default: false
         }
-    }
-
-    private static func firstLineNotUTF8(_ bytes: [UInt8]) -> Int? {
-        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        return lines.firstIndex { String(validating: $0, as: UTF8.self) == nil }.map { $0 + 1 }
     }
 }

@@ -47,7 +47,12 @@ struct KernelOptions: ParsableArguments {
         debugMode: UInt32,
         log: @escaping @Sendable (String) -> Void
     ) throws(KernelError) -> Directory {
-        let roots = KernelRoots(config: configRoot, debug: debugRoot, cpus: cpuRoot)
+        // The process that serves leaves this folder.
+        let roots = KernelRoots(
+            config: MountPoint.resolve(configRoot) ?? configRoot,
+            debug: MountPoint.resolve(debugRoot) ?? debugRoot,
+            cpus: MountPoint.resolve(cpuRoot) ?? cpuRoot
+        )
         try roots.check(mountPoint: point.path)
         let engine = try KernelEngine(roots, allowsRequests: allowReenable, log: log)
         return KernelHostTree(owner: owner, debugMode: debugMode).root(engine)

@@ -136,6 +136,11 @@ public struct Machine: Sendable {
     @discardableResult
     mutating func say(_ message: KernelMessage) -> Bool { platform.events.say(message) }
 
+    /// Writes a line of the simulator's own, at the level KERN_INFO; not again while it is the last line of the log.
+    public mutating func note(_ text: String) {
+        if logLines.last?.text != text { platform.events.publish(.line(.info, text)) }
+    }
+
     /// The kernel warns of this once since its start.
     mutating func warnOnce(_ warning: OneTimeWarning, _ message: KernelMessage) {
         if warned.insert(warning).inserted { say(message) }

@@ -222,6 +222,13 @@ extension Machine {
     /// Whether the memory that the configuration keeps for later is online; true where there is none.
     public var hasAllMemory: Bool { hasLateMemory }
 
+    /// The memory that a guest could get, in bytes: whole 2 MB frames that nobody holds, wherever they are.
+    public var freeMemory: UInt64 {
+        let allocator = guests.allocator
+        let frames = allocator.free(in: allocator.memory(ofNode: nil), avoiding: platform.rmp.assignedFrames)
+        return UInt64(frames) * Granularity.frame
+    }
+
     // MARK: Events
 
     /// Records what happens from now on, at most so many events, the oldest of which go first; nil stops and forgets.

@@ -160,6 +160,64 @@ import Testing
         if test.status == .fail { #expect(diagnosis.hasFailures) }
     }
 
+    /// Changes of the host on which everything is well, and what it all comes to.
+    static let verdicts: [(verdict: String, change: @Sendable (HostTree) throws -> Void)] = [
+        ("This machine can mount; its kernel has RMPOPT, so simulated hosts and --engine kernel.", { _ in }),
+        (
+            "This machine can mount; it has RMPOPT that its kernel does not show, so only simulated hosts.",
+            { try $0.remove("sys/kernel/debug") }
+        ),
+        (
+            "This machine can mount; it has SNP without RMPOPT, so only simulated hosts.",
+            {
+                try $0.remove("sys/kernel/debug")
+                try $0.setLeaf(0x8000_0025, [34 << 6 | 30, 1, 1, 0xFFFE])
+            }
+        ),
+        (
+            "This machine can mount; it has no SNP, so only simulated hosts.",
+            {
+                try $0.remove("sys/kernel/debug")
+                try $0.setLeaf(0x8000_001F, [1 << 3 | 1 << 5, 0, 0, 0])
+            }
+        ),
+        (
+            "This machine can mount; whether it has SNP cannot be told, so only simulated hosts.",
+            {
+                try $0.remove("sys/kernel/debug")
+                try $0.remove("dev/cpu/0/cpuid")
+            }
+        ),
+        (
+            "This machine cannot mount (fuse-device, open-files); its kernel has RMPOPT, so simulated hosts and "
+                + "--engine kernel.",
+            {
+                try $0.remove("dev/fuse")
+                try $0.write("proc/self/limits", "Max open files            8      4096     files\n")
+            }
+        ),
+        (
+            // What simulated hosts do not need does not keep them from being mounted.
+            "This machine can mount; its kernel has RMPOPT, so simulated hosts and --engine kernel.",
+            { try $0.remove("dev/cpu/0/msr") }
+        ),
+    ]
+
+    @Test(arguments: verdicts.indices) func theVerdict(_ number: Int) throws {
+        let tree = try HostTree()
+        try Self.verdicts[number].change(tree)
+        let diagnosis = tree.diagnose()
+        let screen = Screen(columns: 80, rows: nil, hasColours: false)
+        #expect(diagnosis.verdict == Self.verdicts[number].verdict)
+        #expect(diagnosis.text(on: screen, all: false).hasPrefix(diagnosis.verdict + "\n\n"))
+        // What does not apply is shown on demand, and counted in any case.
+        let shown = diagnosis.text(on: screen, all: true)
+        let lines = shown.split(separator: "\n").filter { $0.hasPrefix("[ N/A ") }
+        #expect(lines.count == diagnosis.count(.notApplicable))
+        #expect(!diagnosis.text(on: screen, all: false).contains("[ N/A "))
+        #expect(diagnosis.text(on: screen, all: false).contains("\(lines.count) not applicable\n"))
+    }
+
     @Test func aHostThatHasEverythingHasNoFailure() throws {
         let diagnosis = try HostTree().diagnose()
         #expect(

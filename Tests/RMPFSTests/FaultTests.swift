@@ -99,6 +99,7 @@ import Testing
 
     @Test func severalAddUp() throws {
         try fault("**") { rule in
+            rule.operation = .read
             rule.delay = 10
             rule.short = 100
         }
@@ -114,6 +115,27 @@ import Testing
         #expect(struck.error == .busy)
         #expect(struck.short == 7)
         #expect(struck.delays.map(\.milliseconds) == [10, 5])
+    }
+
+    /// `cat`, `echo`, `ls`: a client that is delayed at each of its requests would wait for one thing again and again.
+    @Test func aDelayOfAnyStrikesWhereAClientBegins() throws {
+        let id = try fault("**") { $0.delay = 10 }
+        #expect(table.isArmed)
+        let begun: [FaultOperation] = [.open, .list, .makeFolder, .removeFolder]
+        for operation in FaultOperation.allCases {
+            let delays = try strike(operation)?.delays.map(\.milliseconds)
+            #expect(delays == (begun.contains(operation) ? [10] : nil), "\(operation)")
+        }
+        #expect(try table.rule(id).hits == 4, "no request that goes on counts")
+        #expect(table.strike(.list, on: try root.node(at: "folder"), isFirst: false) == nil, "the rest of a list")
+        // A client that gets an error goes no further.
+        try table.change(id) { rule throws(Errno) in rule.error = .ioError }
+        for operation in [FaultOperation.lookup, .attributes, .read, .write] {
+            #expect(try strike(operation)?.delays.map(\.milliseconds) == [10], "\(operation)")
+        }
+        // Whoever names an operation means each request of it.
+        try table.change(id) { rule throws(Errno) in (rule.error, rule.operation) = (nil, .list) }
+        #expect(table.strike(.list, on: try root.node(at: "folder"), isFirst: false) != nil)
     }
 
     @Test func shortIsForReadsOnly() throws {

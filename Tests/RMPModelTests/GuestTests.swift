@@ -210,20 +210,4 @@ import Testing
         #expect(machine.code(.rmpupdate(freeSPA, .init(assigned: true, asid: 77))) == .success)
         #expect(machine.blockers(ofRegion: freeRegion) == [Blocker(owner: .guest(asid: 77, nil), pages: 1)])
     }
-
-    @Test func errorsHaveSentences() {
-        let errors: [CommandError] = [
-            .busy(.guestRunning), .busy(.guestEnding), .busy(.guestNotRunning), .invalid(.vcpus(0)),
-            .invalid(.memoryForBacking(4096, .size1G)), .invalid(.pageRange(1..<2)), .invalid(.noPages),
-            .invalid(.outsideMemory(0..<8192, memoryBytes: 4096)), .placement(.noRanges),
-            .placement(.granularity(1..<2, unit: 4096)), .placement(.notMemory(0..<4096)),
-            .placement(.notFree(0..<4096)), .placement(.otherNode(0..<4096, node: 1)), .placement(.noSuchNode(3)),
-            .placement(.nodeWithoutMemory(2)), .invalid(.name), .invalid(.memoryGranularity(5)),
-            .invalid(.noMemorySet), .invalid(.cpu(3)), .noMemory(requested: 1, available: 0), .noASID,
-            .tooManyGuests(limit: 2), .exists([65]), .noSuchGuest(GuestID(3)), .rmp(.failInUse),
-            .fault(.undefinedOpcode),
-        ]
-        #expect(Set(errors.map(\.description)).count == errors.count)
-        #expect(CommandError.rmp(.failOverlap).description.contains("FAIL_OVERLAP (4)"))
-    }
 }

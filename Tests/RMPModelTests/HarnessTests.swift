@@ -131,11 +131,17 @@ import Testing
         coverage.note("RMPREAD", "assigned")
         coverage.note("RMPREAD", "asleep")
         coverage.note([NaiveChange(pfn: 0, old: .firmware, new: .hypervisor, cause: .rmpupdate4K)])
-        let gaps = coverage.gaps(times: 1)
-        #expect(gaps.contains("RMPREAD: FAIL_INPUT met 0 times"))
-        #expect(gaps.contains("RMPREAD: asleep met 1 times and not in the table"))
-        #expect(gaps.contains("rmpupdate4K: firmware -> hypervisor met 1 times and not in the table"))
-        #expect(!gaps.contains { $0.hasPrefix("RMPREAD: assigned") })
+        coverage.note("SNORE", "done")
+        let missing = coverage.missing(times: 1)
+        #expect(missing.contains("RMPREAD: FAIL_INPUT met 0 times"))
+        #expect(missing.contains("pvalidate: guestInvalid -> guestValid met 0 times"))
+        #expect(!missing.contains { $0.hasPrefix("RMPREAD: assigned") })
+        #expect(
+            coverage.unexpected == [
+                "RMPREAD: asleep met 1 times and not in the table", "SNORE: not in the table",
+                "rmpupdate4K: firmware -> hypervisor met 1 times and not in the table",
+            ]
+        )
     }
 
     /// Whole states look at frames that are kept as one word as such; here every page is asked for.

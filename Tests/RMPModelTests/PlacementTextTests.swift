@@ -29,6 +29,12 @@ import Testing
     @Test func otherSpellings() throws {
         #expect(try Placement(text: Array("scattered 0xFf".utf8)) == .scattered(seed: 255))
         #expect(try Placement(text: Array("ranges 2097152-0x400000".utf8)) == .ranges([2_097_152..<4_194_304]))
+        #expect(try Placement(text: Array("ranges 10G-11G".utf8)) == .ranges([0x2_8000_0000..<0x2_c000_0000]))
+        #expect(
+            try Placement(text: Array("ranges 2m-0x4M,0K-2048k,0T-1t,1p-0x2P".utf8))
+                == .ranges([1 << 21..<1 << 22, 0..<1 << 21, 0..<1 << 40, 1 << 50..<1 << 51])
+        )
+        #expect(try Placement(text: Array("ranges 0-16383P".utf8)) == .ranges([0..<16383 << 50]))
     }
 
     @Test(arguments: [
@@ -39,7 +45,10 @@ import Testing
         ("scattered 0x10000000000000000", 10, .number), ("scattered 1 ", 11, .end), ("scattered 12a", 12, .end),
         ("ranges", 6, .space), ("ranges ", 7, .number), ("ranges 0x1", 10, .hyphen), ("ranges 1-", 9, .number),
         ("ranges 1-1", 9, .greaterEnd), ("ranges 2-1", 9, .greaterEnd), ("ranges 1-2,", 11, .number),
-        ("ranges 1-2 ", 10, .end), ("ranges 1-2,3", 12, .hyphen), ("ranges\t1-2", 6, .space),
+        ("ranges 10G-11GB", 14, .end), ("ranges G-2G", 7, .number), ("ranges 1GG-2G", 9, .hyphen),
+        ("ranges 1E-2E", 8, .hyphen), ("ranges 0-16384P", 9, .number), ("ranges 11G-10G", 11, .greaterEnd),
+        ("scattered 1G", 11, .end), ("ranges 1-2 ", 10, .end), ("ranges 1-2,3", 12, .hyphen),
+        ("ranges\t1-2", 6, .space),
     ])
     func errors(_ text: String, _ offset: Int, _ expected: PlacementSyntaxError.Expectation) {
         #expect(throws: PlacementSyntaxError(offset: offset, expected: expected)) {
@@ -56,7 +65,7 @@ import Testing
     /// Whatever is read is written so that it reads back; nothing traps.
     @Test func anyBytes() throws {
         var random = Random(seed: testSeed)
-        let alphabet = Array("packedlocalignscattersx0123456789f-, \n".utf8)
+        let alphabet = Array("packedlocalignscattersx0123456789f-, \nKMGTP".utf8)
         let starts = ["ranges 0x", "ranges ", "scattered ", "packed", ""].map { Array($0.utf8) }
         var read = 0
         for _ in 0..<20_000 {

@@ -184,11 +184,14 @@ import Testing
         print("seed \(testSeed): \(coverage.steps) commands, \(coverage.comparisons) comparisons of whole states")
         #expect(coverage.steps >= 1_000_000)
         #expect(coverage.comparisons * Executor.wholeEvery >= coverage.steps)
-        let gaps = coverage.gaps(times: 1)
-        // With another seed, one of the rarest can be missing.
-        #expect(gaps.isEmpty || testSeed != usualSeed, "seed \(testSeed):\n\(gaps.joined(separator: "\n"))")
+        #expect(coverage.unexpected == [], "seed \(testSeed)")
+        // With another seed, some of the rarest can be missing.
+        let missing = coverage.missing(times: 1)
+        #expect(missing.count <= (testSeed == usualSeed ? 0 : Self.mostMissing), "seed \(testSeed): \(missing)")
     }
 
+    /// So many of the more than 300 things to be met may be missing with a seed that nobody has chosen.
+    private static let mostMissing = 3
     /// So many sequences at once. Other tests, some with a time limit, wait for the same threads: one is left to them.
     private static let width = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)) - 1)
     /// So many failures are enough.

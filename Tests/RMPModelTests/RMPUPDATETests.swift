@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each check of RMPUPDATE, PSMASH and RMPREAD, one table row or test a rule.
+// Each check of RMPUPDATE, one table row or test a rule.
 
 import Testing
 
@@ -190,10 +190,6 @@ import Testing
         #expect(rmp.update(3 << 21 + 5 << 12, .init()) == .failInUse)
         rmp.setEntry(frame: 3, index: 5, .firmware)
         #expect(rmp.update(3 << 21 + 5 << 12, .init()) == .failPermission)
-        rmp.setFrame(4, RMPEntry(assigned: true, pageSize: .size2M, locked: true).word)
-        #expect(rmp.smash(4 << 21) == .failInUse)
-        rmp.setFrame(4, RMPEntry(assigned: true, pageSize: .size2M, immutable: true).word)
-        #expect(rmp.smash(4 << 21) == .failPermission)
     }
 
     /// A locked page inside the 2 MB is found last of all.
@@ -216,29 +212,6 @@ import Testing
         #expect(rmp.entry(frame: 0, index: 1) == RMPEntry(assigned: true, asid: 4).word)
     }
 
-    /// In the order in which they are looked for.
-    @Test(
-        arguments: [
-            ("an address that is not aligned", 0x1000, RMPEntry(assigned: true, pageSize: .size2M), RMPCode.failInput),
-            ("an address without an entry", 64 << 30, RMPEntry(), .failInput),
-            ("a page that is not assigned", 0, RMPEntry(), .failInput),
-            ("an entry of 4 KB", 0, RMPEntry(assigned: true, immutable: true, locked: true), .failInput),
-            (
-                "immutable and locked", 0,
-                RMPEntry(assigned: true, pageSize: .size2M, immutable: true, locked: true), .failPermission
-            ),
-            ("locked", 0, RMPEntry(assigned: true, pageSize: .size2M, locked: true), .failInUse),
-            ("a 2 MB entry", 0, RMPEntry(assigned: true, pageSize: .size2M, asid: 3), .success),
-        ] as [(String, UInt64, RMPEntry, RMPCode)]
-    )
-    func psmashCodes(_ name: String, _ at: UInt64, _ entry: RMPEntry, _ code: RMPCode) {
-        var rmp = RMP(regionCount: 64)
-        rmp.setFrame(0, entry.word)
-        #expect(rmp.smash(at) == code, "\(name)")
-        let kept = code == .success ? RMPEntry(assigned: true, asid: 3).word : entry.word
-        #expect(rmp.entry(frame: 0, index: 0) == kept, "\(name)")
-    }
-
     /// Locked (FAIL_INUSE) comes behind immutable and before overlaps: a choice.
     @Test func lockedBeforeOverlap() {
         var rmp = RMP(regionCount: 1)
@@ -249,37 +222,5 @@ import Testing
         #expect(rmp.update(3 << 21, Self.private2M) == .failInUse)
         rmp.setEntry(frame: 3, index: 0, RMPEntry(immutable: true, locked: true).word)
         #expect(rmp.update(3 << 21, Self.private2M) == .failPermission)
-    }
-
-    @Test func psmash() throws {
-        var machine = try machine()
-        #expect(machine.code(.psmash(freeSPA)) == .failInput)
-        #expect(machine.code(.rmpupdate(freeSPA, Self.private2M)) == .success)
-        #expect(machine.code(.psmash(SPA(freeSPA.rawValue + 0x1000))) == .failInput)
-        #expect(machine.code(.psmash(SPA(64 << 30))) == .failInput)
-        #expect(machine.code(.psmash(SPA(.max))) == .failInput)
-        #expect(machine.code(.psmash(freeSPA)) == .success)
-        for page in [0, 1, 200, 511] as [UInt64] {
-            let entry = RMPEntry(assigned: true, gpa: GPA(0x40_0000 + page << 12), asid: 3)
-            #expect(machine.rmpEntry(PFN(freeSPA.pfn.rawValue + page)) == entry)
-        }
-        #expect(machine.code(.psmash(freeSPA)) == .failInput)
-        #expect(machine.code(.rmpupdate(SPA(freeSPA.rawValue + 0x3000), .init())) == .success)
-        #expect(machine.assignedPages(ofRegion: freeRegion) == 511)
-        #expect(InvariantChecker.violations(in: machine) == [])
-    }
-
-    @Test func rmpread() throws {
-        var machine = try machine()
-        #expect(throws: RMPCode.failInput) { try machine.rmpread(SPA(64 << 30)) }
-        #expect(try machine.rmpread(freeSPA).hugePageRegionStatus == false)
-        #expect(machine.code(.rmpupdate(SPA(freeSPA.rawValue + 0x1000), Self.privatePage)) == .success)
-        let first = try machine.rmpread(freeSPA)
-        #expect(first.hugePageRegionStatus && !first.assigned)
-        let page = try machine.rmpread(SPA(freeSPA.rawValue + 0x1abc))
-        #expect(!page.hugePageRegionStatus && page.assigned && page.asid == 3 && page.gpa == GPA(0x5000))
-        #expect(machine.rawRMPEntry(freeSPA.pfn) == 1 << 3)
-        #expect(machine.rawRMPEntry(PFN(freeSPA.pfn.rawValue + 1)) == 3 << 51 | 0x5000 | 1)
-        #expect(machine.rawRMPEntry(PFN(.max)) == nil)
     }
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Mounts that are made when somebody comes to them, as by x-systemd.automount: the kernel lets the automounter's process
 # group come to the mount point and has everybody else wait, so a daemon that has left the group too early waits for
-# itself.
+# itself. systemd.sh has systemd itself do it.
 # TIMEOUT: 240
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -10,7 +10,7 @@
 [ "$(id -u)" = 0 ] || skip_all 'only root mounts autofs'
 need python3 unshare umount
 grep -qw autofs /proc/filesystems || modprobe autofs4 2>/dev/null || skip_all 'there is no autofs in this kernel'
-plan 6
+plan 5
 
 # automount COMMAND...: what COMMAND and its client came to, twice, below an automounter of our own.
 automount() {
@@ -27,33 +27,9 @@ refusal='rmpfs: 0 CPUs: a machine has 1 to 8192'
 expect 'a mount that fails is an error for the client, too' "$refusal|mount: 1|client: 1" \
     "$(automount "$RMPFS" host "$work/auto" -o cpus=0 | grep -v '^cat' | head -n 3 | paste -sd '|')"
 
-# --- systemd itself ---
-
-names=('systemd: x-systemd.automount' 'systemd: rmpfs@.service')
-if [ ! -d /run/systemd/system ]; then
-    for name in "${names[@]}"; do skip "$name" 'systemd does not run this system'; done
-elif [ ! -x /usr/sbin/mount.fuse.rmpfs ] || [ ! "$RMPFS" -ef /usr/sbin/mount.fuse.rmpfs ]; then
-    for name in "${names[@]}"; do skip "$name" "this program is not the installed one, which systemd would take"; done
-else
-    # A unit of the running system, which is gone after the next boot at the latest.
-    mkdir "$work/system"
-    unit=$(systemd-escape --path "$work/system")
-    by_systemd() {
-        printf '[Mount]\nWhat=host\nWhere=%s\nType=fuse.rmpfs\nOptions=cpus=4\n' "$work/system" \
-            >"/run/systemd/system/$unit.mount"
-        printf '[Automount]\nWhere=%s\n' "$work/system" >"/run/systemd/system/$unit.automount"
-        limit 20 systemctl daemon-reload && limit 20 systemctl start "$unit.automount" \
-            && limit 30 ls "$work/system/rmpopt" && [ "$(systemctl is-active "$unit.mount")" = active ]
-    }
-    check "${names[0]}" by_systemd
-    limit 30 systemctl stop "$unit.automount" "$unit.mount"
-    rm -f "/run/systemd/system/$unit".{mount,automount}
-    limit 20 systemctl daemon-reload
-    service=rmpfs@$unit
-    as_service() {
-        limit 30 systemctl start "$service" && cat "$work/system/rmpopt/reenable" \
-            && limit 30 systemctl stop "$service" && nothing_left "$work/system"
-    }
-    check "${names[1]}" as_service
-fi
+# An automounter asks the kernel whether anybody holds the mount, or the folder below it, before it lets an idle one go.
+mount_host held
+expect 'a daemon holds neither the mount nor its folder' '' \
+    "$(find "/proc/$(daemons "$M")/" -path '*/fd/*' -lname "$work*" 2>/dev/null)"
+unmount_host
 finish

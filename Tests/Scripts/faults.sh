@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.bash"
 need python3
 
-plan 107
+plan 111
 
 mount_host host --pace 0
 F=$M/rmpsim/faults G=$M/rmpsim/guests
@@ -196,6 +196,14 @@ milliseconds() {
 fault slow path='rmpopt/action' operation=open delay_ms=300
 check 'a delay delays' test "$(milliseconds cat "$action")" -ge 300
 expect 'the answer is right' 'RMP optimization in progress: No' "$(cat "$work/said")"
+fewer slow
+# `any`, as a new fault is: each of these waits once, however many requests it makes.
+fault slow path='**' delay_ms=20
+waits() { "$@" >"$work/said" 2>&1; hits slow; }
+expect 'a delay of any: cat waits once' 1 "$(waits cat "$cpu0")"
+expect 'echo waits once' 2 "$(waits bash -c "echo 0 >'$M/rmpsim/firmware/fail_init'")"
+expect 'ls waits once' 3 "$(waits ls "$M/debug/rmpopt")"
+expect 'stat does not wait' 3 "$(waits stat "$cpu0")"
 fewer slow
 expect 'without it there is none' 33 "$(call read "$action")"
 

@@ -63,7 +63,7 @@ host() {
     unmount_host
 }
 
-plan 83
+plan 85
 
 # --- The default machine ---
 
@@ -89,7 +89,8 @@ expect 'order: debug/rmpopt' \
     "$({ others; printf 'cpu%d\n' {15..0}; echo rmpopt-table; } | paste -sd ' ')" "$(listing "$D")"
 expect 'order: guests' 'b a' "$(listing "$M/rmpsim/guests")"
 expect 'order: rmpsim' 'clock memory firmware cpus faults guests' "$(listing "$M/rmpsim")"
-expect 'order: rmpsim/cpus' "$(printf 'cpu%d\n' {15..0} | paste -sd ' ')" "$(listing "$M/rmpsim/cpus")"
+expect 'order: rmpsim/cpus' "$({ printf '%s\n' possible online; printf 'cpu%d\n' {15..0}; } | paste -sd ' ')" \
+    "$(listing "$M/rmpsim/cpus")"
 expect 'order: a guest' 'convert regions asid state vcpus node placement page_size memory' \
     "$(listing "$M/rmpsim/guests/a")"
 
@@ -111,6 +112,9 @@ for report in $(others); do
     expect "stat: $report" '444 1 0 regular empty file' "$(facts "debug/rmpopt/$report")"
 done
 expect 'stat: cpus' '755 18 0 directory' "$(facts rmpsim/cpus)"
+for list in online possible; do
+    expect "stat: $list of all" '444 1 4096 regular file' "$(facts "rmpsim/cpus/$list")"
+done
 expect 'stat: online' '644 1 4096 regular file' "$(facts rmpsim/cpus/cpu15/online)"
 expect 'stat: snp_enabled' '444 1 4096 regular file' "$(facts rmpsim/firmware/snp_enabled)"
 expect 'stat: clock' '644 1 4096 regular file' "$(facts rmpsim/clock)"

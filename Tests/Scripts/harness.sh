@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.bash"
 need git
 
-plan 38
+plan 39
 
 # --- run-ktap ---
 
@@ -23,8 +23,8 @@ runs() {
         command+=("$work/$name")
     done
     rm -f "$work/counts"
-    TMPDIR=$work limit 60 "$top/scripts/lib/run-ktap" --limit 2 --counts "$work/counts" "${command[@]}" \
-        >"$work/said" 2>&1
+    TMPDIR=$work limit 60 "$top/scripts/lib/run-ktap" --limit 2 --counts "$work/counts" --times "$work/times" \
+        "${command[@]}" >"$work/said" 2>&1
     status=$?
     printf '%s, exit %d' "$(cat "$work/counts")" "$status"
 }
@@ -54,6 +54,7 @@ expect 'runner: a test that gives up' '1 1 0, exit 1' "$(runs bail)"
 made slow 'printf "KTAP version 1\n1..2\nok 1 a\n"; sleep 50; echo "ok 2 b"'
 expect 'runner: a test that hangs' '1 1 0, exit 1' "$(runs slow)"
 told 'runner: says so' 'not ended within 2 s'
+check 'runner: says how long it took' grep -qxE '[2-9] slow' "$work/times"
 made leaver 'printf "KTAP version 1\n1..1\nok 1 a\n"; setsid sleep 1000 & disown'
 expect 'runner: a test that leaves a process' '1 1 0, exit 1' "$(runs leaver)"
 told 'runner: names the process' 'still running: +[0-9]+ sleep 1000'

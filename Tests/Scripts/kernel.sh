@@ -16,7 +16,7 @@ if "$RMPFS" mount --help | grep -q -- '--series'; then
     series=yes
     versions=(v1 v2 v3 v4 v5 v6 v7 v8)
 fi
-plan $((${#versions[@]} * 14 + 55))
+plan $((${#versions[@]} * 14 + 60))
 
 mkdir "$work/cpu"
 echo 0-15 >"$work/cpu/online"
@@ -45,6 +45,31 @@ same_in_small_reads() {
     done
 }
 modes() { (cd "$1" && stat -c '%n %a %s' debug "debug/$(table .)" debug/rmpopt/cpu0); }
+
+# --- The CPUs of a mount ---
+
+mount_host cpus --pace 0 --series v8 --cpus 64 --memory 2G
+S=$M own="--cpu-root is the folder with online and possible of the host whose files are shown; a mount of rmpfs has it"
+mkdir "$work/few" "$work/relative"
+echo 0-1 | tee "$work/few/online" >"$work/few/possible"
+roots=(--engine kernel --config-root "$S" --debug-root "$S/debug")
+refused 'another host'\''s CPUs: the message names list and option' 1 \
+    "CPU 2 is not online, says $work/few/online\\. $own" \
+    "$RMPFS" mount "${roots[@]}" --cpu-root "$work/few" "$work/relative"
+refused 'no such folder: so does this one' 1 "^rmpfs: $work/none/possible: No such file or directory\\. $own" \
+    "$RMPFS" mount "${roots[@]}" --cpu-root "$work/none" "$work/relative"
+expect 'the lists of a mount' '0-63 0-63' "$(paste -d ' ' "$S/rmpsim/cpus/online" "$S/rmpsim/cpus/possible")"
+(cd "$S" && limit 20 "$RMPFS" mount --engine kernel --config-root . --debug-root debug --cpu-root rmpsim/cpus \
+    "$work/relative") >"$work/.said" 2>&1
+expect_file 'relative roots that are a mount'\''s' "$S/debug/rmpopt/cpu63" cat "$work/relative/debug/rmpopt/cpu63"
+unmount_host "$work/relative"
+unmount_host "$S"
+mount_host cpus --pace 0 --series v5 --cpus 8 --memory 2G
+echo shutdown_x86 >"$M/rmpsim/firmware/state"
+for cpu in 3 5 6; do echo 0 >"$M/rmpsim/cpus/cpu$cpu/online"; done
+expect 'offline CPUs are in the one and not in the other' '0-2,4,7 0-7' \
+    "$(paste -d ' ' "$M/rmpsim/cpus/online" "$M/rmpsim/cpus/possible")"
+unmount_host
 
 for version in "${versions[@]}"; do
     mount_host "simulated-$version" --pace 0 ${series:+--series "$version"}

@@ -4,6 +4,8 @@
 /// The results of all checks.
 struct Diagnosis: Sendable {
     let results: [CheckResult]
+    /// Whether the processor could be asked at all.
+    let hasCPUID: Bool
 
     /// Runs the checks on a host.
     ///
@@ -18,6 +20,7 @@ struct Diagnosis: Sendable {
             results.append(result)
         }
         self.results = results
+        hasCPUID = host.leaf(0) != nil
     }
 
     private static func run(_ check: Check, on host: Host, after earlier: CheckStatus?) -> CheckResult {

@@ -40,7 +40,7 @@ extension Diagnosis {
             hosts = "it has RMPOPT that its kernel does not show, so only simulated hosts"
         } else if passed.contains("snp") {
             hosts = "it has SNP without RMPOPT, so only simulated hosts"
-        } else if results.contains(where: { $0.check.name == "snp" && $0.status == .notApplicable }) {
+        } else if hasCPUID {
             hosts = "it has no SNP, so only simulated hosts"
         } else {
             hosts = "whether it has SNP cannot be told, so only simulated hosts"

@@ -98,20 +98,23 @@ struct MapCommand: ParsableCommand {
 
 /// Seconds between two pictures.
 struct WatchInterval: ExpressibleByArgument, CustomStringConvertible, Sendable, Equatable {
+    /// Not a number for a word that is none.
     let seconds: Double
+    /// As it was given, and as it stands in help texts.
+    let description: String
 
     static let limits = 0.1...3600.0
 
-    init(seconds: Double) { self.seconds = seconds }
+    init(seconds: Int) { (self.seconds, description) = (Double(seconds), "\(seconds)") }
 
     var microseconds: UInt32 { UInt32(min(seconds, Self.limits.upperBound) * 1_000_000) }
 
-    /// As it stands in help texts.
-    var description: String { seconds == seconds.rounded() && seconds < 1e15 ? "\(Int(seconds))" : "\(seconds)" }
-
-    /// Every number, also one that is refused: what is none is taken for the mount point.
+    /// Takes what begins as a number does, too, so that `--watch 5s` is told what is wrong; any other word, and a
+    /// folder, is the mount point.
     init?(argument: String) {
-        guard let seconds = Double(argument), seconds.isFinite else { return nil }
-        self.seconds = seconds
+        let number = Double(argument).flatMap { $0.isFinite ? $0 : nil }
+        let isLikeNumber = argument.utf8.first.map { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? false
+        guard number != nil || isLikeNumber && !Host().isFolder(argument) else { return nil }
+        (seconds, description) = (number ?? .nan, argument)
     }
 }

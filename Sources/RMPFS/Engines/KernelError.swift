@@ -17,6 +17,10 @@ public enum KernelError: Error, Hashable, Sendable {
     case refused(path: String, Errno)
     /// A file has a text that it cannot have.
     case unknownText(path: String, String)
+    /// A list of CPUs cannot be read.
+    case noCPUList(path: String, Errno)
+    /// A table names a CPU that the list in `online` does not.
+    case otherCPUs(path: String, String, online: String)
     /// A table never was the same in two readings.
     case changed(path: String, line: Int, text: String)
     /// Passes cannot be asked for.
@@ -40,6 +44,10 @@ extension KernelError: CustomStringConvertible {
             + (isSilent ? ", which shows nothing: its passes cannot be seen from user space" : "")
     }
 
+    private static let cpuRoot =
+        "--cpu-root is the folder with online and possible of the host whose files are shown; a mount of rmpfs has it "
+        + "at rmpsim/cpus"
+
     /// What is wrong, and how to mend it.
     public var description: String {
         switch self {
@@ -59,6 +67,10 @@ extension KernelError: CustomStringConvertible {
             "\(path): \(error), when 1 was written to it"
         case .unknownText(let path, let reason):
             "\(path): \(reason)"
+        case .noCPUList(let path, let error):
+            "\(path): \(error). \(KernelError.cpuRoot)"
+        case .otherCPUs(let path, let reason, let online):
+            "\(path): \(reason), says \(online). \(KernelError.cpuRoot)"
         case .changed(let path, let line, let text):
             "\(path): line \(line) '\(text)': changed while it was read; a pass may be running. Read again"
         case .noRequests(let versions):

@@ -66,7 +66,7 @@ struct KernelFiles: Sendable {
         let online = try Self.cpuList("\(roots.cpus)/online", limit: count)
         let path = "\(roots.debug)/\(series.table.path)"
         let text = try Self.read(path, lastLineOnItsOwn: series.table.hasEndLine)
-        let table = try Self.parse(text, of: path, online: online)
+        let table = try Self.parse(text, of: path, online: online, roots)
         let lines = table.rows.count - (series.table.hasEndLine ? 1 : 0)
         if lines == 0 { throw .unknownText(path: path, "no line but that of the end of memory") }
         regions = table.firstRegion..<table.firstRegion + lines
@@ -81,7 +81,7 @@ struct KernelFiles: Sendable {
         for _ in 1..<Self.readings {
             let next = try text()
             guard let line = KernelTable.firstDifference(last, next) else {
-                let table = try Self.parse(next, of: tablePath, online: online)
+                let table = try Self.parse(next, of: tablePath, online: online, roots)
                 let expected = regions.count + (series.table.hasEndLine ? 1 : 0)
                 if table.firstRegion != regions.lowerBound || table.rows.count != expected {
                     let (first, lines) = (table.firstRegion, table.rows.count)
@@ -134,16 +134,28 @@ struct KernelFiles: Sendable {
 
     // MARK: Reading
 
-    private static func parse(_ text: [UInt8], of path: String, online: CPUSet) throws(KernelError) -> KernelTable {
+    private static func parse(
+        _ text: [UInt8],
+        of path: String,
+        online: CPUSet,
+        _ roots: KernelRoots
+    ) throws(KernelError) -> KernelTable {
         do {
             return try KernelTable(text, online: online)
         } catch {
+            if case .notOnline = error.reason {
+                throw .otherCPUs(path: path, "\(error)", online: "\(roots.cpus)/online")
+            }
             throw .unknownText(path: path, "\(error)")
         }
     }
 
     private static func cpuList(_ path: String, limit: Int) throws(KernelError) -> CPUSet {
-        let text = try read(path)
+        let text: [UInt8]
+        do { text = try read(path) } catch {
+            guard case .unreadable(_, let number) = error else { throw error }
+            throw .noCPUList(path: path, number)
+        }
         let set: CPUSet
         do {
             set = try CPUList.parse(text, limit: limit)

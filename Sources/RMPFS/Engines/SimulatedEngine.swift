@@ -91,7 +91,13 @@ public final class SimulatedEngine: Engine {
         if command.mayTakeLong || pace == .instant { LongWork.announce() }
         return try state.withPatientLock { state throws(CommandError) in
             Self.advance(&state)
-            let result = try state.machine.perform(command, at: state.clock.now)
+            let result: CommandResult
+            do throws(CommandError) {
+                result = try state.machine.perform(command, at: state.clock.now)
+            } catch {
+                state.machine.note(error, of: command)
+                throw error
+            }
             if pace == .instant {
                 state.machine.runToIdle()
                 state.clock.catchUp(to: state.machine.now)

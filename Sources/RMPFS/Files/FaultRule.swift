@@ -19,13 +19,17 @@ public enum FaultOperation: Sendable, Hashable, CaseIterable {
     case makeFolder
     /// rmdir(2).
     case removeFolder
-    /// Each of those above.
+    /// Each of those above. A delay without an error strikes only where a client begins (``beginsSomething``).
     case any
     /// No request: work of the host behind the files, which does not end while the fault is there.
     case work
 
     /// Whether a fault for this operation is one for `other`.
     func covers(_ other: FaultOperation) -> Bool { self == other || self == .any && other != .work }
+
+    /// Whether a client begins something by such a request, so that one delay for each of these is one for each
+    /// `cat`, `echo`, `ls`, `mkdir` or `rmdir`: no name that is looked up on the way, and nothing on an open file.
+    var beginsSomething: Bool { [.open, .list, .makeFolder, .removeFolder].contains(self) }
 
     /// Whether the kernel answers such requests from what it remembers, unless it is told not to remember.
     var isRemembered: Bool { [.lookup, .attributes, .any].contains(self) }
@@ -42,7 +46,7 @@ public struct FaultRule: Sendable {
     public var operation = FaultOperation.any
     /// The error that requests get instead of being carried out; nil for none.
     public var error: Errno?
-    /// How much later a request is answered, in milliseconds.
+    /// How much later a request is answered, in milliseconds; see ``delay(of:isFirst:)``.
     public var delay: UInt32 = 0
     /// The most bytes that a read returns; nil for as many as it can.
     public var short: UInt32?
@@ -61,20 +65,29 @@ public struct FaultRule: Sendable {
 
     /// Whether it could strike a request of some kind.
     var isArmed: Bool {
-        isActive && count != 0 && probability > 0 && pattern != nil && operation != .work && acts(on: .read)
+        isActive && count != 0 && probability > 0 && pattern != nil && operation != .work
+            && (error != nil || delay > 0 || short != nil)
     }
 
     /// Whether it holds the host's work.
     var holdsWork: Bool { isActive && operation == .work }
 
-    /// Whether it does anything to an operation of this kind.
-    private func acts(on operation: FaultOperation) -> Bool {
-        error != nil || delay > 0 || operation == .read && short != nil
+    /// How much later such a request is answered, in milliseconds. A client that gets an error waits before it and goes
+    /// no further; any other would wait again and again for one thing.
+    /// - Parameter isFirst: false for those that go on with what an earlier one began, as parts of a list.
+    func delay(of operation: FaultOperation, isFirst: Bool = true) -> UInt32 {
+        self.operation == .any && error == nil && !(operation.beginsSomething && isFirst) ? 0 : delay
+    }
+
+    /// Whether it does anything to such a request.
+    private func acts(on operation: FaultOperation, isFirst: Bool) -> Bool {
+        error != nil || delay(of: operation, isFirst: isFirst) > 0 || operation == .read && short != nil
     }
 
     /// Whether it is for such a request on this path; whether it strikes then is for ``strikes()`` to say.
-    func isFor(_ operation: FaultOperation, _ path: [UInt8]) -> Bool {
-        isArmed && self.operation.covers(operation) && acts(on: operation) && pattern?.matches(path) == true
+    func isFor(_ operation: FaultOperation, _ path: [UInt8], isFirst: Bool = true) -> Bool {
+        isArmed && self.operation.covers(operation) && acts(on: operation, isFirst: isFirst)
+            && pattern?.matches(path) == true
     }
 
     /// Decides whether a request that it is for is struck, and counts.

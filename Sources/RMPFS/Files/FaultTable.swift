@@ -141,18 +141,25 @@ public final class FaultTable: Sendable {
     }
 
     /// What strikes a request on `node`, or on the name `child` in it; nil for nothing.
-    func strike(_ operation: FaultOperation, on node: Node, child: [UInt8]? = nil) -> FaultStrike? {
+    /// - Parameter isFirst: false for a request that goes on with what an earlier one began.
+    func strike(
+        _ operation: FaultOperation,
+        on node: Node,
+        child: [UInt8]? = nil,
+        isFirst: Bool = true
+    ) -> FaultStrike? {
         guard let path = node.path(of: child), !isProtected(path, from: operation) else { return nil }
         var strike: FaultStrike?
         var isSpent = false
         state.withLock { state in
-            for index in state.rules.indices where state.rules[index].rule.isFor(operation, path) {
+            for index in state.rules.indices where state.rules[index].rule.isFor(operation, path, isFirst: isFirst) {
                 guard state.rules[index].rule.strikes() else { continue }
                 let rule = state.rules[index].rule
                 var sum = strike ?? FaultStrike()
                 sum.error = sum.error ?? rule.error
                 if let short = rule.short { sum.short = min(sum.short ?? .max, Int(short)) }
-                if rule.delay > 0 { sum.delays.append((state.rules[index].id, UInt64(rule.delay))) }
+                let delay = rule.delay(of: operation, isFirst: isFirst)
+                if delay > 0 { sum.delays.append((state.rules[index].id, UInt64(delay))) }
                 strike = sum
                 isSpent = isSpent || rule.count == 0
             }

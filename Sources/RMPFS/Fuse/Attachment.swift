@@ -17,7 +17,7 @@ enum Attachment {
     ) throws(MountError) -> String? {
         let path = point.path
         let place: Place
-        if let held = point.place { place = held } else { place = try MountPoint.find(path) }
+        if let taken = point.takePlace() { place = taken } else { place = try MountPoint.find(path) }
         let device = open("/dev/fuse", O_RDWR | O_CLOEXEC)
         guard device >= 0 else { throw .noDevice(.current) }
         var words = ["fd=\(device)", "rootmode=40000", "user_id=\(getuid())", "group_id=\(getgid())"]

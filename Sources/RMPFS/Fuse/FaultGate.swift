@@ -6,17 +6,21 @@ import Glibc
 
 enum FaultGate {
     /// What strikes a request; nil for nothing, which costs one load while there is no fault.
-    /// - Parameter name: the name in the folder `id`, for requests about a name.
+    /// - Parameters:
+    ///   - name: the name in the folder `id`, for requests about a name.
+    ///   - isFirst: false for a request that goes on with what an earlier one began.
     static func strike(
         _ request: fuse_req_t?,
         _ operation: FaultOperation,
         _ id: fuse_ino_t,
-        _ name: UnsafePointer<CChar>? = nil
+        _ name: UnsafePointer<CChar>? = nil,
+        isFirst: Bool = true
     ) -> FaultStrike? {
         guard let request, let tree = MountedTree.of(request), let faults = tree.faults, faults.isArmed else {
             return nil
         }
-        return faults.strike(operation, on: NodeReference.node(id, in: tree), child: name.map { bytes(of: $0) })
+        let node = NodeReference.node(id, in: tree)
+        return faults.strike(operation, on: node, child: name.map { bytes(of: $0) }, isFirst: isFirst)
     }
 }
 

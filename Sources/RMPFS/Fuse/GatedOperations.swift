@@ -79,7 +79,9 @@ func gatedReadFolder(
     _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
-    guard let strike = FaultGate.strike(request, .list, id) else { return readFolder(request, id, size, offset, info) }
+    guard let strike = FaultGate.strike(request, .list, id, isFirst: offset == 0) else {
+        return readFolder(request, id, size, offset, info)
+    }
     let kept = KeptInfo(info)
     strike.carryOut(request) { request in kept.withPointer { readFolder(request, id, size, offset, $0) } }
 }
@@ -91,7 +93,7 @@ func gatedReadFolderPlus(
     _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
-    guard let strike = FaultGate.strike(request, .list, id) else {
+    guard let strike = FaultGate.strike(request, .list, id, isFirst: offset == 0) else {
         return readFolderPlus(request, id, size, offset, info)
     }
     let kept = KeptInfo(info)

@@ -9,8 +9,11 @@ import Synchronization
 public struct MountPoint: Sendable {
     /// The absolute path, without links, when the folder was looked at.
     public let path: String
-    /// The folder, until something is mounted on it.
-    var place: Place?
+    private let held: HeldPlace
+
+    /// The folder that was looked at, for whoever mounts on it. To be taken once: while anybody holds it, no
+    /// automounter finds the mount idle.
+    func takePlace() -> Place? { held.place.withLock { $0.take() } }
 
     /// Resolves a path, also when what is mounted there does not answer any more.
     public static func resolve(_ path: String) -> String? { (try? find(path))?.path }
@@ -48,7 +51,7 @@ public struct MountPoint: Sendable {
         for _ in 0..<16 where try Self.clearDeadMount(place, recovered) { place = try Self.find(given) }
         guard let path = place.path else { throw .noPermission(path: given, .current) }
         self.path = path
-        self.place = place
+        held = HeldPlace(place)
         try Self.checkFolder(place, path, options)
     }
 
@@ -119,6 +122,24 @@ public struct MountPoint: Sendable {
             throw .noPermission(path: path, .current)
         }
         guard names.isEmpty || options.nonEmpty else { throw .notEmpty(path: path) }
+    }
+}
+
+extension MountPoint {
+    /// A folder of a private namespace, in which there is nothing of anybody else to be careful with.
+    init(ownNamespace path: String) throws(MountError) {
+        if access("/dev/fuse", R_OK | W_OK) != 0 { throw .noDevice(.current) }
+        self.path = path
+        held = HeldPlace(nil)
+    }
+}
+
+/// A place that can be let go, whatever copies there are of who has it.
+private final class HeldPlace: Sendable {
+    let place: Lock<Place?>
+
+    init(_ place: Place?) {
+        self.place = Lock(place)
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The switches of the simulated CPUs, rmpsim/cpus/cpuN/online, and of sysfs where `rmpfs run` shows them.
+// Which of the simulated CPUs there are and which are online, with their switches: rmpsim/cpus/, and sysfs where
+// `rmpfs run` shows it.
 
 import RMPModel
 
@@ -15,7 +16,27 @@ struct CPUFiles {
             place.add("online", online(cpu))
             folder.add("cpu\(cpu)", place)
         }
+        // As in sysfs, so that the kernel engine's --cpu-root can be this folder.
+        let possible = CPUSet(all: engine.cpuCount)
+        folder.add(["online": list { $0 }, "possible": list { _ in possible }])
         return folder
+    }
+
+    /// A file with the list, `%*pbl`, of a set that is made of the CPUs that are online.
+    func list(
+        rules: FileSystemRules = .configfs,
+        _ make: @escaping @Sendable (_ online: CPUSet) -> CPUSet
+    ) -> Attribute {
+        Attribute(
+            owner: owner,
+            rules: rules,
+            show: { [engine] text throws(Errno) in
+                let online = try engine.look { machine throws(Errno) in machine.onlineCPUs }
+                text.append(CPUList.format(make(online)))
+                text.append(0x0A)
+            },
+            store: nil
+        )
     }
 
     /// `1` while the CPU is online, else `0`. Taken: `0` and `1`.

@@ -205,16 +205,11 @@ struct HardwareFiles {
         return show { text throws(Errno) in text.append(bytes) }
     }
 
-    /// A file that makes a set of the CPUs that are online, as `%*pbl`.
     private func list(_ make: @escaping @Sendable (CPUSet) -> CPUSet) -> Attribute {
-        show { [engine] text throws(Errno) in
-            let online = try engine.look { machine throws(Errno) in machine.onlineCPUs }
-            text.append(CPUList.format(make(online)))
-            text.append(0x0A)
-        }
+        CPUFiles(engine: engine, owner: owner).list(rules: .sysfs, make)
     }
 
-    /// The same as `%*pb`: 32 bits a group, the highest first, with as many digits as the machine has CPUs for.
+    /// A set of CPUs as `%*pb`: 32 bits a group, the highest first, with as many digits as the machine has CPUs for.
     private func mask(_ make: @escaping @Sendable (CPUSet) -> CPUSet) -> Attribute {
         show { [engine] text throws(Errno) in
             let set = make(try engine.look { machine throws(Errno) in machine.onlineCPUs })

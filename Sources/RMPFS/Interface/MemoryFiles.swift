@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMP instructions by hand, rmpsim/memory/: what a test needs to bring pages into any state.
+// RMP instructions by hand and the memory that is free, rmpsim/memory/: what a test needs to bring pages into any
+// state.
 
 import RMPModel
 import Synchronization
@@ -11,8 +12,22 @@ struct MemoryFiles {
 
     func folder() -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
-        folder.add(["rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak, "online": online])
+        folder.add([
+            "rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak, "online": online, "free": free,
+        ])
         return folder
+    }
+
+    /// How many bytes guests could still get.
+    private var free: Attribute {
+        Attribute(
+            owner: owner,
+            show: { [engine] text throws(Errno) in
+                text.append(decimal: try engine.look { machine throws(Errno) in machine.freeMemory })
+                text.append(0x0A)
+            },
+            store: nil
+        )
     }
 
     /// `1`, or `0` while memory that the machine keeps for later is not there. Written: `1` adds it.

@@ -9,7 +9,7 @@ public struct PlacementSyntaxError: Error, Sendable, Hashable, CustomStringConve
         case word
         /// A space and what belongs to the word.
         case space
-        /// A number: decimal, or hexadecimal behind `0x`, below 2^64.
+        /// A number: decimal, or hexadecimal behind `0x`, below 2^64. In a range it may have a suffix K, M, G, T or P.
         case number
         /// The `-` between a range's two addresses.
         case hyphen
@@ -30,7 +30,7 @@ public struct PlacementSyntaxError: Error, Sendable, Hashable, CustomStringConve
             switch expected {
             case .word: "packed, local, aligned, scattered SEED or ranges START-END,..."
             case .space: "a space and the seed or the ranges"
-            case .number: "a number below 2^64, decimal or with 0x"
+            case .number: "a number below 2^64, decimal or with 0x; addresses may end in K, M, G, T or P"
             case .hyphen: "- and the end of the range"
             case .greaterEnd: "an end above the start of the range"
             case .end: "nothing further (in a list of ranges: a comma and a range)"
@@ -40,8 +40,9 @@ public struct PlacementSyntaxError: Error, Sendable, Hashable, CustomStringConve
 }
 
 extension Placement {
-    /// Reads what ``append(to:)`` writes. Numbers may be decimal or hexadecimal behind `0x`; there are no other
-    /// liberties: one space behind the word, no space elsewhere, no newline.
+    /// Reads what ``append(to:)`` writes. Numbers may be decimal or hexadecimal behind `0x`, addresses may have a
+    /// suffix K, M, G, T or P (powers of 1,024, either case); there are no other liberties: one space behind the word,
+    /// no space elsewhere, no newline.
     public init(text: [UInt8]) throws(PlacementSyntaxError) {
         var reader = PlacementReader(text: text)
         self = try reader.placement()
@@ -91,13 +92,27 @@ private struct PlacementReader {
     }
 
     private mutating func range() throws(PlacementSyntaxError) -> Range<UInt64> {
-        let start = try number()
+        let start = try address()
         guard take("-") else { throw wrong(.hyphen) }
         let place = at
-        let end = try number()
+        let end = try address()
         guard end > start else { throw wrong(.greaterEnd, at: place) }
         return start..<end
     }
+
+    /// A number and the suffix that sizes may have.
+    private mutating func address() throws(PlacementSyntaxError) -> UInt64 {
+        let start = at
+        let value = try number()
+        guard let byte = next, let index = PlacementReader.suffixes.firstIndex(of: byte | 0x20) else { return value }
+        let shift = (index + 1) * 10
+        if value != 0 && value.leadingZeroBitCount < shift { throw wrong(.number, at: start) }
+        at += 1
+        return value << UInt64(shift)
+    }
+
+    /// Each 1,024 times the one before it.
+    private static let suffixes = Array("kmgtp".utf8)
 
     private mutating func number() throws(PlacementSyntaxError) -> UInt64 {
         let start = at

@@ -57,23 +57,32 @@ struct Coverage: Sendable {
         return (counted + transitions.map { "\($0.key.text) \($0.value)" }).sorted()
     }
 
-    /// What `Required` asks for and fewer than `times` steps have met, and what was met although it cannot be.
-    func gaps(times: Int) -> [String] {
+    /// What `Required` asks for and fewer than `times` steps have met.
+    func missing(times: Int) -> [String] {
         var gaps: [String] = []
         for (kind, expected) in Required.outcomes {
             for outcome in expected where count(kind, outcome) < times {
                 gaps.append("\(kind): \(outcome) met \(count(kind, outcome)) times")
             }
-            for (outcome, count) in outcomes[kind] ?? [:] where !expected.contains(outcome) {
-                gaps.append("\(kind): \(outcome) met \(count) times and not in the table")
-            }
-        }
-        for kind in outcomes.keys.sorted() where Required.outcomes[kind] == nil {
-            gaps.append("\(kind): not in the table")
         }
         for transition in Required.transitions.subtracting(Required.rare)
         where transitions[transition, default: 0] < times {
             gaps.append("\(transition.text) met \(transitions[transition, default: 0]) times")
+        }
+        return gaps.sorted()
+    }
+
+    /// What was met although it cannot be.
+    var unexpected: [String] {
+        var gaps: [String] = []
+        for (kind, counts) in outcomes {
+            guard let expected = Required.outcomes[kind] else {
+                gaps.append("\(kind): not in the table")
+                continue
+            }
+            for (outcome, count) in counts where !expected.contains(outcome) {
+                gaps.append("\(kind): \(outcome) met \(count) times and not in the table")
+            }
         }
         for (transition, count) in transitions where !Required.transitions.contains(transition) {
             gaps.append("\(transition.text) met \(count) times and not in the table")

@@ -57,11 +57,3 @@ public struct PrivateHost: ~Copyable {
         }
     }
 }
-
-extension MountPoint {
-    /// A folder of a private namespace, in which there is nothing of anybody else to be careful with.
-    fileprivate init(ownNamespace path: String) throws(MountError) {
-        if access("/dev/fuse", R_OK | W_OK) != 0 { throw .noDevice(.current) }
-        self.path = path
-    }
-}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// RMPREAD: what it tells of an entry, and the raw entry that it was made of.
+
+import Testing
+
+@testable import RMPModel
+
+@Suite struct RMPREADTests {
+    @Test func whatIsRead() throws {
+        var machine = try machine()
+        #expect(throws: RMPCode.failInput) { try machine.rmpread(SPA(64 << 30)) }
+        #expect(try machine.rmpread(freeSPA).hugePageRegionStatus == false)
+        #expect(machine.code(.rmpupdate(SPA(freeSPA.rawValue + 0x1000), RMPUPDATETests.privatePage)) == .success)
+        let first = try machine.rmpread(freeSPA)
+        #expect(first.hugePageRegionStatus && !first.assigned)
+        let page = try machine.rmpread(SPA(freeSPA.rawValue + 0x1abc))
+        #expect(!page.hugePageRegionStatus && page.assigned && page.asid == 3 && page.gpa == GPA(0x5000))
+        #expect(machine.rawRMPEntry(freeSPA.pfn) == 1 << 3)
+        #expect(machine.rawRMPEntry(PFN(freeSPA.pfn.rawValue + 1)) == 3 << 51 | 0x5000 | 1)
+        #expect(machine.rawRMPEntry(PFN(.max)) == nil)
+    }
+}
