@@ -54,7 +54,7 @@ let package = Package(
         ),
         .testTarget(
             name: "RMPCommandTests",
-            dependencies: ["RMPCommand"],
+            dependencies: ["RMPCommand", "RMPFS", "RMPModel"],
             exclude: ["Golden"],
             swiftSettings: strict
         ),

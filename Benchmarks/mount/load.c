@@ -21,6 +21,7 @@ static char buffer[BUFFER];     // as large as cat's
 static uint64_t samples[SAMPLES];
 static int directory;
 static const char *value = "1\n";
+static const char *busy;        // a file that reads as 1 while a pass is running, and starts one; or NULL
 
 static void die(const char *what, const char *name)
 {
@@ -104,6 +105,32 @@ static const struct operation {
 	{ "stat", stat_file, 0 },
 };
 
+// MARK: Passes
+
+static int pass_is_running(void)
+{
+	char text[8];
+	int fd = open(busy, O_RDONLY);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	if (got < 0)
+		die("read", busy);
+	close(fd);
+	return got > 0 && text[0] == '1';
+}
+
+// What is measured begins with a pass running.
+static void start_pass(void)
+{
+	for (int i = 0; i < 1000 && !pass_is_running(); i++) {
+		int fd = open(busy, O_WRONLY | O_TRUNC);
+
+		if (fd < 0 || write(fd, "1\n", 2) != 2)
+			die("write", busy);
+		close(fd);
+	}
+}
+
 // MARK: Measuring
 
 static int by_size(const void *left, const void *right)
@@ -136,11 +163,23 @@ static void measure(const struct operation *operation, const char *file, size_t 
 		operation->perform(file, fd);
 	deadline = now_ns() + (uint64_t)(seconds * 1e9);
 	do {
+		size_t moved;
+
+		if (busy)
+			start_pass();
 		before = now_ns();
-		bytes += operation->perform(file, fd);
+		moved = operation->perform(file, fd);
 		after = now_ns();
+		// What a pass ended in is not counted.
+		if (busy && !pass_is_running())
+			continue;
+		bytes += moved;
 		samples[count++] = after - before;
 	} while (count < limit && after < deadline);
+	if (count == 0) {
+		fprintf(stderr, "load: no pass lasted as long as one %s of %s\n", operation->name, file);
+		exit(1);
+	}
 	if (fd >= 0)
 		close(fd);
 	report(operation, file, count, bytes);
@@ -174,7 +213,7 @@ static void pin(int cpu)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: load [--cpu N] [--count N] [--seconds S] [--value TEXT] DIRECTORY OPERATION:FILE...\n");
+	fprintf(stderr, "usage: load [--cpu N] [--count N] [--seconds S] [--value TEXT] [--busy FILE] DIRECTORY OPERATION:FILE...\n");
 	return 64;
 }
 
@@ -185,6 +224,7 @@ int main(int argc, char **argv)
 		{ "count", required_argument, NULL, 'c' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "value", required_argument, NULL, 'v' },
+		{ "busy", required_argument, NULL, 'b' },
 		{ 0 },
 	};
 	long limit = SAMPLES;
@@ -204,6 +244,9 @@ int main(int argc, char **argv)
 			break;
 		case 'v':
 			value = optarg;
+			break;
+		case 'b':
+			busy = optarg;
 			break;
 		default:
 			return usage();

@@ -55,6 +55,6 @@ struct KernelOptions: ParsableArguments {
         )
         try roots.check(mountPoint: point.path)
         let engine = try KernelEngine(roots, allowsRequests: allowReenable, log: log)
-        return KernelHostTree(owner: owner, debugMode: debugMode).root(engine)
+        return HostTree(owner: owner, debugMode: debugMode).host(engine)
     }
 }

@@ -114,52 +114,39 @@ extension Machine {
     /// as it stays the same, so does every text about them.
     public var rowGeneration: UInt64 { platform.rmpopt.generation &+ platform.events.generation }
 
-    /// Puts into `cpus` the online CPUs whose core has the region optimized, as RMPOPT with function 1 on every online
-    /// CPU would tell; takes all others out.
+    /// Puts into `cpus` the online CPUs on which the region is optimized, and takes all others out: those whose core
+    /// has its bit set. ``isOptimized(region:cpu:)`` says the same of one CPU; every report goes by these two.
     public func collectOptimizedCPUs(ofRegion region: Int, into cpus: inout CPUSet) {
+        guard hasRegion(region), platform.rmpopt.setCores[region] > 0 else { return cpus.removeAll() }
+        withRow(ofRegion: region) { collectCPUs(ofCores: $0, into: &cpus) }
+        cpus.formIntersection(topology.online)
+    }
+
+    /// Puts into `cpus` the CPUs of some cores, online or not, and takes all others out.
+    /// - Parameter cores: a mask of cores, in words of 64.
+    func collectCPUs(ofCores cores: Span<UInt64>, into cpus: inout CPUSet) {
         cpus.removeAll()
-        guard hasRegion(region) else { return }
-        for cpu in 0..<topology.cpuCount
-        where topology.online.contains(cpu) && platform.rmpopt.isSet(region: region, core: topology.coreOfCPU[cpu]) {
-            cpus.insert(cpu)
-        }
+        // CPU numbers are those of all cores' first threads, then those of their second ones.
+        for first in stride(from: 0, to: cpuCount, by: coreCount) { cpus.insert(mask: cores, from: first) }
     }
 
     /// The regions from the start of memory to its end, holes included.
     public var configuredRegions: Range<Int> { Int(configuration.memory.start.region)..<regionCount }
 
-    /// Whether a region is optimized on every one of some CPUs.
-    public func isOptimized(region: Int, onAll cpus: CPUSet) -> Bool {
-        guard hasRegion(region) else { return false }
-        if platform.rmpopt.setCores[region] == coreCount { return true }
-        var all = true
-        cpus.forEachRun { run in
-            for cpu in run where !platform.rmpopt.isSet(region: region, core: topology.coreOfCPU[cpu]) { all = false }
-        }
-        return all
-    }
-
-    /// How many regions each core has optimized.
-    public var optimizedRegionCounts: [Int] {
-        var counts = [Int](repeating: 0, count: coreCount)
-        // Most rows hold every core or none, so that the cores need not be asked one by one.
-        var everywhere = 0
-        var region = 0
-        while region < regionCount {
-            // Rows come in runs of equal ones: each run is counted once.
-            var end = region + 1
-            while end < regionCount && hasEqualRows(region, end) { end += 1 }
-            let cores = platform.rmpopt.setCores[region]
-            if cores == coreCount {
-                everywhere += end - region
-            } else if cores > 0 {
-                for core in 0..<coreCount where platform.rmpopt.isSet(region: region, core: core) {
-                    counts[core] += end - region
-                }
+    /// What is optimized where, for all of ``configuredRegions``.
+    public var optimizationMap: OptimizationMap {
+        var map = OptimizationMap(online: onlineCPUs, from: configuredRegions.lowerBound)
+        var cpus = CPUSet(limit: cpuCount)
+        for region in configuredRegions {
+            // Rows come in runs of equal ones.
+            if region > configuredRegions.lowerBound && hasEqualRows(region - 1, region) {
+                map.appendLast()
+            } else {
+                collectOptimizedCPUs(ofRegion: region, into: &cpus)
+                map.append(cpus)
             }
-            region = end
         }
-        return counts.map { $0 + everywhere }
+        return map
     }
 
     // MARK: Passes
@@ -213,10 +200,10 @@ extension Machine {
     public var tableNumber: Int? { driver.hasTable ? driver.tablesMade : nil }
     /// The regions of which the kernel's `rmpopt-table` has a line; none where it has been cleaned up.
     public var tableRegions: Range<Int> {
-        let all = Int(configuration.memory.start.region)..<regionCount
-        guard let table = configuration.series.table, driver.hasTable else { return all.lowerBound..<all.lowerBound }
+        let first = configuredRegions.lowerBound
+        guard let table = configuration.series.table, driver.hasTable else { return first..<first }
         // Without a limit the iterator goes by the kernel's end of memory, else by the range of set-up.
-        return table.limit == nil ? all.lowerBound..<endOfMemory : driver.range
+        return table.limit == nil ? first..<endOfMemory : driver.range
     }
 
     /// Whether the memory that the configuration keeps for later is online; true where there is none.
@@ -261,10 +248,6 @@ extension Machine {
         return try platform.rdmsr(number, cpu: cpu, core: topology.coreOfCPU[cpu])
     }
 
-    /// The state of a page, Default for one without an RMP entry; nil for an entry that no row of the manual's table
-    /// describes.
-    public func state(of page: PFN) -> PageState? { platform.rmp.state(of: page) }
-
     // MARK: RMP
 
     /// RMPREAD of the page at `spa`; throws FAIL_INPUT when no RMP entry covers the address.
@@ -283,13 +266,9 @@ extension Machine {
         rmpEntry(page).map { RawRMPEntry($0, subpageCount: platform.rmp.subpageCount(page.rawValue)) }
     }
 
-    /// The state of a page; nil for an entry that the manual's table of states does not know.
+    /// The state of a page, Default for one without an RMP entry; nil for an entry that no row of the manual's table
+    /// describes.
     public func pageState(_ page: PFN) -> PageState? { platform.rmp.state(of: page) }
-
-    /// The raw low quadword of a page's RMP entry, with its subpage count; nil when the RMP does not cover it.
-    public func rawRMPEntry(_ page: PFN) -> UInt64? {
-        rmpEntry(page)?.rawLow(subpageCount: platform.rmp.subpageCount(page.rawValue))
-    }
 
     /// The number of assigned 4 KB pages in a region, 0 ... 262,144; 0 for a region that does not exist.
     public func assignedPages(ofRegion region: Int) -> Int {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Directory: order of listings, link counts, and who may make and remove what.
 
+import Synchronization
 import Testing
 
 @testable import RMPFS
@@ -223,4 +224,30 @@ import Testing
         #expect(alive.value - dropped.value == group.names.count)
         #expect(group.status.st_nlink == UInt(2 + group.names.count))
     }
+
+    /// What comes and goes is asked for its presence with each call. None goes through more frames of the stack than
+    /// the one before, as it would if the closure were wrapped anew each time.
+    @Test func isAskedForItsPresenceForEver() throws {
+        let places = Places()
+        let folder = Directory(rules: .debugfs, owner: .root)
+        folder.add(
+            "file",
+            BlobFile(owner: .root, bytes: []),
+            whileThere: {
+                var local = 0
+                withUnsafePointer(to: &local) { place in places.seen.withLock { $0.append(UInt(bitPattern: place)) } }
+                return 7
+            }
+        )
+        let file = try #require(try folder.node(at: "file") as? File)
+        places.seen.withLock { $0 = [] }
+        for _ in 0..<1_000 { #expect(file.incarnation == 7) }
+        let seen = places.seen.withLock { $0 }
+        #expect(seen.count == 1_000 && (seen.max() ?? 0) - (seen.min() ?? 0) < 4096)
+    }
+}
+
+/// Where on the stack a closure was called.
+private final class Places: Sendable {
+    let seen = Mutex<[UInt]>([])
 }

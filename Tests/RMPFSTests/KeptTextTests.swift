@@ -100,6 +100,48 @@ struct KeptTextTests {
         }
     }
 
+    /// Reads of the table before, during and after passes: what is kept of lists never shows in the lines. RMPOPT on
+    /// single cores makes more kinds of rows than are kept.
+    @Test(arguments: Series.all.filter { $0.table != nil }.map(\.name)) func linesDuringPasses(_ name: String) throws {
+        let series = try #require(Series.named(name))
+        var random = Random(seed: testSeed)
+        let topology = try Topology(TopologyShape(packages: 2, coresPerPackage: 5))
+        let memory = try MemoryMap(bytes: 40 << 30)
+        let host = Host(try MachineConfiguration(topology: topology, memory: memory, series: series))
+        let path = "debug/" + (series.table?.path ?? "")
+        var readings = (quiet: 0, busy: 0)
+        for step in 0..<150 {
+            let spa = SPA(UInt64.random(in: 0..<40, using: &random) << 30)
+            for _ in 0..<random.pick([1, 1, 30]) {
+                let cpu = Int.random(in: 0..<topology.cpuCount, using: &random)
+                let commands: [Command] = [
+                    .reoptimize, .rmpupdate(spa, .init(assigned: false)), .rmpupdate(spa, .init(assigned: true)),
+                    .rmpopt(cpu: cpu, SPA(UInt64.random(in: 0..<40, using: &random) << 30), function: 0),
+                    .setOnline(cpu: cpu, random.chance(2)),
+                ]
+                _ = try? host.engine.perform(random.pick(commands))
+            }
+            try host.engine.skip(nanoseconds: random.pick([0, 50_000, 300_000, 1_000_000, 60_000_000_000]))
+            // Twice: the second reader may get what the first one left.
+            for _ in 0..<2 {
+                let expected = try host.engine.look { machine throws(Errno) -> String in
+                    var text = TextBuffer()
+                    var cpus = CPUSet(limit: machine.cpuCount)
+                    let last = series.table?.hasEndLine == true ? 1 : 0
+                    for region in machine.tableRegions.lowerBound..<(machine.tableRegions.upperBound + last) {
+                        machine.collectReportedCPUs(ofRegion: region, machine.sharedMask, into: &cpus)
+                        RegionTable.line(region: region, cpus: CPUList.format(cpus), into: &text)
+                    }
+                    return String(decoding: text.bytes, as: UTF8.self)
+                }
+                let given = try host.read(path)
+                try #require(given == expected, "seed \(testSeed), \(name), step \(step)")
+            }
+            if try host.engine.passIsRunning() { readings.busy += 1 } else { readings.quiet += 1 }
+        }
+        #expect(readings.busy > 10 && readings.quiet > 10, "seed \(testSeed): \(readings)")
+    }
+
     /// SNP_EN is set again by an SNP_INIT_EX that fails.
     @Test(arguments: Series.all.filter(\.knowsX86Shutdown)) func afterAFailedInit(_ series: Series) throws {
         var readers = Readers(try Self.configuration(series, 0))

@@ -100,33 +100,6 @@ import Testing
         )
     }
 
-    @Test func repeatsItsOwnBytes() {
-        #expect(
-            string { text in
-                text.append("one,two,")
-                text.append(repeating: 4..<8)
-            } == "one,two,two,"
-        )
-    }
-
-    @Test func repeatsMoreThanItHasRoomFor() {
-        var text = TextBuffer(capacity: 16)
-        text.append("0123456789abcdef")
-        for _ in 0..<8 { text.append(repeating: 0..<text.count) }
-        #expect(text.count == 16 << 8)
-        #expect(text.bytes.suffix(16).elementsEqual(Array("0123456789abcdef".utf8)))
-    }
-
-    @Test(arguments: [-1..<2, 0..<7, 3..<3, 6..<6])
-    func doesNotRepeatWhatItDoesNotHave(range: Range<Int>) {
-        #expect(
-            string { text in
-                text.append("abcdef")
-                text.append(repeating: range)
-            } == "abcdef"
-        )
-    }
-
     @Test func reserveKeepsTheText() {
         #expect(
             string { text in

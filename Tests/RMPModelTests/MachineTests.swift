@@ -30,7 +30,7 @@ import Testing
         #expect(machine.blockers(ofRegion: 4) == [Blocker(owner: .firmware, pages: 514)])
         #expect(machine.blockers(ofRegion: 1) == [])
         #expect(machine.blockers(ofRegion: 64) == [] && machine.blockers(ofRegion: -1) == [])
-        #expect(machine.rawRMPEntry(PFN(0x8700)) == 0x8000_0000_0000_0005)
+        #expect(machine.rawRMP(PFN(0x8700))?.low == 0x8000_0000_0000_0005)
     }
 
     @Test(arguments: [1 << 30, 1 << 30 + 1 << 21, 4 << 30, 4 << 30 + 1 << 21, 4 << 30 + 2 << 21, 5 << 30] as [UInt64])

@@ -15,8 +15,8 @@ import Testing
         #expect(first.hugePageRegionStatus && !first.assigned)
         let page = try machine.rmpread(SPA(freeSPA.rawValue + 0x1abc))
         #expect(!page.hugePageRegionStatus && page.assigned && page.asid == 3 && page.gpa == GPA(0x5000))
-        #expect(machine.rawRMPEntry(freeSPA.pfn) == 1 << 3)
-        #expect(machine.rawRMPEntry(PFN(freeSPA.pfn.rawValue + 1)) == 3 << 51 | 0x5000 | 1)
-        #expect(machine.rawRMPEntry(PFN(.max)) == nil)
+        #expect(machine.rawRMP(freeSPA.pfn)?.low == 1 << 3)
+        #expect(machine.rawRMP(PFN(freeSPA.pfn.rawValue + 1))?.low == 3 << 51 | 0x5000 | 1)
+        #expect(machine.rawRMP(PFN(.max))?.low == nil)
     }
 }

@@ -4,8 +4,37 @@
 import Glibc
 import RMPFS
 
+/// A tree with the files of a host, wherever it is.
+protocol HostFolder: Sendable {
+    /// What messages call it.
+    var path: String { get }
+    /// Reads a file to its end, however short the reads are.
+    func read(_ file: String) throws(HostFileError) -> MountFolder.Reading
+    /// The names of the files in ``MountFolder/ours``, in any order.
+    func names() -> [String]
+}
+
+extension HostFolder {
+    /// Where a file is, for messages.
+    func name(_ file: String) -> String { path + "/" + file }
+
+    /// A file's text; nil if it is not there or closed to this user.
+    func text(_ file: String) throws(HostFileError) -> [UInt8]? {
+        guard case .text(let bytes) = try read(file) else { return nil }
+        return bytes
+    }
+
+    /// The numbers N of the files `debug/rmpopt/cpuN`, in order.
+    func cpus() -> [Int] {
+        names().compactMap { file in
+            guard file.hasPrefix("cpu"), let number = Int(file.dropFirst(3)), number >= 0 else { return nil }
+            return number
+        }.sorted()
+    }
+}
+
 /// A folder that an rmpfs is mounted on, or any tree with the same files.
-struct MountFolder: Sendable {
+struct MountFolder: HostFolder {
     let path: String
 
     /// The folder of our own files.
@@ -43,9 +72,6 @@ struct MountFolder: Sendable {
         }
     }
 
-    /// Where a file is, for messages.
-    func name(_ file: String) -> String { path + "/" + file }
-
     /// What came of reading a file.
     enum Reading {
         case text([UInt8])
@@ -56,7 +82,6 @@ struct MountFolder: Sendable {
         case closed
     }
 
-    /// Reads a file to its end, however short the reads are.
     func read(_ file: String) throws(HostFileError) -> Reading {
         let descriptor = open(name(file).systemName, O_RDONLY | O_CLOEXEC)
         if descriptor >= 0 { defer { close(descriptor) }; return try read(file, from: descriptor) }
@@ -87,17 +112,5 @@ struct MountFolder: Sendable {
         }
     }
 
-    /// A file's text; nil if it is not there or closed to this user.
-    func text(_ file: String) throws(HostFileError) -> [UInt8]? {
-        guard case .text(let bytes) = try read(file) else { return nil }
-        return bytes
-    }
-
-    /// The numbers N of the files `debug/rmpopt/cpuN`, in order.
-    func cpus() -> [Int] {
-        (SystemFiles.names(in: name(Self.ours)) ?? []).compactMap { file in
-            guard file.hasPrefix("cpu"), let number = Int(file.dropFirst(3)), number >= 0 else { return nil }
-            return number
-        }.sorted()
-    }
+    func names() -> [String] { SystemFiles.names(in: name(Self.ours)) ?? [] }
 }

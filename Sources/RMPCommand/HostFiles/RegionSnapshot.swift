@@ -40,7 +40,7 @@ struct RegionSnapshot: Sendable, Equatable {
     /// Reads the files of a mount: `cpuN` for what regions there are, the series' table for the CPUs, or, where the
     /// version has none or it is closed to this user, files of CPUs; `blockers` for the reasons, `metrics` for which
     /// CPUs are online and which of their files need not be read.
-    init(of mount: MountFolder) throws(HostFileError) {
+    init(of mount: some HostFolder) throws(HostFileError) {
         let numbers = mount.cpus()
         var states: [RegionState] = []
         var isOffline: Set<Int> = []
@@ -110,7 +110,7 @@ struct RegionSnapshot: Sendable, Equatable {
     }
 
     /// How many regions each online CPU has optimized; nil if no file tells.
-    private static func counts(in mount: MountFolder) throws(HostFileError) -> [Int: UInt64]? {
+    private static func counts(in mount: some HostFolder) throws(HostFileError) -> [Int: UInt64]? {
         let file = MountFolder.ours + "/metrics"
         guard let bytes = try mount.text(file) else { return nil }
         let counts = try CPUCountsReader.counts(HostText(name: mount.name(file), bytes: bytes))
@@ -120,7 +120,7 @@ struct RegionSnapshot: Sendable, Equatable {
     /// The lines of `cpuN`; nil if the CPU is offline.
     private static func rows(
         ofCPU number: Int,
-        in mount: MountFolder
+        in mount: some HostFolder
     ) throws(HostFileError) -> [CPUFileReader.Row]? {
         let file = MountFolder.ours + "/cpu\(number)"
         switch try mount.read(file) {
@@ -131,7 +131,7 @@ struct RegionSnapshot: Sendable, Equatable {
         }
     }
 
-    private static func table(in mount: MountFolder) throws(HostFileError) -> [RegionTableReader.Row]? {
+    private static func table(in mount: some HostFolder) throws(HostFileError) -> [RegionTableReader.Row]? {
         for file in MountFolder.tables {
             if let bytes = try mount.text(file) {
                 return try RegionTableReader.rows(HostText(name: mount.name(file), bytes: bytes))

@@ -26,7 +26,7 @@ struct StatusReport: Sendable {
     }
 
     /// Reads the files of a mount.
-    init(of mount: MountFolder) throws(HostFileError) {
+    init(of mount: some HostFolder) throws(HostFileError) {
         func text(_ file: String) throws(HostFileError) -> HostText? {
             let path = MountFolder.ours + "/" + file
             return try mount.text(path).map { HostText(name: mount.name(path), bytes: $0) }

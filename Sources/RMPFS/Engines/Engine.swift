@@ -35,12 +35,16 @@ public protocol Engine: Sendable {
     var hasTable: Bool { get }
     /// The number of the table that is there: another one each time it was removed and made again. nil for none.
     var tableNumber: Int? { get }
+    /// Whether passes can be asked for. Never changes.
+    var allowsRequests: Bool { get }
     /// Whether series v1's `action` and `description` are there. Never changes.
     var hasConfigfs: Bool { get }
     /// Whether the host can have RMPOPT at all, so that files about it make sense. Never changes.
     var hasRMPOPT: Bool { get }
     /// Whether series v1's `action` says `Yes`: set by a request, cleared at the end of every pass.
     func optimizationInProgress() throws(Errno) -> Bool
+    /// Writes the text of series v1's `description`.
+    func showDescription(into text: inout TextBuffer) throws(Errno)
     /// Whether a pass is running, whoever asked for it.
     func passIsRunning() throws(Errno) -> Bool
     /// Asks for a pass over all memory. A request during one that was asked for is absorbed.

@@ -15,6 +15,19 @@ public final class KernelEngine: Engine {
         let table: KernelTable
         let online: CPUSet
         let time: UInt64
+
+        /// What its lines tell of some regions, which begin with the first line's.
+        func map(of regions: Range<Int>) -> OptimizationMap {
+            var map = OptimizationMap(online: online, from: regions.lowerBound)
+            for line in 0..<regions.count {
+                if line > 0 && table.rows[line] == table.rows[line - 1] {
+                    map.appendLast()
+                } else {
+                    map.append(table.cpus(ofLine: line))
+                }
+            }
+            return map
+        }
     }
 
     private struct State: Sendable {
@@ -24,7 +37,7 @@ public final class KernelEngine: Engine {
 
     let files: KernelFiles
     /// Whether a store of 1 is passed on to the kernel.
-    let allowsRequests: Bool
+    public let allowsRequests: Bool
     private let state = Mutex(State())
     private let log: @Sendable (String) -> Void
 
@@ -35,12 +48,21 @@ public final class KernelEngine: Engine {
     /// - Parameters:
     ///   - allowsRequests: whether passes may be asked for.
     ///   - log: takes a line for each error of the kernel's files, on any thread; the same one is told once.
-    public init(
+    public convenience init(
         _ roots: KernelRoots,
         allowsRequests: Bool,
         log: @escaping @Sendable (String) -> Void
     ) throws(KernelError) {
-        files = try KernelFiles(roots)
+        try self.init(KernelFiles(roots), allowsRequests: allowsRequests, log: log)
+    }
+
+    /// An engine on files that were found.
+    init(
+        _ files: KernelFiles,
+        allowsRequests: Bool,
+        log: @escaping @Sendable (String) -> Void
+    ) throws(KernelError) {
+        self.files = files
         self.allowsRequests = allowsRequests
         self.log = log
         if allowsRequests && !files.series.hasAction { throw .noRequests(versions: files.series.versions) }
@@ -68,9 +90,14 @@ public final class KernelEngine: Engine {
     /// Writes what the table tells.
     public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {
         switch report {
-        case .blockers: try KernelReports(engine: self).blockers(into: &text)
-        case .metrics: try KernelReports(engine: self).metrics(into: &text)
-        default: throw .notSupported
+        case .blockers:
+            let map = try optimizationMap()
+            BlockersReport.write(map, isOutside: { isBeyondWindow(region: $0) }, into: &text)
+        case .metrics:
+            let map = try optimizationMap()
+            let isRunning = files.series.hasAction ? try passIsRunning() : nil
+            MetricsReport.write(map, passIsRunning: isRunning, into: &text)
+        default: throw Errno(.untold)
         }
     }
 
@@ -86,8 +113,7 @@ public final class KernelEngine: Engine {
                 return state.lastLine != line
             }
             if isNew { log(line) }
-            if case .refused(_, let refusal) = error { throw refusal }
-            throw .ioError
+            throw Errno(error)
         }
     }
 
@@ -102,11 +128,19 @@ public final class KernelEngine: Engine {
         return reading
     }
 
+    /// What the table tells now.
+    private func optimizationMap() throws(Errno) -> OptimizationMap { try read().map(of: files.regions) }
+
     /// Series v1's flag.
     /// - Throws: ``Errno/notSupported`` for versions that do not tell.
     public func optimizationInProgress() throws(Errno) -> Bool {
-        guard files.series.hasAction else { throw .notSupported }
+        guard files.series.hasAction else { throw Errno(.untold) }
         return try ask { () throws(KernelError) in try files.optimizationInProgress() }
+    }
+
+    /// The kernel's own text.
+    public func showDescription(into text: inout TextBuffer) throws(Errno) {
+        text.append(try ask { () throws(KernelError) in try files.description() })
     }
 
     /// Series v1's flag: passes that nobody asked for cannot be seen.
@@ -115,8 +149,8 @@ public final class KernelEngine: Engine {
 
     /// Writes 1 to series v1's `action`.
     public func reoptimize() throws(Errno) {
-        guard files.series.hasAction else { throw .notSupported }
-        guard allowsRequests else { throw .notPermitted }
+        guard files.series.hasAction else { throw Errno(.untold) }
+        guard allowsRequests else { throw Errno(.readOnly) }
         try ask { () throws(KernelError) in try files.reoptimize() }
     }
 
@@ -146,20 +180,21 @@ public final class KernelEngine: Engine {
     /// The regions of a CPU.
     /// - Throws: ``Errno/noSuchDevice`` for a CPU that is offline.
     public func showRegions(ofCPU cpu: Int, into text: inout TextBuffer) throws(Errno) {
-        let reading = try read()
-        guard reading.online.contains(cpu) else { throw .noSuchDevice }
-        for (line, region) in files.regions.enumerated() {
-            let status: CPURegions.Status =
-                reading.table.cpus(ofLine: line).contains(cpu)
-                ? .optimized : isBeyondWindow(line: line) ? .outside : .checked
+        let map = try optimizationMap()
+        guard map.online.contains(cpu) else { throw Errno(.offlineCPU) }
+        for region in map.regions {
+            let status = CPURegions.Status(
+                isChecked: true,
+                isOptimized: map.isOptimized(region: region, cpu: cpu),
+                isOutside: isBeyondWindow(region: region)
+            )
             CPURegions.line(region: region, status, into: &text)
         }
     }
 
-    /// Whether all cores have one window, and a line's region is beyond it. Where each core may have its own, which the
-    /// files do not tell, no region is known to be.
-    func isBeyondWindow(line: Int) -> Bool { files.series.hasOneWindow && line >= Self.windowSize }
-
-    /// 2 TB in regions.
-    private static let windowSize = 2048
+    /// Whether all cores have one window, and a region is beyond it. Where each core may have its own, which the files
+    /// do not tell, no region is known to be.
+    private func isBeyondWindow(region: Int) -> Bool {
+        files.series.hasOneWindow && region - files.regions.lowerBound >= RMPOPTBase.windowRegions
+    }
 }

@@ -56,9 +56,15 @@ struct KernelFiles: Sendable {
     private var actionPath: String { "\(roots.config)/rmpopt/action" }
     private var descriptionPath: String { "\(roots.config)/rmpopt/description" }
 
+    /// Finds the files, and the version of the series by them.
     init(_ roots: KernelRoots) throws(KernelError) {
+        try self.init(roots, KernelSeries.find(config: roots.config, debug: roots.debug))
+    }
+
+    /// The files of a version.
+    init(_ roots: KernelRoots, _ series: KernelSeries) throws(KernelError) {
         self.roots = roots
-        series = try KernelSeries.find(config: roots.config, debug: roots.debug)
+        self.series = series
         let possible = try Self.cpuList("\(roots.cpus)/possible", limit: Self.cpuLimit)
         var count = 0
         possible.forEachRun { count = $0.upperBound + 1 }

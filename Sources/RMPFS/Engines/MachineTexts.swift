@@ -10,7 +10,7 @@ struct MachineTexts: Sendable {
     private var cache = RenderingCache(limit: Self.cacheLimit)
     /// The tables' generation at the last read of rmpopt-table that found nothing kept.
     private var missedGeneration: UInt64?
-    private var cpuLists = CPUListCache()
+    private var lists = CPULists()
 
     /// Enough for the table and a dozen CPUs of a 2 TB machine.
     private static let cacheLimit = 1 << 20
@@ -35,9 +35,11 @@ struct MachineTexts: Sendable {
         from first: Int,
         into page: inout RecordPage
     ) throws(Errno) {
+        lists.begin(machine)
         for region in Self.lines(of: machine, from: first) {
+            let list = lists.select(region, in: machine)
             let wanted = try page.record { text throws(Errno) in
-                RegionTable.line(region: region, cpus: cpuLists.text(ofRegion: region, in: machine), into: &text)
+                RegionTable.line(region: region, cpus: lists[list], into: &text)
             }
             if !wanted { return }
         }
@@ -45,8 +47,9 @@ struct MachineTexts: Sendable {
 
     /// The whole table, if it is kept or worth keeping: a reader that comes a second time finds the tables unchanged.
     mutating func renderedTable(of machine: borrowing Machine) throws(Errno) -> Rendering? {
-        // Lines that mix with a running pass differ from reader to reader.
-        if machine.reportsAreShared { return nil }
+        // During a pass the tables change from read to read, and in some versions lines mix with it: the whole would be
+        // made for each page that is read of it.
+        if machine.passIsRunning { return nil }
         let generation = machine.rowGeneration
         if let kept = cache.rendering(Self.tableKey, version: generation) { return kept }
         guard machine.regionCount <= Self.regionLimit, missedGeneration == generation else {
@@ -55,15 +58,10 @@ struct MachineTexts: Sendable {
         }
         let hasEndLine = machine.configuration.series.table?.hasEndLine ?? false
         let rendering = try Rendering(hidesLastRecordFromItself: hasEndLine) { text, ends throws(Errno) in
-            // Most rows equal the one before: then its list is copied from the line before.
-            var last: (region: Int, list: Range<Int>)?
+            lists.begin(machine)
             for region in Self.lines(of: machine, from: 0) {
-                if let last, machine.hasEqualRows(region, last.region) {
-                    RegionTable.line(region: region, listAt: last.list, into: &text)
-                } else {
-                    let cpus = cpuLists.text(ofRegion: region, in: machine)
-                    last = (region, RegionTable.line(region: region, cpus: cpus, into: &text))
-                }
+                let list = lists.select(region, in: machine)
+                RegionTable.line(region: region, cpus: lists[list], into: &text)
                 ends.append(text.count)
             }
         }
@@ -79,16 +77,17 @@ struct MachineTexts: Sendable {
         of machine: borrowing Machine,
         into text: inout TextBuffer
     ) throws(Errno) {
-        guard machine.onlineCPUs.contains(cpu) else { throw .noSuchDevice }
+        guard machine.onlineCPUs.contains(cpu) else { throw Errno(.offlineCPU) }
         let window = machine.window(ofCPU: cpu)
         let isChecked = machine.isSNPEnabled
         // Without RMPOPT_EN there is no window, and RMP checks are done everywhere.
         let hasWindow = machine.rmpoptBase(ofCPU: cpu)?.isEnabled ?? false
         machine.forEachRegion(ofCPU: cpu) { region, isOptimized in
-            let status: CPURegions.Status =
-                !isChecked
-                ? .unchecked
-                : isOptimized ? .optimized : window.contains(region) || !hasWindow ? .checked : .outside
+            let status = CPURegions.Status(
+                isChecked: isChecked,
+                isOptimized: isOptimized,
+                isOutside: hasWindow && !window.contains(region)
+            )
             CPURegions.line(region: region, status, into: &text)
         }
     }
@@ -107,26 +106,67 @@ struct MachineTexts: Sendable {
     }
 }
 
-/// The list of CPUs of the row that was printed last: most rows of a table are equal.
-private struct CPUListCache: Sendable {
-    private var generation: UInt64?
-    private var region = 0
-    private var cpus: CPUSet?
-    private var bytes: [UInt8] = []
+/// Lists of CPUs as text, the last ones that were printed: most rows of a table are equal, or one of few.
+///
+/// A list is found by the CPUs in it, so it never is out of date.
+private struct CPULists: Sendable {
+    private struct List: Sendable {
+        var cpus: CPUSet
+        var text: [UInt8] = []
+        /// When it was selected last.
+        var use: UInt64 = 0
+    }
 
-    /// The text of the CPUs on which a region is optimized; empty for none.
-    mutating func text(ofRegion region: Int, in machine: borrowing Machine) -> [UInt8] {
-        let isShared = machine.reportsAreShared
-        if !isShared && generation == machine.rowGeneration && machine.hasEqualRows(region, self.region) {
-            return bytes
+    /// A pass that walks over a table with a guest in it has four kinds of rows: all cores, none, the leader's, and
+    /// what is mixed into them.
+    private static let limit = 8
+
+    private var lists: [List] = []
+    private var uses: UInt64 = 0
+    private var mask: SharedMask?
+    /// For lines that mix two results and for those that do not: the region that was printed last, and its list.
+    private var last: (plain: (region: Int, list: Int)?, mixed: (region: Int, list: Int)?)
+    private var cpus = CPUSet(limit: 0)
+
+    /// The text of a list; empty for none.
+    subscript(list: Int) -> [UInt8] { lists[list].text }
+
+    /// To be called before lines of a machine that may have changed since.
+    mutating func begin(_ machine: borrowing Machine) {
+        mask = machine.sharedMask
+        last = (nil, nil)
+    }
+
+    /// The list for the line of a region.
+    mutating func select(_ region: Int, in machine: borrowing Machine) -> Int {
+        let isMixed = mask?.isMixedInto(region) ?? false
+        if let last = isMixed ? last.mixed : last.plain, machine.hasEqualRows(region, last.region) { return last.list }
+        if cpus.limit != machine.cpuCount { cpus = CPUSet(limit: machine.cpuCount) }
+        machine.collectReportedCPUs(ofRegion: region, mask, into: &cpus)
+        let list = find()
+        if isMixed { last.mixed = (region, list) } else { last.plain = (region, list) }
+        return list
+    }
+
+    /// The place of the list of `cpus`, made if it is not there.
+    private mutating func find() -> Int {
+        uses += 1
+        if let known = lists.firstIndex(where: { $0.cpus == cpus }) {
+            lists[known].use = uses
+            return known
         }
-        var set = cpus ?? CPUSet(limit: machine.cpuCount)
-        machine.collectReportedCPUs(ofRegion: region, into: &set)
-        bytes.removeAll(keepingCapacity: true)
-        CPUList.append(set, to: &bytes)
-        cpus = set
-        self.region = region
-        generation = isShared ? nil : machine.rowGeneration
-        return bytes
+        var place = lists.count
+        if place < Self.limit {
+            lists.append(List(cpus: cpus))
+        } else {
+            place = lists.indices.min { lists[$0].use < lists[$1].use } ?? 0
+            lists[place].cpus = cpus
+            if last.plain?.list == place { last.plain = nil }
+            if last.mixed?.list == place { last.mixed = nil }
+        }
+        lists[place].use = uses
+        lists[place].text.removeAll(keepingCapacity: true)
+        CPUList.append(cpus, to: &lists[place].text)
+        return place
     }
 }

@@ -122,7 +122,7 @@ public final class SimulatedEngine: Engine {
     func skip(nanoseconds: UInt64) throws(Errno) {
         LongWork.announce()
         try state.withPatientLock { state throws(Errno) in
-            guard state.clock.skip(nanoseconds) else { throw .outOfRange }
+            guard state.clock.skip(nanoseconds) else { throw Errno(.clockLimit) }
             state.machine.advance(to: state.clock.now)
         }
     }
@@ -146,6 +146,14 @@ public final class SimulatedEngine: Engine {
     public var hasTable: Bool { (try? look { machine throws(Errno) in machine.hasTable }) ?? false }
     /// The number of the file that is there now.
     public var tableNumber: Int? { try? look { machine throws(Errno) in machine.tableNumber } }
+
+    /// Always.
+    public var allowsRequests: Bool { true }
+
+    /// Series v1 patch 5/6.
+    public func showDescription(into text: inout TextBuffer) throws(Errno) {
+        text.append("[RMPOPT]\n\necho 1 > action to perform RMP optimization.\n")
+    }
 
     /// A report of the machine as it is now.
     public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {

@@ -22,6 +22,10 @@ public struct Timestamp: Sendable, Hashable {
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(seconds: time.tv_sec, nanoseconds: time.tv_nsec)
     }
+
+    /// The second that has begun. Two looks that follow each other mostly agree: tar(1) takes a file whose times differ
+    /// for one that has changed under its hands.
+    static var thisSecond: Timestamp { Timestamp(seconds: now.seconds, nanoseconds: 0) }
 }
 
 /// Who owns the nodes of a tree.

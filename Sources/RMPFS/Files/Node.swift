@@ -31,8 +31,14 @@ public class Node: @unchecked Sendable {
     let rules: FileSystemRules
     let metadata: Lock<Metadata>
     private let lifetime = Atomic<Lifetime>(.fixed)
+    /// In a struct of its own: a closure that generic code holds is wrapped anew each time it is lent by reference, as
+    /// a lock does, and each call then walks through all the wrappers.
+    private struct Condition: Sendable {
+        let isThere: Directory.Presence
+    }
+
     /// Whether it is there, for one that is there only at times.
-    private let presence = Lock<Directory.Presence?>(nil)
+    private let condition = Lock<Condition?>(nil)
     /// Where the node is; nil for a root.
     let place = Lock<NodePlace?>(nil)
 
@@ -51,13 +57,13 @@ public class Node: @unchecked Sendable {
     /// The number under which it is there now; always the same for one that is there for good, nil for one that is not.
     var incarnation: Int? {
         guard lifetime.load(ordering: .acquiring) == .conditional else { return 0 }
-        guard let presence = presence.withLock({ $0 }) else { return 0 }
-        return presence()
+        guard let condition = condition.withLock({ $0 }) else { return 0 }
+        return condition.isThere()
     }
 
     /// Marks the node as one that is there only at times.
     func markConditional(_ presence: @escaping Directory.Presence) {
-        self.presence.withLock { $0 = presence }
+        condition.withLock { $0 = Condition(isThere: presence) }
         lifetime.store(.conditional, ordering: .releasing)
     }
 
@@ -75,6 +81,10 @@ public class Node: @unchecked Sendable {
     func markRemoved() {
         lifetime.store(.removed, ordering: .releasing)
     }
+
+    /// Whether the text is made at each look, so that it is never older than that, and stat(2) says so: the time of the
+    /// look is the modification time, whatever else was set.
+    var isAlwaysCurrent: Bool { false }
 
     /// st_nlink as long as the node is there.
     var linkCount: UInt32 { 1 }

@@ -129,27 +129,49 @@ public final class SequenceFile: File, @unchecked Sendable {
     fileprivate let source: any RecordSource
     fileprivate let texts: HeldTexts
     private let hasSeek: Bool
+    private let isReport: Bool
 
     /// A file with the mode of debugfs' read-only files, or another one such as 0400.
-    /// - Parameter isSeekable: whether its operations have an llseek method; without one lseek and pread are ESPIPE.
+    /// - Parameters:
+    ///   - isSeekable: whether its operations have an llseek method; without one lseek and pread are ESPIPE.
+    ///   - isReport: whether stat(2) gives the time of the look as the modification time. In debugfs it gives the time
+    ///     at which the file was made, for good; programs that watch over the age of texts take that for a text that
+    ///     nobody makes any more.
     public convenience init(
         owner: Owner,
         mode: UInt32 = 0o444,
         isSeekable: Bool = true,
+        isReport: Bool = false,
         source: any RecordSource
     ) {
-        self.init(owner: owner, mode: mode, isSeekable: isSeekable, source: source, texts: .shared)
+        self.init(
+            owner: owner,
+            mode: mode,
+            isSeekable: isSeekable,
+            isReport: isReport,
+            source: source,
+            texts: .shared
+        )
     }
 
     /// A file whose open files' texts stand in the account `texts`.
-    init(owner: Owner, mode: UInt32, isSeekable: Bool, source: any RecordSource, texts: HeldTexts) {
+    init(
+        owner: Owner,
+        mode: UInt32,
+        isSeekable: Bool,
+        isReport: Bool = false,
+        source: any RecordSource,
+        texts: HeldTexts
+    ) {
         self.source = source
         self.texts = texts
+        self.isReport = isReport
         hasSeek = isSeekable
         super.init(rules: .debugfs, mode: mode, owner: owner)
     }
 
     override var isSeekable: Bool { hasSeek }
+    override var isAlwaysCurrent: Bool { isReport }
     override var hasEnd: Bool { false }
 
     override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile { OpenSequence(self) }

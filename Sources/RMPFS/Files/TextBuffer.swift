@@ -146,12 +146,4 @@ public struct TextBuffer: ~Copyable {
             }
         }
     }
-
-    /// Appends a run of its own earlier bytes again: a line that repeats is copied instead of made anew.
-    public mutating func append(repeating range: Range<Int>) {
-        guard range.lowerBound >= 0, range.upperBound <= count, !range.isEmpty else { return }
-        reserve(range.count)
-        (base + count).copyMemory(from: base + range.lowerBound, byteCount: range.count)
-        count += range.count
-    }
 }

@@ -43,6 +43,9 @@ struct Timeouts {
 
     /// Names and attributes that change only by calls through the mount itself, of which the kernel knows.
     private static let fixed = 3600.0
+    /// Attributes of which the time alone changes by itself: no stat(2) is behind by more, and whoever opens the file
+    /// often need not ask each time.
+    private static let current = 1.0
     /// Attributes that change by themselves.
     static let changing = 0.0
 
@@ -55,7 +58,10 @@ struct Timeouts {
         areNone || node.comesAndGoes || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
     }
     /// The attribute timeout of a node.
-    func attributes(of node: Node) -> Double { !areNone && node.isFixed ? Self.fixed : Self.changing }
+    func attributes(of node: Node) -> Double {
+        if areNone || !node.isFixed { return Self.changing }
+        return node.isAlwaysCurrent ? Self.current : Self.fixed
+    }
 }
 
 /// Replies. Each sends exactly one answer; a client that is gone by then is no error.
@@ -120,7 +126,7 @@ extension Node {
         status.st_nlink = nlink_t(isRemoved ? 0 : linkCount)
         status.st_blksize = blksize_t(FileLimits.page)
         status.st_atim = timespec(data.accessed)
-        status.st_mtim = timespec(data.modified)
+        status.st_mtim = timespec(isAlwaysCurrent ? .thisSecond : data.modified)
         status.st_ctim = timespec(data.changed)
         if self is Directory {
             status.st_mode |= S_IFDIR

@@ -8,51 +8,91 @@ enum BlockersReport {
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
         // Without SNP nothing is checked, so nothing is slow.
         guard machine.isSNPEnabled else { return }
-        let windows = machine.windows.map { ($0.regions, $0.cpus.intersection(machine.onlineCPUs)) }
-        var disabled = CPUSet(limit: machine.cpuCount)
-        machine.onlineCPUs.forEachRun { run in
-            for cpu in run where machine.rmpoptBase(ofCPU: cpu)?.isEnabled != true { disabled.insert(cpu) }
-        }
-        let notEnabled = CPUList.format(disabled)
-        var outside = OutsideCPUs(windows: windows)
-        for region in machine.configuredRegions {
+        let map = machine.optimizationMap
+        var reasons = Reasons(machine, map)
+        for region in map.regions {
+            guard let set = map.set(ofRegion: region), !reasons.missing[set].isEmpty else { continue }
             var line = Line(region: region)
             for blocker in machine.blockers(ofRegion: region) { line.add(blocker, machine, &text) }
-            if machine.optimizedCoreCount(ofRegion: region) < machine.coreCount {
-                // The CPUs are asked one by one only where nothing else tells.
-                let isMissing =
-                    machine.assignedPages(ofRegion: region) == 0
-                    && windows.contains { window in
-                        window.0.contains(region) && !machine.isOptimized(region: region, onAll: window.1)
-                    }
-                if isMissing { line.add("not scanned", &text) }
-                let list = outside.list(region)
-                if !list.isEmpty { line.add("outside the window of CPU(s) ", list, &text) }
-                if !notEnabled.isEmpty { line.add("RMPOPT not enabled on CPU(s) ", notEnabled, &text) }
-            }
+            let reason = reasons.reason(region, set)
+            if reason.isUnscanned && machine.assignedPages(ofRegion: region) == 0 { line.add("not scanned", &text) }
+            if !reason.outside.isEmpty { line.add("outside the window of CPU(s) ", reason.outside, &text) }
+            if !reason.disabled.isEmpty { line.add("RMPOPT not enabled on CPU(s) ", reason.disabled, &text) }
             line.end(&text)
         }
     }
 
-    /// The CPUs outside whose window a region is, as text, for regions in ascending order: it is the same up to where a
-    /// window begins or ends.
-    private struct OutsideCPUs {
-        let windows: [(Range<Int>, CPUSet)]
+    /// The same for a host of which nothing is known but what is optimized where.
+    /// - Parameter isOutside: whether a region is known to lie beyond the window of every core.
+    static func write(_ map: OptimizationMap, isOutside: (_ region: Int) -> Bool, into text: inout TextBuffer) {
+        let missing = map.sets.map { CPUList.format(map.online.subtracting($0)) }
+        for region in map.regions {
+            guard let set = map.set(ofRegion: region), !missing[set].isEmpty else { continue }
+            var line = Line(region: region)
+            let reason: StaticString =
+                isOutside(region) ? "outside the window of CPU(s) " : "reason unknown, not optimized on CPU(s) "
+            line.add(reason, missing[set], &text)
+            line.end(&text)
+        }
+    }
+
+    /// Why CPUs have a region not optimized that holds no assigned page.
+    private struct Reason {
+        /// Whether there are CPUs that could have it.
+        let isUnscanned: Bool
+        /// The CPUs outside whose window it is, as text.
+        let outside: [UInt8]
+        /// The CPUs without RMPOPT_EN, as text.
+        let disabled: [UInt8]
+    }
+
+    /// The reasons of regions in ascending order: they are the same up to where the CPUs change that have a region not
+    /// optimized, or a window begins or ends.
+    private struct Reasons {
+        /// For each set of a map, the online CPUs that are not in it.
+        let missing: [CPUSet]
+        private let windows: [(regions: Range<Int>, cpus: CPUSet)]
+        private let disabled: CPUSet
         private var end = Int.min
-        private var text: [UInt8] = []
+        private var outside: CPUSet
+        private var last: (set: Int, reason: Reason)?
 
-        init(windows: [(Range<Int>, CPUSet)]) { self.windows = windows }
-
-        mutating func list(_ region: Int) -> [UInt8] {
-            if region < end { return text }
-            end = .max
-            var cpus: CPUSet?
-            for (regions, others) in windows {
-                for border in [regions.lowerBound, regions.upperBound] where border > region { end = min(end, border) }
-                if !regions.contains(region) { cpus = cpus?.union(others) ?? others }
+        init(_ machine: borrowing Machine, _ map: OptimizationMap) {
+            missing = map.sets.map { map.online.subtracting($0) }
+            windows = machine.windows
+            var disabled = CPUSet(limit: machine.cpuCount)
+            for cpu in 0..<machine.cpuCount where machine.rmpoptBase(ofCPU: cpu)?.isEnabled != true {
+                disabled.insert(cpu)
             }
-            text = cpus.map { CPUList.format($0) } ?? []
-            return text
+            self.disabled = disabled
+            outside = CPUSet(limit: machine.cpuCount)
+        }
+
+        /// - Parameter set: the place of the region's CPUs in the map.
+        mutating func reason(_ region: Int, _ set: Int) -> Reason {
+            if region >= end { cross(region) }
+            if let last, last.set == set { return last.reason }
+            let outside = missing[set].intersection(outside)
+            let disabled = missing[set].intersection(disabled)
+            let reason = Reason(
+                isUnscanned: !missing[set].subtracting(outside).subtracting(disabled).isEmpty,
+                outside: CPUList.format(outside),
+                disabled: CPUList.format(disabled)
+            )
+            last = (set, reason)
+            return reason
+        }
+
+        private mutating func cross(_ region: Int) {
+            end = .max
+            last = nil
+            outside.removeAll()
+            for window in windows {
+                for border in [window.regions.lowerBound, window.regions.upperBound] where border > region {
+                    end = min(end, border)
+                }
+                if !window.regions.contains(region) { outside = outside.union(window.cpus) }
+            }
         }
     }
 

@@ -14,6 +14,14 @@ enum CPURegions {
         /// SNP is not enabled: nothing is checked.
         case unchecked
 
+        /// - Parameters:
+        ///   - isChecked: whether RMP checks are done at all.
+        ///   - isOptimized: whether the CPU has the region optimized.
+        ///   - isOutside: whether the region is known to lie beyond the window of the CPU's core.
+        init(isChecked: Bool, isOptimized: Bool, isOutside: Bool) {
+            self = !isChecked ? .unchecked : isOptimized ? .optimized : isOutside ? .outside : .checked
+        }
+
         fileprivate var word: StaticString {
             switch self {
             case .optimized: "optimized"

@@ -24,7 +24,8 @@ public struct HostTree {
         return root
     }
 
-    /// The tree of any host: what the kernel has, and what only looks.
+    /// The tree of any host: what the kernel has, and what only looks. For a running kernel this is all: nothing is
+    /// simulated, hence there is no `rmpsim/`.
     public func host(_ engine: any Engine) -> Directory {
         let root = Directory(rules: .configfs, owner: owner)
         if engine.hasRMPOPT { root.add("rmpopt", configuration(engine)) }
@@ -32,37 +33,30 @@ public struct HostTree {
         return root
     }
 
-    /// `rmpopt/`: our `reenable`, and what series v1 patch 5/6 registers in configfs.
+    /// `rmpopt/`: our `reenable`, and what series v1 patch 5/6 registers in configfs. Where passes may not be asked
+    /// for, the files that do so have no store: their modes say so, and open(2) does.
     private func configuration(_ engine: any Engine) -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
-        let store: Attribute.Store = { value throws(Errno) in
-            guard try value.unsignedInt() == 1 else { throw .invalid }
-            try engine.reoptimize()
+        var store: Attribute.Store?
+        if engine.allowsRequests {
+            store = { value throws(Errno) in
+                guard try value.unsignedInt() == 1 else { throw .invalid }
+                try engine.reoptimize()
+            }
         }
         if engine.hasConfigfs {
-            let action = Attribute(
-                owner: owner,
-                show: { text throws(Errno) in
-                    text.append("RMP optimization in progress: ")
-                    text.append(try engine.optimizationInProgress() ? "Yes\n" : "No\n")
-                },
-                store: store
-            )
-            let description = Attribute(
-                owner: owner,
-                show: { text throws(Errno) in
-                    text.append("[RMPOPT]\n\necho 1 > action to perform RMP optimization.\n")
-                },
-                store: nil
-            )
-            folder.add(["action": action, "description": description])
+            let action: Attribute.Show = { text throws(Errno) in
+                text.append("RMP optimization in progress: ")
+                text.append(try engine.optimizationInProgress() ? "Yes\n" : "No\n")
+            }
+            let description: Attribute.Show = { text throws(Errno) in try engine.showDescription(into: &text) }
+            folder.add("action", Attribute(owner: owner, show: action, store: store))
+            folder.add("description", Attribute(owner: owner, show: description, store: nil))
         }
-        let reenable = Attribute(
-            owner: owner,
-            show: { text throws(Errno) in text.append(try engine.passIsRunning() ? "1\n" : "0\n") },
-            store: store
-        )
-        folder.add("reenable", reenable)
+        let running: Attribute.Show = { text throws(Errno) in
+            text.append(try engine.passIsRunning() ? "1\n" : "0\n")
+        }
+        folder.add("reenable", Attribute(owner: owner, show: running, store: store))
         return folder
     }
 
@@ -77,12 +71,12 @@ public struct HostTree {
                     atHand: { () throws(Errno) in try engine.renderedRegions(ofCPU: cpu) },
                     { text throws(Errno) in try engine.showRegions(ofCPU: cpu, into: &text) }
                 )
-                ours.add("cpu\(cpu)", SequenceFile(owner: owner, source: text))
+                ours.add("cpu\(cpu)", SequenceFile(owner: owner, isReport: true, source: text))
             }
         }
         for report in engine.reports where engine.hasRMPOPT || report.isAboutHost {
             let text = SingleRecord { text throws(Errno) in try engine.show(report, into: &text) }
-            ours.add(report.rawValue, SequenceFile(owner: owner, source: text))
+            ours.add(report.rawValue, SequenceFile(owner: owner, isReport: true, source: text))
         }
         root.add("rmpopt", ours)
         return root

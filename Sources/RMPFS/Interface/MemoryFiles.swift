@@ -204,7 +204,6 @@ private struct EntryDescription: Sendable {
 
 extension Machine {
     fileprivate func describeEntry(at spa: SPA) -> EntryDescription? {
-        guard let entry = rmpEntry(spa.pfn), let raw = rawRMPEntry(spa.pfn) else { return nil }
-        return EntryDescription(spa: SPA(spa.pfn), entry: entry, raw: raw)
+        rawRMP(spa.pfn).map { EntryDescription(spa: SPA(spa.pfn), entry: $0.entry, raw: $0.low) }
     }
 }

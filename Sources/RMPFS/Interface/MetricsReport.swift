@@ -4,6 +4,8 @@
 import RMPModel
 
 /// The metrics of a host.
+///
+/// Each has its name and its words once, whichever engine it comes from; what an engine cannot tell is not there.
 enum MetricsReport {
     /// What kind of number a metric is.
     enum Kind: Sendable {
@@ -11,115 +13,71 @@ enum MetricsReport {
         case counter
     }
 
-    /// Writes `# HELP` and `# TYPE` of a metric.
-    static func head(_ name: StaticString, _ kind: Kind, _ help: StaticString, into text: inout TextBuffer) {
-        text.append("# HELP ")
-        text.append(name)
-        text.append(0x20)
-        text.append(help)
-        text.append("\n# TYPE ")
-        text.append(name)
-        text.append(kind == .gauge ? " gauge\n" : " counter\n")
-    }
+    /// A metric without its values.
+    struct Metric: Sendable {
+        let name: StaticString
+        let kind: Kind
+        let help: StaticString
 
-    /// Writes a metric's value under a label, if one is given.
-    static func value(
-        _ name: StaticString,
-        _ label: (name: StaticString, value: StaticString)? = nil,
-        _ number: UInt64,
-        into text: inout TextBuffer
-    ) {
-        text.append(name)
-        if let label {
-            text.append("{")
-            text.append(label.name)
-            text.append("=\"")
-            text.append(label.value)
-            text.append("\"}")
+        init(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
+            (self.name, self.kind, self.help) = (name, kind, help)
         }
-        text.append(0x20)
-        text.append(decimal: number)
-        text.append(0x0A)
     }
 
-    /// Writes a metric that is one number.
-    private static func single(
-        _ name: StaticString,
-        _ kind: Kind,
-        _ help: StaticString,
-        _ number: UInt64,
-        into text: inout TextBuffer
-    ) {
-        head(name, kind, help, into: &text)
-        value(name, nil, number, into: &text)
+    // MARK: What every engine tells
+
+    /// The metrics of a running kernel.
+    /// - Parameter isRunning: whether a pass is running; nil if the kernel does not tell.
+    static func write(_ map: OptimizationMap, passIsRunning isRunning: Bool?, into text: inout TextBuffer) {
+        optimized(map, into: &text)
+        if let isRunning { running(isRunning, into: &text) }
     }
 
-    /// Writes a metric that is a duration: seconds with nine decimals.
-    private static func seconds(
-        _ name: StaticString,
-        _ kind: Kind,
-        _ help: StaticString,
-        _ nanoseconds: UInt64,
-        into text: inout TextBuffer
-    ) {
-        head(name, kind, help, into: &text)
-        text.append(name)
-        text.append(0x20)
-        text.append(decimal: nanoseconds / 1_000_000_000)
-        text.append(".")
-        var unit: UInt64 = 100_000_000
-        while unit > 0 {
-            text.append(decimal: nanoseconds / unit % 10)
-            unit /= 10
-        }
-        text.append(0x0A)
-    }
-
-    static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        regions(machine, into: &text)
-        cpus(machine, into: &text)
-        blockers(machine, into: &text)
-        passes(machine, into: &text)
-        host(machine, into: &text)
-    }
-
-    private static func regions(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        var counts = (all: UInt64(0), some: UInt64(0), none: UInt64(0))
-        for region in machine.configuredRegions {
-            let cores = machine.optimizedCoreCount(ofRegion: region)
-            if cores == 0 {
-                counts.none += 1
-            } else if cores == machine.coreCount {
-                counts.all += 1
-            } else {
-                counts.some += 1
-            }
-        }
+    private static func optimized(_ map: OptimizationMap, into text: inout TextBuffer) {
         single(
-            "rmpopt_regions",
-            .gauge,
-            "Aligned gigabytes of memory in the range of a pass.",
-            UInt64(machine.configuredRegions.count),
+            Metric("rmpopt_regions", .gauge, "Aligned gigabytes from the start of memory to its end."),
+            UInt64(map.regions.count),
             into: &text
         )
-        head("rmpopt_regions_optimized", .gauge, "Regions by the cores that have them optimized.", into: &text)
-        value("rmpopt_regions_optimized", ("cpus", "all"), counts.all, into: &text)
-        value("rmpopt_regions_optimized", ("cpus", "some"), counts.some, into: &text)
-        value("rmpopt_regions_optimized", ("cpus", "none"), counts.none, into: &text)
-    }
-
-    private static func cpus(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        let counts = machine.optimizedRegionCounts
-        head("rmpopt_cpu_regions_optimized", .gauge, "Regions that an online CPU has optimized.", into: &text)
-        machine.onlineCPUs.forEachRun { run in
+        let shares = map.shares
+        let regions = Metric("rmpopt_regions_optimized", .gauge, "Regions by the online CPUs that have them optimized.")
+        head(regions, into: &text)
+        let words: KeyValuePairs<OptimizationMap.Share, StaticString> = [.all: "all", .some: "some", .none: "none"]
+        for (share, word) in words { value(regions, ("cpus", word), UInt64(shares[share] ?? 0), into: &text) }
+        let each = Metric("rmpopt_cpu_regions_optimized", .gauge, "Regions that an online CPU has optimized.")
+        head(each, into: &text)
+        let counts = map.regionCounts
+        map.online.forEachRun { run in
             for cpu in run {
-                text.append("rmpopt_cpu_regions_optimized{cpu=\"")
+                text.append(each.name)
+                text.append("{cpu=\"")
                 text.append(decimal: UInt64(cpu))
                 text.append("\"} ")
-                text.append(decimal: UInt64(counts[machine.coreOfCPU[cpu]]))
+                text.append(decimal: UInt64(counts[cpu]))
                 text.append(0x0A)
             }
         }
+    }
+
+    private static func running(_ isRunning: Bool, into text: inout TextBuffer) {
+        single(
+            Metric("rmpopt_pass_running", .gauge, "Whether a pass is running, as far as the kernel tells."),
+            isRunning ? 1 : 0,
+            into: &text
+        )
+    }
+
+    // MARK: What a simulated machine tells
+
+    /// The metrics of a simulated machine.
+    static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
+        optimized(machine.optimizationMap, into: &text)
+        blockers(machine, into: &text)
+        running(machine.passIsRunning, into: &text)
+        requests(machine, into: &text)
+        costs(machine.passTotals, into: &text)
+        if let last = machine.passes.last, let end = last.end { pass(last, end, into: &text) }
+        host(machine, into: &text)
     }
 
     private static func blockers(_ machine: borrowing Machine, into text: inout TextBuffer) {
@@ -136,113 +94,180 @@ enum MetricsReport {
             }
             if hasGuest { regions.guest += 1 }
         }
-        let name: StaticString = "rmpopt_regions_blocked"
-        head(name, .gauge, "Regions that hold assigned pages, by owner; one region can have several.", into: &text)
-        value(name, ("by", "rmp_table"), regions.table, into: &text)
-        value(name, ("by", "firmware"), regions.firmware, into: &text)
-        value(name, ("by", "guest"), regions.guest, into: &text)
-        value(name, ("by", "leaked"), regions.leaked, into: &text)
+        let metric = Metric(
+            "rmpopt_regions_blocked",
+            .gauge,
+            "Regions that hold assigned pages, by owner; one region can have several."
+        )
+        head(metric, into: &text)
+        value(metric, ("by", "rmp_table"), regions.table, into: &text)
+        value(metric, ("by", "firmware"), regions.firmware, into: &text)
+        value(metric, ("by", "guest"), regions.guest, into: &text)
+        value(metric, ("by", "leaked"), regions.leaked, into: &text)
     }
 
-    private static func passes(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        single("rmpopt_pass_running", .gauge, "Whether a pass is running.", machine.passIsRunning ? 1 : 0, into: &text)
+    private static func requests(_ machine: borrowing Machine, into text: inout TextBuffer) {
         single(
-            "rmpopt_pass_pending",
-            .gauge,
-            "Whether a pass is pending.",
+            Metric("rmpopt_pass_pending", .gauge, "Whether a pass is pending."),
             machine.pendingPass == nil ? 0 : 1,
             into: &text
         )
-        single("rmpopt_passes_total", .counter, "Passes begun since boot.", machine.passCount, into: &text)
-        let name: StaticString = "rmpopt_requests_total"
-        head(name, .counter, "Requests for a pass since boot, by what became of them.", into: &text)
-        value(name, ("outcome", "begun"), machine.requests(.begun), into: &text)
-        value(name, ("outcome", "scheduled"), machine.requests(.scheduled), into: &text)
-        value(name, ("outcome", "absorbed"), machine.requests(.absorbed), into: &text)
-        value(name, ("outcome", "lost"), machine.requests(.lost), into: &text)
-        costs(machine.passTotals, into: &text)
-        guard let last = machine.passes.last, let end = last.end else { return }
-        seconds("rmpopt_last_pass_seconds", .gauge, "Duration of the last pass.", end - last.start, into: &text)
-        seconds(
-            "rmpopt_last_pass_leader_seconds",
-            .gauge,
-            "Time of the first core's scans in it.",
-            last.scanTime,
-            into: &text
+        single(Metric("rmpopt_passes_total", .counter, "Passes begun since boot."), machine.passCount, into: &text)
+        let metric = Metric(
+            "rmpopt_requests_total",
+            .counter,
+            "Requests for a pass since boot, by what became of them."
         )
-        seconds(
-            "rmpopt_last_pass_follower_seconds",
-            .gauge,
-            "Time that the other cores added.",
-            last.followerTime,
-            into: &text
-        )
-        seconds(
-            "rmpopt_last_pass_broadcast_seconds",
-            .gauge,
-            "Time of its broadcasts.",
-            last.broadcastTime,
-            into: &text
-        )
-        single(
-            "rmpopt_last_pass_broadcasts",
-            .gauge,
-            "Interrupts that it sent to each CPU that took part.",
-            last.broadcasts,
-            into: &text
-        )
-        seconds(
-            "rmpopt_last_pass_interrupts_off_seconds",
-            .gauge,
-            "Longest time for which it kept interrupts off on one core.",
-            last.interruptsOffMax,
-            into: &text
-        )
+        head(metric, into: &text)
+        value(metric, ("outcome", "begun"), machine.requests(.begun), into: &text)
+        value(metric, ("outcome", "scheduled"), machine.requests(.scheduled), into: &text)
+        value(metric, ("outcome", "absorbed"), machine.requests(.absorbed), into: &text)
+        value(metric, ("outcome", "lost"), machine.requests(.lost), into: &text)
     }
 
     /// What all ended passes have cost the CPUs.
     private static func costs(_ totals: PassTotals, into text: inout TextBuffer) {
-        let counts: KeyValuePairs<StaticString, (help: StaticString, number: UInt64)> = [
-            "rmpopt_pass_broadcasts_total": ("Calls to many CPUs that ended passes have made.", totals.broadcasts),
-            "rmpopt_pass_interrupts_total": ("Interrupts to single CPUs that these have sent.", totals.interrupts),
-            "rmpopt_pass_executions_total": ("RMPOPT executed in ended passes.", totals.executions),
-            "rmpopt_pass_executions_in_vain_total": (
-                "Those of them that set no new bit.", totals.executionsInVain
+        let counts: [(Metric, UInt64)] = [
+            (
+                Metric("rmpopt_pass_broadcasts_total", .counter, "Calls to many CPUs that ended passes have made."),
+                totals.broadcasts
+            ),
+            (
+                Metric("rmpopt_pass_interrupts_total", .counter, "Interrupts to single CPUs that these have sent."),
+                totals.interrupts
+            ),
+            (Metric("rmpopt_pass_executions_total", .counter, "RMPOPT executed in ended passes."), totals.executions),
+            (
+                Metric("rmpopt_pass_executions_in_vain_total", .counter, "Those of them that set no new bit."),
+                totals.executionsInVain
             ),
         ]
-        for (name, count) in counts { single(name, .counter, count.help, count.number, into: &text) }
+        for (metric, number) in counts { single(metric, number, into: &text) }
         seconds(
-            "rmpopt_pass_stolen_seconds_total",
-            .counter,
-            "CPU time that ended passes have taken from everything else.",
+            Metric(
+                "rmpopt_pass_stolen_seconds_total",
+                .counter,
+                "CPU time that ended passes have taken from everything else."
+            ),
             totals.stolenTime,
             into: &text
         )
         seconds(
-            "rmpopt_pass_interrupts_off_max_seconds",
-            .gauge,
-            "Longest time for which a pass kept interrupts off on one core since boot.",
+            Metric(
+                "rmpopt_pass_interrupts_off_max_seconds",
+                .gauge,
+                "Longest time for which a pass kept interrupts off on one core since boot."
+            ),
             totals.interruptsOffMax,
             into: &text
         )
     }
 
+    private static func pass(_ last: PassRecord, _ end: UInt64, into text: inout TextBuffer) {
+        let times: [(Metric, UInt64)] = [
+            (Metric("rmpopt_last_pass_seconds", .gauge, "Duration of the last pass."), end - last.start),
+            (
+                Metric("rmpopt_last_pass_leader_seconds", .gauge, "Time of the first core's scans in it."),
+                last.scanTime
+            ),
+            (
+                Metric("rmpopt_last_pass_follower_seconds", .gauge, "Time that the other cores added."),
+                last.followerTime
+            ),
+            (Metric("rmpopt_last_pass_broadcast_seconds", .gauge, "Time of its broadcasts."), last.broadcastTime),
+        ]
+        for (metric, time) in times { seconds(metric, time, into: &text) }
+        single(
+            Metric(
+                "rmpopt_last_pass_broadcasts",
+                .gauge,
+                "Interrupts that it sent to each CPU that took part."
+            ),
+            last.broadcasts,
+            into: &text
+        )
+        seconds(
+            Metric(
+                "rmpopt_last_pass_interrupts_off_seconds",
+                .gauge,
+                "Longest time for which it kept interrupts off on one core."
+            ),
+            last.interruptsOffMax,
+            into: &text
+        )
+    }
+
     private static func host(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        single("rmpopt_snp_enabled", .gauge, "Whether RMP checks are done.", machine.isSNPEnabled ? 1 : 0, into: &text)
-        single(
-            "rmpopt_undefined_opcodes_total",
-            .counter,
-            "#UD faults of RMPOPT on cores where it is not enabled.",
-            machine.undefinedOpcodes,
-            into: &text
-        )
-        single(
-            "rmpopt_guests",
-            .gauge,
-            "Guests that are there, running or not.",
-            UInt64(machine.guestIDs.count),
-            into: &text
-        )
-        seconds("rmpopt_uptime_seconds", .gauge, "Virtual time since boot.", machine.now, into: &text)
+        let counts: [(Metric, UInt64)] = [
+            (Metric("rmpopt_snp_enabled", .gauge, "Whether RMP checks are done."), machine.isSNPEnabled ? 1 : 0),
+            (
+                Metric(
+                    "rmpopt_undefined_opcodes_total",
+                    .counter,
+                    "#UD faults of RMPOPT on cores where it is not enabled."
+                ),
+                machine.undefinedOpcodes
+            ),
+            (
+                Metric("rmpopt_guests", .gauge, "Guests that are there, running or not."),
+                UInt64(machine.guestIDs.count)
+            ),
+        ]
+        for (metric, number) in counts { single(metric, number, into: &text) }
+        seconds(Metric("rmpopt_uptime_seconds", .gauge, "Virtual time since boot."), machine.now, into: &text)
+    }
+
+    // MARK: The format
+
+    /// Writes `# HELP` and `# TYPE` of a metric.
+    private static func head(_ metric: Metric, into text: inout TextBuffer) {
+        text.append("# HELP ")
+        text.append(metric.name)
+        text.append(0x20)
+        text.append(metric.help)
+        text.append("\n# TYPE ")
+        text.append(metric.name)
+        text.append(metric.kind == .gauge ? " gauge\n" : " counter\n")
+    }
+
+    /// Writes a metric's value under a label.
+    private static func value(
+        _ metric: Metric,
+        _ label: (name: StaticString, value: StaticString),
+        _ number: UInt64,
+        into text: inout TextBuffer
+    ) {
+        text.append(metric.name)
+        text.append("{")
+        text.append(label.name)
+        text.append("=\"")
+        text.append(label.value)
+        text.append("\"} ")
+        text.append(decimal: number)
+        text.append(0x0A)
+    }
+
+    /// Writes a metric that is one number.
+    private static func single(_ metric: Metric, _ number: UInt64, into text: inout TextBuffer) {
+        head(metric, into: &text)
+        text.append(metric.name)
+        text.append(0x20)
+        text.append(decimal: number)
+        text.append(0x0A)
+    }
+
+    /// Writes a metric that is a duration: seconds with nine decimals.
+    private static func seconds(_ metric: Metric, _ nanoseconds: UInt64, into text: inout TextBuffer) {
+        head(metric, into: &text)
+        text.append(metric.name)
+        text.append(0x20)
+        text.append(decimal: nanoseconds / 1_000_000_000)
+        text.append(".")
+        var unit: UInt64 = 100_000_000
+        while unit > 0 {
+            text.append(decimal: nanoseconds / unit % 10)
+            unit /= 10
+        }
+        text.append(0x0A)
     }
 }

@@ -14,27 +14,15 @@ enum RegionTable {
     }
 
     /// `Memory @%3lluGB: CPU(s): %*pbl\n`, or `none` for an empty list.
-    /// - Returns: where the list, or `none`, is in the text.
-    @discardableResult
-    static func line(region: Int, cpus: [UInt8], into text: inout TextBuffer) -> Range<Int> {
+    @inline(__always)
+    static func line(region: Int, cpus: [UInt8], into text: inout TextBuffer) {
         text.append(region: region)
         text.append("CPU(s): ")
-        let start = text.count
         if cpus.isEmpty {
             text.append("none")
         } else {
             text.append(cpus)
         }
-        let list = start..<text.count
-        text.append(0x0A)
-        return list
-    }
-
-    /// The line of a region with the list of an earlier line of the same text.
-    static func line(region: Int, listAt list: Range<Int>, into text: inout TextBuffer) {
-        text.append(region: region)
-        text.append("CPU(s): ")
-        text.append(repeating: list)
         text.append(0x0A)
     }
 }

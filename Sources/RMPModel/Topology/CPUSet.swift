@@ -54,19 +54,58 @@ public struct CPUSet: Sendable, Hashable {
     /// The CPUs that are in either set, below the limit of this one.
     public func union(_ other: CPUSet) -> CPUSet {
         var either = self
-        for index in 0..<min(words.count, other.words.count) { either.words[index] |= other.words[index] }
-        if limit & 63 != 0, let last = either.words.indices.last { either.words[last] &= 1 << UInt64(limit & 63) - 1 }
+        either.formUnion(other)
         return either
+    }
+
+    /// Puts the CPUs of the other set into this one, as far as they are below its limit.
+    mutating func formUnion(_ other: CPUSet) {
+        for index in 0..<min(words.count, other.words.count) { words[index] |= other.words[index] }
+        trim()
     }
 
     /// The CPUs that are in both sets, below the smaller limit.
     public func intersection(_ other: CPUSet) -> CPUSet {
         var both = CPUSet(limit: min(limit, other.limit))
         for index in both.words.indices { both.words[index] = words[index] & other.words[index] }
-        if both.limit & 63 != 0, let last = both.words.indices.last {
-            both.words[last] &= 1 << UInt64(both.limit & 63) - 1
-        }
+        both.trim()
         return both
+    }
+
+    /// The CPUs of this set that are not in the other one.
+    public func subtracting(_ other: CPUSet) -> CPUSet {
+        var rest = self
+        rest.subtract(other)
+        return rest
+    }
+
+    /// Takes the CPUs of the other set out, keeping the storage.
+    mutating func subtract(_ other: CPUSet) {
+        for index in 0..<min(words.count, other.words.count) { words[index] &= ~other.words[index] }
+    }
+
+    /// Takes every CPU out that is not in the other set, keeping the storage.
+    mutating func formIntersection(_ other: CPUSet) {
+        for index in words.indices { words[index] &= index < other.words.count ? other.words[index] : 0 }
+    }
+
+    /// Puts the numbers `offset` + n into the set for each bit n that is set in `mask`, as far as they are in
+    /// 0 ..< `limit`; `offset` is 0 or more.
+    mutating func insert(mask: Span<UInt64>, from offset: Int) {
+        let shift = UInt64(offset & 63)
+        var index = offset >> 6
+        for place in mask.indices {
+            guard index < words.count else { return }
+            words[index] |= mask[place] << shift
+            index += 1
+            if shift != 0 && index < words.count { words[index] |= mask[place] >> (64 - shift) }
+        }
+        trim()
+    }
+
+    /// Takes out what lies in the last word beyond the limit.
+    private mutating func trim() {
+        if limit & 63 != 0, let last = words.indices.last { words[last] &= 1 << UInt64(limit & 63) - 1 }
     }
 
     /// The smallest CPU number in the set that is `cpu` or above; nil when there is none.

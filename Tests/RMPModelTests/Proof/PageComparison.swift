@@ -11,7 +11,7 @@ extension NaiveMachine {
         let real = machine.platform.rmp
         let stride = rmp.changes.count > 24 ? 61 : 1
         for (number, change) in rmp.changes.enumerated() where number % stride == 0 || number < 8 {
-            let given = machine.rawRMPEntry(PFN(change.pfn))
+            let given = machine.rawRMP(PFN(change.pfn))?.low
             let expected = rmp[change.pfn].raw(subpages: rmp.subpages(change.pfn))
             if given != expected { found.append(text(change.pfn, given, expected)) }
             if change.cause != nil, real.state(of: PFN(change.pfn)) != state(of: change.pfn)?.modelled {
@@ -74,7 +74,7 @@ extension NaiveMachine {
     func everyPage(from machine: Machine) -> String? {
         for pfn in 0..<(UInt64(rmp.regionCount) * 262_144) {
             let expected = rmp[pfn].raw(subpages: rmp.subpages(pfn))
-            let given = machine.rawRMPEntry(PFN(pfn))
+            let given = machine.rawRMP(PFN(pfn))?.low
             if given != expected { return text(pfn, given, expected) }
         }
         return nil

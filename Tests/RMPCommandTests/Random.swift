@@ -1,0 +1,1 @@
+../RMPFSTests/Random.swift
