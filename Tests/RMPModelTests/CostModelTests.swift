@@ -18,6 +18,23 @@ import Testing
         #expect(abs(Double(fail) - 95_275_588) / 95_275_588 < 0.02)
     }
 
+    /// Threads are in each other's way where two of a core scan at once; which version it is does not matter.
+    @Test(arguments: [(1, true), (2, false)])
+    func threadsOfACoreAtOnce(threads: Int, isEqual: Bool) throws {
+        let times = try [Series.v1, .v2].map { series in
+            let machine = Machine(
+                try MachineConfiguration(
+                    topology: Topology(TopologyShape(coresPerPackage: 4, threadsPerCore: threads)),
+                    memory: MemoryMap(bytes: 16 << 30),
+                    series: series
+                )
+            )
+            let pass = try #require(machine.passes.first)
+            return pass.followerTime / UInt64(pass.regionsScanned)
+        }
+        #expect(isEqual ? times[0] == times[1] : times[0] < times[1])
+    }
+
     @Test func costParts() {
         let costs = CostModel.standard
         #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 1).followers == 0)

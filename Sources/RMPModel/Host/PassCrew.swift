@@ -20,7 +20,8 @@ struct PassCrew: Sendable {
     let faulting: Int
     /// The CPUs that a broadcast interrupts: `others` without the sender.
     let interrupted: Int
-    /// Whether RMPOPT is executed by several threads of a core at once.
+    /// Whether several threads of a core execute RMPOPT at once, as all do in v2 where SMT is on, and in v1 those of a
+    /// core whose first online thread has changed.
     let isCrowded: Bool
 
     /// - Parameters:
@@ -57,7 +58,6 @@ struct PassCrew: Sendable {
         self.leader = leader
         self.isLeaderCalled = isLeaderCalled
         self.others = others
-        isCrowded = series.passCPUs == .allOnline
         let words = platform.rmpopt.wordsPerRow
         var leaderCores = [UInt64](repeating: 0, count: words)
         var otherCores = leaderCores
@@ -86,6 +86,7 @@ struct PassCrew: Sendable {
         self.otherCores = otherCores
         self.executors = executors
         self.faulting = faulting
+        isCrowded = executors > otherCores.reduce(0) { $0 + $1.nonzeroBitCount }
         interrupted = others.count - (others.contains(sender) ? 1 : 0)
     }
 }

@@ -162,7 +162,8 @@ extension NaiveMachine {
         case .firstThreads, .allOnline:
             cost.broadcast = slower(costs.broadcast)
             cost.scan = slower(part(costs.fullScan) + costs.instruction)
-            let crowded = setup.facts.walk == .allOnline ? costs.crowdedScan : 0
+            let isCrowded = executing.count > Set(executing.map(core)).count
+            let crowded = isCrowded ? costs.crowdedScan : 0
             if cores > 1 { cost.followers = slower(part(costs.contendedFollower + crowded)) }
         }
         cost.inside = cost.scan + cost.followers
