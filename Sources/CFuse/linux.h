@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls of Linux that Swift's own import of the C library lacks: namespaces, capabilities, the end of a parent.
+// Linux calls that Swift's import of the C library lacks: namespaces, capabilities, parent death.
 #ifndef RMPFS_CFUSE_LINUX_H
 #define RMPFS_CFUSE_LINUX_H
 
@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// The C library has them, and declares them only with _GNU_SOURCE or not at all.
+// The C library has these, but declares them only with _GNU_SOURCE or not at all.
 extern int unshare(int flags);
 extern int setns(int descriptor, int kind);
 extern long syscall(long number, ...);
@@ -34,25 +34,25 @@ static inline int rmpfs_enter_mounts(int descriptor)
 	return setns(descriptor, CLONE_NEWNS);
 }
 
-// The name that ps(1) and pgrep(1) know this process by; else that of the file, even if it is /proc/self/exe.
+// Sets the name that ps(1) and pgrep(1) show; by default it is that of the file, even if that is /proc/self/exe.
 static inline int rmpfs_name_process(const char *name)
 {
 	return prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-// A descriptor that can be read when the process has ended.
+// A descriptor that becomes readable when the process ends.
 static inline int rmpfs_open_process(pid_t process)
 {
 	return (int)syscall(SYS_pidfd_open, process, 0);
 }
 
-// Has this process killed when its parent ends.
+// Has the kernel kill this process when its parent ends.
 static inline int rmpfs_end_with_parent(void)
 {
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
-// Keeps the right to mount across the execve(2) of a user who is not root, or gives it up for what is executed next.
+// Keeps the right to mount across the execve(2) of an unprivileged user, or drops it for the next program.
 static inline int rmpfs_keep_mount_right(int keep)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -66,7 +66,7 @@ static inline int rmpfs_keep_mount_right(int keep)
 		data[0].inheritable |= right;
 	else
 		data[0].inheritable &= ~right;
-	// Taking it from the inheritable ones takes it from the ambient ones, too.
+	// Removing it from the inheritable set also removes it from the ambient set.
 	if (capset(&header, data) != 0)
 		return -1;
 	return keep ? prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) : 0;

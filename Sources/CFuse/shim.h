@@ -19,8 +19,8 @@ static inline struct fuse_args rmpfs_args(int count, char **vector)
 	return args;
 }
 
-// O_DIRECT differs between architectures, and <fcntl.h> shows it only with _GNU_SOURCE, which would make the C library's
-// types here unlike those that Swift's own import has.
+// O_DIRECT differs between architectures, and <fcntl.h> declares it only with _GNU_SOURCE, which would make the C
+// library's types differ from those that Swift imports.
 enum { RMPFS_O_DIRECT = __O_DIRECT };
 
 // FUSE_NOTIFY_PRUNE of Linux 6.18 (FUSE 7.45), which neither libfuse 3.14 nor its <linux/fuse.h> knows: the kernel drops

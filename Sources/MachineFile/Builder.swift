@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a checked file to a machine: what is left out is as usual, and what the model refuses is traced to its key.
+// Builds a machine from a checked file: fills in defaults, and traces what the model refuses to its key.
 
 import RMPModel
 
@@ -82,13 +82,13 @@ struct Builder {
         return processor
     }
 
-    /// Firmware's pages when the file gives those that are assigned; nil for the usual ones.
+    /// Firmware's pages, if the file lists the assigned ones; nil for the default.
     private func firmware() throws(Fault) -> FirmwarePages? {
         guard let record = file.record("firmware"), let pages = record.records("pages") else { return nil }
         return try pagesOf(assigned: pages.map(range), record)
     }
 
-    /// HV-fixed pages without assigned ones: those are the usual ones, which only a whole machine knows.
+    /// HV-fixed pages only: the assigned ones are the default, which depends on the whole machine.
     private func withGivenFixedPages(_ machine: MachineConfiguration) throws -> MachineConfiguration {
         guard let record = file.record("firmware"),
             record.fields["hv_fixed"] != nil,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Holds a file against the schema: unknown and missing keys, wrong types, numbers outside their range.
+// Checks a file against the schema: unknown and missing keys, wrong types, numbers out of range.
 
-/// Holds a file against the schema.
+/// Checks a file against the schema.
 enum Checker {
-    /// The longest text of a cpulist: every other one of 8,192 CPUs takes 20 KB.
+    /// The longest cpulist: every other one of 8,192 CPUs takes 20 KB.
     private static let longestList = 32_768
 
     /// The file's mapping, checked.
@@ -37,7 +37,7 @@ enum Checker {
         }
     }
 
-    /// The value of a text; nil when it is not of the kind.
+    /// The value of a text; nil if it is not of this kind.
     private static func scalar(_ text: String, _ kind: Kind) -> Value? {
         switch kind {
         case .text: return .text(text)

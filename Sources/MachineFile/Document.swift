@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes to a tree of texts, lists and mappings with their lines: the only place that knows of YAML. Everything that a
+// Parses bytes into a tree of texts, lists and mappings with line numbers: the only place that knows YAML. Whatever a
 // hostile file could do to the parser is refused before the parser sees it.
 
 import Yams
@@ -27,9 +27,9 @@ struct Entry {
 enum Document {
     /// The largest file, in bytes.
     static let largest = 1 << 20
-    /// How deep lists and mappings can lie in one another; no machine file needs more than four.
+    /// How deep lists and mappings can nest; no machine file needs more than four levels.
     static let deepest = 16
-    /// How many question marks can stand where YAML could take them for the mark of a key that is no text.
+    /// How many question marks can be where YAML could read them as the start of a complex key.
     static let mostQuestionMarks = 16
 
     /// The file's one mapping.
@@ -41,12 +41,12 @@ enum Document {
         try check(Array(text.utf8))
         let root: Item
         do {
-            // The resolver that knows no tags: types are the schema's business, and `no` is a text.
+            // This resolver knows no tags: types are the schema's business, and `no` is a string.
             let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
             guard let node = try parser.singleRoot() else {
                 throw Fault(nil, nil, "the file is empty; give at least cpus and memory")
             }
-            // Anchors belong to the parser.
+            // The parser owns the anchors.
             root = try withExtendedLifetime(parser) { () throws(Fault) in try item(node, depth: 0) }
         } catch let fault as Fault {
             throw fault
@@ -67,7 +67,7 @@ enum Document {
         guard node.anchor == nil else { throw Fault(line, nil, "anchors (&) are not taken; write the value itself") }
         switch node {
         case .scalar(let scalar):
-            // Quoted texts and keys get the tag of a text without having been given one.
+            // Quoted strings and keys get the string tag implicitly.
             guard scalar.tag.rawValue.isEmpty || scalar.tag.rawValue == Tag.Name.str.rawValue else {
                 throw tagged(line)
             }
@@ -97,8 +97,8 @@ enum Document {
         Fault(line, nil, "tags (!) are not taken; write the value without its tag")
     }
 
-    /// What would make the parser slow: an alias used as a key is compared as a whole, and aliases of aliases grow
-    /// without bound; so does the cost of keys that are lists of keys that are lists.
+    /// Refuses what would make the parser slow: an alias used as a key is compared as a whole, aliases of aliases grow
+    /// without bound, and so does the cost of nested complex keys.
     private static func check(_ bytes: [UInt8]) throws(Fault) {
         var anchors: Set<ArraySlice<UInt8>> = []
         var aliases: [(name: ArraySlice<UInt8>, line: Int)] = []
@@ -130,7 +130,7 @@ enum Document {
         }
     }
 
-    /// The bytes of which libyaml makes the name of an anchor.
+    /// The bytes that libyaml accepts in the name of an anchor.
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"),

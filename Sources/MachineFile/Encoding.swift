@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a file's bytes become text: editors write UTF-8 and UTF-16, with a byte order mark or without one.
+// Decodes a file: editors write UTF-8 and UTF-16, with or without a byte order mark.
 
-/// What a file is encoded in.
+/// The encoding of a file.
 ///
-/// Source: YAML 1.2.2, 5.2 (Character Encodings), which has the first bytes of each and asks for UTF-8 and UTF-16.
+/// Source: YAML 1.2.2, 5.2 (Character Encodings), which tells encodings apart by their first bytes and requires UTF-8
+/// and UTF-16.
 enum Encoding {
     /// The text of a file, without its byte order mark.
     static func text(_ bytes: [UInt8]) throws(Fault) -> String {
@@ -18,7 +19,7 @@ enum Encoding {
             if let text = utf16(bytes.dropFirst(mark.count), isBigEndian: isBigEndian) { return text }
             throw Fault(nil, nil, "this begins as UTF-16 and is not; save the file as UTF-8")
         }
-        // A first character of ASCII, as every machine file has.
+        // Without a mark: the first character of a machine file is ASCII.
         if [[true, false], [false, true]].contains(Array(zeros.prefix(2))),
             let text = utf16(bytes[...], isBigEndian: zeros[0])
         {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to write instead: the remedy of every refusal of a value, told by the value's kind.
+// What to write instead: the remedy for every refused value, by its kind.
 
 enum Expectation {
-    /// What the kind takes, as the end of "give ...".
+    /// What this kind accepts, to complete "give ...".
     static func text(_ kind: Kind) -> String {
         switch kind {
         case .text: "a text"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A machine as a file: from bytes to a configuration that can boot, or to a refusal with file, line and key.
+// Reads a machine file: from bytes to a configuration that can boot, or to an error with file, line and key.
 
 public import RMPModel
 
-/// A machine that was described in a file.
+/// A machine described by a file.
 public struct MachineFile: Sendable, Hashable {
-    /// What the file calls the machine: its key `name`, or the file's own name.
+    /// The machine's name: the key `name`, or else the file's own name.
     public let name: String
-    /// What the file says of it; empty without the key `description`.
+    /// The key `description`; empty without it.
     public let about: String
     /// The machine.
     public let configuration: MachineConfiguration
@@ -15,7 +15,7 @@ public struct MachineFile: Sendable, Hashable {
     /// Reads the text of a machine file.
     ///
     /// - Parameters:
-    ///   - bytes: YAML as UTF-8, at most 1 MB.
+    ///   - bytes: YAML in UTF-8 or UTF-16, at most 1 MB.
     ///   - file: the file's name, for errors.
     /// - Throws: `MachineFileError` with line, key and remedy.
     public init(bytes: [UInt8], file: String) throws(MachineFileError) {
@@ -29,7 +29,7 @@ public struct MachineFile: Sendable, Hashable {
         }
     }
 
-    /// For fuzzing: reads any bytes as a machine file. Whatever they are, it returns, in bounded time and memory.
+    /// For fuzzing: reads any bytes as a machine file. Always returns, in bounded time and memory.
     ///
     /// - Returns: whether they describe a machine.
     @discardableResult

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a machine file cannot be used: one form for every refusal, so that editors can jump to the place.
+// Why a machine file cannot be used. All errors have one form, so that editors can jump to the place.
 
 /// Why a machine file cannot be used.
 public struct MachineFileError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The file as it was named.
     public let file: String
-    /// The line, from 1; nil when the file as a whole is meant.
+    /// The line, from 1; nil if the error concerns the whole file.
     public let line: Int?
-    /// The key with those around it, such as `memory[1].size`; nil when it is not about a key.
+    /// The key's path, such as `memory[1].size`; nil if the error is not about a key.
     public let key: String?
-    /// What is wrong and, behind a semicolon or colon, what to write instead.
+    /// What is wrong and, after a semicolon or colon, what to write instead.
     public let text: String
 
     /// `FILE:LINE: KEY: what is wrong; what to write instead`.
@@ -18,7 +18,7 @@ public struct MachineFileError: Error, Sendable, Hashable, CustomStringConvertib
     }
 }
 
-/// A refusal before it is known in which file.
+/// An error without the file's name.
 struct Fault: Error {
     var line: Int?
     var key: String?
@@ -31,7 +31,7 @@ struct Fault: Error {
     }
 }
 
-/// A text of the file as a message may show it: without control characters, and not endless.
+/// Text of the file in a form fit for a message: without control characters, and of limited length.
 func shown(_ text: String, limit: Int = 40) -> String {
     var shown = ""
     for scalar in text.unicodeScalars.prefix(limit) {

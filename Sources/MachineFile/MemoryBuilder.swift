@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of a machine file: spans in ascending order, and which of them a refusal of the model is about.
+// The memory of a machine file: sorts the spans, and finds the one that an error of the model is about.
 
 import RMPModel
 
@@ -26,7 +26,7 @@ struct MemoryBuilder {
         }
     }
 
-    /// The model names a span by its numbers: the first one that has them is meant.
+    /// The model identifies a span by its numbers: take the first one that has them.
     private func fault(_ error: ConfigurationError, _ built: [MemorySpan]) -> Fault {
         let place: (Int, key: String)? =
             switch error {

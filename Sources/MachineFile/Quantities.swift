@@ -12,12 +12,12 @@ enum Quantities {
         ("", 1), ("ns", 1), ("us", 1000), ("ms", 1_000_000), ("s", 1_000_000_000),
     ]
 
-    /// The number times its unit; nil when the text is not one, or above 2^64 - 1.
+    /// The number times its unit; nil if the text is not a quantity, or is above 2^64 - 1.
     static func parse(_ text: String, units: [(name: String, factor: UInt64)]) -> UInt64? {
         let isHexadecimal = text.hasPrefix("0x")
         let body = isHexadecimal ? text.dropFirst(2) : text[...]
         let digits = body.prefix { isHexadecimal ? $0.isHexDigit && $0.isASCII : "0"..."9" ~= $0 }
-        // Without 0x, a leading 0 could be meant as octal.
+        // A leading 0 without x could be meant as octal.
         guard !digits.isEmpty, isHexadecimal || digits == "0" || digits.first != "0" else { return nil }
         let name = body[digits.endIndex...]
         guard let number = UInt64(digits, radix: isHexadecimal ? 16 : 10),

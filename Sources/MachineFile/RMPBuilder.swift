@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the RMP of a machine file lies: in segments or in one piece.
+// The location of a machine file's RMP, segmented or contiguous.
 
 import RMPModel
 
@@ -7,8 +7,8 @@ import RMPModel
 struct RMPBuilder {
     let record: Record
 
-    /// The layout. Whether the kernel on this processor takes it is not asked: if not, it does without SNP, as it would
-    /// on a real host.
+    /// The layout. Does not check whether the kernel accepts it on this processor: if not, it boots without SNP, as on
+    /// a real host.
     func layout() throws(Fault) -> RMPLayout {
         if let contiguous = record.record("contiguous") {
             for key in ["base", "segment_size", "segments"] where record.fields[key] != nil {
@@ -52,7 +52,7 @@ struct RMPBuilder {
             return try .segmented(base: base, shift: shift, entries: entries)
         } catch {
             if Self.isAbout(base, error) { throw record.fault("base", "\(error)") }
-            // The model names no entry: it is the last one of the shortest list that is refused.
+            // The model does not name the entry: it is the last one of the shortest prefix that is refused.
             for count in 1...max(entries.count, 1) {
                 do {
                     _ = try RMPLayout.segmented(base: base, shift: shift, entries: Array(entries.prefix(count)))

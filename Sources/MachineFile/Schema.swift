@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every key of a machine file, as data: the checker walks it, and a test holds the manual to it.
+// Every key of a machine file as data: the checker walks it, and a test compares the manual with it.
 
 import RMPModel
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the key that was meant by one that does not exist.
+// Suggests the key that was meant by an unknown one.
 
 enum Spelling {
-    /// The word that differs from `text` by the fewest letters, if they are few; nil otherwise.
+    /// The word closest to `text`, if it is close enough; otherwise nil.
     static func nearest(to text: String, among words: [String]) -> String? {
-        // Whatever is much longer than every key differs by more than is looked for.
+        // A text much longer than every key is never close enough.
         guard text.utf8.count <= 64 else { return nil }
         let ranked = words.map { (word: $0, distance: distance(Array(text.lowercased().utf8), Array($0.utf8))) }
         guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
         return best.distance <= max(1, best.word.utf8.count / 3) ? best.word : nil
     }
 
-    /// How many letters to insert, remove or replace to make one word of the other.
+    /// How many letters must be inserted, deleted or replaced to turn one word into the other.
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var row = Array(0...right.count)
         for (index, letter) in left.enumerated() {

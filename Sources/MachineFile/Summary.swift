@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a machine file makes, told in a few lines: for whoever checks one without a mount.
+// Summarizes a machine file in a few lines, for checking it without a mount.
 
 import RMPModel
 
@@ -47,7 +47,7 @@ extension MachineFile {
 
     private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
-    /// Ranges in ascending order, those that follow without a gap as one.
+    /// Ranges in ascending order, with adjacent ones merged.
     private func joined(_ ranges: [Range<UInt64>]) -> [Range<UInt64>] {
         ranges.sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { joined, range in
             if let last = joined.last, last.upperBound == range.lowerBound {
@@ -60,7 +60,7 @@ extension MachineFile {
 
     private func list(_ cpus: CPUSet) -> String { String(decoding: CPUList.format(cpus), as: UTF8.self) }
 
-    /// A range as the kernel's log writes it: both ends belong to it.
+    /// A range as the kernel's log prints it, with an inclusive end.
     private func text(_ range: Range<UInt64>) -> String {
         guard let last = range.last else { return "[]" }
         return "[0x\(String(range.lowerBound, radix: 16))-0x\(String(last, radix: 16))]"

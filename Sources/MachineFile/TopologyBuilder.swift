@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CPUs of a machine file, and which of its keys a refusal of the model is about.
+// The CPUs of a machine file; finds the key that an error of the model is about.
 
 import RMPModel
 
@@ -15,7 +15,7 @@ struct TopologyBuilder {
             threadsPerCore: cpus.integer("threads_per_core") ?? 2,
             memoryOnlyNodes: cpus.integer("memory_only_nodes") ?? 0
         )
-        // Before any list is read: how many CPUs there are decides which numbers it may have.
+        // Before any list is read: the number of CPUs decides which numbers are valid.
         do {
             let whole = try Topology(shape)
             guard cpus.fields["present"] != nil || cpus.fields["online"] != nil else { return whole }
@@ -40,7 +40,7 @@ struct TopologyBuilder {
         }
     }
 
-    /// The keys by the model's names of what they count.
+    /// The keys, by the model's names for what they count.
     private static let numbers = [
         "packages": "packages", "threads per core": "threads_per_core", "memory-only nodes": "memory_only_nodes",
     ]

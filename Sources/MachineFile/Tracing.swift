@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which key of a file a refusal of the whole machine is about: the model knows ranges, the file knows lines.
+// Finds the key that an error about the whole machine concerns: the model knows ranges, the file knows lines.
 
 import RMPModel
 
-/// Traces refusals of the model to the keys of a file.
+/// Traces errors of the model to the keys of a file.
 struct Tracing {
     let file: Record
 
-    /// The refusal with its line and key.
+    /// The error with its line and key.
     func fault(_ error: ConfigurationError) -> Fault {
         switch error {
         case .place(_, let range, _), .overlap(let range, _):
@@ -28,7 +28,7 @@ struct Tracing {
         let pages = (firmware?.records("pages") ?? []) + (firmware?.records("hv_fixed") ?? [])
         if let found = pages.first(where: { $0.range(size: "size") == range }) { return found }
         let rmp = file.record("rmp")
-        // A segment's table by its base: its size follows from what it covers.
+        // Find a segment's table by its base: the size follows from what it covers.
         return rmp?.records("segments")?.first { $0.bytes("base") == range.lowerBound }
             ?? (rmp?.record("contiguous")).flatMap { $0.bytes("base") == range.lowerBound ? $0 : nil }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the RMP lies when a machine file does not say it: behind one another from the usual address, past the holes.
+// Where the RMP is when a machine file does not say: segments one after another from the usual address, skipping holes.
 
 import RMPModel
 
@@ -8,7 +8,7 @@ struct UsualRMP {
     let memory: MemoryMap
     let processor: Processor
 
-    /// The layout; nil when the model's own one fits, as it does where memory has no holes.
+    /// The layout; nil if the model's own fits, as it does where memory has no holes.
     func layout() throws(Fault) -> RMPLayout? {
         let usual = RMPLayout(regionCount: memory.regionCount)
         let fits = ([usual.head] + usual.segments.map(\.table)).allSatisfy { memory.contains($0) }
@@ -22,7 +22,7 @@ struct UsualRMP {
         }
     }
 
-    /// The usual segment size as a shift, or the nearest one that the processor takes.
+    /// The usual segment size as a shift, or the nearest one that the processor supports.
     private var shift: UInt8 {
         let limits = max(processor.segmentShifts.lowerBound, 30)...max(processor.segmentShifts.upperBound, 30)
         return min(max(UInt8(clamping: RMPLayout.segmentShift), limits.lowerBound), min(limits.upperBound, 46))
@@ -50,7 +50,7 @@ struct UsualRMP {
     }
 
     /// The lowest place from `cursor` on with so much memory in one piece. Spans start at multiples of 2 MB, and sizes
-    /// are multiples of 1 MB, so that every place is one of 1 MB, as the RST wants it.
+    /// are multiples of 1 MB, so every place is a multiple of 1 MB, as the RST requires.
     private func place(from cursor: UInt64, bytes: UInt64) throws(Fault) -> UInt64 {
         let candidates = [cursor] + memory.spans.map(\.start.rawValue).filter { $0 > cursor }
         guard let base = candidates.first(where: { memory.contains($0..<($0 + bytes)) }) else {

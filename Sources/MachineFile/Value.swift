@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the checker makes of a file: values of the kinds that the schema asks for, each with its place.
+// The checker's output: values of the kinds that the schema asks for, each with its place in the file.
 
 /// A value of the kind that its key asks for.
 indirect enum Value {
@@ -12,14 +12,14 @@ indirect enum Value {
     case list([Place])
 }
 
-/// A value and where it stands.
+/// A value and its place.
 struct Place {
     let value: Value
     let line: Int
-    /// The key with those around it, such as `memory[1].size`.
+    /// The key's path, such as `memory[1].size`.
     let path: String
 
-    /// A refusal of the value.
+    /// An error about this value.
     func fault(_ text: String) -> Fault { Fault(line, path, text) }
 }
 
@@ -44,11 +44,11 @@ struct Record {
         list(key)?.compactMap { if case .record(let record) = $0.value { record } else { nil } }
     }
 
-    /// A refusal of the value of a key, or of the mapping that lacks it.
+    /// An error about the value of a key, or about the mapping that lacks it.
     func fault(_ key: String, _ text: String) -> Fault {
         Fault(fields[key]?.line ?? line, path.isEmpty ? key : "\(path).\(key)", text)
     }
 
-    /// A refusal of the mapping as a whole.
+    /// An error about the mapping as a whole.
     func fault(_ text: String) -> Fault { Fault(line, path, text) }
 }

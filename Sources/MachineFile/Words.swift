@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the words and numbers of a machine file stand for in the model: one table for each key or group of keys.
+// Maps the words and numbers of a machine file to the model: one table for each key or group of keys.
 
 import RMPModel
 
@@ -12,7 +12,7 @@ enum Words {
     static let stages: [(word: String, value: BootPlan.Stage)] = [("kernel", .kernel), ("firmware", .firmware)]
     /// `boot.window_allocation`: whether it fails.
     static let allocation: [(word: String, value: Bool)] = [("ok", false), ("fails", true)]
-    /// `boot.driver_failure`: what the kernel has no memory for.
+    /// `boot.driver_failure`: what the kernel fails to allocate.
     static let driverFailures: [(word: String, value: Set<DriverFailure>)] = [
         ("none", []), ("thread", [.thread]), ("configfs", [.configfs]), ("workqueue", [.workqueue]),
         ("cpumask", [.cpumask]), ("pass-cpumask", [.passCPUMask]),
@@ -54,7 +54,7 @@ enum CostKeys {
         }
     }
 
-    /// The largest duration, in ns: a second for one step is a slow machine indeed.
+    /// The largest duration, in ns: one second for a single step.
     static let largest: UInt64 = 1_000_000_000
 
     static let all = [
@@ -99,7 +99,7 @@ enum ProcessorKeys {
         flag("rmpopt", \.rmpopt),
         flag("segment_reduction", \.segmentReduction),
         flag("keeps_rmpopt_enable", \.keepsRMPOPTEnable),
-        // The two ends of one range; which is larger is checked when both are known.
+        // The two ends of a range; their order is checked when both are known.
         Feature(name: "segment_shift_min", kind: .integer(shifts)) { _, _ in },
         Feature(name: "segment_shift_max", kind: .integer(shifts)) { _, _ in },
         Feature(name: "cached_segments", kind: .integer(0...1023)) {
@@ -110,6 +110,6 @@ enum ProcessorKeys {
         },
     ]
 
-    /// What six bits of CPUID hold, from the size of a region on.
+    /// The range of a six-bit CPUID field, from the size of a region up.
     private static let shifts = 28...63
 }

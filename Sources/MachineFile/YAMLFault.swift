@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the YAML parser complains about, in the form of all other refusals.
+// Turns the YAML parser's errors into the form of all other errors.
 
 import Yams
 
 enum YAMLFault {
-    /// The refusal for an error of the parser.
+    /// The error in our form.
     static func fault(_ error: any Error, _ text: String) -> Fault {
         guard let error = error as? YamlError else { return Fault(nil, nil, "cannot be read as YAML: \(error)") }
         switch error {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// This process' own words as the kernel passed them: bytes, which a text in between would not keep.
+// This process's arguments as the kernel passed them: bytes, which Swift strings would not preserve.
 
 import Glibc
 
-/// The words of this process, to be passed on.
+/// The arguments of this process, to be passed on.
 enum ArgumentVector {
     /// The last words, as execve(2) takes them.
     static func last(_ count: Int) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> {
         CommandLine.unsafeArgv + max(0, Int(CommandLine.argc) - count)
     }
 
-    /// Calls `body` with all words, and one more behind the subcommand: at the end it would be the command's.
+    /// Calls `body` with all arguments and one more after the subcommand. At the end it would belong to the command.
     static func with<Result>(
         option: String,
         _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts the daemon into the background: the program starts itself again and waits to hear that the mount answers. A fork
-// would leave threads of the runtime behind.
+// Runs the daemon in the background: the program starts itself again and waits until the mount answers. A plain fork
+// would lose the runtime's threads.
 //
 // The daemon stays in the caller's process group until the mount is made: who mounts for autofs, as systemd does for
 // x-systemd.automount, is known to the kernel by its process group, and everybody else who comes to the mount point
@@ -10,17 +10,17 @@ import Glibc
 import RMPFS
 
 enum BackgroundProcess {
-    /// The hidden option of the second process, with the number of the process that called the first.
+    /// The hidden option of the second process. Its value is the PID of the first one's caller.
     static let flag = "background-process"
 
-    /// Whether the caller's end is to be the mount's.
+    /// Whether the mount ends with the caller.
     private static func hasParent(_ words: [String]) -> Bool { words.contains("--\(MountCommand.dieWithParent)") }
 
-    /// Where the second process says that the mount answers.
+    /// The descriptor on which the second process reports that the mount answers.
     private static let readyDescriptor: Int32 = 3
 
     /// Starts this program again with `arguments` and waits until its mount answers or it has ended.
-    /// - Returns: the exit status: 0, or that of the process, which has told its error itself.
+    /// - Returns: the exit status: 0, or that of the process, which has printed its error itself.
     static func spawn(arguments: [String]) -> Int32 {
         let caller = getppid()
         let line: (parent: Int32, child: Int32)
@@ -34,7 +34,7 @@ enum BackgroundProcess {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // As its end may be number 3 already, where dup2 would change nothing, it goes by way of another number.
+        // Its end may already be descriptor 3, where dup2 would keep close-on-exec set, so use another number first.
         let writeEnd = fcntl(line.child, F_DUPFD_CLOEXEC, readyDescriptor + 1)
         close(line.child)
         guard writeEnd >= 0 else { return fail("fcntl", errno) }
@@ -56,7 +56,7 @@ enum BackgroundProcess {
         var count = read(line.parent, &byte, 1)
         while count < 0 && errno == EINTR { count = read(line.parent, &byte, 1) }
         if count == 1 {
-            // Whose end is to be the mount's end is known to the daemon by its number alone.
+            // The daemon knows the process whose end is to end the mount only by its PID.
             if Self.hasParent(arguments), getppid() != caller { kill(process, SIGTERM) }
             return 0
         }
@@ -68,7 +68,7 @@ enum BackgroundProcess {
 
     /// Lets go of every descriptor that the caller left open but the standard ones: a daemon that keeps them keeps
     /// locks and pipes alive.
-    /// - Returns: whether it was this program that started the process.
+    /// - Returns: whether this program started the process.
     static func begin() -> Bool {
         guard ParentLine.isHere(readyDescriptor) else { return false }
         for name in SystemFiles.names(in: "/proc/self/fd") ?? [] {
@@ -90,7 +90,7 @@ enum BackgroundProcess {
         var byte = UInt8(ascii: "R")
         let told = send(readyDescriptor, &byte, 1, Int32(MSG_NOSIGNAL))
         close(readyDescriptor)
-        // Who asked for the mount has gone, as by Ctrl-C: nobody wants it any more.
+        // The caller has gone, for instance by Ctrl-C, so nobody wants the mount any more.
         if told != 1 { kill(getpid(), SIGTERM) }
     }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which command was meant: a word that is none is told so, with the one that it looks like.
+// Reports a word that is not a command, and suggests the command that was meant.
 
 import ArgumentParser
 
 enum CommandName {
-    /// The words that are commands. To ask for their names takes half a millisecond, so only who needs them does.
+    /// The names of all commands. Collecting them takes half a millisecond, so this is computed only on demand.
     static var all: Set<String> {
         let names = RMPFSCommand.configuration.subcommands.flatMap { command in
             [command._commandName] + command.configuration.aliases
@@ -12,7 +12,7 @@ enum CommandName {
         return Set(names + ["help"])
     }
 
-    /// What is wrong with the command of a call, also behind `help`; nil if it is one, or there is none.
+    /// What is wrong with the command, or with the word after `help`; nil if it exists, or none was given.
     static func complaint(_ words: [String]) -> String? {
         let word = words.first == "help" ? words.dropFirst().first : words.first
         guard let word, !word.hasPrefix("-"), !all.contains(word) else { return nil }
@@ -22,7 +22,7 @@ enum CommandName {
         return "'\(word)': no such command\(hint)"
     }
 
-    /// How many letters have to be put in, left out, exchanged with their neighbours or replaced.
+    /// How many letters must be inserted, deleted, replaced or swapped with their neighbour.
     static func distance(_ first: String, _ second: String) -> Int {
         let (first, second) = (Array(first.prefix(32)), Array(second))
         var rows = [Array(0...second.count)]

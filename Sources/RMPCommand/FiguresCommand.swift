@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs figures`: every posted duration beside what the cost model gives for the same state, and what it says of
-// passes that nobody has measured; worked out anew each time.
+// `rmpfs figures`: every posted duration beside what the cost model gives for the same state, and the model's
+// prediction for passes that nobody has measured. Computed on each run.
 
 import ArgumentParser
 import RMPModel

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mount of rmpfs as it looks from outside: what the table of mounts, its server and its files tell.
+// A mount of rmpfs seen from outside: what the mount table, its server and its files say.
 
 import Glibc
 import RMPFS
@@ -18,18 +18,18 @@ struct HostMount {
     let path: String
     let source: String
     let state: State
-    /// The version of the series; nil if this user is not shown it.
+    /// The version of the series; nil if this user may not see it.
     let series: String?
     /// Seconds since it was mounted.
     let age: UInt64?
     let user: UInt32?
 
-    /// The user's name, or the number of one who has none.
+    /// The user's name, or the number if there is no name.
     var owner: String? {
         user.map { user in getpwuid(user).map { String(systemName: $0.pointee.pw_name) } ?? "\(user)" }
     }
 
-    /// The mounts of rmpfs, in the order in which they were made; those that are covered by another are left out.
+    /// The mounts of rmpfs in the order in which they were made, without those that another mount covers.
     static func all(under folder: String?) throws -> [HostMount] {
         try MountTable.ours(under: folder).map(HostMount.init)
     }

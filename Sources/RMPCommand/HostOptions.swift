@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said about a host on the command line, the same for every subcommand that makes one.
+// The options that describe a host, shared by all subcommands that make one.
 
 import ArgumentParser
 import Glibc
@@ -111,7 +111,7 @@ struct HostOptions: ParsableArguments {
         return configuration
     }
 
-    /// An option that says something of the machine, if one was given.
+    /// The first option given that describes the machine, if any.
     var machineOption: String? {
         let given = [
             ("--cpus", cpus != nil), ("--memory", memory != nil), ("--machine", machine != nil),
@@ -125,7 +125,7 @@ struct HostOptions: ParsableArguments {
         Owner(user: options.user ?? geteuid(), group: options.group ?? getegid())
     }
 
-    /// Looks whether there is such a machine, without booting it.
+    /// Checks that the machine can exist, without booting it.
     func check() throws { _ = try configuration() }
 
     /// Boots the machine and makes its tree.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who called: a person, or mount(8), whose words and exit statuses are others.
+// Who called: a person or mount(8), which has its own arguments and exit statuses.
 
 import ArgumentParser
 import Glibc
@@ -7,10 +7,10 @@ import RMPFS
 
 /// The call that started this process.
 enum Invocation {
-    /// The words behind the program's name, in the language of the commands.
+    /// The arguments, translated if mount(8) called.
     static let arguments: [String] = (try? translated) ?? nil ?? MountHelper.expand(words)
 
-    /// The call as it was made, each byte of it.
+    /// The call byte for byte, the program's name included.
     private static let call = (0..<Int(CommandLine.argc)).compactMap {
         CommandLine.unsafeArgv[$0].map { String(systemName: $0) }
     }
@@ -26,14 +26,14 @@ enum Invocation {
         }
     }
 
-    /// mount(8)'s exit statuses: wrong call, and failure.
+    /// The exit statuses of mount(8): incorrect invocation, and mount failure.
     private enum MountStatus {
         static let usage: Int32 = 1
         static let failure: Int32 = 32
     }
 
     /// Runs as mount(8)'s helper if it was mount(8) that called.
-    /// - Returns: only if it was not.
+    /// - Returns: only if mount(8) did not call.
     static func runAsMountHelper() {
         do {
             guard try translated != nil else { return }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which engine answers for a mount, and what the one of the running kernel has to know.
+// Which engine serves a mount, and the options of the kernel engine.
 
 import ArgumentParser
 import RMPFS
@@ -47,7 +47,7 @@ struct KernelOptions: ParsableArguments {
         debugMode: UInt32,
         log: @escaping @Sendable (String) -> Void
     ) throws(KernelError) -> Directory {
-        // The process that serves leaves this folder.
+        // Absolute, because the daemon changes its working directory.
         let roots = KernelRoots(
             config: MountPoint.resolve(configRoot) ?? configRoot,
             debug: MountPoint.resolve(debugRoot) ?? debugRoot,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs list`: the mounts of rmpfs that this process sees, with what can be told of each.
+// `rmpfs list`: the mounts of rmpfs that this process can see, with what is known of each.
 
 import ArgumentParser
 import Glibc
@@ -50,7 +50,7 @@ struct ListCommand: ParsableCommand {
         }.joined()
     }
 
-    /// `59s`, `12m`, `5h`, `3d`: what a person wants to know.
+    /// `59s`, `12m`, `5h` or `3d`.
     static func age(_ seconds: UInt64) -> String {
         switch seconds {
         case ..<60: "\(seconds)s"

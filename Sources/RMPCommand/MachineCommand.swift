@@ -29,7 +29,7 @@ struct MachineCommand: ParsableCommand {
                 let summary = try MachineSource.load(argument).summary
                 print(number == 0 ? "" : "\n", summary, separator: "", terminator: "")
             } catch {
-                // In the order of the arguments, even when both go to one file.
+                // Keeps the order of the arguments even when both streams go to one file.
                 fflush(nil)
                 StandardError.write("rmpfs: \(error)\n")
                 failed = true

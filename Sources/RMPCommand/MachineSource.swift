@@ -38,7 +38,7 @@ enum MachineSource {
             .sorted()
     }
 
-    /// The machine of an argument: with a `/` or the ending `.yaml` it is a path, otherwise a name.
+    /// The machine that an argument names: a path if it has a `/` or ends in `.yaml`, otherwise a name.
     static func load(_ argument: String) throws -> MachineFile {
         let isPath = argument.contains("/") || argument.hasSuffix(suffix)
         let path = isPath ? argument : "\(folder)/\(argument)\(suffix)"
@@ -55,11 +55,11 @@ enum MachineSource {
     }
 
     private static let suffix = ".yaml"
-    /// A byte more than a machine file can have, so that a longer one is noticed.
+    /// One byte more than a machine file can have, to detect longer ones.
     private static let mostBytes = 1 << 20 + 1
 
-    /// A file's bytes, and whether messages may show them: root is asked for files by users who may not read them, as
-    /// by a rule of sudoers.
+    /// A file's bytes, and whether messages may quote them: a sudoers rule can let users pass root a file that they may
+    /// not read.
     private static func bytes(
         of path: String,
         argument: String,

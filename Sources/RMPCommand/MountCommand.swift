@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs mount`: checks what was asked for, and serves the mount, in the foreground or by a process of its own.
+// `rmpfs mount`: checks the options and serves the mount, in the foreground or in a process of its own.
 
 import ArgumentParser
 import Glibc
@@ -36,7 +36,7 @@ struct MountCommand: ParsableCommand {
     )
     var diesWithParent = false
 
-    /// Set by the process that put this one into the background: who called that one.
+    /// The caller's PID, set by the process that started this one in the background.
     @Option(name: .customLong(BackgroundProcess.flag), help: .hidden)
     var caller: Int32?
 
@@ -45,11 +45,11 @@ struct MountCommand: ParsableCommand {
     /// The hidden options that ``MountHelper`` makes of mount(8)'s `-f` and `-N`.
     static let (dryRun, namespace) = ("dry-run", "mount-namespace")
 
-    /// Checks the words, and mounts nothing.
+    /// Checks the options and mounts nothing.
     @Flag(name: .customLong(Self.dryRun), help: .hidden)
     var isDryRun = false
 
-    /// Where the words' folders and files are, and the mount: a file such as /proc/1/ns/mnt, or a process number.
+    /// The mount namespace in which all paths are looked up: a file such as /proc/1/ns/mnt, or a PID.
     @Option(name: .customLong(Self.namespace), help: .hidden)
     var mountNamespace: String?
 

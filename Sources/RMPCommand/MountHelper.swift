@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How mount(8) calls: `rmpfs SOURCE MOUNTPOINT -o WORDS` by way of mount.fuse3, or as mount.rmpfs. Translated into the
-// words of `rmpfs mount`.
+// How mount(8) calls us: `rmpfs SOURCE MOUNTPOINT -o WORDS` through mount.fuse3, or as mount.rmpfs. Translates the call
+// into the arguments of `rmpfs mount`.
 
 import RMPFS
 
 /// The program as mount(8) and /etc/fstab call it.
 enum MountHelper {
-    /// The names of a mount helper of ours; with any other name it is known by its arguments.
+    /// The names of our mount helpers. Under any other name the arguments decide.
     private static let names: Set<Substring> = ["mount.rmpfs", "mount.fuse.rmpfs"]
 
     /// Words of `-o` that describe the machine; each is the option of `rmpfs mount` with the same name.
@@ -14,14 +14,15 @@ enum MountHelper {
         "cpus", "memory", "machine", "series", "pace", "boot", "engine", "config-root", "debug-root", "cpu-root",
     ]
 
-    /// Such a word that is an option without a value.
+    /// The one such word that takes no value.
     static let machineFlag = "allow-reenable"
 
     /// Words that mount.fuse3 adds by itself; a mount of rmpfs stays nosuid,nodev.
     private static let addedWords: Set<String> = ["dev", "suid"]
 
     /// The flags without a value that mount(8) passes on, `[-sfnv]` (mount(8), "External helpers"), and its `-r` and
-    /// `-w`: what each is for `rmpfs mount`. There is no mtab to write, nothing unknown is tolerated, no more is told.
+    /// `-w`: what each is for `rmpfs mount`. There is no mtab to write, unknown
+    /// words are always refused, and there is nothing more to say in verbose mode.
     private static let flags: [Character: Flag] = [
         "f": .option(MountCommand.dryRun), "n": .idle, "s": .idle, "v": .idle, "r": .word("ro"), "w": .word("rw"),
     ]
@@ -32,7 +33,7 @@ enum MountHelper {
         case word(String)
     }
 
-    /// Those with a value, which may be joined to them.
+    /// Flags that take a value, which may be joined to them.
     private static let valueFlags: Set<Substring> = ["-o", "-t", "-N"]
 
     /// Why a call is refused.
@@ -41,7 +42,7 @@ enum MountHelper {
         init(_ description: String) { self.description = description }
     }
 
-    /// The words of the call in the language of `rmpfs mount`; nil if this is no call of mount(8)'s.
+    /// The call as arguments of `rmpfs mount`; nil if mount(8) did not make it.
     /// - Parameters:
     ///   - commands: the words that are commands of `rmpfs`, which no source can be.
     static func translate(
@@ -64,7 +65,7 @@ enum MountHelper {
                 switch word.prefix(2) {
                 case "-o": lists.append(value)
                 case "-N": options.append("--\(MountCommand.namespace)=\(value)")
-                // The type is what this program was found by.
+                // mount(8) found this program by the type.
                 default: break
                 }
             } else if word.hasPrefix("-") {
@@ -89,7 +90,7 @@ enum MountHelper {
         return try ["mount"] + options + self.options(lists, source: places[0]) + ["--", places[1]]
     }
 
-    /// `SOURCE MOUNTPOINT ... -o WORDS ...`: a typing error in a command's name does not look like that.
+    /// `SOURCE MOUNTPOINT ... -o WORDS ...`: a mistyped command does not look like this.
     private static func isShapeOfCall(_ words: [String], _ commands: () -> Set<String>) -> Bool {
         guard words.count >= 4, !words[0].hasPrefix("-"), !words[1].hasPrefix("-") else { return false }
         return words[2...].contains("-o") && !commands().contains(words[0])
@@ -119,7 +120,7 @@ enum MountHelper {
         return words.isEmpty ? options : options + ["-o", words.joined(separator: ",")]
     }
 
-    /// The call of a person, with the words of `-o` that describe the machine as options, as /etc/fstab takes them.
+    /// A person's call, with those words of `-o` that describe the machine turned into options, as for /etc/fstab.
     static func expand(_ words: [String]) -> [String] {
         guard let command = words.first, ["mount", "run"].contains(command) else { return words }
         var result = [command]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs run`: a command on a simulated host that stands at the kernel's own paths and that nobody else sees.
+// `rmpfs run`: runs a command that sees a simulated host at the kernel's own paths; nobody else does.
 
 import ArgumentParser
 import Glibc
@@ -52,7 +52,7 @@ struct RunCommand: ParsableCommand {
             case .command(let line, let hostLine):
                 let inner = try PrivateCommand(line: line, host: hostLine)
                 let status = try inner.run(ArgumentVector.last(command.count)) { StandardError.write("rmpfs: \($0)\n") }
-                // Nothing in here is left to be tidied up: the kernel ends what the command has started.
+                // There is nothing to clean up: the kernel kills whatever the command left in its PID namespace.
                 _exit(status)
             case nil:
                 throw ExitCode(try RunFront.run(as: root ? .root : .same))

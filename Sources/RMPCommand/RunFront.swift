@@ -24,7 +24,7 @@ enum RunFront {
         try PrivateNamespace.enter(as: identity)
         let line = try makeLine()
         let hostLine = try makeLine()
-        // The host first: it stays outside of the command's process namespace.
+        // The host comes first: it stays outside the command's PID namespace.
         let host = try start(.host(line: hostLine.child))
         close(hostLine.child)
         try PrivateNamespace.startProcesses()
@@ -52,7 +52,7 @@ enum RunFront {
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
         if case .host = part {
-            // What the command sends to its group, or a terminal does, is not for the host.
+            // Signals that the command or a terminal sends to its process group must not reach the host.
             posix_spawnattr_setflags(&attributes, Int16(newSession))
             posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
             posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
@@ -68,14 +68,14 @@ enum RunFront {
     /// POSIX_SPAWN_SETSID, which Swift does not import.
     private static let newSession: Int32 = 0x80
 
-    /// Waits for the command's process and for the host, and passes on what comes for the command.
+    /// Waits for the command and for the host, and forwards signals to the command.
     private static func waitFor(_ command: pid_t, _ host: pid_t, line: Int32) -> Int32 {
         var awaited = sigset_t()
         sigemptyset(&awaited)
         for signal in passedOn + stops + [SIGCHLD, SIGIO] { sigaddset(&awaited, signal) }
         pthread_sigmask(SIG_BLOCK, &awaited, nil)
         signal(SIGPIPE, SIG_IGN)
-        // From here on each notice comes with a SIGIO.
+        // From here on each notice raises SIGIO.
         _ = fcntl(line, F_SETOWN, getpid())
         _ = fcntl(line, F_SETFL, fcntl(line, F_GETFL) | O_ASYNC)
         var ending: Int32?
@@ -104,7 +104,7 @@ enum RunFront {
             if hostHasEnded { continue }
             var information = siginfo_t()
             let number = sigwaitinfo(&awaited, &information)
-            // A terminal's signals go to the whole group.
+            // The terminal signals the whole group.
             if passedOn.contains(number) && information.si_code <= 0 {
                 var byte = UInt8(number)
                 _ = write(line, &byte, 1)
@@ -112,7 +112,7 @@ enum RunFront {
         }
     }
 
-    /// Kills a process, and waits until it has gone.
+    /// Kills a process and waits for it.
     private static func endProcess(_ process: pid_t) {
         var status: Int32 = 0
         kill(process, SIGKILL)

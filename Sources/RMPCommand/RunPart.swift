@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process of `rmpfs run` is to do, as the hidden option that the process in front starts it with.
+// The role of a process of `rmpfs run`, passed as a hidden option by the process in front.
 
 import ArgumentParser
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `rmpfs series`: the versions side by side, from the rows that the driver itself runs on, with their sources.
+// `rmpfs series`: the versions side by side with their sources, taken from the table that the driver itself uses.
 
 import ArgumentParser
 import RMPModel
@@ -34,14 +34,14 @@ struct SeriesCommand: ParsableCommand {
         } else if facts.isEmpty {
             print("\(all.map(\.name).joined(separator: ", ")): no difference.")
         } else {
-            // One block a fact: eleven columns of text do not fit into a terminal.
+            // One block per fact: eleven columns of text do not fit in a terminal.
             for fact in facts { show(fact, all) }
         }
     }
 
     private func show(_ fact: SeriesFacts, _ all: [Series]) {
         print("\(fact.name):")
-        // Runs of versions that have it alike, and read it at the same place if that is asked for.
+        // Runs of versions that have the same value, and the same source if sources are shown.
         var start = 0
         for next in 1...all.count {
             if next < all.count && isAlike(fact, all[start], all[next]) { continue }

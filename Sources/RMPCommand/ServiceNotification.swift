@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the service manager that the mount answers: sd_notify(3)'s protocol, one datagram, without its library.
+// Tells the service manager that the mount answers, by the protocol of sd_notify(3): one datagram, no library.
 
 import Glibc
 import RMPFS
 
 enum ServiceNotification {
-    /// Sends lines such as `READY=1` to the socket that NOTIFY_SOCKET names; without it nobody wants to know.
+    /// Sends lines such as `READY=1` to the socket that NOTIFY_SOCKET names; does nothing without it.
     static func send(_ text: String) {
         guard let name = getenv("NOTIFY_SOCKET").map({ String(systemName: $0) }) else { return }
         var path = name.systemBytes

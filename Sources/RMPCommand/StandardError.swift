@@ -5,7 +5,7 @@ import Glibc
 import RMPFS
 
 enum StandardError {
-    /// Writes a text, in which names cannot steer a terminal; when nobody reads it, it is lost.
+    /// Writes a text, with control characters escaped. Failures are ignored.
     static func write(_ text: String) {
         let bytes = Printable.text(text, keeping: ["\n", "\t"]).systemBytes
         _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)

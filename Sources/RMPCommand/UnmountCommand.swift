@@ -51,7 +51,7 @@ struct UnmountCommand: ParsableCommand {
         if failed { throw ExitCode.failure }
     }
 
-    /// Later mounts first: they may lie on earlier ones.
+    /// Later mounts first: they may be mounted on earlier ones.
     private var mountPoints: [String] {
         get throws(MountError) {
             if let mountPoint { return [mountPoint] }

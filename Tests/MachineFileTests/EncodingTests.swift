@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files as editors write them: UTF-8 and UTF-16, with a byte order mark and without, read the same, and their lines are
-// counted right.
+// UTF-8 and UTF-16, with and without a byte order mark, give the same machine and the same line numbers.
 
 import Testing
 

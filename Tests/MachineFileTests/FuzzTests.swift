@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random changes of the shipped files: whatever comes out, reading it returns, and refuses in one line.
+// Random changes to the shipped files: reading always returns, and errors are one line.
 
 import Foundation
 import Testing

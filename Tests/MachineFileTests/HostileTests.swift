@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are no YAML, and those that are made to harm: refused in words, at once.
+// Files that are not YAML, and hostile ones: refused immediately, with a message.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said of values that are right each for itself and do not go together: the model refuses, the file is named.
+// Values that are valid by themselves but not together: the model refuses them, and the error names the place.
 
 import RMPModel
 import Testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests share: small files, and what is said of them.
+// Shared by the tests: small files, and the errors for them.
 
 import Foundation
 import RMPModel

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said of keys and values: place, key, what is wrong and what to write instead, to the letter.
+// Exact errors about keys and values: place, key, what is wrong and what to write instead.
 
 import Testing
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each check of `rmpfs doctor` on trees that stand for hosts: what passes, what one change breaks, and what follows.
+// Each check of `rmpfs doctor` on trees that stand in for hosts: what passes, what one change breaks, what follows from
+// that, and the verdict.
 
 import Foundation
 import Testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The help texts as files in Golden/. RMPFS_UPDATE_GOLDEN=1 writes them anew.
+// Compares the help texts with the files in Golden/. RMPFS_UPDATE_GOLDEN=1 rewrites them.
 
 import Foundation
 import Testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The readers of a mount's files: what they take, and that they name file and line where the text is not right.
+// The readers of a mount's files: what they accept, and that errors name file and line.
 
 import Testing
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can keep a mount or an unmount from working: exit status 1 and a message that names what is wrong and the
-// remedy.
+// Failing mounts and unmounts: exit status 1, and a message that names the problem and the remedy.
 
 import Foundation
 import Glibc

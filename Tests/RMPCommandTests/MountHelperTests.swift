@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls as mount(8) makes them, translated into the words of `rmpfs mount`.
+// Calls as mount(8) makes them, translated into arguments of `rmpfs mount`.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many clients on one mount at once, each line that comes back looked at.
+// Many clients on one mount at once; every line they read is checked.
 
 import Foundation
 import Glibc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One engine, many threads: readers, writers, guests and a clock at once, with every line that was read looked at.
+// One engine, many threads: readers, writers, guests and a clock at once; every line read is checked.
 
 import RMPModel
 import Testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of a fault: their first values, what they take, what they refuse with which error.
+// The files of a fault: initial values, accepted values, and the error for each refused one.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Faults without a mount: what strikes which request, how often, and what is told of changes.
+// Faults without a mount: which requests they strike, how often, and which changes are announced.
 
 import Testing
 

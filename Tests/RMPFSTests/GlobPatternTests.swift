@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Patterns of paths: what they match, what is no pattern, and that none takes long.
+// Path patterns: what they match, which are invalid, and that none takes long.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A simulated host for tests, spoken to by paths and texts as a shell does it.
+// A simulated host for tests, used through paths and texts as in a shell.
 
 import RMPModel
 

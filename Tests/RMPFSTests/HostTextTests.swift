@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines of rmpopt-table and cpuN, and what they show while a pass is half done.
+// The lines of rmpopt-table and cpuN, and what they show halfway through a pass.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's table: what is read from it, what is refused, and that no text does harm.
+// The kernel's table: what is read from it, what is refused, and that no text causes harm.
 
 import RMPModel
 import Testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of -o: each one that is taken with what it does, each one that is refused with a message that names it.
+// The words of -o: what each accepted one does, and that the message for each refused one names it.
 
 import Testing
 

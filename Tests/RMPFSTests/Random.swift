@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random tests that can be run again: RMPFS_TEST_SEED=NUMBER repeats a failing run.
+// Repeatable random tests: RMPFS_TEST_SEED=NUMBER repeats a failing run.
 
 import Foundation
 

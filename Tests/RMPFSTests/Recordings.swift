@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a real kernel answered (Tests/Oracle/golden), as far as tests without a mount can ask the same.
+// A real kernel's answers (Tests/Oracle/golden), for tests that ask the same without a mount.
 
 import Foundation
 

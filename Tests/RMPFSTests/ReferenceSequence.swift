@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fs/seq_file.c reads, written once more for clarity instead of speed: what SequenceFile is compared with.
+// A second implementation of fs/seq_file.c's reads, written for clarity instead of speed, to compare SequenceFile with.
 
 @testable import RMPFS
 

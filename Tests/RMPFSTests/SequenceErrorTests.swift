@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SequenceFile when a record fails: which read tells the error, and what is read once it is over.
+// SequenceFile when a record fails: which read reports the error, and what later reads return.
 
 import Testing
 

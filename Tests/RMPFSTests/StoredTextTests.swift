@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // StoredText: what the recorded kernel takes as a value and what it refuses with which errno, row by row
-// (ORACLE.md, "Values").
+// (Tests/Oracle/README.md).
 
 import Testing
 

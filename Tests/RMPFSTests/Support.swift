@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests share: short ways to open, read, write and compare, and the recorded files.
+// Shared by the tests: shortcuts to open, read, write and compare, and the recorded files.
 
 import Foundation
 import Glibc

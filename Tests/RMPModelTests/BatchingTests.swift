@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of several requests for a pass: threads lose them, workqueues join them, each version in its way.
+// Several requests for a pass: threads lose some, workqueues merge them, each version in its own way.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said of each refusal: its value, and what to do instead.
+// Every error names its value and what to do instead.
 
 import Testing
 

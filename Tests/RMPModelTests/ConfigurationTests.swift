@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What machines can be built, and what the refusals say.
+// Which machines can be built, and the errors for all others.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a region costs, part by part, and a pass against the figure that was posted.
+// The cost of a region, part by part, and of a pass, compared with the posted figure.
 
 import Testing
 

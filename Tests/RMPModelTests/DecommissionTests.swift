@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest that firmware does not let go of: its context page and its ASID are lost, and v5 and later ask for no pass.
+// A guest that firmware fails to decommission: its context page and ASID are lost, and v5 and later request no pass.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Series v1's driver: the flag, the absorbed request, a pass seen half done.
+// Series v1's driver: the flag, absorbed requests, a pass observed halfway.
 
 import Testing
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel writes about pages that it cannot have back: every line to the letter, its level, its order, and what
-// is on the list of leaked pages afterwards.
+// What the kernel logs about pages that it cannot take back: the exact lines, their level and order, and the list of
+// leaked pages afterwards.
 
 import Testing
 

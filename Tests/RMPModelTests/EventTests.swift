@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events: the stream alone explains what every consumer shows, nothing is kept unless asked for, and what is kept has a
-// bound.
+// Events: the stream alone explains what every consumer shows; nothing is kept unless requested, and what is kept is
+// bounded.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SNP_INIT_EX, both shutdowns, failures and kexec: what the driver of each version does at them.
+// What the driver of each version does at SNP_INIT_EX, both shutdowns, failures and kexec.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The harness of the proof itself: what it compares, counts, shrinks and prints. Its silence must mean something.
+// The proof's own harness: it must find the differences it compares, counts, shrinks and prints.
 
 import Testing
 

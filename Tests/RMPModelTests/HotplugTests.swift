@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CPUs that come and go: where a version forbids it, and which cores RMPOPT is executed on where it does not.
+// CPU hotplug: which versions forbid it, and which cores execute RMPOPT where it is allowed.
 
 import Testing
 

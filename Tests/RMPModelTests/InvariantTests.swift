@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checker itself: each kind of damage must be found, or its silence elsewhere means nothing.
+// The invariant checker itself must find each kind of damage.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a launch leaves in the RMP, what it costs, and how a guest's end gives it back inode by inode.
+// What a launch leaves in the RMP and what it costs, and how a guest's end gives memory back inode by inode.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's lines: each text to the letter, its level in every version, and when it is written.
+// The kernel's log: the exact text of each line, its level in every version, and when it is written.
 
 import Testing
 

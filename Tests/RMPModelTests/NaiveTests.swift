@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The naive model by itself, against sequences worked out by hand from the posted patches: a wrong fact in it must show
-// without the machine, which could have the same one.
+// The naive model alone, against sequences worked out by hand from the posted patches: a wrong fact in it must show
+// even if the machine has the same one.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each check of PSMASH in its order, and the 4 KB entries that it leaves.
+// The checks of PSMASH in their order, and the 4 KB entries that it leaves.
 
 import Testing
 

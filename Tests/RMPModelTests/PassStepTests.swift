@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass that is brought up to date at once does what it does region by region: what lies outside of every window is
-// counted and not visited, and must not be told from the outside.
+// A pass advanced in one step must do the same as region by region: regions outside every window are counted without
+// being visited, and nobody may notice.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where guests' memory lies, by placement, backing and node.
+// Where guests' memory is, by placement, backing and node.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long random sequences beside the great one of ProofTests: runs against single updates, forms of mixed frames, and
+// More long random sequences, besides that of ProofTests: runs against single updates, forms of mixed frames, and
 // everything at once against the invariants on a larger machine. RMPFS_TEST_SEED repeats a run.
 
 import Testing

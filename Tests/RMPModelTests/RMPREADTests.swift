@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMPREAD: what it tells of an entry, and the raw entry that it was made of.
+// RMPREAD: what it returns for an entry, and the raw entry behind it.
 
 import Testing
 

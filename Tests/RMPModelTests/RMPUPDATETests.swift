@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each check of RMPUPDATE, one table row or test a rule.
+// The checks of RMPUPDATE in their order, one table row or test per rule.
 
 import Testing
 

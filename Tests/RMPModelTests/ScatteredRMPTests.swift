@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An RMP whose segments' tables lie all over memory: whose regions they take, counted page by page.
+// An RMP whose segment tables are scattered over memory: which regions they occupy, counted page by page.
 
 import Testing
 

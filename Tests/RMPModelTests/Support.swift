@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests share: small machines, and a random sequence that can be run again.
+// Shared by the tests: small machines, and a repeatable random sequence.
 
 import Glibc
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel says about the RMP at boot: which lines, at which level, in which order, up to what it refuses.
+// What the kernel logs about the RMP at boot: which lines, at which level, in which order, and what it refuses.
 
 import Testing
 

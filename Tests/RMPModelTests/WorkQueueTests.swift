@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The queue gives work in one order, however it was filled.
+// The queue returns work in the same order, however it was filled.
 
 import Testing
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Mounts that are made when somebody comes to them, as by x-systemd.automount: the kernel lets the automounter's process
-# group come to the mount point and has everybody else wait, so a daemon that has left the group too early waits for
-# itself. systemd.sh has systemd itself do it.
+# Mounts on demand, as with x-systemd.automount. Until the mount is made, only the automounter's process group can enter
+# the mount point and everybody else waits, so a daemon that leaves the group too early waits for itself. systemd.sh
+# does the same with systemd.
 # TIMEOUT: 240
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -27,7 +27,7 @@ refusal='rmpfs: 0 CPUs: a machine has 1 to 8192'
 expect 'a mount that fails is an error for the client, too' "$refusal|mount: 1|client: 1" \
     "$(automount "$RMPFS" host "$work/auto" -o cpus=0 | grep -v '^cat' | head -n 3 | paste -sd '|')"
 
-# An automounter asks the kernel whether anybody holds the mount, or the folder below it, before it lets an idle one go.
+# An automounter unmounts an idle mount only if nobody holds it or the folder underneath.
 mount_host held
 expect 'a daemon holds neither the mount nor its folder' '' \
     "$(find "/proc/$(daemons "$M")/" -path '*/fd/*' -lname "$work*" 2>/dev/null)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What happens behind the files: passes, guests, refusals. Time stands still but for writes to rmpsim/clock.
+# What happens behind the files: passes, guests, refusals. Time advances only by writes to rmpsim/clock.
 # TIMEOUT: 120
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -12,9 +12,9 @@ plan 134
 mount_host host --pace 0
 F=$M/rmpopt T=$M/debug/rmpopt/rmpopt-table G=$M/rmpsim/guests K=$M/rmpsim/clock
 
-# settle: every pass and every end of a guest that was begun is over.
+# settle: lets every pass and every guest teardown finish.
 settle() { echo +1min >"$K"; }
-# optimized: the regions that all CPUs skip, as ranges; lost: those between 0 and 63 that none skips.
+# optimized: the regions that are optimized on all CPUs, as ranges; lost: those of 0 to 63 optimized on none.
 optimized() { sed -nE 's/^Memory @ *([0-9]+)GB: CPU\(s\): 0-15$/\1/p' "$T" | ranges; }
 lost() { sed -nE 's/^Memory @ *([0-9]+)GB: CPU\(s\): none$/\1/p' "$T" | grep -vx 64 | ranges; }
 ranges() {

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The programs that people read and write such files with, each against a mount. Root and ordinary users run the same
-# list.
+# The programs that people use on such files, each run on a mount. Root and ordinary users run the same list.
 #
 # Two facts of the real kernel decide what some of them can do: an attribute says that it has 4,096 bytes, a file of
 # debugfs that it has none, whatever they hold. What tar, rsync, gzip and tail make of that here was compared with what
@@ -63,7 +62,7 @@ writes() {
         running; settle"
 }
 
-# What a mount of the default machine has, relative to it: 16 CPUs, series v1. Every count below comes of these.
+# What a mount of the default machine (16 CPUs, series v1) contains. Every count below derives from these lists.
 reports='blockers log metrics passes schedule series'
 write_expected_lists() {
     {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Every client that people use works on a mount: here as whoever runs the test.
+# Every client that people use works on a mount; here as the user who runs the test.
 # TIMEOUT: 240
 
 # shellcheck source=Tests/Scripts/lib.bash

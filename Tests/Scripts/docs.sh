@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the examples of the documents: in every fenced `console` block each `$ command` must print just the lines that
-# stand below it. A line `...` stands for any lines. One shell and one temporary folder for each document, its blocks in
-# order. Output is KTAP; exit 0 all as written, 1 differences, 4 cannot run here.
+# Runs the examples in the documents: in every fenced `console` block each `$ command` must print exactly the lines
+# below it. A line `...` stands for any lines. Each document gets one shell and one temporary folder; its blocks run in
+# order. Output is KTAP; exit status 0: all as written, 1: differences, 4: cannot run here.
 #
 #   RMPFS=PROGRAM Tests/Scripts/docs.sh [DOCUMENT...]        (default: .build/release/rmpfs, all documents)
 set -euo pipefail

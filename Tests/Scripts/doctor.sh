@@ -16,7 +16,7 @@ state() {
     shift
     doctor "$@" | sed -n "s/^\[ \(....\) \] $name: .*/\1/p"
 }
-# fails NAME STATUS PATTERN [ARGUMENT...]: doctor ends with STATUS and says a line that matches, wherever it says it.
+# fails NAME STATUS PATTERN [ARGUMENT...]: doctor exits with STATUS and prints a matching line on either stream.
 fails() {
     local name=$1 wanted=$2 pattern=$3 status
     shift 3

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What SECURITY.md promises of paths: who can write to a folder above a mount point and exchanges what is on the path
-# for a symbolic link, all the time, leads neither mount nor unmount, nor the recovery of a dead mount, elsewhere.
+# What SECURITY.md promises about paths: a user who can write to a folder above a mount point, and keeps exchanging part
+# of the path for a symbolic link, cannot redirect mount, unmount or the recovery of a dead mount.
 # TIMEOUT: 240
 
-# What is mounted for the test belongs to the test.
+# Mounts made for the test stay in its own namespace.
 if [ "$(id -u)" = 0 ] && [ -z "${RMPFS_TEST_NAMESPACE:-}" ] && unshare --mount true; then
     export RMPFS_TEST_NAMESPACE=yes
     exec unshare --mount --propagation private "$0" "$@"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The daemon is killed at random moments under load: its clients are told and never hang, the next mount recovers, and
-# nothing is left behind. SIGTERM under load ends in less than 2 s, with exit status 0 and no mount.
+# Kills the daemon at random moments under load: clients get an error and never hang, the next mount recovers, nothing
+# is left behind. After SIGTERM under load it exits within 2 s with status 0 and leaves no mount.
 #
 #   Tests/Scripts/fault.sh [--times N] [--seed N]
 #
 #   --times N   how often the daemon is killed (12); the full run is 100
-#   --seed N    as a failed run told it
+#   --seed N    as printed by a failed run
 # TIMEOUT: 900
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -46,7 +46,7 @@ loaded() {
     limit 60 "$load" --processes 18 --seed "$RANDOM" --may-die 8 64 "$P" >"$work/load.log" 2>&1 &
     loader=$!
 }
-# told: all clients have ended in time, each because it was told.
+# told: all clients have ended in time, each because of an error.
 told() {
     wait "$loader" && grep -qx '18 clients were told that the daemon is gone' "$work/load.log" && return
     cat "$work/load.log"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Faults on demand, rmpsim/faults/: each kind on each operation, live, and that the daemon never waits for one.
+# Faults on demand, rmpsim/faults/: each kind on each operation, changed while in use; the daemon itself never waits.
 # TIMEOUT: 180
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -74,7 +74,7 @@ fault list path=debug/rmpopt operation=readdir errno=EIO
 refused 'readdir: EIO' 2 'Input/output error' ls "$M/debug/rmpopt"
 fewer list
 expect 'readdir: restored' 16 "$(find "$M/debug/rmpopt" -name 'cpu*' | wc -l)"
-# The kernel has all of these in mind by now, for an hour.
+# By now the kernel has cached all of these, for an hour.
 stat "$cpu0" "$M/debug/rmpopt" >"$work/.output"
 fault remembered path='debug/rmpopt**' operation=getattr errno=EIO
 check 'getattr strikes what the kernel remembers' within 5 eval '[ "$(call stat "$cpu0")" = EIO ]'
@@ -185,7 +185,7 @@ check 'a second one can be made' fault more path='**' delay_ms=60000
 check 'and both can be removed' limit 5 rmdir "$F/all" "$F/more"
 expect 'all is as before' 33 "$(call read "$action")"
 
-# --- Delays: nobody waits but the one who is delayed ---
+# --- Delays: only delayed clients wait ---
 
 milliseconds() {
     local start

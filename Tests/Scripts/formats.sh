@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The files' texts to the byte, their modes, sizes and order, on machines from 1 CPU and 1 GB to 64 TB.
+# Texts of the files to the byte, modes, sizes and order, on machines from 1 CPU and 1 GB to 64 TB.
 # TIMEOUT: 180
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
 
-# What a machine that has booted must show, worked out from what is published and not from the program:
+# What a booted machine must show, derived from published facts and not from the program:
 # - The RMP (20 KB at 0x8700000, and 4 MB for each GB of memory from 0x8800000 on) is assigned for ever, and so are
 #   firmware's pages: 2 MB and 8 KB at 4 GB, or directly above the RMP where that is not free.
 # - No region with an assigned page is optimized, every other one is on all CPUs, but none from 2 TB on.
@@ -45,7 +45,7 @@ cpu_file() {
         }'
 }
 
-# others: the reports beside the table and the CPUs, the newest first.
+# others: the reports other than the table and the CPUs, newest first.
 others() { printf '%s\n' series metrics log schedule passes blockers; }
 
 # host NAME CPUS REGIONS MEMORY: mounts it, and checks its table and its first and last CPU.
@@ -179,7 +179,7 @@ mount_host farther --memory "$((far + 1))G"
 expect "$((far + 1)) GB: cat shows it" "Memory @$((far + 1))GB: CPU(s): none" "$(with_end)"
 unmount_host
 
-# One large read returns one page of whole lines, whatever was asked for: a reader that does not loop is wrong.
+# A large read returns one page of whole lines, however much was requested: readers must loop.
 mount_host loop --cpus 1024 --memory 2T
 first_read() { python3 -c 'import os, sys; print(len(os.read(os.open(sys.argv[1], os.O_RDONLY), 1 << 17)))' "$1"; }
 machine 1024 2048

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The tools of the tests themselves: a runner or a check that never fails would be worth nothing.
+# Tests the test tools: a runner or a check that never fails is worthless.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
@@ -28,7 +28,7 @@ runs() {
     status=$?
     printf '%s, exit %d' "$(cat "$work/counts")" "$status"
 }
-# told NAME PATTERN: the last run said a line like that.
+# told NAME PATTERN: the last run printed a matching line.
 told() { check "$1" grep -qE -- "$2" "$work/said"; }
 
 made good 'printf "KTAP version 1\n1..3\nok 1 a\nok 2 b # SKIP no c\nok 3 d\n"'
@@ -65,7 +65,7 @@ expect 'runner: a test that leaves a mount' '1 1 0, exit 1' "$(runs mounter)"
 told 'runner: names the mount' 'still mounted: .*/m$'
 check 'runner: took the mount away' nothing_left "$work"
 
-# --- setup.bash, on a machine that lacks something: apt-get here only tells what it was asked for ---
+# --- setup.bash on a machine that lacks something; this apt-get only records its arguments ---
 
 bin=$work/bin
 mkdir "$bin"
@@ -98,7 +98,7 @@ told 'setup: with the command to type' '^ +apt-get update && apt-get install -y 
 
 # --- check-house ---
 
-# A small repository that keeps every rule; each break of one must be found.
+# A small repository that follows every rule; each violation must be found.
 house=$work/house
 mkdir -p "$house/Sources/RMPModel" "$house/Sources/RMPFS/Files" "$house/Sources/RMPFS/Fuse" "$house/scripts"
 licence='SPDX-License-Identifier: Apache-2.0'

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# Clients that mean no good, for hostile.sh: each checks what it is answered and ends with 0, or says what was wrong.
+# Hostile clients for hostile.sh: each checks the answers and exits with 0, or says what was wrong.
 #
 #   hostile.py descriptors MOUNT PID COUNT MEGABYTES   COUNT descriptors stopped in the middle of texts
 #   hostile.py bytewise MOUNT                          one byte at a time while the tables change

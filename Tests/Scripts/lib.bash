@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What all shell tests share: KTAP lines, checks that explain themselves, mounts that never outlive the test.
+# Shared by all shell tests: KTAP output, checks that explain failures, mounts that never outlive the test.
 #
 # A test is an executable Tests/Scripts/NAME.sh that sources this file, calls `plan`, then check, expect and the like
 # once for each test, and `finish`. Set RMPFS to the program to test; without it, it is that of the debug build.
@@ -14,18 +14,17 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 RMPFS=$(realpath -m "${RMPFS:-$top/.build/debug/rmpfs}")
 
 planned=0 number=0 failures=0 finished=
-# The words in front of every command of a user: empty, or setpriv with another user's numbers, which user and group
-# hold then.
+# The prefix of every command that runs as a user: empty, or setpriv with the IDs in `user` and `group`.
 as=() user= group=
 
 printf 'KTAP version 1\n'
 
-# --- The private folder, and what must be gone when the test ends ---
+# --- The work folder and the cleanup ---
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/rmpfs-test.XXXXXX")
-# Ordinary users must be able to come to their mounts.
+# Ordinary users must be able to reach their mounts.
 chmod 755 "$work"
-# Marks the daemons of this test: they inherit it.
+# Marks this test's daemons, which inherit it.
 export RMPFS_TEST_FOLDER=$work
 
 # mounts_below PATH: mount points at PATH and below it, the innermost first. Asks no file system.
@@ -44,7 +43,7 @@ daemons() {
     done < <(grep -lsz -xF "RMPFS_TEST_FOLDER=$work" /proc/[0-9]*/environ)
 }
 
-# detach PATH: takes a mount away whatever its state is.
+# detach PATH: removes a mount, whatever its state.
 detach() {
     umount -l "$1" 2>/dev/null || fusermount3 -uzq "$1" 2>/dev/null || "${as[@]}" fusermount3 -uzq "$1"
 }
@@ -54,7 +53,7 @@ clean_up() {
     trap '' INT TERM HUP
     while read -r mount; do detach "$mount"; done < <(mounts_below "$work")
     while read -r pid; do kill -KILL "$pid" 2>/dev/null; done < <(daemons)
-    # Clients that a test left stopped or waiting.
+    # Clients that the test left stopped or waiting.
     while read -r pid; do kill -KILL "$pid" 2>/dev/null; done < <(jobs -p)
     rm -rf --one-file-system "$work"
     if [ -z "$finished" ]; then
@@ -88,7 +87,7 @@ ok() {
     printf 'ok %d %s\n' "$number" "$1"
 }
 
-# not_ok NAME [FILE]: a failure, with a file's text as its explanation.
+# not_ok NAME [FILE]: a failure, explained by the text of a file.
 not_ok() {
     number=$((number + 1)) failures=$((failures + 1))
     if [ $# -gt 1 ]; then head -c 6000 "$2" | tr -c '[:print:]\t\n' '?' | head -n 30 | sed 's/^/# /'; fi
@@ -101,7 +100,7 @@ skip() {
     printf 'ok %d %s # SKIP %s\n' "$number" "$1" "$2"
 }
 
-# finish: the last line of a test.
+# finish: ends a test; must be its last line.
 finish() {
     if [ "$number" != "$planned" ]; then
         printf '# %d tests were planned, %d ran\n' "$planned" "$number"
@@ -159,7 +158,7 @@ differ() {
     not_ok "$1" "$work/.difference"
 }
 
-# refused NAME STATUS PATTERN COMMAND...: the command ends with STATUS and says a line on standard error that matches
+# refused NAME STATUS PATTERN COMMAND...: the command exits with STATUS and prints a line on standard error that matches
 # the extended regular expression.
 refused() {
     local name=$1 wanted=$2 pattern=$3 status
@@ -189,7 +188,7 @@ within() {
 
 # --- Mounts ---
 
-# mount_host NAME [OPTION...]: mounts a host at $work/NAME, sets M to that folder. Not a test; no host, no tests.
+# mount_host NAME [OPTION...]: mounts a host at $work/NAME and sets M to that folder. Not a test; bails out on failure.
 mount_host() {
     M=$work/$1
     shift
@@ -209,7 +208,7 @@ is_mounted() { [ -n "$(mounts_below "$1")" ]; }
 
 nothing_at() { ! is_mounted "$1" && [ -z "$(daemons "$1")" ]; }
 
-# nothing_left PATH: soon neither a mount nor a daemon of PATH is left.
+# nothing_left PATH: waits until neither a mount nor a daemon of PATH is left.
 nothing_left() {
     within 10 nothing_at "$1" && return
     mounts_below "$1"
@@ -217,7 +216,7 @@ nothing_left() {
     return 1
 }
 
-# --- The machine: what this test needs ---
+# --- Requirements ---
 
 need() {
     local command

@@ -233,7 +233,7 @@ killed() { "$RMPFS" mount "$P" && kill -KILL "$(daemons "$P")" && within 5 dead;
 check 'kill -9 leaves a dead mount' killed
 expect 'whose files say so' ENOTCONN "$(call read "$P/rmpopt/action")"
 check 'the next mount recovers it' answers
-# The kernel remembers what it was told of the folder: only a new question finds out that nobody answers.
+# The kernel has cached the folder's attributes: only a new request reveals that nobody answers.
 remembered() {
     "$RMPFS" mount "$P" && stat "$P" >"$work/log" && kill -KILL "$(daemons "$P")" \
         && within 5 eval '[ -z "$(daemons "$P")" ]' && "$RMPFS" mount "$P" && [ "$(cat "$P/rmpopt/reenable")" = 0 ]
@@ -251,7 +251,7 @@ check 'mount -f says that it cleared a dead mount away' \
 kill -TERM "$(daemons "$P")"
 check 'nothing is left of it' nothing_left "$P"
 
-# Something else that was mounted on it is named, and does not go with a mount that is recovered.
+# Something else mounted on it is named, and is not taken away when a dead mount is recovered.
 if [ -n "$root" ]; then
     "$RMPFS" mount "$P" && mount -t tmpfs below "$P/rmpsim"
     below="^rmpfs: $P: a mount of type tmpfs is on it, at $P/rmpsim. Unmount that first"
@@ -276,7 +276,7 @@ expect 'large: the table' 65537 "$(limit 30 cat "$T" | wc -l)"
 expect 'large: the last CPU' 65536 "$(limit 30 cat "$M/debug/rmpopt/cpu8191" | wc -l)"
 expect 'large: listing' 8193 "$(limit 30 ls -l "$M/debug/rmpopt" | grep -cE '^-r--r--r-- .* (cpu[0-9]+|rmpopt-table)$')"
 check 'large: a pass' eval 'echo 1 >"$M/rmpopt/reenable" && echo +10s >"$M/rmpsim/clock"'
-# More stopped readers than a daemon could have threads for, each in the middle of the table.
+# More stopped readers than a daemon has threads, each in the middle of the table.
 readers=()
 for _ in {1..16}; do
     dd if="$T" of=/dev/null bs=16 status=none 2>/dev/null &
@@ -288,7 +288,7 @@ check 'large: readers are stopped in the middle' \
     within 10 eval '[ "$(ps -o stat= -p "$(IFS=,; echo "${readers[*]}")" | grep -c "^T")" = 16 ]'
 expect 'large: others read on' 65537 "$(limit 20 cat "$T" | wc -l)"
 check 'large: and write' limit 20 bash -c "echo 1 >'$M/rmpopt/reenable' && cat '$M/rmpopt/reenable'"
-# Clients that are killed while a request is on its way hold nothing.
+# Clients killed in the middle of a request hold nothing.
 disown "${readers[@]}"
 kill -KILL "${readers[@]}"
 check 'large: the readers end' within 10 eval '! kill -0 "${readers[@]}" 2>/dev/null'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Mounts that are found and ended by others than who made them: `rmpfs list`, `rmpfs unmount --all`,
-# `rmpfs mount --die-with-parent`, and the name of the process.
+# Finding and removing mounts that somebody else made: `rmpfs list`, `rmpfs unmount --all`,
+# `rmpfs mount --die-with-parent`, and the process name.
 # TIMEOUT: 120
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -68,7 +68,7 @@ expect 'the process is called rmpfs' rmpfs "$(ps -o comm= -p "$(daemons "$A")")"
 check 'pgrep finds it' eval 'pgrep -x rmpfs | grep -qx "$(daemons "$A")"'
 unmount_host
 
-# --die-with-parent: who calls is a shell of its own, which is killed. It becomes the sleep: nothing outlives it.
+# --die-with-parent: the caller is a separate shell that execs sleep and is killed; nothing outlives it.
 for way in '' --foreground; do
     # shellcheck disable=SC2016
     bash -c '"$1" mount --die-with-parent --cpus 1 --memory 1G $3 "$2" & wait $!; exec sleep 60' \
@@ -76,14 +76,14 @@ for way in '' --foreground; do
     parent=$!
     disown "$parent"
     check "--die-with-parent $way: mounts" within 10 [ -e "$A/rmpopt" ]
-    # A caller that lives keeps it.
+    # It lives as long as its caller.
     sleep 0.3
     check "--die-with-parent $way: as long as the caller lives" eval 'kill -0 "$parent" && is_mounted "$A"'
     kill -KILL "$parent"
     check "--die-with-parent $way: no longer" nothing_left "$A"
 done
 
-# Too few open files are named.
+# A too small limit on open files is named.
 refused 'too few open files' 1 '^rmpfs: the limit of open files is 10; a mount needs 16: ulimit -n 16' \
     bash -c 'ulimit -n 10 && exec "$1" mount "$2"' bash "$RMPFS" "$A"
 finish

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# 64 processes that read and write everything in a mount at once, while guests start and end and passes run. Each answer
-# is looked at (Tests/Load); the daemon's memory, descriptors and threads may not grow.
+# 64 processes read and write everything in a mount at once while guests start and end and passes run. Every answer is
+# checked (Tests/Load); the daemon's memory, descriptors and threads must not grow.
 #
 #   Tests/Scripts/load.sh [--seconds N] [--seed N] [--record FILE]
 #
 #   --seconds N     how long (4); the full run is 60
-#   --seed N        as a failed run told it
+#   --seed N        as printed by a failed run
 #   --record FILE   writes the latencies there, with the command and the machine, as Markdown
 #
 # RMPFS_LOAD_GROWTH: bytes by which the daemon's memory may grow after the first third of the run; 0 for any.
@@ -53,7 +53,7 @@ check "$seconds s: every answer is right, and nothing grows" run live "$seconds"
 check 'the daemon answers as ever' eval '[ "$(wc -l <"$M/debug/rmpopt/cpu63")" = 512 ]'
 check 'it unmounts, and nothing is left' gone
 
-# A write returns when all that it set going is over: requests are long, and others wait for them.
+# A write returns when everything it started is done: requests take long, and others wait for them.
 check 'pace instant: every answer is right' run instant 2 3 64 --pace instant
 check 'it unmounts, and nothing is left' gone
 # Passes and guests' ends last longer than the run, but for the clients that move the clock.

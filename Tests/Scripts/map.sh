@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# `rmpfs map` and `rmpfs status` on real mounts and on trees of files: what they show, in a terminal and in a pipe, and
-# what they say of files that are not right.
+# `rmpfs map` and `rmpfs status` on real mounts and on trees of files: their output in a terminal and in a pipe, and
+# their messages about malformed files.
 # TIMEOUT: 120
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -93,7 +93,7 @@ expect 'as XML, with a cell for each region' 256 "$(cells_of_svg "$work/map.svg"
 refused 'a file that cannot be written is named' 1 "^rmpfs: $work/none/map.svg: cannot be written: No such" \
     "$RMPFS" map --svg "$work/none/map.svg" "$M"
 
-# Every version of the series, some of which have no table: what is told is what the files of the CPUs tell.
+# Every version of the series, with and without a table: the output must agree with the CPUs' files.
 for series in v1 v2 v5 v8 v10; do
     unmount_host
     mount_host "$series" --series "$series" --pace 0 --memory 8G --cpus 4
@@ -112,7 +112,7 @@ assert found["last_pass"]["number"] >= 1 and found["last_pass"]["won"] > 0, foun
 assert found["schedule"] == {"running": False, "pending": False, "due_ns": None, "asked_by": None}, found' "$work/json"
 done
 
-# Without a table not all CPUs' files are read; what is told is what all of them would tell.
+# Without a table only some CPUs' files are read; the output must be as if all were.
 counts() {
     python3 -c 'import json, sys
 found = json.load(sys.stdin)["regions"]
@@ -199,7 +199,7 @@ echo 'rmpopt_cpu_regions_optimized{cpu="3"} many' >>"$tree/metrics"
 refused 'a metric that is no number names file and line' 1 "^rmpfs: $tree/metrics:4: 'rmpopt_cpu" \
     "$RMPFS" status "$work/same"
 
-# What a mount may lack, or have wrong.
+# Files that are missing or malformed.
 tree=$work/tree/debug/rmpopt
 mkdir -p "$tree"
 for cpu in 0 1; do printf 'Memory @  0GB: checked\nMemory @  1GB: optimized\n' >"$tree/cpu$cpu"; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What people are told when they mistype: each message names what was given and what to write instead.
+# Messages after typing errors: each names what was given and what to write instead.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
@@ -9,7 +9,7 @@ plan 70
 mount_host host --pace 0
 mkdir "$work/empty"
 E=$work/empty
-# answer COMMAND...: exit status and the first line that it prints, wherever.
+# answer COMMAND...: the exit status and the first line of output, on either stream.
 answer() {
     local status
     limit 20 "$@" >"$work/.said" 2>&1 </dev/null
@@ -19,7 +19,7 @@ answer() {
 
 # --- Commands ---
 
-# no_command WORD HINT: WORD is refused, with HINT behind it; in front of an argument, and behind help.
+# no_command WORD HINT: WORD is refused, with HINT after it, both as a command and after help.
 no_command() {
     expect "$1 is no command" "64 Error: '$1': no such command$2" "$(answer "$RMPFS" "$1" "$E")"
     expect "help $1: neither" "64 Error: '$1': no such command$2" "$(answer "$RMPFS" help "$1")"
@@ -109,7 +109,8 @@ expect 'a file in UTF-16' '0 name: wide' "$(answer "$RMPFS" machine "$work/wide.
 mkdir "$work/machines"
 printf '%s\n' 'name: "a\e[31mb"' 'description: "q\x07\u009b\u202e z\n2"' 'cpus: {cores_per_package: 2}' \
     'memory: [{size: 4G}]' >"$work/machines/"$'na\x1bme.yaml'
-expect 'names and descriptions cannot steer a terminal' $'name: a\\u{1b}[31mb\ndescription: q\\u{7}\\u{9b}\\u{202e} z 2' \
+expect 'names and descriptions cannot steer a terminal' \
+    $'name: a\\u{1b}[31mb\ndescription: q\\u{7}\\u{9b}\\u{202e} z 2' \
     "$(limit 20 "$RMPFS" machine "$work/machines/"$'na\x1bme.yaml' | head -n 2)"
 expect 'nor do they in the list' '0 na\u{1b}me: q\u{7}\u{9b}\u{202e} z 2' \
     "$(RMPFS_MACHINES=$work/machines answer "$RMPFS" machine)"

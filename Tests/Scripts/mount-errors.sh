@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What can be wrong with a mount point or with /dev/fuse: each has its own message, names its remedy, leaves no mount.
-# In mount namespaces of their own: the machine's /dev/fuse and mounts are not touched.
+# What can be wrong with a mount point or with /dev/fuse: each case has its own message, names the remedy and leaves no
+# mount. Runs in mount namespaces of its own, so the machine's /dev/fuse and mounts are not touched.
 # TIMEOUT: 120
 # shellcheck disable=SC2016,SC2119,SC2317 # the functions are called by name; bash -c expands its own words
 

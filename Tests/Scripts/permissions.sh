@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What users other than the one who mounted see and may do: what allow_other and the modes allow, and no more.
+# What users other than the mount's owner can see and do: what allow_other and the modes allow, and no more.
 # TIMEOUT: 120
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -50,7 +50,7 @@ for who in nobody second; do
     refused "$who: cannot chmod" 1 'Operation not permitted' "${nobody[@]}" chmod 666 "$M/rmpopt/action"
     refused "$who: cannot chown" 1 'Operation not permitted' "${second[@]}" chown 65533 "$M/rmpopt/action"
 done
-# What the kernel remembers for root must not leak to others, nor what it remembers for them.
+# What the kernel caches for one user must not leak to another.
 cat "$M/debug/rmpopt/cpu0" "$M/debug/rmpopt/rmpopt-table" >"$work/.output"
 may nobody 'what root has just read stays closed' EACCES read "$M/debug/rmpopt/cpu0"
 may nobody 'and what the kernel remembers of it' EACCES stat "$M/debug/rmpopt/cpu0"

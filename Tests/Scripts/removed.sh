@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The table of v5 to v8 is removed when the driver is cleaned up: who has it open gets EIO from then on, for good.
+# v5 to v8 remove the table when the driver cleans up: whoever has it open gets EIO from then on.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"

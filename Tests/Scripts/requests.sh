@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What everyday commands cost: the table of docs/testing.md, command by command, and no request beyond it.
+# The cost of everyday commands: exactly the requests in the table of docs/testing.md, command by command.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
@@ -36,7 +36,7 @@ requests() {
     : >"$log"
     (cd "$M" && eval "$1") >"$work/.output" 2>&1
     noted || return
-    # FORGET has no answer; it comes when the kernel is short of memory, too.
+    # FORGET has no answer, and also comes when the kernel is short of memory.
     sed '$d' "$log" | awk '$1 !~ /FORGET/ { print $1 }' | paste -sd ' ' | sorted
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# `rmpfs run`: scripts that were written for the kernel's paths run unchanged, on a host that nobody else sees; statuses
-# and signals pass through; nothing is left, whoever is killed.
+# `rmpfs run`: scripts written for the kernel's paths run unchanged on a host that nobody else sees. Exit statuses and
+# signals pass through, and nothing is left, whichever process is killed.
 # TIMEOUT: 240
 
 # The machine's /dev/fuse may be root's alone, and ordinary users are to be tried: the test has a device of its own, in
@@ -125,7 +125,7 @@ expect 'the working folder' "$work" "$(cd "$work" && run -- pwd -P)"
 expect 'the environment' value "$(RMPFS_TEST_VALUE=value run -- printenv RMPFS_TEST_VALUE)"
 expect 'no descriptors of ours' "$(find /proc/self/fd -mindepth 1 | grep -c .)" \
     "$(limit 20 "$RMPFS" run -- find /proc/self/fd -mindepth 1 | grep -c .)"
-# Names are bytes, not all of them texts.
+# Names are bytes, not necessarily valid UTF-8.
 odd=$'\xe9\xff'
 mkdir "$work/$odd" "$work/made"
 # shellcheck disable=SC2016 # for the inner shell
@@ -377,7 +377,7 @@ check 'a script takes its terminal back' terminal \
 # --- The host's CPUs, not the machine's ---
 
 S=/sys/devices/system
-# Nothing here may come to the machine's own CPUs: what writes runs only where the files are the host's.
+# Nothing here may touch the machine's own CPUs: writes happen only where the files are the host's.
 ours() {
     [ "$(run -- stat -f -c %T $S/cpu)" = fuseblk ] || run -- grep -q " $S/cpu .* fuse.rmpfs " /proc/self/mountinfo
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What a small host of every version shows at every stage of its life, compared with the recordings in
-# Tests/Series/golden/VERSION: which folders and files there are, with their modes, and the text of each of the kernel's
-# files and of our log, passes and schedule.
+# Compares what a small host of every version shows at every stage of its life with the recordings in
+# Tests/Series/golden/VERSION: its folders and files with their modes, and the text of each of the kernel's files and of
+# our log, passes and schedule.
 #
 #   Tests/Scripts/series-golden.sh [--update]      --update: record anew; look at the difference before you commit it
 # TIMEOUT: 120

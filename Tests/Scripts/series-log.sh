@@ -73,7 +73,7 @@ for host in "${!hosts[@]}"; do
         cp "$M/debug/rmpopt/log" "$work/$host.$version"
         if [ "$host" = sound ]; then
             cp "$M/debug/rmpopt/passes" "$work/passes.$version"
-            # Nothing of the trouble of the other hosts is said here.
+            # This host has none of the other hosts' errors.
             find "$M/rmpopt" "$M/debug" -type f -name '[adr]*' -printf '%f\n' | sort >"$work/files.$version"
         elif [ "$host" = no-configfs ] && [ "$version" = v1 ]; then
             find "$M/rmpopt" "$M/debug" -type f -name '[adr]*' -printf '%f\n' | sort >"$work/files.no-configfs"
@@ -107,7 +107,7 @@ for version in "${versions[@]}"; do
             "$(awk 'NR > 1 { printf "%.6f\n", int($3 / 1000) / 1e6 }' "$work/passes.$version")" \
             "$(grep -F ' physical address range @1GB' "$work/sound.$version" | sed 's/^<6>\[ *//; s/\].*//')"
     fi
-    # What trouble says is said in trouble only.
+    # Error messages appear only after errors.
     expect "$version: a sound host has no line about trouble" '' \
         "$(grep -E '^<[0-5]>|Unable|Failed|Error|skipped|required' "$work/sound.$version")"
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Nobody sees the size that the kernel has for an open file which tells 0, and nobody takes such a file for empty.
+# Files that report size 0 are never taken for empty, and nobody sees the size that the kernel holds while one is open.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"

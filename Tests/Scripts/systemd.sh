@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # rmpfs under a real systemd: /etc/fstab with x-systemd.automount and without, mount units, rmpfs@.service. The package
 # is installed in a container that systemd boots (systemd-nspawn), made of this machine's own /usr and an /etc of its
-# own; Tests/Systemd/checks.sh runs in there. Nothing of it reaches the machine.
+# own; Tests/Systemd/checks.sh runs in there. The machine itself is not changed.
 # TIMEOUT: 240
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -61,7 +61,7 @@ groups=()
 if [ -d /run/systemd/system ]; then
     options+=('--property=DeviceAllow=/dev/fuse rw' '--property=DeviceAllow=/dev/autofs rw')
 else
-    # Nobody gives the container control groups of its own.
+    # No systemd here that would give the container control groups of its own.
     options+=(--keep-unit)
     for hierarchy in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
         [ -f "$hierarchy/cgroup.procs" ] || continue
@@ -80,7 +80,7 @@ status=$?
 for group in "${groups[@]}"; do find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; done
 if [ ! -s "$work/results/checks" ]; then
     sed 's/^/# /' "$work/console" | tail -n 20
-    # One that ended at once says that there can be none; one that was ended is a failure.
+    # A container that ends at once is not supported here; one that timed out is a failure.
     [ "$status" = 124 ] || skip_all "no container here: systemd-nspawn ended with $status"
 fi
 sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$work/results/checks" >"$work/planned"

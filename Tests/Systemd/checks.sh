@@ -11,7 +11,7 @@ trap 'journalctl --no-pager --boot >/results/journal; clean_up' EXIT
 active() { limit 30 systemctl is-active "$@" | paste -sd ' '; }
 now_active() { [ "$(active "$2")" = "$1" ]; }
 is() { within 20 now_active "$@" || { limit 30 systemctl status --no-pager "$2"; return 1; }; }
-# who PATH: source and type of what is mounted there, without coming to it.
+# who PATH: source and type of the mount there, without triggering the automount.
 who() { findmnt -no SOURCE,FSTYPE -t nofuse.none,noautofs "$1" | awk '{ print $1, $2 }'; }
 cpus() { find "$1/debug/rmpopt" -name 'cpu*' | wc -l; }
 said() { limit 30 journalctl --no-pager --boot --output cat --unit "$1"; }
@@ -29,7 +29,7 @@ check 'umount' limit 20 umount /mnt/host
 check 'systemd knows' is inactive mnt-host.mount
 check 'its rmpfs has ended' within 10 none_at /mnt/host
 expect 'ls mounts again' 4 "$(limit 30 ls /mnt/host/debug/rmpopt | grep -c cpu)"
-# Many at once: one mount for all.
+# Many clients at once share one mount.
 limit 20 umount /mnt/host
 for client in {1..8}; do limit 30 cat /mnt/host/rmpopt/reenable >"$work/client.$client" 2>&1 & done
 wait

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# What the tests of the RMPOPT interface share: where its files are, which version of the series they are of, KTAP.
+# Shared by the tests of the RMPOPT interface: the location of its files, the version of the series, KTAP output.
 #
 # Each test runs against any tree with those files: a running kernel's, or a mount. Options, or the environment:
 #
 #   -c DIR  RMPOPT_CONFIGFS  where configfs is, /sys/kernel/config
 #   -d DIR  RMPOPT_DEBUGFS   where debugfs is, /sys/kernel/debug
 #   -p DIR  RMPOPT_CPUS      where the CPUs are, /sys/devices/system/cpu; a test that needs them is skipped without
-#   -s vN   RMPOPT_SERIES    the version of the series, where the files do not tell
+#   -s vN   RMPOPT_SERIES    the version of the series, where the files do not show it
 #   -m GB   RMPOPT_MEMORY    the end of memory in GB; without it the number of lines is not checked
 #   -t SEC  RMPOPT_TIMEOUT   how long to wait for the end of a pass, 60
 #
@@ -70,7 +70,7 @@ skip() {
     printf 'ok %s %s # SKIP %s\n' "$number" "$1" "$2"
 }
 
-# check NAME COMMAND...: one test, passed if the command succeeds. What the command says explains a failure.
+# check NAME COMMAND...: one test, passed if the command succeeds. Its output explains a failure.
 check() {
     check_name=$1
     shift

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Makes a fresh machine ready: installs packages that are missing, or says exactly how to. For scripts/demo and
-# scripts/test.
+# Prepares a fresh machine: installs missing packages, or says exactly how to. For scripts/demo and scripts/test.
 # shellcheck shell=bash
 
-# missing_packages COMMAND:PACKAGE...: the packages whose command is not there. libfuse3's header counts as a command.
+# missing_packages COMMAND:PACKAGE...: the packages whose command is missing. libfuse3's header counts as a command.
 missing_packages() {
     local pair missing=()
     for pair; do
@@ -15,11 +14,11 @@ missing_packages() {
     [ "${#missing[@]}" = 0 ] || printf '%s\n' "${missing[@]}" | sort -u
 }
 
-# What a build needs beside the Swift toolchain, and a mount beside the kernel.
+# What a build needs besides the Swift toolchain, and a mount besides the kernel.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 build_packages=(git:git cc:gcc pkg-config:pkg-config libfuse3:libfuse3-dev fusermount3:fuse3)
 
-# install_missing COMMAND:PACKAGE...: installs the packages whose command is not there. Ends the script if it cannot.
+# install_missing COMMAND:PACKAGE...: installs the packages whose command is missing. Exits if it cannot.
 install_missing() {
     local missing as_root=()
     mapfile -t missing < <(missing_packages "$@")
@@ -53,7 +52,7 @@ install_missing() {
     rm -f "$log"
 }
 
-# need_swift: ends the script when there is no Swift toolchain.
+# need_swift: exits if there is no Swift toolchain.
 need_swift() {
     command -v swift >/dev/null && return
     printf '%s\n' 'No swift found. Install a Swift 6.3 toolchain (https://www.swift.org/install/linux/) and' \
@@ -61,7 +60,7 @@ need_swift() {
     exit 1
 }
 
-# need_device: ends the script when this user cannot mount, with what would help.
+# need_device: exits with advice if this user cannot mount.
 need_device() {
     if [ ! -c /dev/fuse ] && [ "$(id -u)" = 0 ]; then modprobe fuse 2>/dev/null || true; fi
     if [ ! -c /dev/fuse ]; then

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A check of `rmpfs doctor` as data: what it is called, what it needs, how it is mended, and the function that looks.
+// A check of `rmpfs doctor` as data: its name, what it needs, how to fix a failure, and the function that looks.
 
 /// One check.
 struct Check: Sendable {
@@ -30,9 +30,9 @@ struct Check: Sendable {
     let category: Category
     /// What is looked at, in one line.
     let description: String
-    /// How to mend a failure.
+    /// How to fix a failure.
     let hint: String
-    /// The check that must pass before this one can tell anything.
+    /// The check that must pass before this one can run.
     let needs: String?
     let look: @Sendable (Host) -> Finding
 
@@ -52,7 +52,7 @@ struct Check: Sendable {
         self.look = look
     }
 
-    /// All checks, in the order in which an engineer would look; a check stands behind the one it needs.
+    /// All checks, in the order in which an engineer would look. A check comes after the one it needs.
     static let all: [Check] =
         systemChecks + fuseChecks + mountPointChecks + kernelInterfaceChecks + processorChecks + rmpChecks
         + limitChecks + machineChecks
@@ -62,16 +62,16 @@ struct Check: Sendable {
 enum CheckStatus: String, Sendable, CaseIterable {
     case pass
     case fail
-    /// An earlier failure keeps it from telling anything.
+    /// It cannot run because an earlier check failed.
     case skip
     case notApplicable = "not applicable"
 }
 
-/// A check and what came out of it.
+/// A check and its result.
 struct CheckResult: Sendable {
     let check: Check
     let status: CheckStatus
     let message: String
-    /// How to mend it; nil unless it failed.
+    /// How to fix it; nil unless the check failed.
     let hint: String?
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the checks in their order and counts them: what follows from a failure, and what does not apply.
+// Runs the checks in order, and skips those whose prerequisite failed or does not apply.
 
 /// The results of all checks.
 struct Diagnosis: Sendable {
@@ -42,7 +42,7 @@ struct Diagnosis: Sendable {
         }
     }
 
-    /// How many checks ended so.
+    /// How many checks have this result.
     func count(_ status: CheckStatus) -> Int { results.count { $0.status == status } }
 
     /// Whether a check failed.

@@ -2,7 +2,7 @@
 // A diagnosis as people read it, and as programs do. The JSON is described in docs/doctor.md.
 
 extension Diagnosis {
-    /// The version of the JSON's form: grows when a key changes its meaning or goes away.
+    /// The version of the JSON schema: grows when a key changes its meaning or is removed.
     static let formatVersion: UInt64 = 1
 
     /// The verdict, a line for each check by category, a hint below each failure, and the counts.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine that is diagnosed: the running one, or a tree of files that looks like one.
+// The machine under diagnosis: the running one, or a tree of files that stands in for one.
 
 import CProcessor
 import Glibc
@@ -9,9 +9,9 @@ import RMPFS
 struct Host: Sendable {
     /// The folder that stands for `/`; empty: the running system.
     let root: String
-    /// The mount point that was asked about.
+    /// The mount point to check.
     let mountPoint: String?
-    /// The machine that was asked about: a file of the running system, or a name.
+    /// The machine to check: a file of the running system, or a name.
     let machine: String?
 
     /// - Parameter sysroot: a folder that stands for `/`; nil: the running system.
@@ -58,13 +58,13 @@ struct Host: Sendable {
         return stat(self.path(path).systemName, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Who stands for root in the machine's files: the owner of its root folder.
+    /// The user who counts as root in the machine's files: the owner of its root folder.
     var rootOwner: UInt32 {
         var status = stat()
         return stat(path("/").systemName, &status) == 0 ? status.st_uid : 0
     }
 
-    /// What keeps a file from being opened for reading and writing; nil: nothing.
+    /// The error of opening a file for reading and writing; nil if it succeeds.
     func errorOpening(_ path: String, _ flags: Int32 = O_RDWR) -> Errno? {
         let descriptor = open(self.path(path).systemName, flags | O_CLOEXEC)
         if descriptor < 0 { return .current }
@@ -77,7 +77,7 @@ struct Host: Sendable {
     /// The effective user: 0 is root.
     var user: UInt32 { (field("Uid", in: "/proc/self/status")?.dropFirst().first).flatMap { UInt32($0) } ?? geteuid() }
 
-    /// Whether mounting is allowed without help: CAP_SYS_ADMIN, capability number 21.
+    /// Whether this process may mount by itself: CAP_SYS_ADMIN, capability number 21.
     var mayMount: Bool {
         guard let text = field("CapEff", in: "/proc/self/status")?.first, let bits = UInt64(text, radix: 16) else {
             return user == 0
@@ -128,8 +128,8 @@ struct Host: Sendable {
         record("/dev/cpu/\(cpu)/msr", number, as: [UInt64](repeating: 0, count: 1)).map { $0[0] }
     }
 
-    /// Reads record `number` of a device, whose offset is the number; in a plain file, which cannot have records that
-    /// overlap, the offset is the number times the record's size.
+    /// Reads record `number`. In a device the offset is the number itself; in a plain file, where records cannot
+    /// overlap, it is the number times the record's size.
     private func record<Word>(_ file: String, _ number: UInt32, as empty: [Word]) -> Result<[Word], Errno> {
         let descriptor = open(path(file).systemName, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return .failure(.current) }

@@ -57,7 +57,7 @@ extension Check {
     /// Where the series put `rmpopt-table`: v1, and v2 to v8.
     private static let rmpoptFolders = ["/sys/kernel/debug/rmpopt", "/sys/kernel/debug/x86/rmpopt"]
 
-    /// A simulated host needs neither of the two; a kernel that has one should have it mounted.
+    /// A simulated host needs neither; a kernel that supports one should have it mounted.
     private static func fileSystem(_ type: String, at path: String, of host: Host) -> Finding {
         let table = SystemFiles.contents(of: host.path("/proc/self/mountinfo")).map(MountTable.entries(in:)) ?? []
         if table.contains(where: { $0.type == type && $0.mountPoint == path }) { return .pass("mounted at \(path)") }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checks of `rmpfs doctor` for what a daemon may use.
+// The checks of `rmpfs doctor` for resource limits.
 
 extension Check {
     /// Resident memory of the largest machine's daemon with room to spare, in bytes.

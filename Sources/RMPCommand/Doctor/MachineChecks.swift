@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The last check of `rmpfs doctor`: can the machine be simulated that one wants to mount.
+// The last check of `rmpfs doctor`: can the requested machine be simulated?
 
 import MachineFile
 

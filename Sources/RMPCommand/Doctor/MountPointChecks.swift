@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checks of `rmpfs doctor` for the mount point that it was asked about.
+// The checks of `rmpfs doctor` for a mount point given on the command line.
 
 import Glibc
 import RMPFS
@@ -50,7 +50,7 @@ extension Check {
         ) { host in
             guard let path = host.resolvedMountPoint else { return .fail("it has gone meanwhile") }
             guard host.isFolder(path) else { return .fail("\(path) is not a folder", hint: "Take an empty folder.") }
-            // mount(2) asks root for nothing, so a read-only file system is fine.
+            // mount(2) does not check root's permissions, so a read-only file system is fine.
             let mayUse = host.user == 0 || access(host.path(path).systemName, W_OK | X_OK) == 0
             return mayUse ? .pass("\(path) is a folder to mount on") : .fail("\(path): \(Errno.current)")
         },
@@ -78,12 +78,12 @@ extension Host {
         guard let base = MountPoint.resolve(root),
             let resolved = MountPoint.resolve(root + (mountPoint.hasPrefix("/") ? "" : "/") + mountPoint)
         else { return nil }
-        // By bytes: characters of Swift may be equal that are different names.
+        // Compared by bytes: Swift treats canonically equivalent characters as equal, file systems do not.
         let (whole, start) = (resolved.systemBytes, (base + "/").systemBytes)
         return whole.starts(with: start) ? String(systemBytes: whole.dropFirst(start.count - 1)) : nil
     }
 
-    /// The mount on top at a path of the machine.
+    /// The topmost mount at a path of the machine.
     fileprivate func mount(at path: String) -> MountTableEntry? {
         guard let table = SystemFiles.contents(of: self.path("/proc/self/mountinfo")) else { return nil }
         return MountTable.entries(in: table).last { $0.mountPoint.utf8.elementsEqual(path.utf8) }

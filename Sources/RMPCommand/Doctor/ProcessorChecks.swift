@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checks of `rmpfs doctor` for the processor. A simulated host needs none of it, so what is missing does not apply.
+// The checks of `rmpfs doctor` for the processor. A simulated host needs none of these, so a missing feature does not
+// apply rather than fail.
 
 extension Check {
     static let processorChecks = [
@@ -14,7 +15,7 @@ extension Check {
             }
             let vendor = String(decoding: bytes, as: UTF8.self)
             guard vendor == "AuthenticAMD" else { return .notApplicable("the vendor is '\(vendor)'") }
-            // Leaf 1, ECX[31] is set by hypervisors alone (AMD64 APM volume 3, appendix E).
+            // Only hypervisors set leaf 1, ECX[31] (AMD64 APM volume 3, appendix E).
             let isGuest = (host.leaf(1)?.ecx ?? 0) >> 31 == 1
             return .pass("\(vendor)\(isGuest ? ", seen through a hypervisor" : "")")
         },

@@ -58,7 +58,7 @@ extension Check {
                     if case .success(let value) = host.register(Register.rmpConfiguration), value & 1 == 1 {
                         return .pass("the RMP's segment table is at \(hexadecimal(base))")
                     }
-                    // RMP_END holds the last byte's address, of which bits 12:0 read as ones.
+                    // RMP_END holds the address of the last byte; its bits 12:0 read as ones.
                     guard end > base else { return .fail("RMP_END \(hexadecimal(end)) is not above RMP_BASE") }
                     return .pass("the RMP is at \(hexadecimal(base)) to \(hexadecimal(end | 0x1FFF))")
                 }

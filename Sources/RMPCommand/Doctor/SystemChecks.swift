@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first checks of `rmpfs doctor`: is this a Linux that rmpfs runs on.
+// The first checks of `rmpfs doctor`: does rmpfs run on this system?
 
 extension Check {
     /// The oldest kernel that rmpfs is meant for: FUSE protocol 7.31, the newest that libfuse 3.10 speaks.

@@ -10,7 +10,7 @@ enum HostBlocker: Sendable, Hashable {
     case notScanned
     case outside(cpus: String)
     case notEnabled(cpus: String)
-    /// A running kernel's table does not tell why.
+    /// A running kernel's table does not say why.
     case unexplained(cpus: String)
 }
 
@@ -32,7 +32,7 @@ enum BlockersReader {
                 throw HostFileError(text.name, line: line.number, "region \(region) stands behind region \(last)")
             }
             var reasons: [HostBlocker] = []
-            // In front of the CPUs of a region for which a running kernel gives no reason.
+            // Comes before the CPUs of a region for which a running kernel gives no reason.
             for part in parts(reader.rest) where !part.elementsEqual("reason unknown".utf8) {
                 guard let reason = reason(part) else {
                     throw text.error((line.number, part), "a reason why a region is not optimized")
@@ -44,7 +44,7 @@ enum BlockersReader {
         return rows
     }
 
-    /// What stands between `, `: lists of CPUs have commas without a blank, names have neither.
+    /// Splits at `, `: lists of CPUs have commas without a space, names have neither.
     private static func parts(_ text: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
         var parts: [ArraySlice<UInt8>] = []
         var start = text.startIndex
@@ -81,8 +81,8 @@ enum BlockersReader {
         CPURanges(reader.rest) == nil ? nil : String(decoding: reader.rest, as: UTF8.self)
     }
 
-    /// `NAME (asid N) M pages`; blanks, commas, backslashes and control characters of the name stand as `\` and three
-    /// octal digits.
+    /// `NAME (asid N) M pages`. In the name, spaces, commas, backslashes and control characters are written as `\` and
+    /// three octal digits.
     private static func guest(_ reader: TextReader) -> HostBlocker? {
         guard let blank = reader.rest.firstIndex(of: 0x20), let name = unescaped(reader.rest[..<blank]), !name.isEmpty
         else { return nil }

@@ -43,7 +43,7 @@ struct CPUGroups {
                 }
             }
         }
-        // Two regions with the same list have it in the same words.
+        // Equal lists have equal text.
         let ranges = lists.sorted().compactMap { CPURanges(Array($0.utf8)[...]) }
         var groups: [Key: [Int]] = [:]
         for cpu in cpus {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a file of a mount cannot be used: named by file and line, with what helps.
+// Why a file of a mount cannot be used: names file and line, and the remedy.
 
-/// A file that cannot be read, or whose text is not what such a file holds.
+/// A file that cannot be read, or does not hold what such a file should.
 struct HostFileError: Error, CustomStringConvertible, Equatable {
     let path: String
     /// The line, from 1; nil: the file as a whole.
@@ -16,7 +16,7 @@ struct HostFileError: Error, CustomStringConvertible, Equatable {
 
     var description: String { "\(path):\(line.map { "\($0):" } ?? "") \(problem)" }
 
-    /// `text` as it can stand in a message: short, and without control characters.
+    /// `text` in a form fit for a message: short, without control characters.
     static func quote(_ text: ArraySlice<UInt8>) -> String {
         let shown = text.prefix(80).map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: "?") }
         return "'" + String(decoding: shown, as: UTF8.self) + (text.count > 80 ? "...'" : "'")

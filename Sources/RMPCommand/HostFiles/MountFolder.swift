@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files below a mount point, read whole; a file that is not there is no error, all else is.
+// Reads whole files below a mount point. A missing file is not an error; everything else is.
 
 import Glibc
 import RMPFS
@@ -18,7 +18,7 @@ extension HostFolder {
     /// Where a file is, for messages.
     func name(_ file: String) -> String { path + "/" + file }
 
-    /// A file's text; nil if it is not there or closed to this user.
+    /// A file's text; nil if it is missing or closed to this user.
     func text(_ file: String) throws(HostFileError) -> [UInt8]? {
         guard case .text(let bytes) = try read(file) else { return nil }
         return bytes
@@ -72,7 +72,7 @@ struct MountFolder: HostFolder {
         }
     }
 
-    /// What came of reading a file.
+    /// The result of reading a file.
     enum Reading {
         case text([UInt8])
         case missing

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads debug/rmpopt/passes and debug/rmpopt/schedule: what the last passes did, and what comes next.
 
-/// A pass as `passes` tells of it. Times are virtual, in ns.
+/// A pass as `passes` shows it. Times are virtual, in ns.
 struct PassRow: Sendable, Equatable {
     let number: UInt64
     let trigger: String
@@ -87,11 +87,11 @@ enum PassesReader {
     }
 }
 
-/// What `schedule` tells.
+/// What `schedule` says.
 struct Schedule: Sendable, Equatable {
     /// Whether a pass is running.
     let isRunning: Bool
-    /// Whether one is to come.
+    /// Whether one is pending.
     let isPending: Bool
     /// When it is due, in ns of virtual time.
     let due: UInt64?

@@ -8,7 +8,7 @@ struct CPURanges: Sendable, Equatable {
     /// How many CPUs it holds.
     var count: Int { ranges.reduce(0) { $0 + $1.count } }
 
-    /// The largest number that is taken, far above what Linux has.
+    /// The largest number accepted, far above what Linux supports.
     static let largest: UInt64 = 1 << 20
 
     /// Whether a CPU is in it.
@@ -23,7 +23,7 @@ struct CPURanges: Sendable, Equatable {
 
     init() {}
 
-    /// nil if the text is no such list: numbers must ascend, and ranges must not touch.
+    /// nil if the text is not such a list: numbers must ascend, and ranges must not touch.
     init?(_ text: ArraySlice<UInt8>) {
         if text.elementsEqual("none".utf8) { return }
         var reader = TextReader(text)
@@ -49,7 +49,7 @@ enum RegionTableReader {
         let cpus: CPURanges
     }
 
-    /// All lines; in series v1 to v4 the last one is no region.
+    /// All lines; in series v1 to v4 the last one is not a region.
     static func rows(_ text: HostText) throws(HostFileError) -> [Row] {
         var rows: [Row] = []
         var known: (text: ArraySlice<UInt8>, cpus: CPURanges)?
@@ -61,7 +61,7 @@ enum RegionTableReader {
             if let last = rows.last?.region, region != last + 1 {
                 throw HostFileError(text.name, line: line.number, "region \(region) does not follow region \(last)")
             }
-            // Most lines have the list of the line before.
+            // Most lines have the same list as the line before.
             if let known, known.text == reader.rest {
                 rows.append(Row(region: region, cpus: known.cpus))
                 continue
@@ -76,7 +76,7 @@ enum RegionTableReader {
 
 /// The lines of `cpuN`.
 enum CPUFileReader {
-    /// What a region is to a CPU, as the file's word.
+    /// The file's word for what a region is to a CPU.
     enum Status: Sendable {
         case optimized, checked, outside
         /// SNP is not enabled: nothing is checked.

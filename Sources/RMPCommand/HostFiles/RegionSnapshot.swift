@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All regions of a mount at one moment, put together from the files that are there.
+// All regions of a mount at one moment, assembled from whatever files it has.
 
 import RMPFS
 
@@ -12,15 +12,15 @@ struct RegionState: Sendable, Equatable {
     var isUnchecked = false
 }
 
-/// What a mount's files tell of its regions.
+/// What a mount's files say about its regions.
 struct RegionSnapshot: Sendable, Equatable {
-    /// In the order of their addresses.
+    /// Ordered by address.
     var regions: [RegionState]
     /// How many CPUs are online.
     var cpus: Int
     /// How many CPUs are offline.
     var offline: Int
-    /// Whether there is a file that tells why regions are not optimized.
+    /// Whether a file says why regions are not optimized.
     var hasBlockers: Bool
 
     /// How many regions are optimized on all online CPUs, on some, on none.
@@ -68,7 +68,7 @@ struct RegionSnapshot: Sendable, Equatable {
         if let table {
             var online: Set<Int> = []
             for row in table {
-                // The last line of v1 to v4 is no region.
+                // In v1 to v4 the last line is not a region.
                 guard let place = index[row.region] else { continue }
                 states[place].optimized = row.cpus.count
                 for range in row.cpus.ranges where !range.allSatisfy(online.contains) { online.formUnion(range) }
@@ -109,7 +109,7 @@ struct RegionSnapshot: Sendable, Equatable {
         )
     }
 
-    /// How many regions each online CPU has optimized; nil if no file tells.
+    /// How many regions each online CPU has optimized; nil if no file says.
     private static func counts(in mount: some HostFolder) throws(HostFileError) -> [Int: UInt64]? {
         let file = MountFolder.ours + "/metrics"
         guard let bytes = try mount.text(file) else { return nil }
@@ -125,7 +125,7 @@ struct RegionSnapshot: Sendable, Equatable {
         let file = MountFolder.ours + "/cpu\(number)"
         switch try mount.read(file) {
         case .text(let bytes): return try CPUFileReader.rows(HostText(name: mount.name(file), bytes: bytes))
-        // It went offline meanwhile, and its file with it.
+        // The CPU has gone offline in the meantime.
         case .offline, .missing: return nil
         case .closed: throw HostFileError(mount.name(file), "\(Errno.accessDenied). Look as the user who mounted it")
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading text by bytes: lines with their numbers, decimal numbers, and how each line about a region begins.
+// Reads text byte by byte: numbered lines, decimal numbers, and the start of each line about a region.
 
-/// A place in a text, for what reads it from the front.
+/// A position in a text that is read from front to back.
 struct TextReader {
     private(set) var rest: ArraySlice<UInt8>
 
@@ -9,7 +9,7 @@ struct TextReader {
 
     var isAtEnd: Bool { rest.isEmpty }
 
-    /// Takes `word` if the text goes on with it.
+    /// Takes `word` if it comes next.
     mutating func take(_ word: StaticString) -> Bool {
         let bytes = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
         guard rest.starts(with: bytes) else { return false }
@@ -48,13 +48,13 @@ struct TextReader {
     }
 }
 
-/// The lines of a file with what messages call it.
+/// The lines of a file, with its name for messages.
 struct HostText {
     let name: String
     let bytes: [UInt8]
 
     /// Each line without its newline, and its number from 1.
-    /// - Throws: ``HostFileError`` if the last line does not end: the file was cut.
+    /// - Throws: ``HostFileError`` if the last line has no newline: the file was cut off.
     func lines() throws(HostFileError) -> [(number: Int, line: ArraySlice<UInt8>)] {
         if bytes.isEmpty { return [] }
         var lines: [(number: Int, line: ArraySlice<UInt8>)] = []

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines for a window that is too narrow for them, broken at blanks.
+// Breaks lines at spaces to fit a narrow window.
 
 enum FoldedText {
-    /// The lines of a text, none with more columns than that unless a word alone has.
+    /// The lines of a text, each at most that wide unless a single word is wider.
     static func lines(_ text: String, columns: Int) -> [String] {
         var lines: [String] = []
         var line = ""

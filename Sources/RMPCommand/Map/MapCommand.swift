@@ -58,7 +58,7 @@ struct MapCommand: ParsableCommand {
         }
         let lines = RegionPicture(snapshot, columns: screen.columns, rows: screen.rows).lines(on: screen)
         let isWatched = watch != nil && screen.rows != nil
-        // From the top of the window, each line over the old one, then what the old picture had below.
+        // From the top of the window: overwrite line by line, then clear what is left of the old picture.
         let text =
             isWatched
             ? "\u{1B}[H" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
@@ -83,11 +83,11 @@ struct MapCommand: ParsableCommand {
         )
     }
 
-    /// Calls `draw` until the key q, SIGINT, SIGTERM or SIGHUP comes, which ends with 0.
+    /// Calls `draw` until the key q, SIGINT, SIGTERM or SIGHUP; then ends with status 0.
     private static func watch(every microseconds: UInt32, _ draw: (Screen) throws -> Void) throws {
         let pause = WatchPause()
         let isWindow = Screen.current.rows != nil
-        // The other screen, without a cursor: what was in the window comes back at the end.
+        // The alternate screen, without a cursor: the window's contents come back at the end.
         if isWindow { try StandardOutput.write("\u{1B}[?1049h\u{1B}[?25l") }
         defer { if isWindow { try? StandardOutput.write("\u{1B}[?25h\u{1B}[?1049l") } }
         repeat {
@@ -98,7 +98,7 @@ struct MapCommand: ParsableCommand {
 
 /// Seconds between two pictures.
 struct WatchInterval: ExpressibleByArgument, CustomStringConvertible, Sendable, Equatable {
-    /// Not a number for a word that is none.
+    /// NaN for a word that is not a number.
     let seconds: Double
     /// As it was given, and as it stands in help texts.
     let description: String
@@ -109,7 +109,7 @@ struct WatchInterval: ExpressibleByArgument, CustomStringConvertible, Sendable, 
 
     var microseconds: UInt32 { UInt32(min(seconds, Self.limits.upperBound) * 1_000_000) }
 
-    /// Takes what begins as a number does, too, so that `--watch 5s` is told what is wrong; any other word, and a
+    /// Also accepts whatever begins with a digit, so that `--watch 5s` gets a useful message. Any other word, and any
     /// folder, is the mount point.
     init?(argument: String) {
         let number = Double(argument).flatMap { $0.isFinite ? $0 : nil }

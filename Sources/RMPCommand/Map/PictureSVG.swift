@@ -69,7 +69,7 @@ extension RegionPicture {
     }
 
     private static func escape(_ text: String) -> String {
-        // Bytes of a name that are no text would be no XML.
+        // Invalid UTF-8 would be invalid XML.
         String(decoding: text.systemBytes, as: UTF8.self).reduce(into: "") { result, character in
             switch character {
             case "&": result += "&amp;"

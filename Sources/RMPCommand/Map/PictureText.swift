@@ -40,7 +40,7 @@ extension RegionPicture {
                 current = cell.kind
             }
             let letter = cell.isWhole ? String(cell.kind.look.letter) : cell.kind.look.letter.lowercased()
-            // In colour a letter is told from its neighbours by a blank; without, the whole cell is letters.
+            // In colour a space separates a letter from its neighbours; without colour the whole cell is letters.
             text += letter + String(repeating: screen.hasColours ? " " : letter, count: width - 1)
         }
         return screen.hasColours ? text + "\u{1B}[0m" : text

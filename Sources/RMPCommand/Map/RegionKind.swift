@@ -15,12 +15,12 @@ enum RegionKind: Int, CaseIterable, Sendable {
     case notEnabled
     /// SNP is not enabled, so nothing is checked.
     case unchecked
-    /// On no CPU, and no file tells why.
+    /// Optimized on no CPU, and no file says why.
     case unexplained
 
     /// How a kind is shown.
     struct Look: Sendable {
-        /// Stands for a cell whose regions are all of the kind; in small for one where only some are.
+        /// Marks a cell whose regions are all of this kind; lower case marks one where only some are.
         let letter: Character
         /// ECMA-48: white or black on a colour of the 256 that terminals have.
         let terminal: String
@@ -66,7 +66,7 @@ enum RegionKind: Int, CaseIterable, Sendable {
         }
     }
 
-    /// What a region is: on no CPU, the first reason that is told counts, which is the one with most pages.
+    /// The kind of a region. On no CPU: that of its first reason, which has the most pages.
     init(_ state: RegionState, cpus: Int) {
         if state.isUnchecked {
             self = .unchecked

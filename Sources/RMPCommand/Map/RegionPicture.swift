@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The picture of a host's regions, apart from how it is drawn: rows of cells, each of some regions.
+// The picture of a host's regions, independent of how it is drawn: rows of cells of one or more regions.
 
 /// A cell: what its regions are.
 struct PictureCell: Sendable, Equatable {
-    /// The kind of all of them, or the most frequent one of those that are not optimized.
+    /// The kind of all its regions, or the most frequent kind among those that are not optimized.
     let kind: RegionKind
     /// Whether all of them are of that kind.
     let isWhole: Bool
@@ -23,7 +23,7 @@ struct RegionPicture: Sendable {
     let cellWidth: Int
     /// Cells of a full row.
     let cellsPerRow: Int
-    /// How many regions there are of each kind, without those of which there is none.
+    /// How many regions there are of each kind that occurs.
     let kinds: [(kind: RegionKind, count: Int)]
     /// The lines that say how much is optimized.
     let summary: [String]
@@ -102,7 +102,7 @@ struct RegionPicture: Sendable {
         ]
     }
 
-    /// What the letters and a cell's size mean; empty where it goes without saying.
+    /// Explains the letters and a cell's size; empty where that is obvious.
     var scale: String { regionsPerCell == 1 ? "" : Self.scale(regionsPerCell) }
 
     private static func scale(_ regions: Int) -> String {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The time between two pictures of `rmpfs map --watch`, which a signal or the key q ends for good.
+// The pause between two pictures of `rmpfs map --watch`. A signal or the key q ends it, and the command.
 
 import Glibc
 
-/// Waits; while it exists, the terminal gives keys without Enter and does not show them.
+/// While it exists, the terminal delivers keys without Enter and does not echo them.
 struct WatchPause: ~Copyable {
     private static let signals = [SIGINT, SIGTERM, SIGHUP]
     /// The terminal's settings before; nil if no keys can be asked for.
@@ -16,10 +16,10 @@ struct WatchPause: ~Copyable {
             sigaddset(&set, number)
             signal(number) { _ in }
         }
-        // They come in wait() alone, which returns for them: no picture is cut.
+        // They are delivered only in wait(), so that no picture is cut off.
         pthread_sigmask(SIG_BLOCK, &set, nil)
         var before = termios()
-        // From the background, to change a terminal's settings would stop this process.
+        // Changing a terminal's settings from the background would stop this process.
         guard tcgetpgrp(STDIN_FILENO) == getpgrp(), tcgetattr(STDIN_FILENO, &before) == 0 else {
             settings = nil
             return
@@ -34,7 +34,7 @@ struct WatchPause: ~Copyable {
     }
 
     /// Waits for so many microseconds, or for the end.
-    /// - Returns: whether there is to be another picture.
+    /// - Returns: whether to draw another picture.
     borrowing func wait(microseconds: UInt32) -> Bool {
         let end = Self.now + UInt64(microseconds) * 1000
         var none = sigset_t()
@@ -44,7 +44,7 @@ struct WatchPause: ~Copyable {
             let now = Self.now
             if now >= end { return true }
             var left = timespec(tv_sec: Int((end - now) / 1_000_000_000), tv_nsec: Int((end - now) % 1_000_000_000))
-            // Standard input is number 0, and so its bit in the set.
+            // Bit 0 is standard input.
             var keys = fd_set()
             keys.__fds_bits.0 = 1
             let count = hears ? pselect(1, &keys, nil, nil, &left, &none) : pselect(0, nil, nil, nil, &left, &none)
@@ -56,7 +56,7 @@ struct WatchPause: ~Copyable {
         }
     }
 
-    /// Nanoseconds of a clock that nobody sets.
+    /// The monotonic clock, in ns.
     private static var now: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)

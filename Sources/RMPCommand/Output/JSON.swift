@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON as bytes, keys in the order in which they were given: no Foundation, and the same text each time.
+// JSON without Foundation: keys stay in the order in which they were given, so the text is always the same.
 
 /// A JSON value.
 enum JSON: Sendable, Equatable {
@@ -16,7 +16,7 @@ enum JSON: Sendable, Equatable {
         let value: JSON
     }
 
-    /// An object whose members stand in this order.
+    /// An object with its members in this order.
     static func members(_ members: KeyValuePairs<String, JSON>) -> JSON {
         .object(members.map { Member(name: $0.key, value: $0.value) })
     }
@@ -68,8 +68,8 @@ enum JSON: Sendable, Equatable {
         bytes += brackets.1.utf8
     }
 
-    /// RFC 8259: quotation marks, backslashes and control characters are escaped, the rest is UTF-8. Bytes of a name
-    /// that are none are shown as U+FFFD.
+    /// RFC 8259: quotation marks, backslashes and control characters are escaped, the rest is UTF-8. Invalid UTF-8
+    /// becomes U+FFFD.
     private static func append(string: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         for byte in String(decoding: string.systemBytes, as: UTF8.self).utf8 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of others in a line of text: without what would end the line or steer the terminal.
+// Makes other people's names safe in a line of text: no line breaks, no terminal control.
 
 enum Printable {
-    /// The text with control characters as `\u{...}`, as in machine files' messages; bytes that are no text stay.
-    /// - Parameter kept: those that stay, too.
+    /// The text with control characters as `\u{...}`, as in messages about machine files. Invalid UTF-8 is left alone.
+    /// - Parameter kept: control characters that are left alone, too.
     static func text(_ text: String, keeping kept: Set<Unicode.Scalar> = []) -> String {
         var shown = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard output: is it a terminal, how large, may it have colours; and text that is written whole or not at all.
+// Standard output: whether it is a terminal, its size and colours. Also writes texts and files completely or not at
+// all.
 
 import Glibc
 import RMPFS
@@ -13,10 +14,10 @@ struct Screen: Sendable, Equatable {
     /// Whether escape sequences of ECMA-48 may be used.
     var hasColours: Bool
 
-    /// The smallest and the largest width that pictures are made for.
+    /// The smallest and largest supported width of a picture.
     static let columnLimits = 20...400
 
-    /// Standard output as it is, with what the environment says: COLUMNS, NO_COLOR (https://no-color.org), TERM.
+    /// Standard output as it is, and as the environment says: COLUMNS, NO_COLOR (https://no-color.org), TERM.
     static var current: Screen {
         var window = winsize()
         let isTerminal = isatty(STDOUT_FILENO) == 1
@@ -34,7 +35,7 @@ struct Screen: Sendable, Equatable {
         self.hasColours = hasColours
     }
 
-    /// - Parameter window: columns and rows as the terminal tells them; 0: it does not.
+    /// - Parameter window: columns and rows as the terminal reports them; 0 if it does not.
     init(isTerminal: Bool, window: (columns: Int, rows: Int), environment: (String) -> String?) {
         let told = window.columns > 0 ? window.columns : environment("COLUMNS").flatMap { Int($0) } ?? 80
         columns = min(max(told, Self.columnLimits.lowerBound), Self.columnLimits.upperBound)
@@ -62,7 +63,7 @@ enum StandardOutput {
         try write(text.systemBytes, to: STDOUT_FILENO, name: "standard output")
     }
 
-    /// Writes a file anew: beside it first, so that a reader never sees half of it.
+    /// Replaces a file: writes a new one beside it and renames it, so that no reader sees half of it.
     static func write(_ text: String, toFile path: String) throws(OutputError) {
         let temporary = path + ".new"
         let descriptor = open(temporary.systemName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)

@@ -5,7 +5,7 @@
 struct StatusReport: Sendable {
     let mountPoint: String
     let snapshot: RegionSnapshot
-    /// What holds regions back; nil if no file tells. A region can stand in several.
+    /// What holds regions back; nil if no file says. A region can be in several.
     let holders: [Holder]?
     /// The last pass in `passes`, running or not; nil if there is none or no such file.
     let lastPass: PassRow?

@@ -2,10 +2,10 @@
 // The report as people read it, and as programs do. The JSON is described in docs/status.md.
 
 extension StatusReport {
-    /// The version of the JSON's form: grows when a key changes its meaning or goes away.
+    /// The version of the JSON schema: grows when a key changes its meaning or is removed.
     static let formatVersion: UInt64 = 1
 
-    /// Guests that are told one by one; the JSON has all.
+    /// How many guests the text lists one by one; the JSON has all of them.
     private static let shownHolders = 20
 
     var text: String {
@@ -88,7 +88,7 @@ extension StatusReport {
         return "\(value / unit)." + String(repeating: "0", count: 3 - thousandths.count) + thousandths
     }
 
-    /// A name that cannot move the cursor.
+    /// A name without characters that could move the cursor.
     private func printable(_ text: String) -> String {
         String(decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
     }
