@@ -26,8 +26,8 @@ public struct CostModel: Sendable, Hashable {
     /// regions. Beyond them each core scans anew. A choice: nothing is known of the size of that memory.
     public var cachedRegions: UInt64 = 2_048
     /// What a region costs more when several threads of a core scan it at once and no leader has: siblings share a
-    /// core, and nobody finds a cached result. From 2026-03-11: all CPUs at once took 391,609,638 ns where leader and primary threads
-    /// took 317,016,656 ns, 1.235 times as long, so (46,500 + 41,000 + 57,000) * 0.235 ns a region.
+    /// core, and nobody finds a cached result. From 2026-03-11: all CPUs at once took 391,609,638 ns where leader and
+    /// primary threads took 317,016,656 ns, 1.235 times as long, so (46,500 + 41,000 + 57,000) * 0.235 ns a region.
     public var crowdedScan: UInt64 = 34_000
     /// By how many per cent a pass is slower while a guest's pages go back: RMPUPDATE and RMPOPT contend. From
     /// 2026-03-11: 317,016,656 and 369,659,769 ns with one of two guests of 100 GB being terminated, 1.16 times what
