@@ -33,6 +33,8 @@ except OSError: pass'
 sorted() { tr ' ' '\n' | grep . | LC_ALL=C sort | paste -sd ' '; }
 # requests COMMAND: what it costs.
 requests() {
+    # What the kernel knows of our reports lasts a second.
+    stat "$M"/debug/rmpopt/cpu{0,1,2} >"$work/.output"
     : >"$log"
     (cd "$M" && eval "$1") >"$work/.output" 2>&1
     noted || return
