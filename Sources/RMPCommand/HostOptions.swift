@@ -107,7 +107,11 @@ struct HostOptions: ParsableArguments {
     private func configuration() throws -> MachineConfiguration {
         var configuration = try machine.map { try MachineSource.load($0).configuration } ?? uniformMachine
         if let series { configuration.series = series.series }
-        if let boot { configuration.boot.stage = boot.stage }
+        if let boot {
+            var plan = configuration.boot
+            plan.stage = boot.stage
+            configuration = try configuration.booting(plan)
+        }
         return configuration
     }
 

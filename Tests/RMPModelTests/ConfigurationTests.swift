@@ -62,4 +62,18 @@ import Testing
         #expect(RMPLayout(regionCount: 65_536).segments.count == 512)
         #expect(small.contains(SPA(0x870_4fff)) && !small.contains(SPA(0x870_5000)))
     }
+
+    /// What is changed later is checked as what is given at first.
+    @Test func bootPlans() throws {
+        let configuration = try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30)
+        var plan = configuration.boot
+        plan.workerCPU = 4
+        #expect(throws: ConfigurationError.number("worker CPU", 4, limits: 0...3)) { try configuration.booting(plan) }
+        plan.workerCPU = 3
+        plan.lateMemoryBytes = 4 << 30
+        #expect(throws: ConfigurationError.lateMemory(4 << 30)) { try configuration.booting(plan) }
+        plan.lateMemoryBytes = 1 << 30
+        #expect(try configuration.booting(plan).lateMemory == (3 << 30)..<(4 << 30))
+        #expect(configuration.boot == BootPlan())
+    }
 }

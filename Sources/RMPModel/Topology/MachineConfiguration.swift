@@ -3,25 +3,28 @@
 
 /// A machine as ordered: its processor, CPUs, memory and firmware, the version of the patch series that it runs, and
 /// how long things take.
+///
+/// What has to go together is checked when it is put together, and cannot be set one by one afterwards. The rest can:
+/// each value of it goes with every machine.
 public struct MachineConfiguration: Sendable, Hashable {
     /// What the processor can do.
     public var processor: Processor
     /// The CPUs.
-    public var topology: Topology
+    public internal(set) var topology: Topology
     /// The memory.
-    public var memory: MemoryMap
+    public internal(set) var memory: MemoryMap
     /// How far the nodes are from each other.
-    public var distances: NUMADistances
+    public internal(set) var distances: NUMADistances
     /// Where the RMP lies, as the BIOS has reserved it.
-    public var rmp: RMPLayout
+    public internal(set) var rmp: RMPLayout
     /// Firmware's own pages, and those that nobody may ever assign.
-    public var firmware: FirmwarePages
+    public internal(set) var firmware: FirmwarePages
     /// The version of the RMPOPT series that the host runs.
     public var series: Series
     /// Which 2 TB each core's table stands for.
     public var windows: WindowPolicy
-    /// How far the host boots, and what goes wrong on the way.
-    public var boot: BootPlan
+    /// How far the host boots, and what goes wrong on the way; ``booting(_:)`` changes it.
+    public internal(set) var boot: BootPlan
     /// How long things take.
     public var costs: CostModel
 
@@ -63,6 +66,17 @@ public struct MachineConfiguration: Sendable, Hashable {
         self.boot = boot
         self.costs = costs
         try check()
+    }
+
+    /// The same machine with another plan.
+    ///
+    /// - Throws: `ConfigurationError` when it does not go with the machine: the worker CPU has to be present, and memory
+    ///   that comes later must leave memory at boot, without the RMP and firmware's own pages in it.
+    public func booting(_ plan: BootPlan) throws(ConfigurationError) -> MachineConfiguration {
+        var other = self
+        other.boot = plan
+        try other.check()
+        return other
     }
 
     /// The addresses that come online only when memory is added; empty where all of it is there at boot.
