@@ -1,15 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linux calls that Swift's import of the C library lacks: namespaces, capabilities, parent death.
+// Linux calls that Swift's import of the C library lacks: namespaces, capabilities, parent death, the heap.
 #ifndef RMPFS_CFUSE_LINUX_H
 #define RMPFS_CFUSE_LINUX_H
 
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+// malloc(3)'s own, which the C library's module leaves out. `arenas` at most; an allocation of `mapped` bytes or more is
+// a mapping of its own; with `spare` free bytes at its end the heap shrinks.
+static inline void rmpfs_set_up_heap(int arenas, int mapped, int spare)
+{
+	mallopt(M_ARENA_MAX, arenas);
+	mallopt(M_MMAP_THRESHOLD, mapped);
+	mallopt(M_TRIM_THRESHOLD, spare);
+}
+
+static inline void rmpfs_trim_heap(void)
+{
+	malloc_trim(0);
+}
 
 // The C library has these, but declares them only with _GNU_SOURCE or not at all.
 extern int unshare(int flags);

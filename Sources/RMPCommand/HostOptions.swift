@@ -145,6 +145,7 @@ struct HostOptions: ParsableArguments {
     }
 
     private func simulatedHost(_ options: MountOptions) throws -> (SimulatedEngine, FaultTable, HostTree) {
+        Heap.prepare()
         let engine = SimulatedEngine(try configuration(), pace: pace.pace)
         let faults = FaultTable { engine.holdPasses($0) }
         return (engine, faults, HostTree(owner: owner(options), debugMode: options.mode ?? 0o700))

@@ -91,7 +91,23 @@ enum MachineSource {
             if count == 0 { break }
             bytes += chunk[..<count]
         }
-        return (bytes, geteuid() != 0 || status.st_mode & S_IROTH != 0)
+        return (bytes, geteuid() != 0 || status.st_mode & S_IROTH != 0 && isReachable(descriptor))
+    }
+
+    /// Whether every user comes to an open file: all folders above it let them through.
+    private static func isReachable(_ descriptor: Int32) -> Bool {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/fd/\(descriptor)", &buffer, buffer.count - 1)
+        // Another root than this process', or removed: nothing is known.
+        guard count > 0, buffer[0] == CChar(bitPattern: UInt8(ascii: "/")) else { return false }
+        var length = count
+        while let end = buffer[..<length].lastIndex(of: CChar(bitPattern: UInt8(ascii: "/"))) {
+            length = end
+            buffer[max(end, 1)] = 0
+            var status = stat()
+            if stat(buffer, &status) != 0 || status.st_mode & S_IXOTH == 0 { return false }
+        }
+        return true
     }
 
     private static func failure(_ name: String, _ text: String) -> MachineSourceError {

@@ -25,8 +25,22 @@ struct RMPFSCommand: ParsableCommand {
             Glibc.exit(BackgroundProcess.spawn(arguments: Invocation.arguments))
         }
         if let complaint = CommandName.complaint(Invocation.arguments) {
-            exit(withError: ValidationError(complaint))
+            end(with: ValidationError(complaint))
         }
-        main(Invocation.arguments)
+        do {
+            var command = try parseAsRoot(Invocation.arguments)
+            try command.run()
+        } catch {
+            end(with: error)
+        }
+    }
+
+    /// As `exit(withError:)`; but words of the caller that a message quotes cannot steer a terminal.
+    private static func end(with error: any Error) -> Never {
+        let code = exitCode(for: error)
+        if code == .success { exit(withError: error) }
+        let message = fullMessage(for: error)
+        if !message.isEmpty { StandardError.write(message + "\n") }
+        Glibc.exit(code.rawValue)
     }
 }

@@ -5,7 +5,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 iconv
-plan 70
+plan 72
 mount_host host --pace 0
 mkdir "$work/empty"
 E=$work/empty
@@ -28,6 +28,9 @@ no_command mout '; did you mean mount?'
 no_command unmout '; did you mean unmount?'
 no_command satus '; did you mean status?'
 no_command MOUNT ''
+expect 'a word does not colour its message' "64 Error: '\\u{1b}[31mx': no such command" \
+    "$(answer "$RMPFS" $'\e[31mx' "$E")"
+expect 'nor ring a bell' "64 Error: Unexpected argument '\\u{7}'" "$(answer "$RMPFS" list $'\a')"
 no_command nosuch ''
 expect 'help' "0 OVERVIEW: Mounts an AMD RMPOPT host: the kernel's files over a faithful" "$(answer "$RMPFS" help)"
 expect 'help mount' '0 OVERVIEW: Mount a simulated RMPOPT host.' "$(answer "$RMPFS" help mount)"

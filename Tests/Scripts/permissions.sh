@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.bash"
 need python3 setpriv findmnt
 
-plan 67
+plan 71
 
 if [ "$(id -u)" != 0 ]; then
     skip_all "only root can become other users; user.sh tests what an ordinary user's own mount allows"
@@ -121,4 +121,25 @@ check 'nosuid, nodev always' eval '[ "$(flags | grep -cxE "nosuid|nodev")" = 2 ]
 may nobody 'mode=755: reads' 1596 read "$M/debug/rmpopt/cpu0"
 may nobody 'mode=755: and does not write' EACCES write "$M/debug/rmpopt/cpu0" 1
 check 'unmount' unmount_host
+
+# --- Root reads a file for somebody who may not: nothing of it is in the message ---
+
+mkdir -m 700 "$work/closed"
+printf 'password: SECRET-1\nSECRET-2: 1\n' >"$work/closed/open.yaml"
+install -m 600 "$work/closed/open.yaml" "$work/secret.yaml"
+install -m 644 "$work/closed/open.yaml" "$work/open.yaml"
+mkdir "$work/point"
+unquoted() {
+    if limit 20 "$RMPFS" mount --machine "$1" "$work/point" >"$work/.said" 2>&1; then return 1; fi
+    # As mount(8) calls for a line of fstab.
+    if limit 20 "$RMPFS" host "$work/point" -o "rw,machine=$1" >>"$work/.said" 2>&1; then return 1; fi
+    cat "$work/.said"
+    ! grep -qE 'SECRET|password' "$work/.said" && [ "$(grep -cF 'nothing of it is shown here' "$work/.said")" = 2 ]
+}
+check 'a machine file that is closed to others is not quoted' unquoted "$work/secret.yaml"
+check 'nor one in a folder that is' unquoted "$work/closed/open.yaml"
+ln -s closed/open.yaml "$work/link.yaml"
+check 'nor by way of a link' unquoted "$work/link.yaml"
+refused 'one that everybody can read is' 1 'open.yaml:[12]: .*(password|SECRET)' \
+    "$RMPFS" mount --machine "$work/open.yaml" "$work/point"
 finish

@@ -12,6 +12,7 @@ public final class SimulatedEngine: Engine {
     }
 
     private let state: Lock<State>
+    private let memory = HostMemory()
     private let pace: Pace
     /// The machine as it was ordered.
     let configuration: MachineConfiguration
@@ -53,8 +54,10 @@ public final class SimulatedEngine: Engine {
     private func withCurrentState<Result: Sendable>(
         _ body: (inout State) throws(Errno) -> Result
     ) throws(Errno) -> Result {
-        try state.withPatientLock { state throws(Errno) in
+        defer { memory.giveBack() }
+        return try state.withPatientLock { state throws(Errno) in
             Self.advance(&state)
+            memory.note(state.machine.storedBytes)
             return try body(&state)
         }
     }
@@ -67,42 +70,42 @@ public final class SimulatedEngine: Engine {
     /// Has the machine do something now.
     @discardableResult
     func perform(_ command: Command) throws(Errno) -> CommandResult {
-        do throws(CommandError) {
-            return try execute(command)
-        } catch {
-            throw Errno(error)
+        switch try execute(command) {
+        case .success(let result): return result
+        case .failure(let refusal): throw Errno(refusal)
         }
     }
 
     /// Has the machine execute an RMP instruction.
     /// - Returns: its return code, whatever it is; other refusals are thrown.
     func code(of command: Command) throws(Errno) -> RMPCode {
-        do throws(CommandError) {
-            try execute(command)
-            return .success
-        } catch {
-            guard case .rmp(let code) = error else { throw Errno(error) }
-            return code
+        switch try execute(command) {
+        case .success: return .success
+        case .failure(.rmp(let code)): return code
+        case .failure(let refusal): throw Errno(refusal)
         }
     }
 
-    @discardableResult
-    private func execute(_ command: Command) throws(CommandError) -> CommandResult {
+    /// - Throws: ``Errno/noMemory`` where the command could need more memory than this process can have; then nothing
+    ///   has changed.
+    private func execute(_ command: Command) throws(Errno) -> Result<CommandResult, CommandError> {
         if command.mayTakeLong || pace == .instant { LongWork.announce() }
-        return try state.withPatientLock { state throws(CommandError) in
+        defer { memory.giveBack() }
+        return try state.withPatientLock { state throws(Errno) in
             Self.advance(&state)
-            let result: CommandResult
+            try HostMemory.require(state.machine.memoryNeeded(for: command))
+            defer { memory.note(state.machine.storedBytes) }
             do throws(CommandError) {
-                result = try state.machine.perform(command, at: state.clock.now)
+                let result = try state.machine.perform(command, at: state.clock.now)
+                if pace == .instant {
+                    state.machine.runToIdle()
+                    state.clock.catchUp(to: state.machine.now)
+                }
+                return .success(result)
             } catch {
                 state.machine.note(error, of: command)
-                throw error
+                return .failure(error)
             }
-            if pace == .instant {
-                state.machine.runToIdle()
-                state.clock.catchUp(to: state.machine.now)
-            }
-            return result
         }
     }
 
@@ -121,9 +124,11 @@ public final class SimulatedEngine: Engine {
     /// - Throws: ``Errno/outOfRange`` if the clock would run over.
     func skip(nanoseconds: UInt64) throws(Errno) {
         LongWork.announce()
+        defer { memory.giveBack() }
         try state.withPatientLock { state throws(Errno) in
             guard state.clock.skip(nanoseconds) else { throw Errno(.clockLimit) }
             state.machine.advance(to: state.clock.now)
+            memory.note(state.machine.storedBytes)
         }
     }
 

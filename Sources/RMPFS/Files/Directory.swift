@@ -82,6 +82,8 @@ public final class Directory: Node, @unchecked Sendable {
                 if inOrder[middle].ordinal < entry.ordinal { low = middle + 1 } else { high = middle }
             }
             inOrder.remove(at: low)
+            inOrder.giveRoomBack()
+            byName.giveRoomBack()
             if entry.node is Directory { folders -= 1 }
         }
     }

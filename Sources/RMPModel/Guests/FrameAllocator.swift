@@ -95,6 +95,20 @@ struct FrameAllocator: Sendable {
         }
     }
 
+    /// The number of frames, in use or not, of all memory.
+    var frameCount: Int { spans.reduce(0) { $0 + $1.frames.count } }
+
+    /// In how many runs the free frames lie.
+    func freeRunCount(avoiding assigned: [UInt64]) -> Int {
+        var (count, before) = (0, UInt64(0))
+        for index in used.indices {
+            let free = ~(used[index] | assigned[index])
+            count += (free & ~(free << 1 | before)).nonzeroBitCount
+            before = free >> 63
+        }
+        return count
+    }
+
     /// How many frames of `memory` are free; not more than are needed to find `enough`, if that many are.
     func free(in memory: [Range<Int>], avoiding assigned: [UInt64], enough: Int = .max) -> Int {
         var count = 0

@@ -78,6 +78,11 @@ extension FrameAllocator {
         return regions
     }
 
+    /// Whether so many regions are free from their first frame to their last.
+    func hasWholeRegions(_ count: Int, avoiding assigned: [UInt64]) -> Bool {
+        wholeRegions(memory(ofNode: nil), assigned, enough: count).count >= count
+    }
+
     private func packed(_ count: Int, unit: Int, _ memory: [Range<Int>], _ assigned: [UInt64]) -> [FrameRun] {
         var runs: [FrameRun] = []
         var left = count

@@ -155,6 +155,7 @@ struct Guests: Sendable {
     mutating func remove(_ id: GuestID) throws(CommandError) {
         let guest = try known(id)
         ids[guest.name] = nil
+        ids.giveRoomBack()
         guests[id]?.isRemoved = true
         if guest.state == .stopped { forget(id) }
     }
@@ -169,5 +170,7 @@ struct Guests: Sendable {
             if order[middle] < id { low = middle + 1 } else { high = middle }
         }
         if low < order.count && order[low] == id { order.remove(at: low) }
+        order.giveRoomBack()
+        guests.giveRoomBack()
     }
 }

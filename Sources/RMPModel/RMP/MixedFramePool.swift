@@ -35,5 +35,7 @@ struct MixedFramePool: Sendable {
     mutating func drop(_ number: Int) {
         if free.count >= MixedFramePool.spareLimit || !frames[number].isReusable { frames[number] = MixedFrame() }
         free.append(number)
+        // The numbers themselves go back with the last frame: a large host can have had many millions.
+        if count == 0 && frames.count > 4 * MixedFramePool.spareLimit { (frames, free) = ([], []) }
     }
 }

@@ -17,6 +17,8 @@ struct RMP: Sendable {
     /// are kept here: ASID 0.
     private var uniform: [UInt64]
     private var tables: [[UInt64]]
+    /// The number of regions with a table.
+    private(set) var tableCount = 0
     private var mixed = MixedFramePool()
     /// Assigned 4 KB pages of each region, 0 ... 262,144.
     private(set) var assignedPages: [Int]
@@ -152,7 +154,7 @@ struct RMP: Sendable {
         for frame in 0..<tables[region].count where EntryWord(bits: tables[region][frame]).isMixed {
             mixed.drop(RMP.number(EntryWord(bits: tables[region][frame])))
         }
-        tables[region] = []
+        dropTable(region)
         uniform[region] = word.bits
         assignedPages[region] = word.assignedPagesOfFrame * Granularity.framesPerRegion
         for index in 0..<RMP.frameWords {
@@ -167,13 +169,20 @@ struct RMP: Sendable {
         let word = EntryWord(bits: first)
         if word.isMixed || word.asid != 0 || tables[region].contains(where: { $0 != first }) { return }
         uniform[region] = first
+        dropTable(region)
+    }
+
+    private mutating func dropTable(_ region: Int) {
+        if tables[region].isEmpty { return }
         tables[region] = []
+        tableCount -= 1
     }
 
     private mutating func setFrameWord(_ frame: Int, _ word: EntryWord) {
         let region = frame >> 9
         if tables[region].isEmpty {
             tables[region] = [UInt64](repeating: uniform[region], count: Granularity.framesPerRegion)
+            tableCount += 1
         }
         tables[region][frame & 511] = word.bits
     }
