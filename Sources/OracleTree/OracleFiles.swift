@@ -90,7 +90,7 @@ private struct OracleTable: RecordSource {
     }
 }
 
-/// What an item of guests/ keeps.
+/// State kept for an item of guests/.
 private final class OracleGuest: Sendable {
     let memory = Mutex<UInt64>(0)
     let isRunning = Atomic<Bool>(false)

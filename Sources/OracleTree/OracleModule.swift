@@ -33,10 +33,10 @@ final class OracleModule: Sendable {
 
     var isInProgress: Bool { optimization.withLock { Self.now < $0.endsAt } }
 
-    /// How many optimizations were started.
+    /// How many optimizations have been started.
     var scans: UInt64 { optimization.withLock { $0.started } }
 
-    /// Takes the number 1. During a run it is taken and starts nothing.
+    /// Accepts the number 1. While an optimization runs, the write succeeds and starts nothing.
     func store(_ value: StoredText) throws(Errno) {
         guard try value.unsignedInt() == 1 else { throw .invalid }
         optimization.withLock { run in

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seam between the files and whoever answers for the host: the simulated machine or the running kernel.
+// The interface between the files and whatever answers for the host: the simulated machine or the running kernel.
 
 public import RMPModel
 
@@ -11,33 +11,34 @@ public enum Report: String, Sendable, Hashable, CaseIterable {
     case passes
     /// The running and the pending pass.
     case schedule
-    /// The kernel's lines.
+    /// The kernel's log lines.
     case log
-    /// All of it for Prometheus.
+    /// All of it, for Prometheus.
     case metrics
-    /// The version of the series, and what was chosen.
+    /// The version of the series, and what we chose where it leaves a choice.
     case series
 }
 
-/// A host as the interface's files see it.
+/// A host as the files see it.
 ///
-/// Each call brings the host up to date first and answers from one moment. None waits for anything but other calls.
+/// Each call first brings the host up to date, and answers from one moment. None waits for anything but other calls.
 public protocol Engine: Sendable {
     /// The number of CPUs, each of which has a file.
     var cpuCount: Int { get }
-    /// The version of the series: which of the kernel's files there can be, and where.
+    /// The version of the series: decides which of the kernel's files can exist, and where.
     var series: Series { get }
     /// The reports that this engine can give.
     var reports: [Report] { get }
     /// Writes a report.
     func show(_ report: Report, into text: inout TextBuffer) throws(Errno)
-    /// Whether the kernel's `rmpopt-table` is there now.
+    /// Whether the kernel's `rmpopt-table` exists now.
     var hasTable: Bool { get }
-    /// The number of the table that is there: another one each time it was removed and made again. nil for none.
+    /// The number of the existing table, which changes each time it is removed and made again. nil if there is no
+    /// table.
     var tableNumber: Int? { get }
     /// Whether passes can be asked for. Never changes.
     var allowsRequests: Bool { get }
-    /// Whether series v1's `action` and `description` are there. Never changes.
+    /// Whether series v1's `action` and `description` exist. Never changes.
     var hasConfigfs: Bool { get }
     /// Whether the host can have RMPOPT at all, so that files about it make sense. Never changes.
     var hasRMPOPT: Bool { get }
@@ -47,13 +48,13 @@ public protocol Engine: Sendable {
     func showDescription(into text: inout TextBuffer) throws(Errno)
     /// Whether a pass is running, whoever asked for it.
     func passIsRunning() throws(Errno) -> Bool
-    /// Asks for a pass over all memory. A request during one that was asked for is absorbed.
+    /// Asks for a pass over all memory. A request while a requested pass is running is absorbed.
     func reoptimize() throws(Errno)
     /// Writes the lines of `rmpopt-table` from line `first` on, as many as `page` takes.
     func showTable(from first: Int, into page: inout RecordPage) throws(Errno)
-    /// All lines of `rmpopt-table`, if they are at hand, for a reader who takes them from line `first` on.
+    /// All lines of `rmpopt-table`, if they are cached, for a reader who takes them from line `first` on.
     func renderedTable(from first: Int) throws(Errno) -> Rendering?
-    /// The text of `cpuN`, if it is at hand.
+    /// The text of `cpuN`, if it is cached.
     /// - Throws: as ``showRegions(ofCPU:into:)``.
     func renderedRegions(ofCPU cpu: Int) throws(Errno) -> Rendering?
     /// Writes the text of `cpuN`.

@@ -7,12 +7,12 @@ import Glibc
 public enum Pace: Sendable, Hashable {
     /// Virtual time runs this many times as fast as the wall clock; greater than 0.
     case factor(Double)
-    /// Virtual time stands still but for writes to `rmpsim/clock`.
+    /// Virtual time moves only by writes to `rmpsim/clock`.
     case manual
-    /// As factor 1, and whatever a write sets going has ended when the write returns.
+    /// As factor 1, but whatever a write starts has ended when the write returns.
     case instant
 
-    /// The fastest factor: a month in a second and more.
+    /// The fastest factor: more than a month per second.
     public static let fastest = 1e7
 
     /// Reads `FACTOR`, `0` or `instant`.
@@ -32,7 +32,7 @@ struct HostClock: Sendable {
     private let pace: Pace
     /// The wall clock's time at which the clock was made.
     private let origin = HostClock.monotonic
-    /// Virtual time at the origin, and what was let pass by hand since.
+    /// Virtual time at the origin, plus what was skipped by hand since.
     private var offset: UInt64
 
     init(pace: Pace, startingAt start: UInt64) {
@@ -60,7 +60,7 @@ struct HostClock: Sendable {
         return overflow ? .max : sum
     }
 
-    /// Lets `duration` nanoseconds of virtual time pass at once.
+    /// Skips `duration` nanoseconds of virtual time.
     /// - Returns: whether the time stays below 2^63 ns (292 years); if not, nothing has changed.
     mutating func skip(_ duration: UInt64) -> Bool {
         let (sum, overflow) = now.addingReportingOverflow(duration)
@@ -69,7 +69,7 @@ struct HostClock: Sendable {
         return true
     }
 
-    /// Goes on from `time` if that is ahead.
+    /// Continues from `time` if that is ahead.
     mutating func catchUp(to time: UInt64) {
         let now = now
         if time > now { offset += time - now }

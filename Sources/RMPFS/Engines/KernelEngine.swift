@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The running kernel as an engine: its own files of series v1 to v8, read anew for each answer.
+// The running kernel as an engine: its own files of series v1 to v8, read again for each answer.
 
 public import RMPModel
 import Synchronization
 
 /// Answers for the host that this runs on.
 ///
-/// Nothing is kept from one answer to the next but the table of which a reader has had a part. What cannot be known
-/// from the kernel's files is refused, and what they cannot have said is an error (``Errno/ioError``) and a line in the
-/// log.
+/// Between answers it keeps only a table of which a reader has read a part. It refuses what the kernel's files cannot
+/// say. Text that the kernel cannot have printed is an error (``Errno/ioError``) and a line in the log.
 public final class KernelEngine: Engine {
     /// A table that was read, and when.
     struct Reading: Sendable {
@@ -16,7 +15,7 @@ public final class KernelEngine: Engine {
         let online: CPUSet
         let time: UInt64
 
-        /// What its lines tell of some regions, which begin with the first line's.
+        /// What its lines say about some regions, which begin with the first line's.
         func map(of regions: Range<Int>) -> OptimizationMap {
             var map = OptimizationMap(online: online, from: regions.lowerBound)
             for line in 0..<regions.count {
@@ -41,13 +40,13 @@ public final class KernelEngine: Engine {
     private let state = Mutex(State())
     private let log: @Sendable (String) -> Void
 
-    /// How long the rest of a table may be given to who has its beginning, in ns. The kernel makes each page anew.
+    /// How long a reader may get the rest of a table that it began to read, in ns. The kernel makes each page anew.
     private static let patience: UInt64 = 1_000_000_000
 
     /// Finds the kernel's files and reads them once.
     /// - Parameters:
     ///   - allowsRequests: whether passes may be asked for.
-    ///   - log: takes a line for each error of the kernel's files, on any thread; the same one is told once.
+    ///   - log: takes a line for each error of the kernel's files, on any thread; repeats of an error are not logged.
     public convenience init(
         _ roots: KernelRoots,
         allowsRequests: Bool,
@@ -56,7 +55,7 @@ public final class KernelEngine: Engine {
         try self.init(KernelFiles(roots), allowsRequests: allowsRequests, log: log)
     }
 
-    /// An engine on files that were found.
+    /// An engine on files that were already found.
     init(
         _ files: KernelFiles,
         allowsRequests: Bool,
@@ -69,25 +68,25 @@ public final class KernelEngine: Engine {
         _ = try files.table()
     }
 
-    /// The number of CPUs that there can be.
+    /// The number of possible CPUs.
     public var cpuCount: Int { files.cpuCount }
     /// The versions of the series that have these files, such as `v2 to v4`.
     public var versions: String { files.series.versions }
 
     /// The first of the versions that have these files.
     public var series: Series { files.series.first }
-    /// What a table tells.
+    /// What a table shows.
     public var reports: [Report] { [.blockers, .metrics] }
-    /// Reads fail while it is not.
+    /// Always; reads fail while it does not exist.
     public var hasTable: Bool { true }
-    /// Nobody removes it that we know of.
+    /// We cannot see it being removed.
     public var tableNumber: Int? { 0 }
-    /// What is found is there.
+    /// Whatever was found at the start exists.
     public var hasConfigfs: Bool { series.hasConfigfs }
     /// Without it there is no engine.
     public var hasRMPOPT: Bool { true }
 
-    /// Writes what the table tells.
+    /// Writes what the table shows.
     public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {
         switch report {
         case .blockers:
@@ -101,7 +100,7 @@ public final class KernelEngine: Engine {
         }
     }
 
-    /// Does something with the kernel's files, which may take long: each line of a table is a call to all CPUs.
+    /// Runs a question to the kernel's files, which may take long: each line of a table is a call to all CPUs.
     func ask<Result>(_ question: () throws(KernelError) -> Result) throws(Errno) -> Result {
         LongWork.announce()
         do {
@@ -128,11 +127,11 @@ public final class KernelEngine: Engine {
         return reading
     }
 
-    /// What the table tells now.
+    /// What the table shows now.
     private func optimizationMap() throws(Errno) -> OptimizationMap { try read().map(of: files.regions) }
 
     /// Series v1's flag.
-    /// - Throws: ``Errno/notSupported`` for versions that do not tell.
+    /// - Throws: ``Errno/notSupported`` for versions that do not say.
     public func optimizationInProgress() throws(Errno) -> Bool {
         guard files.series.hasAction else { throw Errno(.untold) }
         return try ask { () throws(KernelError) in try files.optimizationInProgress() }
@@ -143,8 +142,8 @@ public final class KernelEngine: Engine {
         text.append(try ask { () throws(KernelError) in try files.description() })
     }
 
-    /// Series v1's flag: passes that nobody asked for cannot be seen.
-    /// - Throws: ``Errno/notSupported`` for versions that do not tell.
+    /// Series v1's flag: passes that nobody asked for are invisible.
+    /// - Throws: ``Errno/notSupported`` for versions that do not say.
     public func passIsRunning() throws(Errno) -> Bool { try optimizationInProgress() }
 
     /// Writes 1 to series v1's `action`.
@@ -165,13 +164,13 @@ public final class KernelEngine: Engine {
         }
     }
 
-    /// The lines that a fill of the buffer gets which starts with line `first`.
+    /// The lines that one fill of the buffer gets, from line `first` on.
     private func lines(from first: Int) -> Range<Int> {
         let count = files.regions.count
         return RegionTable.lines(from: first, regions: 0..<count, hasEndLine: files.series.table.hasEndLine)
     }
 
-    /// Nothing: the kernel does not tell when its table changes.
+    /// Nothing: the kernel does not say when its table changes.
     public func renderedTable(from first: Int) throws(Errno) -> Rendering? { nil }
 
     /// Nothing, as for the table.
@@ -192,8 +191,8 @@ public final class KernelEngine: Engine {
         }
     }
 
-    /// Whether all cores have one window, and a region is beyond it. Where each core may have its own, which the files
-    /// do not tell, no region is known to be.
+    /// Whether all cores share one window and a region is beyond it. Where each core may have its own window, which the
+    /// files do not show, no region is known to be beyond it.
     private func isBeyondWindow(region: Int) -> Bool {
         files.series.hasOneWindow && region - files.regions.lowerBound >= RMPOPTBase.windowRegions
     }

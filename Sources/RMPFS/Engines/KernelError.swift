@@ -7,25 +7,25 @@ import RMPModel
 public enum KernelError: Error, Hashable, Sendable {
     /// There is no table.
     case nothing(config: String, debug: String)
-    /// What is there fits no version of the series.
+    /// The files fit no version of the series.
     case unknownVersion(path: String, String)
-    /// A table of series v1 without configfs' file.
+    /// A table of series v1 without the file in configfs.
     case noAction(path: String, Errno)
     /// A file cannot be read.
     case unreadable(path: String, Errno)
     /// A request for a pass was refused.
     case refused(path: String, Errno)
-    /// A file has a text that it cannot have.
+    /// A file has text that the kernel cannot have printed.
     case unknownText(path: String, String)
     /// A list of CPUs cannot be read.
     case noCPUList(path: String, Errno)
-    /// A table names a CPU that the list in `online` does not.
+    /// A table names a CPU that is missing from `online`.
     case otherCPUs(path: String, String, online: String)
-    /// A table never was the same in two readings.
+    /// No two readings of a table were the same.
     case changed(path: String, line: Int, text: String)
     /// Passes cannot be asked for.
     case noRequests(versions: String)
-    /// The mount would cover the files that it shows.
+    /// The mount would cover the files that it reads.
     case covered(path: String, root: String)
 }
 
@@ -35,7 +35,7 @@ extension KernelError: CustomStringConvertible {
         Series.all.filter { $0.table == nil }.map(\.name)
         .joined(separator: ", ")
 
-    /// What the running kernel's own driver is, if it has one: a sentence of its own.
+    /// Which driver the running kernel has, if any: a whole sentence.
     private static var driver: String {
         let found = KernelSymbols.ofRunningKernel()
         if found.isEmpty { return "" }
@@ -48,7 +48,7 @@ extension KernelError: CustomStringConvertible {
         "--cpu-root is the folder with online and possible of the host whose files are shown; a mount of rmpfs has it "
         + "at rmpsim/cpus"
 
-    /// What is wrong, and how to mend it.
+    /// What is wrong, and how to fix it.
     public var description: String {
         switch self {
         case .nothing(let config, let debug):

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads and writes the running kernel's own files: whole, and twice where one reading may mix two moments.
+// Reads and writes the running kernel's own files: whole, and twice where a single reading may mix two moments.
 
 import Glibc
 import RMPModel
@@ -13,7 +13,7 @@ public struct KernelRoots: Sendable, Hashable {
     /// The folder with `online` and `possible`.
     public var cpus: String
 
-    /// The kernel's own places, but for those that are given.
+    /// The kernel's own places, except for the given ones.
     public init(
         config: String = "/sys/kernel/config",
         debug: String = "/sys/kernel/debug",
@@ -22,7 +22,7 @@ public struct KernelRoots: Sendable, Hashable {
         (self.config, self.debug, self.cpus) = (config, debug, cpus)
     }
 
-    /// Refuses a mount point at or above a root: requests would come back to whoever answers them.
+    /// Refuses a mount point at or above a root: the daemon would send requests to itself.
     public func check(mountPoint: String) throws(KernelError) {
         for root in [config, debug, cpus] {
             let path = MountPoint.resolve(root) ?? root
@@ -39,24 +39,24 @@ public struct KernelRoots: Sendable, Hashable {
 struct KernelFiles: Sendable {
     let series: KernelSeries
     private let roots: KernelRoots
-    /// The number of CPUs that there can be.
+    /// The number of possible CPUs.
     let cpuCount: Int
-    /// The number of regions and the first of them, as the first reading found them: memory does not change.
+    /// The regions, as the first reading found them: memory does not change.
     let regions: Range<Int>
 
-    /// No table is longer: 64 TB, and a list of 8,192 CPUs in each line.
+    /// The longest possible table: 64 TB, and a list of 8,192 CPUs in each line.
     private static let sizeLimit = 1 << 32
     private static let chunk = 1 << 16
-    /// No kernel for x86 has more.
+    /// The most CPUs of any x86 kernel.
     private static let cpuLimit = 8192
-    /// How often a table is read until two readings are the same.
+    /// How often a table is read until two readings agree.
     private static let readings = 4
 
     var tablePath: String { "\(roots.debug)/\(series.table.path)" }
     private var actionPath: String { "\(roots.config)/rmpopt/action" }
     private var descriptionPath: String { "\(roots.config)/rmpopt/description" }
 
-    /// Finds the files, and the version of the series by them.
+    /// Finds the files, and with them the version of the series.
     init(_ roots: KernelRoots) throws(KernelError) {
         try self.init(roots, KernelSeries.find(config: roots.config, debug: roots.debug))
     }
@@ -78,8 +78,8 @@ struct KernelFiles: Sendable {
         regions = table.firstRegion..<table.firstRegion + lines
     }
 
-    /// The table as it is at one moment: read until two readings are the same.
-    /// - Returns: with the line of the end, for versions that have one.
+    /// The table at one moment: read until two readings agree.
+    /// - Returns: the table including the end line, for versions that have one, and the online CPUs.
     func table() throws(KernelError) -> (table: KernelTable, online: CPUSet) {
         let online = try onlineCPUs()
         var last = try text()
@@ -104,7 +104,7 @@ struct KernelFiles: Sendable {
         throw .changed(path: tablePath, line: difference, text: KernelTableError.line(difference, of: last))
     }
 
-    /// One reading. A buffer's end may hide the line of the end: then it is read on its own.
+    /// One reading. The end of a buffer may hide the end line: then it is read separately.
     private func text() throws(KernelError) -> [UInt8] {
         let text = try Self.read(tablePath)
         let lines = text.count { $0 == UInt8(ascii: "\n") }
@@ -173,8 +173,8 @@ struct KernelFiles: Sendable {
     }
 
     /// Reads a file to its end.
-    /// - Parameter lastLineOnItsOwn: for a table with a line of the end: reads once more from the start of the last
-    ///   line on. There the line of the end is hidden, if it was that, and cannot be hidden, if it was not.
+    /// - Parameter lastLineOnItsOwn: for a table with an end line: reads again from the start of the last line. If that
+    ///   was the end line, it is hidden; if not, the end line now shows.
     private static func read(_ path: String, lastLineOnItsOwn: Bool = false) throws(KernelError) -> [UInt8] {
         let file = open(path.systemName, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .unreadable(path: path, .current) }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which version of the RMPOPT series the running kernel has, told by the files that are there.
+// Which version of the RMPOPT series the running kernel has, judging by the files that exist.
 
 import Glibc
 import RMPModel
 
-/// Versions of the series that look the same to who only sees their files: neighbours in ``Series/all`` with the same
-/// table, configfs and window. v9, v10 and the merged form have no file.
+/// Versions of the series that cannot be told apart by their files: neighbours in ``Series/all`` with the same table,
+/// configfs and window. v9, v10 and the merged form have no files.
 struct KernelSeries: Sendable, Hashable {
     /// The first of them.
     let first: Series
@@ -14,7 +14,7 @@ struct KernelSeries: Sendable, Hashable {
     /// The table, as each of them has it.
     let table: DebugTable
 
-    /// All that can be told apart.
+    /// All groups that can be told apart.
     static let all: [KernelSeries] = Series.all.reduce(into: []) { found, series in
         guard let table = series.table else { return }
         if let end = found.indices.last, found[end].looks(like: series) {
@@ -30,14 +30,14 @@ struct KernelSeries: Sendable, Hashable {
     /// Whether configfs has `rmpopt/action` and `rmpopt/description`.
     var hasAction: Bool { first.hasConfigfs }
 
-    /// Whether all cores have one window, which begins at the start of memory.
+    /// Whether all cores share one window, which begins at the start of memory.
     var hasOneWindow: Bool { first.windowRule == .startOfMemory }
 
     private func looks(like series: Series) -> Bool {
         (table, first.hasConfigfs, first.windowRule) == (series.table, series.hasConfigfs, series.windowRule)
     }
 
-    /// Finds the version by its files.
+    /// Finds the version by the files that exist.
     /// - Parameters:
     ///   - config: where configfs is.
     ///   - debug: where debugfs is.
@@ -57,7 +57,7 @@ struct KernelSeries: Sendable, Hashable {
         if found.count > 1 { throw .unknownVersion(path: path, "there are two tables, also \(debug)/\(found[1])") }
         let (mode, isSeekable) = try look(at: path)
         let candidates = all.filter { $0.table.path == table && $0.table.mode == mode }
-        // Who can be sought in is asked only where it decides: v5 gave its table no llseek method, v2 to v4 did.
+        // Only test for seeking where it decides: v5 gave its table no llseek method, v2 to v4 did.
         let asked = candidates.count == 1 ? candidates : candidates.filter { $0.table.isSeekable == isSeekable }
         guard let series = asked.first else {
             throw .unknownVersion(path: path, "no version gives it the mode 0\(String(mode, radix: 8))")

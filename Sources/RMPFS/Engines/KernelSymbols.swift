@@ -9,7 +9,7 @@ public enum KernelSymbols {
     /// Where the kernel lists its symbols.
     public static let path = "/proc/kallsyms"
 
-    /// The versions of the series that have the function which the kernel has; empty if it has none, or if the names
+    /// The versions of the series that have the same function as the kernel; empty if it has none, or if the names
     /// cannot be read.
     /// - Parameter symbols: the text of /proc/kallsyms.
     public static func series(in symbols: [UInt8]) -> [Series] {

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the text of the kernel's rmpopt-table, and takes no other text than the kernel can have printed.
+// Parses the text of the kernel's rmpopt-table, and accepts only what the kernel can have printed.
 
 import RMPModel
 
 /// The rows of an `rmpopt-table`.
 ///
-/// Source: series v1 patch 6/6, in v8 still the same: `Memory @%3lluGB: `, then `CPU(s): %*pbl` or `CPU(s): none`, and
-/// a newline. A line for each region, without a gap.
+/// Source: series v1 patch 6/6, unchanged in v8: `Memory @%3lluGB: `, then `CPU(s): %*pbl` or `CPU(s): none`, and a
+/// newline. One line for each region, without gaps.
 struct KernelTable: Sendable, Hashable {
     /// The region of the first line.
     let firstRegion: Int
-    /// The sets of CPUs that occur, each once.
+    /// The distinct sets of CPUs.
     private(set) var sets: [CPUSet] = []
-    /// For each line, which of the sets it shows.
+    /// For each line, the index of its set.
     private(set) var rows: [Int] = []
     /// The text, byte for byte.
     let text: [UInt8]
-    /// Where each line ends in the text, behind its newline.
+    /// Where each line ends in the text, after its newline.
     private(set) var ends: [Int] = []
 
     /// The CPUs on which the region of a line is optimized. The line must exist.
@@ -29,7 +29,7 @@ struct KernelTable: Sendable, Hashable {
 
     /// Reads a whole table.
     /// - Parameter online: the CPUs that can occur.
-    /// - Throws: what is wrong in the first line that is.
+    /// - Throws: what is wrong with the first bad line.
     init(_ text: [UInt8], online: CPUSet) throws(KernelTableError) {
         self.text = text
         guard !text.isEmpty else { throw KernelTableError(line: 1, of: text, at: 0, .empty) }
@@ -53,7 +53,7 @@ struct KernelTable: Sendable, Hashable {
         firstRegion = first ?? 0
     }
 
-    /// The number of the first line in which two texts differ, from 1 on; nil if they are equal.
+    /// The number, from 1, of the first line in which two texts differ; nil if they are equal.
     static func firstDifference(_ one: [UInt8], _ other: [UInt8]) -> Int? {
         if one == other { return nil }
         var line = 1
@@ -65,17 +65,17 @@ struct KernelTable: Sendable, Hashable {
     }
 }
 
-/// Why a text is no table.
+/// Why a text is not a table.
 struct KernelTableError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What is wrong with a line.
     enum Reason: Error, Sendable, Hashable {
-        /// There is no line at all.
+        /// There are no lines at all.
         case empty
         /// The text ends within the line.
         case cut
-        /// Something else than the kernel prints.
+        /// The kernel does not print this.
         case unknown
-        /// A line is missing, or comes twice.
+        /// A line is missing or repeated.
         case wrongRegion(expected: Int)
         /// Not a list of CPUs as the kernel prints one.
         case badList
@@ -83,9 +83,9 @@ struct KernelTableError: Error, Sendable, Hashable, CustomStringConvertible {
         case notOnline(Int)
     }
 
-    /// The line's number, from 1 on.
+    /// The line's number, from 1.
     let line: Int
-    /// Its text, cut after some characters, with `?` for what cannot be printed.
+    /// Its text, truncated, with `?` for unprintable characters.
     let text: String
     let reason: Reason
 
@@ -95,7 +95,7 @@ struct KernelTableError: Error, Sendable, Hashable, CustomStringConvertible {
         text = Self.shown(bytes[min(start, bytes.count)...])
     }
 
-    /// A line of a text, from 1 on, as ``text`` has it; empty if there is no such line.
+    /// A line of a text, numbered from 1, in the form of ``text``; empty if there is no such line.
     static func line(_ number: Int, of bytes: [UInt8]) -> String {
         var rest = bytes[...]
         for _ in 1..<max(number, 1) {
@@ -124,7 +124,7 @@ struct KernelTableError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The lists of CPUs of a table. Most lines have the list of the line before.
+/// Reads the lists of CPUs of a table. Most lines have the same list as the line before.
 private struct SetReader {
     let online: CPUSet
     private(set) var sets: [CPUSet] = []

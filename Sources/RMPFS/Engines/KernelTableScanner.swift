@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of a line of the kernel's rmpopt-table, byte by byte.
+// Scans the parts of a line of the kernel's rmpopt-table, byte by byte.
 
 import RMPModel
 
-/// Goes over the text of a table. Every way on is checked against the end: the text may be anything.
+/// Scans the text of a table. Every step checks for the end: the text may be anything.
 struct KernelTableScanner {
     private let text: [UInt8]
     private(set) var position = 0
 
-    /// No address has more digits in GB.
+    /// No address in GB has more digits.
     private static let digitLimit = 11
 
     init(_ text: [UInt8]) {
@@ -24,13 +24,13 @@ struct KernelTableScanner {
         let digits = position
         let region = try number()
         let width = position - start
-        // Right-aligned in three columns: no blank that is not needed.
+        // Right-aligned to three columns: no more spaces than needed.
         if width < 3 || (digits > start && width > 3) { throw .unknown }
         try take("GB: CPU(s): ")
         return region
     }
 
-    /// The rest of the line, without its newline, which is taken.
+    /// The rest of the line without its newline, which is consumed.
     mutating func list() throws(KernelTableError.Reason) -> ArraySlice<UInt8> {
         guard let end = text[position...].firstIndex(of: UInt8(ascii: "\n")) else { throw .cut }
         defer { position = end + 1 }
@@ -51,7 +51,7 @@ struct KernelTableScanner {
                 if last <= first { throw .badList }
             }
             if first < behind { throw .badList }
-            // One CPU between two runs is the least; the first run may begin anywhere.
+            // Runs are separated by at least one CPU; the first one may begin anywhere.
             behind = last + 2
             for cpu in first...last {
                 guard online.contains(cpu) else { throw .notOnline(cpu) }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a launch was refused, in the log: its errno alone does not tell how much memory is missing, or which range is in
-// use.
+// Logs why a launch was refused: the errno alone does not say how much memory is missing, or which range is in use.
 
 import RMPModel
 
 extension Machine {
-    /// Writes a line for a launch that the host has no room for. What the kernel itself says of a refusal, and what is
-    /// plain from the guest's own files, needs none.
+    /// Logs a launch that the host has no room for. Refusals that the kernel logs itself, and those that the guest's
+    /// own files explain, need no line.
     mutating func note(_ refusal: CommandError, of command: Command) {
         guard case .startGuest(let id) = command, let guest = guest(id) else { return }
         let remedy: String

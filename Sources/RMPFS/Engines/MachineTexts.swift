@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The texts of a simulated machine's tables, and the last of them for as long as the tables do not change.
+// Renders the texts of a simulated machine's tables, and caches them until the tables change.
 
 import RMPModel
 
 /// Renders the RMPOPT tables of a machine.
 ///
-/// A text that was made is kept under the tables' generation, up to a bound on memory: most reads find nothing changed.
+/// A rendered text is kept under the tables' generation, up to a memory limit: most reads find nothing changed.
 struct MachineTexts: Sendable {
     private var cache = RenderingCache(limit: Self.cacheLimit)
-    /// The tables' generation at the last read of rmpopt-table that found nothing kept.
+    /// The tables' generation at the last read of rmpopt-table that missed the cache.
     private var missedGeneration: UInt64?
     private var lists = CPULists()
 
     /// Enough for the table and a dozen CPUs of a 2 TB machine.
     private static let cacheLimit = 1 << 20
-    /// More regions than this make a text that is not kept.
+    /// Texts with more regions than this are not kept.
     private static let regionLimit = 8192
     /// The table's key; a CPU's key is its number.
     private static let tableKey = -1
@@ -45,10 +45,10 @@ struct MachineTexts: Sendable {
         }
     }
 
-    /// The whole table, if it is kept or worth keeping: a reader that comes a second time finds the tables unchanged.
+    /// The whole table, if it is kept or worth keeping, that is, if this is the second reader of unchanged tables.
     mutating func renderedTable(of machine: borrowing Machine) throws(Errno) -> Rendering? {
-        // During a pass the tables change from read to read, and in some versions lines mix with it: the whole would be
-        // made for each page that is read of it.
+        // During a pass the tables change from read to read, and some versions mix lines with it: the whole text would
+        // be rendered for each page read from it.
         if machine.passIsRunning { return nil }
         let generation = machine.rowGeneration
         if let kept = cache.rendering(Self.tableKey, version: generation) { return kept }
@@ -80,7 +80,7 @@ struct MachineTexts: Sendable {
         guard machine.onlineCPUs.contains(cpu) else { throw Errno(.offlineCPU) }
         let window = machine.window(ofCPU: cpu)
         let isChecked = machine.isSNPEnabled
-        // Without RMPOPT_EN there is no window, and RMP checks are done everywhere.
+        // Without RMPOPT_EN there is no window, and RMP checks happen everywhere.
         let hasWindow = machine.rmpoptBase(ofCPU: cpu)?.isEnabled ?? false
         machine.forEachRegion(ofCPU: cpu) { region, isOptimized in
             let status = CPURegions.Status(
@@ -92,7 +92,7 @@ struct MachineTexts: Sendable {
         }
     }
 
-    /// The text of a CPU, made if it is not kept; nil for a machine whose texts are too long to keep.
+    /// The text of a CPU, rendered if it is not kept; nil for a machine whose texts are too long to keep.
     mutating func renderedRegions(ofCPU cpu: Int, of machine: borrowing Machine) throws(Errno) -> Rendering? {
         guard machine.regionCount <= Self.regionLimit, machine.onlineCPUs.contains(cpu) else { return nil }
         let generation = machine.rowGeneration
@@ -106,32 +106,32 @@ struct MachineTexts: Sendable {
     }
 }
 
-/// Lists of CPUs as text, the last ones that were printed: most rows of a table are equal, or one of few.
+/// Lists of CPUs as text, the most recent ones: most rows of a table are equal, or one of a few.
 ///
-/// A list is found by the CPUs in it, so it never is out of date.
+/// A list is found by its set of CPUs, so it is never out of date.
 private struct CPULists: Sendable {
     private struct List: Sendable {
         var cpus: CPUSet
         var text: [UInt8] = []
-        /// When it was selected last.
+        /// When it was last selected.
         var use: UInt64 = 0
     }
 
-    /// A pass that walks over a table with a guest in it has four kinds of rows: all cores, none, the leader's, and
-    /// what is mixed into them.
+    /// A pass over a table with a guest in it has four kinds of rows: all cores, none, the leader's, and mixtures of
+    /// these.
     private static let limit = 8
 
     private var lists: [List] = []
     private var uses: UInt64 = 0
     private var mask: SharedMask?
-    /// For lines that mix two results and for those that do not: the region that was printed last, and its list.
+    /// The region printed last and its list, separately for lines that mix two results and for those that do not.
     private var last: (plain: (region: Int, list: Int)?, mixed: (region: Int, list: Int)?)
     private var cpus = CPUSet(limit: 0)
 
     /// The text of a list; empty for none.
     subscript(list: Int) -> [UInt8] { lists[list].text }
 
-    /// To be called before lines of a machine that may have changed since.
+    /// Must be called before printing lines of a machine that may have changed.
     mutating func begin(_ machine: borrowing Machine) {
         mask = machine.sharedMask
         last = (nil, nil)
@@ -148,7 +148,7 @@ private struct CPULists: Sendable {
         return list
     }
 
-    /// The place of the list of `cpus`, made if it is not there.
+    /// The index of the list of `cpus`, made if it does not exist.
     private mutating func find() -> Int {
         uses += 1
         if let known = lists.firstIndex(where: { $0.cpus == cpus }) {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A configfs attribute: a value as a short text, shown once an open and stored once a write.
+// A configfs attribute: a value as a short text, shown once per open and stored once per write.
 
 import Synchronization
 
 /// A file of fs/configfs.
 ///
 /// Rules (fs/configfs/file.c, and the recorded kernel): the text is made at the first read of an open file and kept
-/// until a write on it; a write calls the store once with at most 4,095 bytes, whatever the offset, and takes no more
-/// than those; opening for reading needs a show method and an r bit *somewhere* in the mode, for writing a store method
-/// and a w bit, also for root; fsync and O_DIRECT do not exist.
+/// until a write to it; a write calls the store method once with at most 4,095 bytes, whatever the offset, and consumes
+/// no more than these; opening for reading needs a show method and an r bit *somewhere* in the mode, for writing a
+/// store method and a w bit, even for root; fsync and O_DIRECT are not supported.
 ///
-/// Otherwise than in the kernel, longer texts that are kept stand in an account (``HeldTexts``); beyond its budget the
-/// longest idle open files make theirs anew at the next read.
+/// Unlike in the kernel, longer texts are counted in an account (``HeldTexts``); when it is over budget, the open files
+/// that have been idle longest make their texts anew at the next read.
 public final class Attribute: File, @unchecked Sendable {
-    /// Writes the value's text, newline included; at most 4,096 bytes, else the reader gets EIO.
+    /// Writes the value's text, including the newline; at most 4,096 bytes, otherwise the reader gets EIO.
     public typealias Show = @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
     /// Takes a new value, or refuses it and changes nothing.
     public typealias Store = @Sendable (_ value: StoredText) throws(Errno) -> Void
@@ -22,18 +22,18 @@ public final class Attribute: File, @unchecked Sendable {
     private let store: Store?
     fileprivate let texts: HeldTexts
 
-    /// Texts in memory up to this size are no more than what else an open file takes, and are not counted.
+    /// Texts up to this size take no more memory than the rest of an open file, and are not counted.
     fileprivate static let smallText = 256
-    /// The most bytes that one store gets: a page less the NUL behind them.
+    /// The most bytes that a store method gets: a page minus the NUL after them.
     static let storeLimit = FileLimits.page - 1
 
     /// An attribute with the mode that configfs gives its kind: 0644, 0444 (`store` nil) or 0200 (`show` nil).
-    /// - Parameter rules: those of sysfs, whose attributes are the same but for what a row of the table says.
+    /// - Parameter rules: for sysfs too, whose attributes differ only in what its row of the table says.
     public convenience init(owner: Owner, rules: FileSystemRules = .configfs, show: Show?, store: Store?) {
         self.init(owner: owner, rules: rules, show: show, store: store, texts: .shared)
     }
 
-    /// An attribute whose open files' texts stand in the account `texts`.
+    /// An attribute whose open files' texts are counted in the account `texts`.
     init(owner: Owner, rules: FileSystemRules = .configfs, show: Show?, store: Store?, texts: HeldTexts) {
         self.show = show
         self.store = store
@@ -49,7 +49,7 @@ public final class Attribute: File, @unchecked Sendable {
         return OpenAttribute(self)
     }
 
-    /// generic_file_llseek: what stat(2) calls the size is data, with a hole behind it.
+    /// generic_file_llseek: data up to the size that stat(2) gives, followed by a hole.
     override func seek(_ target: SeekTarget, from offset: Int64) throws(Errno) -> Int64 {
         try seekBySize(target, from: offset, negative: .noSuchAddress)
     }
@@ -68,7 +68,7 @@ public final class Attribute: File, @unchecked Sendable {
     }
 }
 
-/// An open attribute: a text, once it was read.
+/// An open attribute, with its text once it was read.
 private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
     private struct State: Sendable {
         var snapshot: Snapshot?
@@ -123,8 +123,8 @@ private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
 
     override func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) -> Int {
         let taken = min(bytes.count, Attribute.storeLimit)
-        // As under configfs' buffer->mutex: no read comes between the store and the text's end. A write that is refused
-        // makes the next read look again too.
+        // As under configfs' buffer->mutex: no read comes between the store and the invalidation of the text. A refused
+        // write invalidates the text too.
         try state.withPatientLock { state throws(Errno) in
             state.isFilled = false
             try attribute.take(UnsafeRawBufferPointer(rebasing: bytes[..<taken]))

@@ -14,13 +14,13 @@ public final class BlobFile: File, @unchecked Sendable {
 
     override func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile { OpenBlob(self) }
 
-    /// default_llseek: what stat(2) calls the size is data, not what there is to read.
+    /// default_llseek: data up to the size that stat(2) gives, whatever there is to read.
     override func seek(_ target: SeekTarget, from offset: Int64) throws(Errno) -> Int64 {
         try seekBySize(target, from: offset, negative: .invalid)
     }
 }
 
-/// An open blob: nothing of its own.
+/// An open blob: has no state.
 private final class OpenBlob: OpenFile, @unchecked Sendable {
     private let blob: BlobFile
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The errors of system calls as typed values, so that every rule of a file says in its signature what it can refuse.
+// The errors of system calls as typed values, so that the signature of every file rule says what it can throw.
 
 import Glibc
 
-/// An error number of the operating system, thrown by every file rule and replied to the client as it is.
+/// An error number of the operating system, thrown by file rules and sent to the client unchanged.
 public struct Errno: Error, Hashable, Sendable, RawRepresentable {
     /// The positive error number, as in `errno(3)`.
     public let rawValue: Int32
@@ -13,7 +13,7 @@ public struct Errno: Error, Hashable, Sendable, RawRepresentable {
         self.rawValue = rawValue
     }
 
-    /// The error that the last failed call of the C library left behind.
+    /// The error of the last failed call of the C library.
     public static var current: Errno { Errno(rawValue: errno) }
 
     /// EPERM: operation not permitted.
@@ -24,17 +24,17 @@ public struct Errno: Error, Hashable, Sendable, RawRepresentable {
     public static let interrupted = Errno(rawValue: EINTR)
     /// ENOTCONN: the mount has ended.
     public static let notConnected = Errno(rawValue: ENOTCONN)
-    /// EIO: a text did not fit where it had to.
+    /// EIO: a text did not fit.
     public static let ioError = Errno(rawValue: EIO)
     /// ENXIO: no such address (SEEK_DATA past the end).
     public static let noSuchAddress = Errno(rawValue: ENXIO)
-    /// EBADF: the descriptor was not opened for this.
+    /// EBADF: the descriptor was not opened for this operation.
     public static let badDescriptor = Errno(rawValue: EBADF)
     /// ENOMEM: no memory.
     public static let noMemory = Errno(rawValue: ENOMEM)
     /// EACCES: permission denied.
     public static let accessDenied = Errno(rawValue: EACCES)
-    /// EBUSY: not in this state.
+    /// EBUSY: not possible in this state.
     public static let busy = Errno(rawValue: EBUSY)
     /// EEXIST: the name is taken.
     public static let exists = Errno(rawValue: EEXIST)
@@ -44,21 +44,21 @@ public struct Errno: Error, Hashable, Sendable, RawRepresentable {
     public static let notDirectory = Errno(rawValue: ENOTDIR)
     /// EISDIR: a folder.
     public static let isDirectory = Errno(rawValue: EISDIR)
-    /// EINVAL: not a value that is taken here.
+    /// EINVAL: not a valid value here.
     public static let invalid = Errno(rawValue: EINVAL)
     /// EFBIG: larger than a file can be.
     public static let fileTooLarge = Errno(rawValue: EFBIG)
     /// ENOSPC: no memory of the simulated host is left.
     public static let noSpace = Errno(rawValue: ENOSPC)
-    /// ERANGE: a number, but one that does not fit.
+    /// ERANGE: a number out of range.
     public static let outOfRange = Errno(rawValue: ERANGE)
     /// ENAMETOOLONG: longer than 255 bytes.
     public static let nameTooLong = Errno(rawValue: ENAMETOOLONG)
-    /// ENOTEMPTY: something is in the way.
+    /// ENOTEMPTY: the folder is not empty.
     public static let notEmpty = Errno(rawValue: ENOTEMPTY)
-    /// ENOSYS: this system has no such call.
+    /// ENOSYS: the system lacks this call.
     public static let noSuchOperation = Errno(rawValue: ENOSYS)
-    /// EOPNOTSUPP: the operation does not exist here.
+    /// EOPNOTSUPP: the operation is not supported here.
     public static let notSupported = Errno(rawValue: EOPNOTSUPP)
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of the errors, for files in which people write them.
+// The names of errors, for the files in which people write them.
 
 import Glibc
 
 extension Errno {
-    /// The largest number that a FUSE file system can answer with; the kernel keeps those above for itself.
+    /// The largest number that a FUSE file system can return; the kernel reserves those above.
     static let limit: Int32 = 511
 
     /// The error's name, such as `EIO`; nil for a number without one.
     var name: StaticString? { Self.names.first { $0.value == rawValue }?.key }
 
-    /// The error of a name.
+    /// The error with a given name.
     init?(name: some Sequence<UInt8>) {
         let bytes = Array(name)
         let found = Self.names.first { known, _ in
@@ -20,7 +20,7 @@ extension Errno {
         self.init(rawValue: found.value)
     }
 
-    /// <asm-generic/errno-base.h> and <asm-generic/errno.h>; where two names share a number, the usual one is first.
+    /// <asm-generic/errno-base.h> and <asm-generic/errno.h>; where two names share a number, the usual one comes first.
     private static let names: KeyValuePairs<StaticString, Int32> = [
         "EPERM": EPERM, "ENOENT": ENOENT, "ESRCH": ESRCH, "EINTR": EINTR, "EIO": EIO, "ENXIO": ENXIO, "E2BIG": E2BIG,
         "ENOEXEC": ENOEXEC, "EBADF": EBADF, "ECHILD": ECHILD, "EAGAIN": EAGAIN, "ENOMEM": ENOMEM, "EACCES": EACCES,

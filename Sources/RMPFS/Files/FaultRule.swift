@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one fault is: which requests it is for, what it does to them, and how often.
+// Defines one fault: which requests it strikes, what it does to them, and how often.
 
-/// What clients do that a fault can strike.
+/// Operations of clients that a fault can strike.
 public enum FaultOperation: Sendable, Hashable, CaseIterable {
     /// open(2) of a file.
     case open
@@ -19,78 +19,79 @@ public enum FaultOperation: Sendable, Hashable, CaseIterable {
     case makeFolder
     /// rmdir(2).
     case removeFolder
-    /// Each of those above. A delay without an error strikes only where a client begins (``beginsSomething``).
+    /// All of the above. A delay without an error strikes only the request that begins a client's action
+    /// (``beginsSomething``).
     case any
-    /// No request: work of the host behind the files, which does not end while the fault is there.
+    /// Not a request: work that the host does in the background, which does not end while the fault exists.
     case work
 
-    /// Whether a fault for this operation is one for `other`.
+    /// Whether a fault for this operation applies to `other`.
     func covers(_ other: FaultOperation) -> Bool { self == other || self == .any && other != .work }
 
-    /// Whether a client begins something by such a request, so that one delay for each of these is one for each
-    /// `cat`, `echo`, `ls`, `mkdir` or `rmdir`: no name that is looked up on the way, and nothing on an open file.
+    /// Whether such a request begins a client's action, so that one delay for each is one for each `cat`, `echo`, `ls`,
+    /// `mkdir` or `rmdir`. Excludes names looked up on the way, and anything on an open file.
     var beginsSomething: Bool { [.open, .list, .makeFolder, .removeFolder].contains(self) }
 
-    /// Whether the kernel answers such requests from what it remembers, unless it is told not to remember.
+    /// Whether the kernel answers such requests from its caches, unless caching is off.
     var isRemembered: Bool { [.lookup, .attributes, .any].contains(self) }
 }
 
 /// A fault: its settings, and how often it has struck.
 public struct FaultRule: Sendable {
-    /// The number of probabilities from 0 to 1: they are kept in billionths.
+    /// The number of probabilities from 0 to 1, which are kept in billionths.
     static let certain: UInt64 = 1_000_000_000
 
-    /// The paths it is for; nil for none.
+    /// The paths that it applies to; nil for none.
     var pattern: GlobPattern?
-    /// The operation it is for.
+    /// The operation that it applies to.
     public var operation = FaultOperation.any
-    /// The error that requests get instead of being carried out; nil for none.
+    /// The error returned instead of carrying the request out; nil for none.
     public var error: Errno?
-    /// How much later a request is answered, in milliseconds; see ``delay(of:isFirst:)``.
+    /// How much the answer is delayed, in milliseconds; see ``delay(of:isFirst:)``.
     public var delay: UInt32 = 0
-    /// The most bytes that a read returns; nil for as many as it can.
+    /// The most bytes that a read returns; nil for no limit.
     public var short: UInt32?
-    /// How often it will strike yet; nil for ever.
+    /// How many times it still strikes; nil for no limit.
     public var count: UInt64?
-    /// How likely it is to strike a request that it is for, in billionths.
+    /// How likely it strikes a matching request, in billionths.
     public var probability = FaultRule.certain
-    /// Where its random numbers start. Setting it starts them anew.
+    /// The seed of its random numbers. Setting it restarts them.
     public var seed: UInt64 = 0 { didSet { state = seed } }
     /// Whether it strikes at all.
     public var isActive = true
     /// How often it has struck.
     public internal(set) var hits: UInt64 = 0
-    /// Where its random numbers are (splitmix64).
+    /// The state of its random numbers (splitmix64).
     private var state: UInt64 = 0
 
-    /// Whether it could strike a request of some kind.
+    /// Whether it could strike any request.
     var isArmed: Bool {
         isActive && count != 0 && probability > 0 && pattern != nil && operation != .work
             && (error != nil || delay > 0 || short != nil)
     }
 
-    /// Whether it holds the host's work.
+    /// Whether it stops the host's work.
     var holdsWork: Bool { isActive && operation == .work }
 
-    /// How much later such a request is answered, in milliseconds. A client that gets an error waits before it and goes
-    /// no further; any other would wait again and again for one thing.
-    /// - Parameter isFirst: false for those that go on with what an earlier one began, as parts of a list.
+    /// How much the answer to such a request is delayed, in milliseconds. With an error, every request is delayed: the
+    /// client gets the error and goes no further. Without one, the client would wait several times for one action.
+    /// - Parameter isFirst: false for requests that continue an earlier one, such as further parts of a listing.
     func delay(of operation: FaultOperation, isFirst: Bool = true) -> UInt32 {
         self.operation == .any && error == nil && !(operation.beginsSomething && isFirst) ? 0 : delay
     }
 
-    /// Whether it does anything to such a request.
+    /// Whether it has any effect on such a request.
     private func acts(on operation: FaultOperation, isFirst: Bool) -> Bool {
         error != nil || delay(of: operation, isFirst: isFirst) > 0 || operation == .read && short != nil
     }
 
-    /// Whether it is for such a request on this path; whether it strikes then is for ``strikes()`` to say.
+    /// Whether it applies to such a request on this path; ``strikes()`` then decides whether it strikes.
     func isFor(_ operation: FaultOperation, _ path: [UInt8], isFirst: Bool = true) -> Bool {
         isArmed && self.operation.covers(operation) && acts(on: operation, isFirst: isFirst)
             && pattern?.matches(path) == true
     }
 
-    /// Decides whether a request that it is for is struck, and counts.
+    /// Decides whether it strikes a matching request, and counts.
     mutating func strikes() -> Bool {
         if probability < Self.certain && random() % Self.certain >= probability { return false }
         hits &+= 1

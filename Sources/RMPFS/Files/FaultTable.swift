@@ -5,35 +5,35 @@ import Synchronization
 
 /// What strikes one request.
 struct FaultStrike: Sendable {
-    /// The error that it gets instead of being carried out.
+    /// The error returned instead of carrying the request out.
     var error: Errno?
-    /// The most bytes that it returns, for a read.
+    /// The most bytes that a read returns.
     var short: Int?
-    /// By which faults it is answered later, and by how much: milliseconds that add up.
+    /// The faults that delay it, and by how many milliseconds; delays add up.
     var delays: [(fault: FaultTable.ID, milliseconds: UInt64)] = []
 }
 
 /// The faults of a host, in all the mounts that show it.
 ///
-/// While no fault could strike anything, a request costs one load. Several faults that are for the same request all
-/// strike: their delays add up, the first one's error is given, the shortest read counts.
+/// While no fault could strike, a request costs one load. If several faults match a request, all strike: delays add up,
+/// the first error is returned, the smallest read limit applies.
 public final class FaultTable: Sendable {
-    /// Names a fault for as long as the table is there; never given twice.
+    /// Identifies a fault for the lifetime of the table; never reused.
     public typealias ID = UInt64
 
-    /// The most faults at a time.
+    /// The maximum number of faults.
     static let limit = 1024
 
-    /// Who is told of changes: whoever answers the requests.
+    /// Who hears about changes: the code that answers the requests.
     struct Listener: Sendable {
-        /// A fault has gone, or strikes no more: what it holds up is let go.
+        /// A fault was removed or no longer strikes: what it delays is released.
         let released: @Sendable (ID) -> Void
-        /// There is a fault that what the kernel remembers would keep from striking.
+        /// A new fault can only strike if the kernel drops its caches.
         let mustForget: @Sendable () -> Void
     }
 
     private struct State: Sendable {
-        /// Oldest first, which is by number.
+        /// Oldest first, which is the order of the numbers.
         var rules: [(id: ID, rule: FaultRule)] = []
         var next: ID = 1
 
@@ -49,12 +49,12 @@ public final class FaultTable: Sendable {
     private let forgetful = Atomic<Bool>(false)
     private let shield = Lock(Shield())
     private let listeners = Lock<[ObjectIdentifier: Listener]>([:])
-    /// Whether the host's work is held; the lock keeps two changes in their order.
+    /// Whether the host's work is stopped; the lock keeps changes in order.
     private let isHolding = Lock(false)
     private let holdWork: (@Sendable (Bool) -> Void)?
 
-    /// - Parameter holdWork: holds the host's work, or lets it go on, for faults of ``FaultOperation/work``; nil where
-    ///   there is none, and such faults are refused.
+    ///   - holdWork: stops and resumes the host's work, for faults of ``FaultOperation/work``; nil where there is no
+    ///     such work, and such faults are refused.
     public init(holdWork: (@Sendable (Bool) -> Void)? = nil) {
         self.holdWork = holdWork
     }
@@ -62,22 +62,22 @@ public final class FaultTable: Sendable {
     /// Whether some fault could strike.
     var isArmed: Bool { armed.load(ordering: .relaxed) }
 
-    /// Whether the kernel must remember nothing, so that a fault can strike.
+    /// Whether the kernel must not cache, so that a fault can strike.
     var isForgetful: Bool { forgetful.load(ordering: .relaxed) }
 
-    /// Keeps all faults away from a folder and what is in it, and from finding it: the one through which they are
-    /// removed.
+    /// Exempts a folder and its contents, and lookups of the folder, from all faults: the folder through which faults
+    /// are removed.
     func protect(_ folder: Directory) {
         shield.withLock { $0.folder = folder }
     }
 
-    /// Names who is told of changes from here on on behalf of a mount; nil for nobody.
+    /// Sets who hears about changes on behalf of a mount; nil for nobody.
     func tell(_ listener: Listener?, for mount: AnyObject) {
         listeners.withLock { $0[ObjectIdentifier(mount)] = listener }
     }
 
     /// Adds a fault that does nothing yet.
-    /// - Throws: ``Errno/noSpace`` when there are too many.
+    /// - Throws: ``Errno/noSpace`` if there are too many.
     public func add() throws(Errno) -> ID {
         try state.withLock { state throws(Errno) in
             guard state.rules.count < Self.limit else { throw .noSpace }
@@ -88,14 +88,14 @@ public final class FaultTable: Sendable {
         }
     }
 
-    /// Removes a fault and lets go of what it holds up.
+    /// Removes a fault and releases what it delays.
     public func remove(_ id: ID) {
         state.withLock { state in state.rules.removeAll { $0.id == id } }
         settle()
         for listener in listeners.withLock({ $0 }).values { listener.released(id) }
     }
 
-    /// A fault as it is now.
+    /// A fault's present state.
     /// - Throws: ``Errno/noSuchFile`` if it was removed.
     public func rule(_ id: ID) throws(Errno) -> FaultRule {
         try state.withLock { state throws(Errno) in
@@ -104,8 +104,8 @@ public final class FaultTable: Sendable {
         }
     }
 
-    /// Changes a fault; the change is in force from the next request on.
-    /// - Throws: ``Errno/noSuchFile`` if it was removed, ``Errno/notSupported`` for work that cannot be held.
+    /// Changes a fault; the change applies from the next request on.
+    /// - Throws: ``Errno/noSuchFile`` if it was removed, ``Errno/notSupported`` for work that cannot be stopped.
     public func change(_ id: ID, _ body: (inout FaultRule) throws(Errno) -> Void) throws(Errno) {
         let (stopped, forgets) = try state.withLock { state throws(Errno) in
             guard let index = state.index(of: id) else { throw .noSuchFile }
@@ -124,7 +124,7 @@ public final class FaultTable: Sendable {
         }
     }
 
-    /// Works out what is cheap to ask, and holds the host's work or lets it go on.
+    /// Updates the flags that requests check, and stops or resumes the host's work.
     private func settle() {
         isHolding.withLock { isHolding in
             let holds = state.withLock { state in
@@ -140,8 +140,8 @@ public final class FaultTable: Sendable {
         }
     }
 
-    /// What strikes a request on `node`, or on the name `child` in it; nil for nothing.
-    /// - Parameter isFirst: false for a request that goes on with what an earlier one began.
+    /// What strikes a request on `node`, or on the name `child` in it; nil if nothing does.
+    /// - Parameter isFirst: false for a request that continues an earlier one.
     func strike(
         _ operation: FaultOperation,
         on node: Node,
@@ -168,7 +168,7 @@ public final class FaultTable: Sendable {
         return strike
     }
 
-    /// Whether a fault could change what the kernel remembers of `node`.
+    /// Whether a fault could change what the kernel caches about `node`.
     func concernsMemory(of path: [UInt8]) -> Bool {
         guard !isProtected(path, from: .attributes) else { return false }
         return state.withLock { state in
@@ -184,7 +184,7 @@ public final class FaultTable: Sendable {
                     && lower[upper.count] == UInt8(ascii: "/")
         }
         if path == shield || isAbove(shield, path) { return true }
-        // Whoever comes to the folder looks up and stats those above it.
+        // Whoever reaches the folder looks up and stats those above it.
         return (operation == .lookup || operation == .attributes) && isAbove(path, shield)
     }
 }

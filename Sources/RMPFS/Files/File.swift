@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every file kind answers to: open it, and then read, write, seek on what the open made.
+// What every kind of file supports: opening, and then reading, writing and seeking on the open file.
 
-/// How a client opened a file: the part of open(2)'s flags that a file decides on.
+/// How a client opened a file: the open(2) flags that a file decides on.
 public struct OpenRequest: Sendable, Hashable {
     /// Whether reads were asked for (O_RDONLY, O_RDWR; not access mode 3).
     public var reads: Bool
@@ -12,7 +12,7 @@ public struct OpenRequest: Sendable, Hashable {
     /// O_TRUNC.
     public var truncates: Bool
 
-    /// Names the flags one by one.
+    /// Sets the flags one by one.
     public init(reads: Bool, writes: Bool = false, direct: Bool = false, truncates: Bool = false) {
         self.reads = reads
         self.writes = writes
@@ -21,7 +21,7 @@ public struct OpenRequest: Sendable, Hashable {
     }
 }
 
-/// What lseek(2) asks beyond the offsets that a client computes by itself.
+/// What lseek(2) requests beyond the offsets that the kernel computes itself.
 public enum SeekTarget: Sendable, Hashable {
     /// SEEK_DATA
     case data
@@ -33,21 +33,20 @@ public enum SeekTarget: Sendable, Hashable {
 
 /// A regular file.
 public class File: Node, @unchecked Sendable {
-    /// Whether lseek, pread and pwrite exist (nonseekable_open() in the kernel takes them away: ESPIPE).
+    /// Whether lseek, pread and pwrite work (in the kernel, nonseekable_open() makes them ESPIPE).
     var isSeekable: Bool { true }
 
-    /// Whether lseek(2) knows SEEK_END. seq_lseek() does not: EINVAL.
+    /// Whether lseek(2) supports SEEK_END. seq_lseek() does not: EINVAL.
     var hasEnd: Bool { true }
 
-    /// Checks whether `request` may open this file and makes its open file.
+    /// Checks whether `request` may open this file, and makes its open file.
     ///
-    /// Mode bits against the caller were checked before (`default_permissions`); what is left is what the kind itself
-    /// refuses, root included.
+    /// The caller's permissions were checked before (`default_permissions`); here the kind itself refuses, even root.
     func makeOpenFile(_ request: OpenRequest) throws(Errno) -> OpenFile {
         throw .notSupported
     }
 
-    /// open(2): makes an open file and, with O_TRUNC, changes the size while storing nothing.
+    /// open(2): makes an open file and, with O_TRUNC, changes the size without storing anything.
     func open(_ request: OpenRequest) throws(Errno) -> OpenFile {
         if isRemoved { throw .noSuchFile }
         let opened = try makeOpenFile(request)
@@ -63,8 +62,8 @@ public class File: Node, @unchecked Sendable {
         return opened
     }
 
-    /// Reads the whole text as a reader does that asks for `chunk` bytes at a time until the end; for use without a
-    /// mount. The text of a file that changes between two reads is what such a reader gets, too.
+    /// Reads the whole text in reads of `chunk` bytes until the end; for use without a mount. If the file changes
+    /// between two reads, the text is mixed, as for any such reader.
     /// - Parameter body: gets the bytes of each read; they are valid only inside it.
     public func read(chunk: Int = 131_072, _ body: (UnsafeRawBufferPointer) -> Void) throws(Errno) {
         let opened = try open(OpenRequest(reads: true))
@@ -86,7 +85,7 @@ public class File: Node, @unchecked Sendable {
     }
 
     /// Writes a value in one write(2), as `echo` does; for use without a mount.
-    /// - Throws: what the file refuses the open or the value with.
+    /// - Throws: the error with which the file refuses the open or the value.
     public func write(_ value: some StringProtocol) throws(Errno) {
         let opened = try open(OpenRequest(reads: false, writes: true, truncates: true))
         defer { opened.close() }
@@ -97,7 +96,7 @@ public class File: Node, @unchecked Sendable {
         _ = try result.get()
     }
 
-    /// One open file less.
+    /// One open file fewer.
     fileprivate func close() {
         metadata.withLock { data in
             data.openCount -= 1
@@ -111,8 +110,8 @@ public class File: Node, @unchecked Sendable {
         throw .invalid
     }
 
-    /// SEEK_DATA and SEEK_HOLE of a file that is data up to the size that stat(2) gives, with a hole behind it.
-    /// - Parameter negative: what an offset below 0 gives.
+    /// SEEK_DATA and SEEK_HOLE of a file that is data up to the size that stat(2) gives, followed by a hole.
+    /// - Parameter negative: the error for an offset below 0.
     final func seekBySize(_ target: SeekTarget, from offset: Int64, negative: Errno) throws(Errno) -> Int64 {
         let end = Int64(truncatingIfNeeded: size)
         if target == .other { throw .invalid }
@@ -125,15 +124,15 @@ public class File: Node, @unchecked Sendable {
     var size: UInt64 { metadata.withLock { $0.truncatedSize ?? rules.fileSize } }
 }
 
-/// What one open(2) made. Lives until the last close of its descriptors.
+/// The result of one open(2). Lives until the last close of its descriptors.
 ///
-/// Unchecked: a class with subclasses, which have to say it again, cannot be checked. Each subclass keeps its state in
-/// one `Lock`, which is held while a text is rendered and never while a reply is sent.
+/// Unchecked: the compiler cannot check a class with subclasses, which must repeat the annotation. Each subclass keeps
+/// its state in one `Lock`, which is held while a text is rendered and never while a reply is sent.
 public class OpenFile: @unchecked Sendable {
     /// The file that was opened.
     let file: File
 
-    /// Under which number the file was there when it was opened.
+    /// The file's incarnation when it was opened.
     private let incarnation: Int?
 
     init(_ file: File) {
@@ -141,13 +140,13 @@ public class OpenFile: @unchecked Sendable {
         incarnation = file.incarnation
     }
 
-    /// Refuses what the rules refuse of a file that was removed while it was open. One of that name that came since is
+    /// Throws if the rules forbid use of a file that was removed while it was open. A new file of the same name is
     /// another file.
     final func check() throws(Errno) {
         if let removed = file.rules.removed, file.incarnation != incarnation { throw removed }
     }
 
-    /// The end of the open file. Called once.
+    /// Called once, when the open file is closed.
     func close() {
         file.close()
     }
@@ -158,7 +157,7 @@ public class OpenFile: @unchecked Sendable {
     }
 
     /// write(2) and pwrite(2).
-    /// - Returns: how many of the bytes were taken, at least one.
+    /// - Returns: how many of the bytes were consumed, at least one.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(Errno) -> Int {
         throw .invalid
     }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Patterns of paths, as shells write them: which nodes a fault is for.
+// Path patterns in shell syntax: they select the nodes that a fault applies to.
 
-/// A pattern that a path matches as a whole, byte by byte.
+/// A pattern that must match a whole path, byte by byte.
 ///
-/// `*` stands for any bytes but `/`, `**` for any bytes, `?` for one byte but `/`, `[a-z]` for one of a set, `[!a-z]`
-/// or `[^a-z]` for one that is not in it and not `/`; `\` takes the next byte as it is. A path has no `/` in front; the
-/// root's is `.`.
+/// `*` matches any bytes but `/`, `**` any bytes, `?` one byte but `/`, `[a-z]` one of a set, `[!a-z]` or `[^a-z]` one
+/// that is neither in the set nor `/`; `\` quotes the next byte. A path has no leading `/`; the root's is `.`.
 struct GlobPattern: Sendable {
     private enum Token: Sendable {
         case byte(UInt8)
@@ -14,7 +13,7 @@ struct GlobPattern: Sendable {
         case star
         case doubleStar
 
-        /// Whether it may stand for no bytes at all.
+        /// Whether it can match no bytes at all.
         var isStar: Bool {
             switch self {
             case .star, .doubleStar: true
@@ -22,7 +21,7 @@ struct GlobPattern: Sendable {
             }
         }
 
-        /// Whether it takes `byte`; a star goes on after it.
+        /// Whether it matches `byte`; a star also matches the bytes after it.
         func takes(_ byte: UInt8) -> Bool {
             switch self {
             case .byte(let own): byte == own
@@ -40,8 +39,8 @@ struct GlobPattern: Sendable {
     private let tokens: [Token]
 
     /// Reads a pattern.
-    /// - Throws: ``Errno/invalid`` for an empty one, one that begins with `/`, a set without its `]` or with a range
-    ///   that runs backwards, and a `\` at the end.
+    /// - Throws: ``Errno/invalid`` for an empty pattern, a leading `/`, a set without `]` or with a range that runs
+    ///   backwards, and a trailing `\`.
     init(_ text: [UInt8]) throws(Errno) {
         guard let first = text.first, first != Self.slash else { throw .invalid }
         self.text = text
@@ -67,7 +66,7 @@ struct GlobPattern: Sendable {
         self.tokens = tokens
     }
 
-    /// The set behind a `[`. A `]` that comes first is one of its bytes.
+    /// The set after a `[`. A leading `]` is part of the set.
     private static func set(_ rest: inout ArraySlice<UInt8>) throws(Errno) -> Token {
         let negated = rest.first == UInt8(ascii: "!") || rest.first == UInt8(ascii: "^")
         if negated { rest = rest.dropFirst() }
@@ -86,9 +85,9 @@ struct GlobPattern: Sendable {
         throw .invalid
     }
 
-    /// Whether `path` matches as a whole. Takes time in proportion to both lengths, whatever they hold.
+    /// Whether the whole of `path` matches. Time is proportional to the product of both lengths, for any input.
     func matches(_ path: some Sequence<UInt8>) -> Bool {
-        // What may be at hand after the bytes so far: place i says that the tokens before i have taken them.
+        // The possible states after the bytes so far: place i means that the tokens before i have matched them.
         var places = [Bool](repeating: false, count: tokens.count + 1)
         places[0] = true
         skipStars(&places)

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value behind a lock of POSIX threads. Not `Synchronization.Mutex`: ThreadSanitizer does not see the standard
-// library's own futex calls, and takes each access under such a lock for a race.
+// A value behind a POSIX mutex. Not `Synchronization.Mutex`: ThreadSanitizer does not see the standard library's own
+// futex calls, and reports each access under such a lock as a race.
 
 import Glibc
 
-/// A value that is touched by one thread at a time.
+/// A value that one thread at a time can access.
 ///
-/// As `Synchronization.Mutex`: not recursive, not fair, and whoever waits sleeps. It is pthread_mutex_t, whose calls
+/// Like `Synchronization.Mutex`: not recursive, not fair, and waiters sleep. It is a pthread_mutex_t, whose calls
 /// ThreadSanitizer knows.
 ///
 /// Unchecked: the memory is allocated once, its address never changes (pthread_mutex_t must not move), and the value in
-/// it is touched only between lock and unlock.
+/// it is accessed only between lock and unlock.
 struct Lock<Value: Sendable & ~Copyable>: ~Copyable, @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let value: UnsafeMutablePointer<Value>
 
-    /// A free lock around `value`.
+    /// An unlocked lock around `value`.
     init(_ value: consuming Value) {
-        // One allocation for both: the value lies behind the lock, at the next address that its alignment allows.
+        // One allocation for both: the value follows the lock at the next aligned address.
         let alignment = max(MemoryLayout<pthread_mutex_t>.alignment, MemoryLayout<Value>.alignment)
         let offset = (MemoryLayout<pthread_mutex_t>.size + alignment - 1) & ~(alignment - 1)
         let memory = UnsafeMutableRawPointer.allocate(
@@ -46,8 +46,8 @@ struct Lock<Value: Sendable & ~Copyable>: ~Copyable, @unchecked Sendable {
         return try body(&value.pointee)
     }
 
-    /// Runs `body` with the value if nobody holds the lock.
-    /// - Returns: nil if somebody does.
+    /// Runs `body` with the value if the lock is free.
+    /// - Returns: nil if it is not.
     @inline(__always)
     borrowing func withLockIfAvailable<Result: Sendable & ~Copyable, Failure: Error>(
         _ body: (inout Value) throws(Failure) -> Result

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stat(2) tells of a node and setattr can change: mode, owner and times.
+// What stat(2) shows of a node and setattr can change: mode, owner and times.
 
 import Glibc
 
@@ -23,8 +23,8 @@ public struct Timestamp: Sendable, Hashable {
         return Timestamp(seconds: time.tv_sec, nanoseconds: time.tv_nsec)
     }
 
-    /// The second that has begun. Two looks that follow each other mostly agree: tar(1) takes a file whose times differ
-    /// for one that has changed under its hands.
+    /// The present time, rounded down to the second. Two stats in a row then mostly agree: tar(1) reports a file whose
+    /// times differ as changed while it was read.
     static var thisSecond: Timestamp { Timestamp(seconds: now.seconds, nanoseconds: 0) }
 }
 
@@ -45,19 +45,19 @@ public struct Owner: Sendable, Hashable {
     public static let root = Owner(user: 0, group: 0)
 }
 
-/// The part of a node's stat(2) that chmod, chown, utimensat and truncate change.
+/// The part of stat(2) that chmod, chown, utimensat and truncate change.
 struct Metadata: Sendable {
-    /// Permission bits with setuid, setgid and sticky, without the type.
+    /// Permission bits with setuid, setgid and sticky, without the file type.
     var mode: UInt32
     var owner: Owner
     var accessed: Timestamp
     var modified: Timestamp
     var changed: Timestamp
-    /// A size that truncate(2) or O_TRUNC left; nil while the size is the one its file system gives.
+    /// A size set by truncate(2) or O_TRUNC; nil while the size is the file system's.
     var truncatedSize: UInt64?
-    /// How many open files there are, for sizes that last only while the inode is in use.
+    /// The number of open files, for sizes that last only while the inode is in use.
     var openCount = 0
-    /// What the kernel was made to take for the size of a file that tells 0 (`StandInSize`).
+    /// The size that the kernel was led to assume for a file whose st_size is 0 (`StandInSize`).
     var standIn = StandInSize()
 
     init(mode: UInt32, owner: Owner) {
@@ -70,7 +70,7 @@ struct Metadata: Sendable {
     }
 }
 
-/// What one setattr asks to change; nil leaves a value alone.
+/// The changes of one setattr; nil leaves a value alone.
 public struct AttributeChange: Sendable {
     /// New permission bits.
     public var mode: UInt32?
@@ -85,9 +85,9 @@ public struct AttributeChange: Sendable {
     /// New modification time.
     public var modified: Timestamp?
 
-    /// A change of nothing.
+    /// No changes.
     public init() {}
 
-    /// Whether the change time moves: not by truncate(2), which sets the size alone.
+    /// Whether the change time moves: it does not for truncate(2), which only sets the size.
     var movesChangeTime: Bool { mode != nil || user != nil || group != nil || accessed != nil || modified != nil }
 }

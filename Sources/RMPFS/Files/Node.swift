@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every folder and file of a tree has in common: a number, stat(2) data, and whether it is still there.
+// What all folders and files of a tree have in common: a number, stat(2) data, and whether they still exist.
 
 import Synchronization
 
-/// The numbers that stat(2) gives as st_ino; one counter for the process, so no two nodes share one.
+/// The source of st_ino; one counter for the process, so no two nodes share a number.
 private let nextInodeNumber = Atomic<UInt64>(2)
 
-/// How a node comes and goes.
+/// How long a node exists.
 private enum Lifetime: UInt8, AtomicRepresentable {
-    /// There from mount to unmount.
+    /// From mount to unmount.
     case fixed
-    /// There as long as something else is, such as a driver: its names are not remembered.
+    /// As long as something else, such as a driver: its names are not cached.
     case conditional
     /// The folder of an item that a client made and may remove.
     case item
-    /// In the folder of such an item.
+    /// Something in the folder of such an item.
     case part
-    /// An item that was removed, or part of one.
+    /// An item that was removed, or a part of one.
     case removed
 }
 
 /// A folder or a file.
 ///
-/// Unchecked: a class with subclasses cannot be checked. All state here and in the subclasses, which have to say it
-/// again, is constant or behind a `Lock` or `Atomic`.
+/// Unchecked: the compiler cannot check a class with subclasses, which must repeat the annotation. All state here and
+/// in the subclasses is constant or behind a `Lock` or `Atomic`.
 public class Node: @unchecked Sendable {
     /// st_ino.
     let inodeNumber = nextInodeNumber.add(1, ordering: .relaxed).oldValue
@@ -31,15 +31,15 @@ public class Node: @unchecked Sendable {
     let rules: FileSystemRules
     let metadata: Lock<Metadata>
     private let lifetime = Atomic<Lifetime>(.fixed)
-    /// In a struct of its own: a closure that generic code holds is wrapped anew each time it is lent by reference, as
-    /// a lock does, and each call then walks through all the wrappers.
+    /// Wrapped in a struct: a closure that generic code holds is wrapped again each time it is lent by reference, as a
+    /// lock does, and each call then goes through all the wrappers.
     private struct Condition: Sendable {
         let isThere: Directory.Presence
     }
 
-    /// Whether it is there, for one that is there only at times.
+    /// Whether it exists, for nodes that come and go.
     private let condition = Lock<Condition?>(nil)
-    /// Where the node is; nil for a root.
+    /// The node's place in the tree; nil for a root.
     let place = Lock<NodePlace?>(nil)
 
     init(rules: FileSystemRules, mode: UInt32, owner: Owner) {
@@ -50,18 +50,18 @@ public class Node: @unchecked Sendable {
     /// Whether the item that this node belongs to was removed. Reads and writes then fail with ENOENT.
     var isRemoved: Bool { lifetime.load(ordering: .acquiring) == .removed }
 
-    /// Whether the node goes with a folder above it or with something else, or has gone. Its name must not be
-    /// remembered: an open file of an item that was removed would keep it alive.
+    /// Whether the node disappears with a folder above it or with something else, or has disappeared. Its name must not
+    /// be cached: an open file of a removed item would keep it alive.
     var comesAndGoes: Bool { [.conditional, .part, .removed].contains(lifetime.load(ordering: .acquiring)) }
 
-    /// The number under which it is there now; always the same for one that is there for good, nil for one that is not.
+    /// The number of its present incarnation; constant for a permanent node, nil for one that does not exist now.
     var incarnation: Int? {
         guard lifetime.load(ordering: .acquiring) == .conditional else { return 0 }
         guard let condition = condition.withLock({ $0 }) else { return 0 }
         return condition.isThere()
     }
 
-    /// Marks the node as one that is there only at times.
+    /// Marks the node as one that comes and goes.
     func markConditional(_ presence: @escaping Directory.Presence) {
         condition.withLock { $0 = Condition(isThere: presence) }
         lifetime.store(.conditional, ordering: .releasing)
@@ -77,22 +77,22 @@ public class Node: @unchecked Sendable {
         lifetime.store(.part, ordering: .releasing)
     }
 
-    /// Marks the node as gone with its item.
+    /// Marks the node as removed with its item.
     func markRemoved() {
         lifetime.store(.removed, ordering: .releasing)
     }
 
-    /// Whether the text is made at each look, so that it is never older than that, and stat(2) says so: the time of the
-    /// look is the modification time, whatever else was set.
+    /// Whether the text is made at each read, so that it is always current. stat(2) then gives the time of the call as
+    /// the modification time, whatever else was set.
     var isAlwaysCurrent: Bool { false }
 
-    /// st_nlink as long as the node is there.
+    /// st_nlink while the node exists.
     var linkCount: UInt32 { 1 }
 
-    /// Whether stat(2) of this node changes by calls on this very node alone, or with a removal of its item of which
-    /// the kernel is told, so that the kernel may remember it.
+    /// Whether the kernel may cache stat(2) data of this node, because they change only by calls on this very node, or
+    /// with the removal of its item, of which the kernel is notified.
     ///
-    /// Not so while a size lasts until the last close.
+    /// False while a size lasts only until the last close.
     var isFixed: Bool {
         let lifetime = lifetime.load(ordering: .acquiring)
         guard lifetime != .conditional && lifetime != .removed else { return false }
@@ -109,7 +109,7 @@ public class Node: @unchecked Sendable {
 
     /// Applies a setattr.
     ///
-    /// Permissions were checked by the caller of the mount (`default_permissions`).
+    /// The kernel has checked permissions (`default_permissions`).
     /// - Throws: ``Errno/fileTooLarge`` for a size of 2^31 or more.
     func change(_ change: AttributeChange) throws(Errno) {
         if let size = change.size, size >= FileLimits.sizeEnd { throw .fileTooLarge }

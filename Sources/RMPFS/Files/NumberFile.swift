@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A number of debugfs, as debugfs_create_u64() makes it: read in one go, not seekable.
+// A number of debugfs, as made by debugfs_create_u64(): read in one go, not seekable.
 
 /// A file of fs/debugfs that shows one number (fs/libfs.c, simple_attr_open with nonseekable_open).
 ///
-/// The number is taken at each read at position 0 and kept for the reads behind it; lseek and pread are ESPIPE; without
-/// a set method each write is EACCES.
+/// The number is sampled at each read at position 0 and kept for the following reads; lseek and pread are ESPIPE;
+/// without a set method each write is EACCES.
 public final class NumberFile: File, @unchecked Sendable {
     fileprivate let value: @Sendable () throws(Errno) -> UInt64
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// All records of a sequence file made at one moment, kept for as long as making them again would give the same.
+// All records of a sequence file made at one moment, kept while making them again would give the same text.
 
 /// The whole text of a sequence file, and where its records end.
 public final class Rendering: Sendable {
@@ -7,12 +7,12 @@ public final class Rendering: Sendable {
     let snapshot: Snapshot
     /// Where each record ends in the text.
     let ends: [Int]
-    /// Whether a fill of the buffer that starts at the last record does not get it: a start() that takes the last
-    /// position for the end.
+    /// Whether a fill of the buffer that starts at the last record misses it, because start() takes the last position
+    /// for the end.
     let hidesLastRecordFromItself: Bool
 
     /// - Parameters:
-    ///   - write: appends the records to `text`, one after the other, and where each ends to `ends`.
+    ///   - write: appends the records to `text`, one after another, and the end of each to `ends`.
     public init(
         hidesLastRecordFromItself: Bool = false,
         _ write: (_ text: inout TextBuffer, _ ends: inout [Int]) throws(Errno) -> Void
@@ -25,16 +25,16 @@ public final class Rendering: Sendable {
         self.hidesLastRecordFromItself = hidesLastRecordFromItself
     }
 
-    /// The memory that it takes, in bytes.
+    /// The memory used, in bytes.
     var byteCount: Int { snapshot.text.count + ends.count * MemoryLayout<Int>.size }
 
-    /// Where a record starts in the text; the end of the text for those behind the last. A reader can be behind it: the
-    /// text has become shorter since its last read, down to nothing.
+    /// Where a record starts in the text; the end of the text for records past the last. A reader can be past the end:
+    /// the text may have become shorter since its last read, even empty.
     func start(of record: Int) -> Int {
         record <= 0 || ends.isEmpty ? 0 : ends[min(record, ends.count) - 1]
     }
 
-    /// The first of `records` that ends at `position` or behind it; their upper bound if none does.
+    /// The first of `records` that ends at `position` or later; their upper bound if none does.
     func record(endingAtOrBehind position: Int, in records: Range<Int>) -> Int {
         var (low, high) = (records.lowerBound, records.upperBound)
         while low < high {
@@ -44,7 +44,7 @@ public final class Rendering: Sendable {
         return low
     }
 
-    /// The records that a fill of the buffer gets which starts with record `first`.
+    /// The records that one fill of the buffer gets, starting with record `first`.
     func records(from first: Int) -> Range<Int> {
         guard first < ends.count else { return first..<first }
         if hidesLastRecordFromItself && first == ends.count - 1 && first > 0 { return first..<first }
@@ -52,9 +52,9 @@ public final class Rendering: Sendable {
     }
 }
 
-/// The last renderings that were asked for, up to a number of bytes.
+/// The most recently used renderings, up to a number of bytes.
 ///
-/// What a rendering was made from is told by a version: one of another version is never given out.
+/// A version identifies what a rendering was made from: renderings of another version are never returned.
 public struct RenderingCache: Sendable {
     private struct Entry: Sendable {
         let key: Int
@@ -77,7 +77,7 @@ public struct RenderingCache: Sendable {
         entries.last { $0.key == key && $0.version == version }?.rendering
     }
 
-    /// Keeps a rendering; older ones of other versions go at once, others when there is no room.
+    /// Keeps a rendering; older ones of other versions are dropped at once, others when there is no room.
     public mutating func keep(_ rendering: Rendering, _ key: Int, version: UInt64) {
         entries.removeAll { $0.version != version || $0.key == key }
         entries.append(Entry(key: key, version: version, rendering: rendering))

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// A seq_file of debugfs: records made as they are read, in pages, as fs/seq_file.c hands them out.
+// A seq_file of debugfs: records made while they are read, page by page, as fs/seq_file.c returns them.
 
 import Synchronization
 
 /// Where the records of a sequence file come from.
 public protocol RecordSource: Sendable {
-    /// Writes the records from number `first` on into `page` until it wants no more or there are none left.
+    /// Writes the records from number `first` on into `page` until it wants no more or none are left.
     ///
-    /// Called again from record 0 whenever a reader goes back, and with the next record's number for each further page;
-    /// between two calls the world may have changed, as it may between two calls of the kernel's start() and stop().
+    /// Called again from record 0 whenever a reader goes back, and with the next record's number for each further page.
+    /// The host may change between two calls, as between two calls of the kernel's start() and stop().
     func show(from first: Int, into page: inout RecordPage) throws(Errno)
 
-    /// All records as ``show(from:into:)`` would give them now, if the source has them at hand; nil to be asked for
-    /// them. A page that begins with record `first` is going to be taken from them.
+    /// All records as ``show(from:into:)`` would give them now, if the source has them cached; nil to make the caller
+    /// ask for them. A page that begins with record `first` is about to be taken from them.
     func rendering(from first: Int) throws(Errno) -> Rendering?
 }
 
 extension RecordSource {
-    /// Nothing at hand.
+    /// Nothing is cached.
     public func rendering(from first: Int) throws(Errno) -> Rendering? { nil }
 }
 
-/// The one record of a file that is made with single_open(): a text as a whole.
+/// The single record of a file made with single_open(): the whole text.
 public struct SingleRecord: RecordSource {
     private let write: @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
     private let atHand: @Sendable () throws(Errno) -> Rendering?
 
-    /// A file whose whole text is `write`'s.
-    /// - Parameter atHand: the same text if it need not be made; nil if it has to be.
+    /// A file whose whole text `write` makes.
+    /// - Parameter atHand: returns the same text if it is cached, otherwise nil.
     public init(
         atHand: @escaping @Sendable () throws(Errno) -> Rendering? = { () throws(Errno) in nil },
         _ write: @escaping @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void
@@ -36,7 +36,7 @@ public struct SingleRecord: RecordSource {
         self.write = write
     }
 
-    /// The record, if it is at hand.
+    /// The record, if it is cached.
     public func rendering(from first: Int) throws(Errno) -> Rendering? { try atHand() }
 
     /// The record, once.
@@ -47,9 +47,9 @@ public struct SingleRecord: RecordSource {
 
 /// The buffer of a sequence file while records are written into it.
 public struct RecordPage: ~Copyable {
-    /// What to do with a record that was written.
+    /// What to do with written records.
     fileprivate enum Goal {
-        /// Keep records while they fit and fewer than `wanted` bytes are there.
+        /// Keep records while they fit and there are fewer than `wanted` bytes.
         case fill(wanted: Int)
         /// Drop records until the one that holds byte `offset` of the whole text.
         case seek(offset: UInt64)
@@ -57,15 +57,15 @@ public struct RecordPage: ~Copyable {
 
     private let snapshot: Snapshot
     private let goal: Goal
-    /// Bytes in front that earlier records left; they count for nobody.
+    /// Bytes in front that are left from earlier records; they are not counted.
     private let kept: Int
     /// A record fits while all of them together stay below this many bytes. A first record that does not fit doubles it
-    /// until it does. fs/seq_file.c makes the record anew after each doubling; here it stays, since the record made
-    /// last is the one that is read, and making all the others cost a multiple of the text.
+    /// until it does. fs/seq_file.c makes the record again after each doubling; here it stays, because the record made
+    /// last is the one that is read, and making all the others again would cost a multiple of the text.
     fileprivate private(set) var size: Int
-    /// Where the text that was kept starts in the whole text (seek only).
+    /// Where the kept text starts in the whole text (seek only).
     fileprivate private(set) var position: UInt64 = 0
-    /// How many records were taken.
+    /// How many records were accepted.
     fileprivate private(set) var taken = 0
 
     fileprivate init(_ snapshot: Snapshot, _ goal: Goal, size: Int) {
@@ -76,14 +76,14 @@ public struct RecordPage: ~Copyable {
     }
 
     /// Writes one record.
-    /// - Returns: whether the next one is wanted too. When not, the source returns.
+    /// - Returns: whether the next record is wanted too. If not, the source must return.
     public mutating func record(_ write: (_ text: inout TextBuffer) throws(Errno) -> Void) throws(Errno) -> Bool {
         let before = snapshot.text.count
         do {
             try write(&snapshot.text)
         } catch {
-            // Text before a failing record is read first; the error comes with the read that starts there. On the way
-            // to an offset nothing is read, so nothing comes first.
+            // Text before a failing record is read first; the error comes with the read that starts there. A seek reads
+            // nothing, so nothing comes first.
             snapshot.text.truncate(to: before)
             if case .fill = goal, before > kept { return false }
             throw error
@@ -118,25 +118,24 @@ public struct RecordPage: ~Copyable {
 /// A file of fs/debugfs whose text is made by fs/seq_file.c.
 ///
 /// Rules (fs/seq_file.c, and the recorded kernel): the buffer is one page, so a large read returns only whole records
-/// that stay below 4,096 bytes; what is left of a record that was begun is returned first; a record longer than the
-/// page doubles the buffer; a read at offset 0, or at a position where the last one did not end, makes the records
-/// again from the first. Root opens it for writing, each write is EINVAL.
+/// that stay below 4,096 bytes; the rest of a partly read record is returned first; a record longer than the page
+/// doubles the buffer; a read at offset 0, or at a position other than the end of the last read, makes the records
+/// again from the first. Root may open it for writing; each write is EINVAL.
 ///
-/// Otherwise than in the kernel, where each open file keeps its buffer, the memory of buffers is bounded
-/// (``HeldTexts``): one that has nothing left to read is freed, and of too many others the longest idle ones are. The
-/// next read then does what it does at a position where the last one did not end.
+/// Unlike in the kernel, where each open file keeps its buffer, the memory of buffers is bounded (``HeldTexts``): a
+/// buffer with nothing left to read is freed, and if there are too many others, those idle longest are freed too. The
+/// next read then acts as at a position other than the end of the last one.
 public final class SequenceFile: File, @unchecked Sendable {
     fileprivate let source: any RecordSource
     fileprivate let texts: HeldTexts
     private let hasSeek: Bool
     private let isReport: Bool
 
-    /// A file with the mode of debugfs' read-only files, or another one such as 0400.
+    /// A file with the mode of debugfs' read-only files, or another mode such as 0400.
     /// - Parameters:
-    ///   - isSeekable: whether its operations have an llseek method; without one lseek and pread are ESPIPE.
-    ///   - isReport: whether stat(2) gives the time of the look as the modification time. In debugfs it gives the time
-    ///     at which the file was made, for good; programs that watch over the age of texts take that for a text that
-    ///     nobody makes any more.
+    ///   - isSeekable: whether its operations have an llseek method; without one, lseek and pread are ESPIPE.
+    ///   - isReport: whether stat(2) gives the time of the call as the modification time. debugfs always gives the time
+    ///     at which the file was made; programs that watch the age of texts would take the text for stale.
     public convenience init(
         owner: Owner,
         mode: UInt32 = 0o444,
@@ -154,7 +153,7 @@ public final class SequenceFile: File, @unchecked Sendable {
         )
     }
 
-    /// A file whose open files' texts stand in the account `texts`.
+    /// A file whose open files' texts are counted in the account `texts`.
     init(
         owner: Owner,
         mode: UInt32,
@@ -181,7 +180,7 @@ public final class SequenceFile: File, @unchecked Sendable {
 private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
     private struct State: Sendable {
         var snapshot: Snapshot?
-        /// The first byte of the buffer that was not read, and how many there are from it on.
+        /// The first unread byte of the buffer, and how many bytes remain from it.
         var from = 0
         var count = 0
         /// The number of the next record.
@@ -190,12 +189,12 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
         var position: UInt64 = 0
         /// The size of the buffer: a page, doubled for longer records.
         var size = FileLimits.page
-        /// Whether what was left to read was given up.
+        /// Whether unread text was dropped.
         var isGivenUp = false
-        /// The open file's place in the account of texts, while it holds one between two reads.
+        /// The open file's place in the account of texts, while it holds one between reads.
         var place: Int?
 
-        /// traverse() over records that are at hand.
+        /// traverse() over cached records.
         mutating func seek(to offset: UInt64, in rendering: Rendering) {
             var start = 0
             while index < rendering.ends.count && UInt64(start) != offset {
@@ -212,13 +211,13 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
             }
         }
 
-        /// Goes on with records that are at hand: nothing is copied, the buffer becomes a part of their text.
-        /// - Returns: false, with nothing changed, if what is left of the last record is not the part in front of them.
+        /// Continues with cached records: nothing is copied, the buffer becomes a part of their text.
+        /// - Returns: false, with nothing changed, if what is left of the last record is not the text just before them.
         mutating func fill(from rendering: Rendering, for wanted: Int) -> Bool {
             let start = rendering.start(of: index)
             guard count == 0 || snapshot === rendering.snapshot && from + count == start else { return false }
             let records = rendering.records(from: index)
-            // As far as the buffer goes, and not beyond the first record with which the reader has enough.
+            // Up to the size of the buffer, and no further than the first record that satisfies the reader.
             var next = rendering.record(endingAtOrBehind: start + size, in: records)
             while rendering.start(of: next) == start && next < records.upperBound {
                 size *= 2
@@ -256,7 +255,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
                 if offset != 0 { try seek(to: offset, &state) }
                 state.position = offset
             }
-            // Also when what is left is just enough: then one record is made and kept for the next read.
+            // Also when what is left just suffices: then one record is made and kept for the next read.
             if state.count <= size { try fill(&state, for: size) }
             let slice = TextSlice(snapshot: state.snapshot, start: state.from, count: min(size, state.count))
             state.from += slice.count
@@ -268,7 +267,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
         return slice
     }
 
-    /// The end of a read: what is left to read is held, and counted; nothing else is.
+    /// Called at the end of a read: keeps and counts only what is left to read.
     private func settle(_ state: inout State) {
         guard state.count > 0, let snapshot = state.snapshot else {
             state.snapshot = nil
@@ -295,10 +294,10 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
         state.place = nil
     }
 
-    /// traverse(): makes the records from the first up to the one that holds byte `offset`.
+    /// traverse(): makes the records from the first up to the one that contains byte `offset`.
     private func seek(to offset: UInt64, _ state: inout State) throws(Errno) {
         (state.index, state.count, state.from) = (0, 0, 0)
-        // An error is told by the records themselves, where it belongs.
+        // The records themselves report an error, at the right place.
         if let rendering = try? sequence.source.rendering(from: 0) {
             state.seek(to: offset, in: rendering)
             return
@@ -314,7 +313,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
         }
     }
 
-    /// Puts what is left of the last record in front and makes further records behind it.
+    /// Moves what is left of the last record to the front and appends further records.
     private func fill(_ state: inout State, for wanted: Int) throws(Errno) {
         if let rendering = try? sequence.source.rendering(from: state.index),
             state.fill(from: rendering, for: wanted)
@@ -332,7 +331,7 @@ private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
         do {
             try sequence.source.show(from: state.index, into: &page)
         } catch {
-            // An error is told by a read that has nothing else to return. Empty records before it are behind us.
+            // A read that has nothing else to return reports the error. Empty records before it were skipped.
             if left == 0 { throw error }
         }
         state.count = snapshot.text.count

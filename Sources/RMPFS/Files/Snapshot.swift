@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rendered text of an open file, shared between the open file and the replies that are still on their way.
+// The rendered text of an open file, shared between the open file and the replies still on their way.
 
 import Synchronization
 
-/// A text that does not change while anybody but its open file holds it.
+/// A text that does not change while anybody except its open file holds it.
 ///
-/// An open file renders into a snapshot only while it is the one holder (``fresh(in:capacity:)``); a reply keeps the
+/// An open file renders into a snapshot only while it is the only holder (``fresh(in:capacity:)``); a reply keeps the
 /// snapshot alive without a copy and without a lock.
 ///
 /// Unchecked: `text` is written only by the open file, under its lock, and only while no other reference exists.
 public final class Snapshot: @unchecked Sendable {
     /// The text.
     public internal(set) var text: TextBuffer
-    /// Puts reads of the text before the next change of it. That nobody else holds the snapshot is read from its
-    /// reference count, but no document says that the count orders accesses, and ThreadSanitizer does not see it.
+    /// Orders reads of the text before its next change. The reference count shows that nobody else holds the snapshot,
+    /// but nothing documents that the count orders accesses, and ThreadSanitizer does not see it.
     private let order = Atomic<UInt8>(0)
 
     /// An empty text with room for `capacity` bytes.
@@ -21,9 +21,9 @@ public final class Snapshot: @unchecked Sendable {
         text = TextBuffer(capacity: capacity)
     }
 
-    /// How many of its bytes stand in the account.
+    /// How many of its bytes are counted in the account.
     private let counted = Atomic<Int>(0)
-    /// Written by whoever counts the text first, read by the last who held it.
+    /// Written by whoever counts the text first, read by its last holder.
     private var account: HeldTexts?
 
     deinit {
@@ -32,8 +32,8 @@ public final class Snapshot: @unchecked Sendable {
         if bytes != 0 { account?.add(-bytes) }
     }
 
-    /// Said by an open file that holds the text beyond a read: its memory stands in the account from now on, for as
-    /// long as it lives, and once for all who hold it.
+    /// Called by an open file that holds the text beyond a read: from now on the account counts its memory, for as long
+    /// as it lives, and once for all holders.
     func isHeld(in account: HeldTexts) {
         let bytes = text.memory
         if counted.load(ordering: .relaxed) == bytes { return }
@@ -43,19 +43,19 @@ public final class Snapshot: @unchecked Sendable {
         hasBeenRead()
     }
 
-    /// Said by whoever has read the text and is about to let go of it.
+    /// Called by whoever has read the text and is about to release it.
     fileprivate func hasBeenRead() {
         order.add(0, ordering: .releasing)
     }
 
-    /// Whether `holder` alone holds a snapshot, which it may then change.
+    /// Whether `holder` is the only holder of its snapshot and may change it.
     private static func isFree(_ holder: inout Snapshot?) -> Bool {
         guard isKnownUniquelyReferenced(&holder) else { return false }
         holder?.order.add(0, ordering: .acquiringAndReleasing)
         return true
     }
 
-    /// The snapshot in `holder` if nobody else holds it, else a new one that takes its place there; emptied either way.
+    /// The snapshot in `holder` if nobody else holds it, otherwise a new one in its place; empty in both cases.
     static func fresh(in holder: inout Snapshot?, capacity: Int) -> Snapshot {
         if isFree(&holder), let mine = holder {
             mine.text.removeAll()
@@ -66,7 +66,7 @@ public final class Snapshot: @unchecked Sendable {
         return new
     }
 
-    /// As ``fresh(in:capacity:)``, with the bytes `kept` of the old text as the new one.
+    /// Like ``fresh(in:capacity:)``, but keeps the bytes `kept` of the old text.
     static func fresh(in holder: inout Snapshot?, keeping kept: Range<Int>) -> Snapshot {
         let capacity = FileLimits.page + kept.count
         guard !kept.isEmpty else { return fresh(in: &holder, capacity: capacity) }
@@ -103,7 +103,7 @@ public struct TextSlice: Sendable {
         self.count = count
     }
 
-    /// The part of `snapshot` that a read of `size` bytes at `offset` gets; empty past the end.
+    /// The part of `snapshot` that a read of `size` bytes at `offset` returns; empty past the end.
     init(of snapshot: Snapshot, offset: UInt64, size: Int) {
         let length = snapshot.text.count
         guard offset < UInt64(length) else {
@@ -114,7 +114,7 @@ public struct TextSlice: Sendable {
         self.init(snapshot: snapshot, start: start, count: min(size, length - start))
     }
 
-    /// Gives the bytes to `body`; they are valid only inside it.
+    /// Passes the bytes to `body`; they are valid only inside it.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         guard let snapshot, count > 0 else { return body(UnsafeRawBufferPointer(start: nil, count: 0)) }
         defer { snapshot.hasBeenRead() }

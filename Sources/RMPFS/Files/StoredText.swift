@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the kernel reads a value that was written: kstrtouint(), kstrtoull(), sysfs_streq() and memparse() suffixes.
+// How the kernel parses a written value: kstrtouint(), kstrtoull(), sysfs_streq() and memparse() suffixes.
 
 /// The bytes of one write(2), as a store method sees them: text up to the first NUL.
 ///
 /// Source: lib/kstrtox.c, lib/string_helpers.c (sysfs_streq), lib/cmdline.c (memparse), and the recorded kernel.
 public struct StoredText {
-    /// The text, without its NUL and what follows it. Valid during the store call only.
+    /// The text, without the NUL and what follows it. Valid only during the store call.
     public let bytes: UnsafeRawBufferPointer
 
-    /// The text of a write; a NUL ends it.
+    /// The text of a write, which ends at the first NUL.
     public init(_ written: UnsafeRawBufferPointer) {
         let end = written.firstIndex(of: 0) ?? written.count
         bytes = UnsafeRawBufferPointer(rebasing: written[..<end])
     }
 
-    /// The bytes without the one newline that may end a value.
+    /// The bytes without one trailing newline.
     private var value: Slice<UnsafeRawBufferPointer> {
         bytes.last == 0x0A ? bytes.dropLast() : bytes[...]
     }
 
-    /// The text without the one newline that may end it, as an array of its own.
+    /// The text without one trailing newline, as a new array.
     var line: [UInt8] { Array(value) }
 
-    /// sysfs_streq(): the text equals `word` but for one newline at its end; case matters.
+    /// sysfs_streq(): the text equals `word`, ignoring one trailing newline; case matters.
     public func equals(_ word: StaticString) -> Bool {
         value.elementsEqual(UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
     }
@@ -35,13 +35,13 @@ public struct StoredText {
         throw .invalid
     }
 
-    /// The words between blanks and newlines, each a text of its own. Valid during the store call only.
+    /// The words between spaces and newlines, each a text of its own. Valid only during the store call.
     public func words() -> [StoredText] {
         bytes.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A }
             .map { StoredText(UnsafeRawBufferPointer(rebasing: $0)) }
     }
 
-    /// What is before and behind the first `=`; nil without one.
+    /// The texts before and after the first `=`; nil without one.
     public func assignment() -> (name: StoredText, value: StoredText)? {
         guard let mark = bytes.firstIndex(of: 0x3D) else { return nil }
         return (
@@ -50,16 +50,16 @@ public struct StoredText {
         )
     }
 
-    /// kstrtouint(text, 10): digits with one optional `+` before and one optional newline behind.
-    /// - Throws: ``Errno/invalid`` if it is no number, ``Errno/outOfRange`` above 2^32 - 1.
+    /// kstrtouint(text, 10): digits, with an optional leading `+` and an optional trailing newline.
+    /// - Throws: ``Errno/invalid`` if it is not a number, ``Errno/outOfRange`` above 2^32 - 1.
     public func unsignedInt() throws(Errno) -> UInt32 {
         let number = try Self.number(Self.unsigned(value), base: 10)
         guard let small = UInt32(exactly: number) else { throw .outOfRange }
         return small
     }
 
-    /// kstrtoull(text, 0): decimal, `0x` hexadecimal, or octal after a leading 0; one optional `+` and newline.
-    /// - Throws: ``Errno/invalid`` if it is no number, ``Errno/outOfRange`` above 2^64 - 1.
+    /// kstrtoull(text, 0): decimal, `0x` hexadecimal, or octal after a leading 0; optional `+` and newline.
+    /// - Throws: ``Errno/invalid`` if it is not a number, ``Errno/outOfRange`` above 2^64 - 1.
     public func unsignedLongLong() throws(Errno) -> UInt64 {
         let (digits, base) = Self.based(Self.unsigned(value))
         return try Self.number(digits, base: base)
@@ -67,7 +67,7 @@ public struct StoredText {
 
     /// `+`, a decimal number and one of `units`, such as `+250ms`.
     /// - Returns: the number times the unit's factor.
-    /// - Throws: ``Errno/invalid`` if it is not that, ``Errno/outOfRange`` above 2^64 - 1.
+    /// - Throws: ``Errno/invalid`` for anything else, ``Errno/outOfRange`` above 2^64 - 1.
     public func step(in units: KeyValuePairs<StaticString, UInt64>) throws(Errno) -> UInt64 {
         guard value.first == 0x2B else { throw .invalid }
         let text = value.dropFirst()
@@ -82,9 +82,9 @@ public struct StoredText {
         throw .invalid
     }
 
-    /// A size in bytes: as ``unsignedLongLong()``, with an optional suffix K, M, G, T or P (powers of 1,024, either
+    /// A size in bytes: like ``unsignedLongLong()``, with an optional suffix K, M, G, T or P (powers of 1,024, either
     /// case).
-    /// - Throws: ``Errno/invalid`` if it is no size, ``Errno/outOfRange`` above 2^64 - 1.
+    /// - Throws: ``Errno/invalid`` if it is not a size, ``Errno/outOfRange`` above 2^64 - 1.
     public func size() throws(Errno) -> UInt64 {
         var text = Self.unsigned(value)
         var shift: UInt64 = 0
@@ -118,8 +118,8 @@ public struct StoredText {
         return (text, 8)
     }
 
-    /// _parse_integer(): the digits up to the first other byte. A number that is too large is that, whatever follows
-    /// it; behind any other number nothing may follow.
+    /// _parse_integer(): the digits up to the first other byte. A number that is too large is out of range, whatever
+    /// follows it; after any other number nothing may follow.
     private static func number(_ text: Slice<UnsafeRawBufferPointer>, base: UInt64) throws(Errno) -> UInt64 {
         var number: UInt64 = 0
         var overflowed = false

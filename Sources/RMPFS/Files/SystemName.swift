@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The system's names (paths, arguments, the environment) are bytes, and need not be UTF-8; a String is text. Here is
-// the String that stands for a name and gives its bytes back, each of them.
+// The system's names (paths, arguments, the environment) are bytes and need not be UTF-8, but a String is text. This
+// maps each name to a String from which all its bytes can be recovered.
 
 extension String {
-    /// The text of a name: UTF-8 where it is UTF-8, and a character of private use, U+10FF80 to U+10FFFF, for each byte
-    /// that is part of none, or part of one of these characters. No two names have the same text.
+    /// The text of a name: valid UTF-8 as it is, and a private-use character, U+10FF80 to U+10FFFF, for each byte that
+    /// is not part of a character, or is part of one of these private-use characters. No two names have the same text.
     public init(systemBytes bytes: some Collection<UInt8>) {
         if let text = String(validating: bytes, as: UTF8.self), !text.mayStandForBytes {
             self = text
@@ -33,7 +33,7 @@ extension String {
         self = String(text)
     }
 
-    /// The text of a name that ends at its NUL.
+    /// The text of a NUL-terminated name.
     public init(systemName name: UnsafePointer<CChar>) {
         var end = name
         while end.pointee != 0 { end += 1 }
@@ -41,7 +41,7 @@ extension String {
         self.init(systemBytes: bytes.lazy.map { UInt8(bitPattern: $0) })
     }
 
-    /// The bytes of the name that this text stands for.
+    /// The bytes of the name that this text represents.
     public var systemBytes: [UInt8] {
         if !mayStandForBytes { return Array(utf8) }
         return unicodeScalars.flatMap { scalar in
@@ -49,14 +49,14 @@ extension String {
         }
     }
 
-    /// The name for the C library, with the NUL at its end.
+    /// The name for the C library, NUL-terminated.
     public var systemName: [CChar] { systemBytes.map { CChar(bitPattern: $0) } + [0] }
 
-    /// What a byte is added to. Only those of 128 and more are ever part of no character.
+    /// The base to which a byte is added. Only bytes of 128 and more can be outside of a character.
     private static let firstOfBytes: UInt32 = 0x10FF00
 
     private static func standsForByte(_ scalar: Unicode.Scalar) -> Bool { scalar.value >= firstOfBytes + 0x80 }
 
-    /// Whether there is a lead byte of plane 16.
+    /// Whether it contains a lead byte of plane 16.
     private var mayStandForBytes: Bool { utf8.contains(0xF4) }
 }

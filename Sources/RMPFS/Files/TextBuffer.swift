@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where file contents are written: bytes appended to memory that is kept and reused, no String on the way.
+// The buffer for file contents: appends bytes to memory that is kept and reused, without Strings.
 
 import Glibc
 
-/// A growing run of bytes, with the few ways of writing that kernel-style files need.
+/// A growing run of bytes, with the few output operations that kernel-style files need.
 ///
-/// Appending costs a bounds check and a store; memory doubles when it is full and is kept by ``removeAll()``.
+/// Appending costs a bounds check and a store; memory doubles when full, and ``removeAll()`` keeps it.
 public struct TextBuffer: ~Copyable {
     private var base: UnsafeMutableRawPointer
     private var capacity: Int
     /// The number of bytes written so far.
     public private(set) var count = 0
 
-    /// An empty buffer that can take `capacity` bytes before it has to grow.
+    /// An empty buffer with room for `capacity` bytes.
     public init(capacity: Int = 64) {
         self.capacity = max(capacity, 16)
         base = Self.memory(of: self.capacity, from: nil)
@@ -22,9 +22,9 @@ public struct TextBuffer: ~Copyable {
         free(base)
     }
 
-    /// Memory of the C library, whose realloc(3) moves the pages of long texts instead of copying them.
+    /// Memory from the C library, whose realloc(3) moves the pages of long texts instead of copying them.
     private static func memory(of bytes: Int, from old: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer {
-        // As Swift's own memory, which traps as well where there is none. No client decides how long a text is.
+        // Like Swift's own allocations, which also trap without memory. No client controls the length of a text.
         guard let memory = realloc(old, bytes) else { fatalError("out of memory: a text of \(bytes) bytes") }
         return memory
     }
@@ -34,7 +34,7 @@ public struct TextBuffer: ~Copyable {
         UnsafeRawBufferPointer(start: base, count: count)
     }
 
-    /// The bytes of memory that it takes, written or not.
+    /// The allocated memory in bytes, used or not.
     var memory: Int { capacity }
 
     /// Forgets the contents and keeps the memory.
@@ -42,19 +42,19 @@ public struct TextBuffer: ~Copyable {
         count = 0
     }
 
-    /// Forgets everything behind the first `length` bytes. A larger `length` changes nothing.
+    /// Drops everything after the first `length` bytes. A larger `length` changes nothing.
     public mutating func truncate(to length: Int) {
         count = max(0, min(count, length))
     }
 
-    /// Forgets the first `length` bytes and moves the rest to the front.
+    /// Drops the first `length` bytes and moves the rest to the front.
     public mutating func removeFirst(_ length: Int) {
         let dropped = max(0, min(count, length))
         count -= dropped
         base.copyMemory(from: base + dropped, byteCount: count)
     }
 
-    /// Makes room for `more` bytes behind the present ones.
+    /// Makes room for `more` bytes after the present ones.
     @inline(__always)
     public mutating func reserve(_ more: Int) {
         if count + more > capacity { grow(by: more) }
@@ -113,7 +113,7 @@ public struct TextBuffer: ~Copyable {
         for _ in 0..<digits {
             let tens = rest / 10
             end -= 1
-            // Not `| 0x30`: Swift 6.3.1 loses the `or` here when it optimizes, and raw digits come out.
+            // Not `| 0x30`: Swift 6.3.1 optimizes the `or` away here, and raw digits come out.
             end.storeBytes(of: 0x30 &+ UInt8(truncatingIfNeeded: rest &- tens &* 10), as: UInt8.self)
             rest = tens
         }
@@ -134,8 +134,8 @@ public struct TextBuffer: ~Copyable {
         }
     }
 
-    /// Appends a name as the kernel prints it in lists of words: control characters, spaces, commas and backslashes in
-    /// three octal digits after a backslash, as /proc/mounts does.
+    /// Appends a name as the kernel prints it in lists of words: control characters, spaces, commas and backslashes as
+    /// a backslash and three octal digits, as in /proc/mounts.
     public mutating func append(escaped name: [UInt8]) {
         for byte in name {
             if byte > 0x20 && byte != 0x2C && byte != 0x5C && byte != 0x7F {

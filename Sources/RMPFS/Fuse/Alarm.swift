@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lets one thread sleep until a moment of the monotonic clock, or until another thread wakes it earlier.
+// Lets one thread sleep until a time of the monotonic clock, or until another thread wakes it earlier.
 
 import Glibc
 
-/// A clock to sleep by.
+/// An alarm clock for one thread.
 ///
-/// Unchecked: the memory is allocated once and touched only by calls of pthread(7), which are made for threads, and the
-/// flag only under the mutex.
+/// Unchecked: the memory is allocated once and accessed only by calls of pthread(7), which are thread-safe; the flag is
+/// accessed only under the mutex.
 final class Alarm: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -16,7 +16,7 @@ final class Alarm: @unchecked Sendable {
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
-        // The wall clock may be set; delays must not mind.
+        // The wall clock may be set; that must not affect delays.
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_cond_init(condition, &attributes)
         pthread_condattr_destroy(&attributes)
@@ -44,7 +44,7 @@ final class Alarm: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Sleeps until it rings, or until a moment; nil for as long as it takes.
+    /// Sleeps until it rings, or until the given time; nil for no limit.
     func sleep(until moment: UInt64?) {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts a session's tree over a folder: by mount(2) over just the folder that was looked at, and by fusermount3 for who
-// may not mount, as libfuse does.
+// Mounts a session's tree on a folder: with mount(2) on exactly the folder that was checked, or with fusermount3, as
+// libfuse does, for users who may not mount.
 
 import CFuse
 import Glibc
 
 enum Attachment {
-    /// Mounts, and says under which number: `major:minor` of the file system.
-    /// - Parameter before: the mounts that there were.
-    /// - Throws: ``MountError/exchanged(path:)`` if it became a mount somewhere else, for ``detachStray(since:)``.
+    /// Mounts, and returns the number of the file system, `major:minor`.
+    /// - Parameter before: the mounts that existed before.
+    /// - Throws: ``MountError/exchanged(path:)`` if the mount ended up somewhere else; then call
+    ///   ``detachStray(since:)``.
     static func attach(
         _ session: OpaquePointer,
         to point: MountPoint,
@@ -27,7 +28,7 @@ enum Attachment {
         let source = (options.source ?? "rmpfs").systemName
         let data = words.joined(separator: ",").systemName
         if mount(source, place.link, MountTableEntry.ownType, options.flags, data) == 0 {
-            // From libfuse 3.3 on this is a device that is mounted already.
+            // Since libfuse 3.3 this means a device that is already mounted.
             if fuse_session_mount(session, "/dev/fd/\(device)") != 0 { throw Mount.refusal(path) }
             return entry(at: place, before)?.device
         }
@@ -48,8 +49,8 @@ enum Attachment {
         )
     }
 
-    /// Takes away what the helper mounted on another folder, to which it followed the path. Without its session it is
-    /// dead, which tells it from others.
+    /// Detaches what the helper mounted on another folder because it followed the path. Without its session the mount
+    /// is dead, which distinguishes it from others.
     static func detachStray(since before: Set<Int>) {
         for entry in MountTable.entries() where entry.isOurs && entry.user == getuid() && !before.contains(entry.id) {
             guard let stray = try? Place.find(entry.mountPoint), stray.mount == entry.id,
@@ -59,7 +60,7 @@ enum Attachment {
         }
     }
 
-    /// The new mount over a folder. Its path in the table and that of the folder are read at two times.
+    /// The new mount on a folder. Its path in the table and that of the folder are read at different times.
     private static func entry(at place: Place, _ before: Set<Int>) -> MountTableEntry? {
         guard let parent = place.mount else { return nil }
         for _ in 0..<64 {
@@ -68,7 +69,7 @@ enum Attachment {
             let new = table.filter { $0.isOurs && !before.contains($0.id) }
             let found = new.last { $0.parent == parent && $0.mountPoint.utf8.elementsEqual(path.utf8) }
             if let found { return found }
-            // Over what somebody else has mounted there meanwhile.
+            // Somebody else may have mounted over it in the meantime.
             if let over = new.last(where: { $0.mountPoint.utf8.elementsEqual(path.utf8) }) { return over }
             if new.isEmpty { return nil }
         }

@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests that faults hold up: kept aside, and carried out when their time has come, by a thread of their own. The
-// threads that answer the others never wait for one.
+// Requests that faults delay: kept aside, and carried out when they are due, by a thread of their own. The threads that
+// answer other requests never wait for them.
 
 import CFuse
 import Glibc
 import Synchronization
 
-/// The requests of one mount that are answered later.
+/// The delayed requests of one mount.
 ///
-/// A request leaves when its delays are over, at once when a fault that holds it up is removed, and with EINTR when its
-/// client is interrupted: a client that was killed could not end otherwise. The thread starts with the first of them.
+/// A request is carried out when its delays are over, or as soon as the fault that delays it is removed. It ends with
+/// EINTR when its client is interrupted: a killed client could not exit otherwise. The thread starts with the first
+/// request.
 final class DelayedRequests: Sendable {
-    /// What to do with a request when its time has come.
+    /// What to do with a request when it is due.
     typealias Operation = @Sendable (fuse_req_t) -> Void
 
     private struct Job: Sendable {
         let request: RequestPointer
         let arrived: UInt64
-        /// By which faults it is held up, and by how many ns.
+        /// The faults that delay it, and by how many ns.
         var delays: [(fault: FaultTable.ID, nanoseconds: UInt64)]
         let operation: Operation
         var isInterrupted = false
-        /// Whether it is in the order yet.
+        /// Whether it is in `order` yet.
         var isQueued = false
 
-        /// When it leaves, in ns of the monotonic clock.
+        /// When it is due, in ns of the monotonic clock.
         var due: UInt64 { isInterrupted ? 0 : delays.reduce(arrived) { $0 + $1.nanoseconds } }
     }
 
     private struct State: Sendable {
         var jobs: [UInt64: Job] = [:]
-        /// When to look at which job, the soonest last. A job that was given an earlier time is in it twice.
+        /// When to look at which job, the soonest last. A job whose time was moved forward is in it twice.
         var order: [(due: UInt64, job: UInt64)] = []
         var next: UInt64 = 1
         var hasEnded = false
-        /// What else the thread is to do.
+        /// Another job for the thread.
         var errand: (@Sendable () -> Void)?
         var thread: pthread_t?
 
@@ -48,7 +49,7 @@ final class DelayedRequests: Sendable {
             order.insert((due, id), at: low)
         }
 
-        /// Takes the jobs out that are due.
+        /// Removes and returns the jobs that are due.
         mutating func take(at now: UInt64) -> [Job] {
             if hasEnded {
                 defer { (jobs, order) = ([:], []) }
@@ -83,7 +84,8 @@ final class DelayedRequests: Sendable {
         }
         // Without a thread nobody could answer later.
         guard let id else { return operation(request) }
-        // libfuse may call at once, or from another thread at any time until the reply; the number may be stale then.
+        // libfuse may call back at once, or from another thread at any time until the reply; the number may be stale
+        // then.
         fuse_req_interrupt_func(request, interruptDelayed, UnsafeMutableRawPointer(bitPattern: UInt(id)))
         state.withLock { state in
             state.jobs[id]?.isQueued = true
@@ -92,7 +94,7 @@ final class DelayedRequests: Sendable {
         alarm.ring()
     }
 
-    /// The client of a request is to go on without its answer.
+    /// The client of a request wants to continue without its answer.
     fileprivate func interrupt(_ id: UInt64) {
         state.withLock { state in
             state.jobs[id]?.isInterrupted = true
@@ -101,7 +103,7 @@ final class DelayedRequests: Sendable {
         alarm.ring()
     }
 
-    /// Lets go of what a fault holds up.
+    /// Releases what a fault delays.
     private func release(_ fault: FaultTable.ID) {
         state.withLock { state in
             for id in Array(state.jobs.keys) where state.jobs[id]?.delays.contains(where: { $0.fault == fault }) == true
@@ -113,7 +115,7 @@ final class DelayedRequests: Sendable {
         alarm.ring()
     }
 
-    /// What the faults of `tree` are to tell.
+    /// The listener for the faults of `tree`.
     func listener(for tree: MountedTree) -> FaultTable.Listener {
         FaultTable.Listener(
             released: { [weak tree] id in tree?.delayed.release(id) },
@@ -125,7 +127,7 @@ final class DelayedRequests: Sendable {
         )
     }
 
-    /// Has the thread do something soon; what it was to do and has not begun is dropped.
+    /// Makes the thread run something soon; replaces an errand that has not begun.
     private func run(_ errand: @escaping @Sendable () -> Void) {
         state.withLock { state in
             if !state.hasEnded && hasThread(&state) { state.errand = errand }
@@ -133,7 +135,7 @@ final class DelayedRequests: Sendable {
         alarm.ring()
     }
 
-    /// Answers all that are left with ENOTCONN, and all that come with it. Returns when nobody uses the session.
+    /// Answers all remaining and all new requests with ENOTCONN. Returns when nobody uses the session.
     func end() {
         let thread = state.withLock { state in
             state.hasEnded = true
@@ -178,7 +180,7 @@ final class DelayedRequests: Sendable {
     }
 }
 
-/// On a thread of libfuse that has a lock of the request: nothing may be answered here.
+/// Runs on a thread of libfuse that holds a lock of the request: nothing may be answered here.
 private func interruptDelayed(_ request: fuse_req_t?, _ id: UnsafeMutableRawPointer?) {
     guard let request, let tree = MountedTree.of(request) else { return }
     tree.delayed.interrupt(UInt64(UInt(bitPattern: id)))
@@ -190,9 +192,9 @@ private func serveDelayed(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutable
     return nil
 }
 
-/// libfuse's request as a value that may go from thread to thread.
+/// libfuse's request as a value that can be passed between threads.
 ///
-/// Unchecked: an opaque C pointer; the replies may be sent by any thread, once.
+/// Unchecked: an opaque C pointer; any thread may send the reply, once.
 private struct RequestPointer: @unchecked Sendable {
     let pointer: fuse_req_t
 }

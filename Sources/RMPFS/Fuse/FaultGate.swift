@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where faults strike: between the kernel's request and the operation that answers it.
+// Where faults strike: between a request from the kernel and the operation that answers it.
 
 import CFuse
 import Glibc
 
 enum FaultGate {
-    /// What strikes a request; nil for nothing, which costs one load while there is no fault.
+    /// What strikes a request; nil if nothing does, which costs one load while there is no fault.
     /// - Parameters:
     ///   - name: the name in the folder `id`, for requests about a name.
-    ///   - isFirst: false for a request that goes on with what an earlier one began.
+    ///   - isFirst: false for a request that continues an earlier one.
     static func strike(
         _ request: fuse_req_t?,
         _ operation: FaultOperation,
@@ -25,7 +25,7 @@ enum FaultGate {
 }
 
 extension FaultStrike {
-    /// Carries a request out that this strikes: as an error, or by `operation`; now, or later.
+    /// Carries out a request that this strikes: with an error, or by `operation`; now, or later.
     func carryOut(_ request: fuse_req_t?, _ operation: @escaping DelayedRequests.Operation) {
         guard let request, let tree = MountedTree.of(request) else { return }
         let answer: DelayedRequests.Operation
@@ -33,11 +33,11 @@ extension FaultStrike {
         if delays.isEmpty { answer(request) } else { tree.delayed.add(request, self, answer) }
     }
 
-    /// As many bytes as a read of `size` may return.
+    /// The number of bytes that a read of `size` may return.
     func limited(_ size: Int) -> Int { min(size, short ?? size) }
 }
 
-/// A name that outlives the buffer in which the kernel sent it.
+/// A name that outlives the kernel's buffer.
 struct KeptName: Sendable {
     private let characters: [CChar]
 
@@ -45,13 +45,13 @@ struct KeptName: Sendable {
         characters = bytes(of: name).map { CChar(bitPattern: $0) } + [0]
     }
 
-    /// Gives the name to `body`, ended by NUL.
+    /// Passes the name to `body`, NUL-terminated.
     func withPointer(_ body: (UnsafePointer<CChar>?) -> Void) {
         characters.withUnsafeBufferPointer { body($0.baseAddress) }
     }
 }
 
-/// An open file's data that outlive libfuse's own.
+/// An open file's data, which outlives libfuse's own.
 ///
 /// Unchecked: a C structure of numbers, copied.
 struct KeptInfo: @unchecked Sendable {
@@ -61,7 +61,7 @@ struct KeptInfo: @unchecked Sendable {
         self.info = info?.pointee
     }
 
-    /// Gives a copy to `body`.
+    /// Passes a copy to `body`.
     func withPointer(_ body: (UnsafeMutablePointer<fuse_file_info>?) -> Void) {
         guard var copy = info else { return body(nil) }
         withUnsafeMutablePointer(to: &copy) { body($0) }

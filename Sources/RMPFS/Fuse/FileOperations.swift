@@ -12,7 +12,7 @@ func open(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer
         let opened = try file.open(wanted)
         KernelSize.willOpen(file, wanted, in: tree)
         HandleReference.store(opened, in: info)
-        // Sizes say nothing of contents, and nothing waits for a close.
+        // Sizes do not reflect contents, and nothing needs to wait for a close.
         info.pointee.direct_io = 1
         info.pointee.noflush = 1
         info.pointee.nonseekable = file.isSeekable ? 0 : 1
@@ -23,7 +23,7 @@ func open(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer
 }
 
 extension OpenRequest {
-    /// The flags of open(2). Access mode 3 is neither reading nor writing.
+    /// The flags of open(2). Access mode 3 means neither reading nor writing.
     fileprivate init(flags: Int32) {
         let mode = flags & O_ACCMODE
         self.init(
@@ -79,7 +79,7 @@ func write(
     }
 }
 
-/// The kernel asks only for SEEK_DATA and SEEK_HOLE; the other offsets it computes by itself.
+/// The kernel asks only for SEEK_DATA and SEEK_HOLE; it computes the other offsets itself.
 func seek(
     _ request: fuse_req_t?,
     _ id: fuse_ino_t,
@@ -120,7 +120,7 @@ func synchronize(
     Reply.error(request, .invalid)
 }
 
-/// Requests are answered in the order in which they come, so a stat(2) behind the close(2) finds the file released.
+/// Requests are answered in order, so a stat(2) after the close(2) finds the file released.
 func release(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
     guard let request else { return }
     HandleReference.take(OpenFile.self, from: info)?.close()

@@ -38,8 +38,8 @@ func readFolderPlus(
 ) {
     list(request, size, offset, info) { request, room, entry, next in
         if entry.isDot || entry.node.isRemoved {
-            // Without an id the kernel takes neither a reference nor attributes from the entry, and remembers no name:
-            // an item that was removed since the listing was taken must not come back.
+            // Without an id the kernel takes neither a reference nor attributes from the entry, and caches no name: an
+            // item that was removed since the listing was made must not come back.
             var name = fuse_entry_param()
             name.attr.st_ino = ino_t(entry.inodeNumber)
             name.attr.st_mode = entry.node is Directory ? S_IFDIR : S_IFREG
@@ -60,9 +60,9 @@ func readFolderPlus(
     }
 }
 
-/// Adds one entry to the reply, behind which the next one has offset `next`.
+/// Adds one entry to the reply; the entry after it has offset `next`.
 ///
-/// Returns the bytes it needs; when they are more than the room there is, it was not added.
+/// Returns the bytes it needs; if that is more than the room left, it was not added.
 private typealias AddEntry = (
     _ request: fuse_req_t, _ room: UnsafeMutableBufferPointer<CChar>, _ entry: Directory.Entry, _ next: off_t
 ) -> Int

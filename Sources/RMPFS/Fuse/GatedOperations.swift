@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operations that faults can strike, each behind the gate. What a delayed one needs of its request is kept.
+// The operations that faults can strike, each behind the gate. A delayed one keeps copies of its request's data.
 
 import CFuse
 import Glibc

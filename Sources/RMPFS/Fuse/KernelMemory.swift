@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the kernel ask again for what it remembers, so that a fault can strike.
+// Drops what the kernel has cached, so that it asks again and a fault can strike.
 
 import CFuse
 
-/// What the kernel remembers of a mount.
+/// The kernel's caches of a mount.
 enum KernelMemory {
-    /// Makes the kernel forget the stat(2) data of nodes that the tree holds, or whose entries were told to it.
+    /// Makes the kernel forget the stat(2) data of nodes that the tree holds, or that the kernel has looked up.
     ///
-    /// Takes no lock in the kernel that a client may hold, so any thread may call it, one that answers a request too.
+    /// Takes no kernel lock that a client may hold, so any thread may call it, even one that answers a request.
     static func forgetAttributes(of nodes: some Sequence<Node>, in tree: MountedTree) {
         guard let session = tree.session.withLock({ $0 }) else { return }
         for node in nodes {
             let id = node === tree.root ? fuse_ino_t(FUSE_ROOT_ID) : NodeReference.id(of: node)
-            // A negative offset leaves data alone. A node that the kernel does not know is no error of ours.
+            // A negative offset leaves data alone. A node unknown to the kernel is not an error.
             fuse_lowlevel_notify_inval_inode(session.pointer, id, -1, 0)
         }
     }
 
-    /// Makes the kernel forget the stat(2) data of all nodes that a fault is for.
+    /// Makes the kernel forget the stat(2) data of all nodes that a fault applies to.
     ///
-    /// Of names it forgets nothing: telling it to takes a lock of the folder that a client may hold which waits for a
-    /// delayed answer, and a daemon that is killed while it waits there cannot end.
+    /// Cached names stay: dropping them takes a lock of the folder that a client waiting for a delayed answer may hold,
+    /// and a daemon that is killed while it waits for that lock cannot exit.
     static func forgetWhatFaultsConcern(in tree: MountedTree) {
         guard let faults = tree.faults else { return }
         var folders: [Directory] = [tree.root]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What libfuse would print on standard error, kept so that it can be told as part of an error of ours.
+// Captures what libfuse would print on standard error, so that our error messages can include it.
 
 import CFuse
 import Glibc
@@ -7,10 +7,10 @@ import Glibc
 /// The lines that libfuse logged.
 enum LibraryLog {
     private static let lines = Lock<[String]>([])
-    /// More lines than any failing mount prints; the oldest go first.
+    /// More lines than any failing mount prints; the oldest are dropped first.
     private static let limit = 16
 
-    /// Takes libfuse's log away from standard error.
+    /// Redirects libfuse's log from standard error to here.
     static func install() {
         fuse_set_log_func(keepLibraryLine)
     }

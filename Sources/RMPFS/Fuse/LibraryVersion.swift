@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which libfuse this process has loaded, which need not be the one it was built with.
+// Which libfuse this process has loaded; it need not be the one it was built with.
 
 import CFuse
 
-/// The libfuse that is loaded.
+/// The loaded libfuse.
 public enum LibraryVersion {
-    /// Its version as libfuse tells it, such as `3.14.0`.
+    /// Its version as libfuse reports it, such as `3.14.0`.
     public static var text: String { String(cString: fuse_pkgversion()) }
 
     /// Major and minor version as one number: 314 for 3.14, as in FUSE_USE_VERSION.

@@ -7,19 +7,19 @@ import Synchronization
 
 /// A mounted tree.
 ///
-/// Signals that end the process must be blocked before the first thread starts; whoever takes them calls ``end()``.
+/// Signals that end the process must be blocked before the first thread starts; their handler calls ``end()``.
 public final class Mount: Sendable {
     private let session: SessionPointer
     private let tree: MountedTree
-    /// The number of the mounted file system, `major:minor`, by which it is known wherever it is moved.
+    /// The number of the mounted file system, `major:minor`, which stays the same if the mount is moved.
     private let device: String?
     private let pool: Lock<WorkerPool?>
     private let ending = Atomic<Bool>(false)
 
     /// Mounts `root` at `point`. Requests are answered once ``serve()`` runs.
     /// - Parameters:
-    ///   - faults: the faults that strike requests of this mount; nil for none, ever.
-    ///   - onReady: called once, on any thread, when the kernel has greeted the session.
+    ///   - faults: the faults that strike requests of this mount; nil if there never are any.
+    ///   - onReady: called once, on any thread, when the kernel has initialized the session.
     public init(
         _ root: Directory,
         at point: MountPoint,
@@ -55,32 +55,32 @@ public final class Mount: Sendable {
         }
     }
 
-    /// The words that libfuse gets.
+    /// The arguments for libfuse.
     private static func words(_ options: MountOptions) -> [String] {
-        // libfuse takes a backslash for the start of an escape.
+        // libfuse treats a backslash as the start of an escape.
         let source = (options.source ?? "rmpfs").split(separator: "\\", omittingEmptySubsequences: false)
             .joined(separator: "\\\\")
         var words = ["subtype=rmpfs", "fsname=\(source)", "default_permissions", "nosuid", "nodev"]
         if options.letsOthersIn { words.append("allow_other") }
-        // libfuse takes a comma for the end of a word.
+        // libfuse treats a comma as the end of an option.
         let security = options.securityWords.map { $0.replacing(",", with: "\\,") }
         return words + options.kernelWords + security
     }
 
-    /// With what libfuse said, or else the error that the last call left behind.
+    /// An error with what libfuse printed, or else with the error of the last call.
     static func refusal(_ path: String) -> MountError {
         let error = Errno.current
         let said = LibraryLog.take().joined(separator: "; ")
         return .refused(path: path, reason: said.isEmpty ? error.description : said)
     }
 
-    /// Answers requests until the tree is unmounted, by ``end()`` or by anybody else.
+    /// Answers requests until the tree is unmounted, by ``end()`` or by anyone else.
     public func serve() throws(MountError) {
         try start()
         try wait()
     }
 
-    /// Starts to answer requests and returns.
+    /// Starts answering requests and returns.
     public func start() throws(MountError) {
         let workers: WorkerPool
         do {
@@ -93,24 +93,24 @@ public final class Mount: Sendable {
         tree.faults?.tell(tree.delayed.listener(for: tree), for: tree)
         pool.withLock { pool in
             pool = workers
-            // An end() that came before there were workers to stop.
+            // end() may have been called before there were workers to stop.
             if ending.load(ordering: .acquiring) { workers.stop() }
         }
     }
 
-    /// Waits until the tree is unmounted. To be called once, after ``start()``.
-    /// - Throws: ``MountError/deviceFailed(_:)`` if that was not what ended it.
+    /// Waits until the tree is unmounted. Must be called once, after ``start()``.
+    /// - Throws: ``MountError/deviceFailed(_:)`` if something else ended it.
     public func wait() throws(MountError) {
         let workers = pool.withLock { $0 }
         workers?.wait()
-        // Nobody holds a request or the session any more when that goes.
+        // After this nobody holds a request or uses the session.
         tree.faults?.tell(nil, for: tree)
         tree.delayed.end()
         tree.session.withLock { $0 = nil }
         ending.store(true, ordering: .releasing)
-        // A connection that was aborted leaves its mount behind.
+        // An aborted connection leaves its mount behind.
         detach(onlyDead: true)
-        // An end() on another thread is either done with the session or finds no pool any more.
+        // A concurrent end() either is done with the session or finds no pool.
         pool.withLock { pool in
             pool = nil
             fuse_session_destroy(session.pointer)
@@ -125,10 +125,10 @@ public final class Mount: Sendable {
         pool.withLock { $0?.stop() }
     }
 
-    /// Detaches this mount wherever it is by now, and no other one at the same place. One that is covered by another
-    /// cannot be reached; it is dead when the daemon has gone, and the next mount there clears it away.
-    /// - Parameter onlyDead: for a session that has ended. When it ended by an unmount, its number is free, and a mount
-    ///   that was made since may have it: one that answers is not ours.
+    /// Detaches this mount wherever it is by now, and no other one at the same place. A mount that is covered by
+    /// another cannot be reached; it is dead when the daemon has ended, and the next mount there clears it away.
+    /// - Parameter onlyDead: for a session that has ended. If an unmount ended it, its number is free, and a newer
+    ///   mount may have it: if it answers, it is not ours.
     private func detach(onlyDead: Bool = false) {
         guard let device else { return }
         for entry in MountTable.entries().reversed() where entry.device == device {
@@ -138,7 +138,8 @@ public final class Mount: Sendable {
         }
     }
 
-    /// The root of a mount, unless it is covered. Whoever exchanges what is on its path can win some times, not always.
+    /// The root of a mount, unless it is covered. Somebody who keeps exchanging parts of its path can win sometimes,
+    /// not always.
     private static func find(_ entry: MountTableEntry) -> Place? {
         for _ in 0..<64 {
             guard let now = MountTable.entries().first(where: { $0.id == entry.id }) else { return nil }

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that can keep a tree from being mounted or unmounted, each with its text and its remedy.
+// Every reason why a tree cannot be mounted or unmounted, each with its text and its remedy.
 
 /// Why a mount or an unmount failed.
 public enum MountError: Error, Hashable, Sendable {
     /// The mount point does not exist.
     case missing(path: String)
-    /// On the way to the mount point is another user's symbolic link.
+    /// The path to the mount point contains another user's symbolic link.
     case linkOfOther(path: String, link: String, user: UInt32)
-    /// The mount point is no folder.
+    /// The mount point is not a folder.
     case notDirectory(path: String)
-    /// The mount point cannot be looked at or written by this user.
+    /// This user may not look at or write to the mount point.
     case noPermission(path: String, Errno)
-    /// The mount point has something in it.
+    /// The mount point is not empty.
     case notEmpty(path: String)
-    /// An rmpfs that answers is mounted there already.
+    /// A live rmpfs is already mounted there.
     case alreadyMounted(path: String)
-    /// What is mounted there neither answers nor is dead.
+    /// The mount there neither answers nor is dead.
     case notAnswering(path: String)
-    /// Something else, which does not answer, is mounted there.
+    /// Another file system, which does not answer, is mounted there.
     case deadForeignMount(path: String, type: String)
-    /// A dead rmpfs mount could not be taken away.
+    /// A dead rmpfs mount could not be unmounted.
     case notRecovered(path: String, reason: String)
-    /// /dev/fuse is not there or cannot be opened.
+    /// /dev/fuse does not exist or cannot be opened.
     case noDevice(Errno)
-    /// What is at /dev/fuse is not the device.
+    /// /dev/fuse is not the FUSE device.
     case otherDevice
     /// Not root, and no setuid fusermount3 to help.
     case noHelper
-    /// allow_other was asked by a user who may not.
+    /// A user who may not asked for allow_other.
     case allowOtherForbidden
     /// The mount namespace that mount(8)'s -N names cannot be entered.
     case noNamespace(path: String, Errno)
-    /// libfuse or the kernel said no.
+    /// libfuse or the kernel refused.
     case refused(path: String, reason: String)
-    /// Nothing of ours is mounted there.
+    /// No rmpfs is mounted there.
     case notMounted(path: String, type: String?)
     /// Another user mounted it.
     case mountedByOther(path: String, user: UInt32)
@@ -41,20 +41,20 @@ public enum MountError: Error, Hashable, Sendable {
     case busy(path: String)
     /// Something is mounted on the mount.
     case mountedBelow(path: String, other: String, type: String)
-    /// What is on the path is exchanged all the time.
+    /// Somebody keeps exchanging parts of the path.
     case exchanged(path: String)
-    /// The call that unmounts failed.
+    /// The unmount call failed.
     case unmountFailed(path: String, reason: String)
     /// Reading requests failed while the tree was mounted.
     case deviceFailed(Errno)
-    /// The process that called, whose end is to be the mount's, has ended or cannot be watched.
+    /// The calling process, with which the mount is to end, has ended or cannot be watched.
     case noParent(Errno)
-    /// A thread could not be made.
+    /// A thread could not be created.
     case noThread(Errno)
 }
 
 extension MountError: CustomStringConvertible {
-    /// What is wrong, and how to mend it.
+    /// What is wrong, and how to fix it.
     public var description: String {
         switch self {
         case .missing(let path):

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// mount(8)'s -N: the mount is made in another mount namespace, of a container for example.
+// mount(8)'s -N: mounts in another mount namespace, for example a container's.
 
 import CFuse
 import Glibc
 
-/// Mount namespaces of others.
+/// Mount namespaces of other processes.
 public enum MountNamespace {
-    /// Moves this process, which must have one thread only, into a mount namespace; its working folder is `/` then.
-    /// - Parameter given: a file such as /proc/1/ns/mnt, or the number of a process, as mount(8)'s `-N` takes them.
+    /// Moves this process, which must have only one thread, into a mount namespace; its working folder becomes `/`.
+    /// - Parameter given: a file such as /proc/1/ns/mnt, or a PID, as for mount(8)'s `-N`.
     public static func enter(_ given: String) throws(MountError) {
         let isNumber = !given.isEmpty && given.utf8.allSatisfy { (0x30...0x39).contains($0) }
         let path = isNumber ? "/proc/\(given)/ns/mnt" : given

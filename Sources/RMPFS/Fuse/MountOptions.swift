@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// The words of `-o`: which are ours, which go to the kernel, which /etc/fstab adds and nobody needs, and that others
-// are refused.
+// The words of `-o`: which are ours, which are for the kernel, which come from /etc/fstab and can be ignored; all
+// others are refused.
 
 import Glibc
 
-/// What `-o` asked for.
+/// The options given with `-o`.
 public struct MountOptions: Sendable, Hashable {
-    /// Who owns the tree's folders and files; nil: who mounts.
+    /// The owner of the tree's folders and files; nil: the user who mounts.
     public var user: UInt32?
-    /// Their group; nil: that of who mounts.
+    /// Their group; nil: that of the user who mounts.
     public var group: UInt32?
-    /// The mode of `debug/`, as debugfs' own mount option; nil: 0700.
+    /// The mode of `debug/`, like debugfs' own mount option; nil: 0700.
     public var mode: UInt32?
-    /// Whether other users may come in, as far as the modes let them; nil: only if root mounts.
+    /// Whether other users have access, as far as the modes allow; nil: only if root mounts.
     public var allowOther: Bool?
-    /// Whether a mount point with something in it is taken.
+    /// Whether the mount point may be non-empty.
     public var nonEmpty = false
-    /// Whether getxattr(2) of a POSIX ACL gives the kernel's own EOPNOTSUPP instead of ENODATA, at the price of one
-    /// more request (GETXATTR) for each open with O_TRUNC. Nothing but a conformance test is known to look.
+    /// Whether getxattr(2) of a POSIX ACL gives the kernel's own EOPNOTSUPP instead of ENODATA, at the cost of one more
+    /// request (GETXATTR) for each open with O_TRUNC. Only conformance tests are known to check this.
     public var exact = false
     /// The source that /proc/mounts shows.
     public var source: String?
     /// Words for the kernel's mount flags.
     public var kernelWords: [String] = []
 
-    /// Words with a value for the kernel's security module, as they were given.
+    /// Words with a value for the kernel's security module, unchanged.
     public var securityWords: [String] = []
 
-    /// Whether other users may come in.
+    /// Whether other users have access.
     var letsOthersIn: Bool { allowOther ?? (geteuid() == 0) }
 
     /// The flags of mount(2).
@@ -49,7 +49,7 @@ public struct MountOptions: Sendable, Hashable {
 
     /// Why a word of `-o` is refused.
     public struct Refusal: Error, CustomStringConvertible, Hashable {
-        /// The word as it was given.
+        /// The word, unchanged.
         public let word: String
         /// What is wrong with it and what to write instead.
         public let description: String
@@ -72,7 +72,7 @@ public struct MountOptions: Sendable, Hashable {
 
     private static let alwaysSafe = "rmpfs is always mounted nosuid,nodev; leave it out"
 
-    /// The words that are known, besides those of ``foreignPrefixes``.
+    /// The known words, besides those of ``foreignPrefixes``.
     private static let meanings: [String: Meaning] = [
         "uid": .value { options, word, text throws(Refusal) in options.user = try number(word, text) },
         "gid": .value { options, word, text throws(Refusal) in options.group = try number(word, text) },
@@ -87,7 +87,7 @@ public struct MountOptions: Sendable, Hashable {
         "context": .security, "fscontext": .security, "defcontext": .security, "rootcontext": .security,
         // libfuse and the kernel set these for every rmpfs mount.
         "nosuid": .ignored, "nodev": .ignored, "default_permissions": .ignored,
-        // Words for mount(8) and systemd.
+        // Words meant for mount(8) and systemd.
         "defaults": .ignored, "auto": .ignored, "noauto": .ignored, "nofail": .ignored, "_netdev": .ignored,
         "user": .ignored, "users": .ignored, "nouser": .ignored, "owner": .ignored, "group": .ignored,
         "relatime": .ignored, "norelatime": .ignored, "nodiratime": .ignored, "diratime": .ignored,
@@ -103,21 +103,21 @@ public struct MountOptions: Sendable, Hashable {
     /// The words with a meaning of their own, for help texts and error messages.
     public static let ownWords = ["allow_other", "exact", "fsname=", "gid=", "mode=", "nonempty", "uid="]
 
-    /// Words with any value that mount(8) and others have put there for themselves.
+    /// Words, with any value, that mount(8) and others add for themselves.
     private static let foreignPrefixes = ["x-", "X-", "comment=", "user="]
 
-    /// Whether a word, with or without its value, means anything here.
+    /// Whether a word, with or without its value, is known here.
     public static func isKnown(_ word: some StringProtocol) -> Bool {
         let name = word.prefix { $0 != "=" }
         return foreignPrefixes.contains { word.hasPrefix($0) } || meanings[String(name)] != nil
     }
 
-    /// Takes a list such as `allow_other,mode=755`; a later word wins over an earlier one.
+    /// Parses a list such as `allow_other,mode=755`; a later word overrides an earlier one.
     public mutating func add(list: String) throws(Refusal) {
         for word in Self.words(of: list) { try add(word: word) }
     }
 
-    /// The words of a list. A comma between quotation marks, as SELinux's contexts have them, ends none.
+    /// The words of a list. A comma inside quotation marks, as in SELinux contexts, does not end a word.
     public static func words(of list: String) -> [String] {
         var isQuoted = false
         let words = list.unicodeScalars.split { scalar in
@@ -151,7 +151,7 @@ public struct MountOptions: Sendable, Hashable {
     }
 
     private static func number(_ word: String, _ text: String) throws(Refusal) -> UInt32 {
-        // 2^32 - 1 is chown's "leave it alone" and nobody's id.
+        // 2^32 - 1 is chown's "leave it alone" and no valid id.
         guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = UInt32(text), number != .max else {
             throw Refusal(word, "not a numeric id from 0 to 4294967294")
         }

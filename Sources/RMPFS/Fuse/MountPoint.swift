@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a mount point before libfuse sees it, so that each thing that can be wrong has its own message, and clears
-// away a dead mount of ours.
+// Checks a mount point before libfuse sees it, so that each possible problem has its own message, and clears away a
+// dead mount of ours.
 
 import Glibc
 import Synchronization
 
 /// A folder that a tree can be mounted on.
 public struct MountPoint: Sendable {
-    /// The absolute path, without links, when the folder was looked at.
+    /// The absolute path, without links, at the time of the check.
     public let path: String
     private let held: HeldPlace
 
-    /// The folder that was looked at, for whoever mounts on it. To be taken once: while anybody holds it, no
-    /// automounter finds the mount idle.
+    /// The folder that was checked, for mounting on it. Can be taken once: while anybody holds it, no automounter finds
+    /// the mount idle.
     func takePlace() -> Place? { held.place.withLock { $0.take() } }
 
-    /// Resolves a path, also when what is mounted there does not answer any more.
+    /// Resolves a path, even if what is mounted there no longer answers.
     public static func resolve(_ path: String) -> String? { (try? find(path))?.path }
 
-    /// Finds a folder, also when what is mounted there does not answer any more.
+    /// Finds a folder, even if what is mounted there no longer answers.
     static func find(_ given: String) throws(MountError) -> Place {
         do {
             return try Place.find(given)
@@ -27,7 +27,7 @@ public struct MountPoint: Sendable {
             case .link(let name, let owner): throw .linkOfOther(path: given, link: name, user: owner)
             case .error(.noSuchFile): throw .missing(path: given)
             case .error(let number):
-                // Something like `.` in a mount that is dead.
+                // A path such as `.` in a dead mount.
                 if number == .notConnected, let path = canonical(given), let place = try? Place.find(path) {
                     return place
                 }
@@ -43,11 +43,11 @@ public struct MountPoint: Sendable {
     }
 
     /// Checks the folder; a dead rmpfs mount on it is unmounted.
-    /// - Parameter recovered: called with a line to tell the user when a dead mount was cleared away.
+    /// - Parameter recovered: called with a message for the user when a dead mount was cleared away.
     public init(_ given: String, options: MountOptions, recovered: (String) -> Void = { _ in }) throws(MountError) {
         var place = try Self.find(given)
         try Self.checkHelp(options)
-        // Dead mounts may lie on one another; each turn takes one away.
+        // Dead mounts may be stacked; each turn removes one.
         for _ in 0..<16 where try Self.clearDeadMount(place, recovered) { place = try Self.find(given) }
         guard let path = place.path else { throw .noPermission(path: given, .current) }
         self.path = path
@@ -55,7 +55,7 @@ public struct MountPoint: Sendable {
         try Self.checkFolder(place, path, options)
     }
 
-    /// Looks whether the device is there for this user, and for users that the helper is.
+    /// Checks that this user can use the device and, for users other than root, that the helper exists.
     private static func checkHelp(_ options: MountOptions) throws(MountError) {
         try checkDevice()
         if geteuid() == 0 { return }
@@ -63,7 +63,7 @@ public struct MountPoint: Sendable {
         if options.allowOther == true && !Helper.allowsOther { throw .allowOtherForbidden }
     }
 
-    /// Opens the device as libfuse will: access(2) does not see what a container's device rules or `nodev` forbid.
+    /// Opens the device as libfuse will: access(2) misses a container's device rules and `nodev`.
     private static func checkDevice() throws(MountError) {
         var status = stat()
         guard stat("/dev/fuse", &status) == 0 else { throw .noDevice(.current) }
@@ -74,15 +74,14 @@ public struct MountPoint: Sendable {
         close(device)
     }
 
-    /// Takes the mount away whose root this is, if it is a dead one of ours.
-    /// - Returns: whether it was.
+    /// Unmounts the mount whose root this is, if it is a dead one of ours.
     private static func clearDeadMount(_ place: Place, _ recovered: (String) -> Void) throws(MountError) -> Bool {
         let path = place.path ?? place.link
         guard let answer = ask(place.link) else { throw .notAnswering(path: path) }
         if answer != ENOTCONN { return false }
         let entry = place.mountedHere
         guard let entry, entry.isOurs else { throw .deadForeignMount(path: path, type: entry?.type ?? "unknown") }
-        // What is mounted below would go with it.
+        // Whatever is mounted below would be detached with it.
         if let below = MountTable.mounts(on: entry).last {
             throw .mountedBelow(path: path, other: below.mountPoint, type: below.type)
         }
@@ -95,10 +94,10 @@ public struct MountPoint: Sendable {
         return true
     }
 
-    /// Asks whoever serves `path`: 0 or an errno, or nil if there was no answer within some seconds.
+    /// Asks the server of `path`: 0 or an errno, or nil if there was no answer within a few seconds.
     ///
-    /// By statvfs(3): attributes may come from the kernel's memory when the server is long dead. On a thread of its
-    /// own: a server that was stopped never answers.
+    /// Uses statvfs(3): the kernel may answer from cached attributes when the server is long dead. Uses a thread of its
+    /// own: a stopped server never answers.
     public static func ask(_ path: String) -> Int32? {
         let question = Question(path)
         var thread = pthread_t()
@@ -116,7 +115,7 @@ public struct MountPoint: Sendable {
         guard let status = place.status else { throw .noPermission(path: path, .current) }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw .notDirectory(path: path) }
         if status.st_nlink == 0 { throw .missing(path: path) }
-        // mount(2) asks root for nothing, so a read-only file system is fine.
+        // mount(2) does not check permissions for root, so a read-only file system is fine.
         guard geteuid() == 0 || access(place.link, W_OK | X_OK) == 0 else { throw .noPermission(path: path, .current) }
         guard let names = SystemFiles.names(in: place.link, limit: 1) else {
             throw .noPermission(path: path, .current)
@@ -126,7 +125,7 @@ public struct MountPoint: Sendable {
 }
 
 extension MountPoint {
-    /// A folder of a private namespace, in which there is nothing of anybody else to be careful with.
+    /// A folder in a private namespace, where there is nothing of anybody else to protect.
     init(ownNamespace path: String) throws(MountError) {
         if access("/dev/fuse", R_OK | W_OK) != 0 { throw .noDevice(.current) }
         self.path = path
@@ -134,7 +133,7 @@ extension MountPoint {
     }
 }
 
-/// A place that can be let go, whatever copies there are of who has it.
+/// A place that can be released, however many copies of its owner exist.
 private final class HeldPlace: Sendable {
     let place: Lock<Place?>
 
@@ -159,7 +158,7 @@ private final class Question: Sendable {
         done.signal()
     }
 
-    /// The answer; nil if it does not come in time.
+    /// The answer; nil if it does not arrive in time.
     func answer(within seconds: Int) -> Int32? {
         done.wait(seconds: seconds) ? result.load(ordering: .acquiring) : nil
     }
@@ -175,10 +174,10 @@ private func askServer(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRaw
 enum Helper {
     private static let places = ["/usr/bin/fusermount3", "/bin/fusermount3", "/usr/local/bin/fusermount3"]
 
-    /// Where it is; nil if it is nowhere.
+    /// Its path; nil if it is not installed.
     static var path: String? { places.first { access($0, X_OK) == 0 } }
 
-    /// Whether it is there and can help: setuid root.
+    /// Whether it exists and can help: setuid root.
     static var isInstalled: Bool {
         guard let path else { return false }
         var status = stat()

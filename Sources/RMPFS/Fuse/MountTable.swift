@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is mounted where, from /proc/self/mountinfo.
+// Lists what is mounted where, from /proc/self/mountinfo.
 
 /// One mount as the kernel lists it.
 public struct MountTableEntry: Sendable, Hashable {
     /// The number of the mount.
     public let id: Int
-    /// The number of the mount that it is mounted on.
+    /// The number of the parent mount.
     public let parent: Int
-    /// Where it is mounted, as an absolute path.
+    /// The mount point, an absolute path.
     public let mountPoint: String
-    /// The number of the file system, `major:minor`; no two have the same.
+    /// The number of the file system, `major:minor`, which is unique.
     public let device: String
-    /// What was mounted: for rmpfs, a name.
+    /// The source of the mount: for rmpfs, a name.
     public let source: String
     /// The file system's type, such as `fuse.rmpfs`.
     public let type: String
     /// The user who mounted it, for FUSE mounts.
     public let user: UInt32?
 
-    /// The type that every rmpfs mount has.
+    /// The type of every rmpfs mount.
     public static let ownType = "fuse.rmpfs"
 
     /// Whether this is a mount of rmpfs.
@@ -27,13 +27,13 @@ public struct MountTableEntry: Sendable, Hashable {
 
 /// The mounts that this process sees.
 public enum MountTable {
-    /// The mount on top at `path`, which must be absolute and without links; nil if nothing is mounted just there.
+    /// The topmost mount at `path`, which must be absolute and without links; nil if `path` is not a mount point.
     public static func entry(at path: String) -> MountTableEntry? {
         entries().last { $0.mountPoint.utf8.elementsEqual(path.utf8) }
     }
 
     /// The mounts of rmpfs that are not covered, in the order in which they were made.
-    /// - Parameter folder: only those in it and below it; nil: all.
+    /// - Parameter folder: only mounts in and below this folder; nil: all.
     public static func ours(under folder: String?) throws(MountError) -> [MountTableEntry] {
         let entries = entries()
         var start: [UInt8]?
@@ -50,17 +50,17 @@ public enum MountTable {
         }
     }
 
-    /// What is mounted somewhere below a mount, on itself.
+    /// The mounts anywhere below a mount, or directly on it.
     static func mounts(on mount: MountTableEntry) -> [MountTableEntry] {
         entries().filter { $0.parent == mount.id && $0.id != mount.id }
     }
 
-    /// All mounts, later ones behind those that they cover.
+    /// All mounts; those that cover others come after them.
     public static func entries() -> [MountTableEntry] {
         SystemFiles.contents(of: "/proc/self/mountinfo").map(entries(in:)) ?? []
     }
 
-    /// The mounts that a text such as that of /proc/self/mountinfo lists; lines that are none are left out.
+    /// The mounts listed in a text in the format of /proc/self/mountinfo; malformed lines are skipped.
     public static func entries(in text: [UInt8]) -> [MountTableEntry] {
         text.split(separator: UInt8(ascii: "\n")).compactMap(parse)
     }
@@ -85,7 +85,7 @@ public enum MountTable {
         )
     }
 
-    /// Space, tab, newline and backslash stand as `\` and three octal digits.
+    /// Decodes space, tab, newline and backslash, which are written as `\` and three octal digits.
     private static func unescape(_ field: ArraySlice<UInt8>) -> String {
         var bytes: [UInt8] = []
         var rest = field

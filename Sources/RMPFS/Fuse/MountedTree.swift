@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a FUSE request needs to know of its mount, and the replies that every operation shares.
+// What a FUSE request needs to know about its mount, and the replies that all operations share.
 
 import CFuse
 import Glibc
 
-/// A tree of nodes as one mount serves it; the userdata of its FUSE session.
+/// A tree of nodes served by one mount; the userdata of its FUSE session.
 final class MountedTree: Sendable {
     let root: Directory
-    /// The faults that strike requests; nil where there can be none.
+    /// The faults that strike requests; nil if there are never any.
     let faults: FaultTable?
-    /// Requests that faults hold up.
+    /// Requests that faults delay.
     let delayed = DelayedRequests()
     /// Files that were removed while they were in use.
     let pruning = Pruning()
-    /// The session, while it is there.
+    /// The session, while it exists.
     let session = Lock<SessionPointer?>(nil)
-    /// Called once, when the kernel has said INIT.
+    /// Called once, when the kernel has sent INIT.
     let onInit: @Sendable () -> Void
 
     init(root: Directory, faults: FaultTable? = nil, onInit: @escaping @Sendable () -> Void) {
@@ -31,9 +31,9 @@ final class MountedTree: Sendable {
     }
 }
 
-/// How long the kernel may remember what it was told, in seconds.
+/// How long the kernel may cache names and attributes, in seconds.
 struct Timeouts {
-    /// Whether it is to ask each time, so that a fault can strike.
+    /// Whether the kernel must ask each time, so that a fault can strike.
     private let areNone: Bool
 
     /// Those of the mount that a request came from.
@@ -41,19 +41,19 @@ struct Timeouts {
         areNone = MountedTree.of(request)?.faults?.isForgetful == true
     }
 
-    /// Names and attributes that change only by calls through the mount itself, of which the kernel knows.
+    /// Names and attributes that change only by calls through the mount itself, which the kernel sees.
     private static let fixed = 3600.0
-    /// Attributes of which the time alone changes by itself: no stat(2) is behind by more, and whoever opens the file
-    /// often need not ask each time.
+    /// Attributes of which only the time changes by itself: stat(2) is never further behind than this, and clients that
+    /// open the file often need not ask each time.
     private static let current = 1.0
     /// Attributes that change by themselves.
     static let changing = 0.0
 
     /// The name's timeout of a node.
     ///
-    /// The names in an item end with the item, open files of it or not. An attribute is looked up each time, as in
-    /// configfs: sendfile(2) (busybox cat, Python's copyfile) goes by the size that the kernel remembers, which
-    /// O_TRUNC, a write or a short read through its page cache have changed, and only a lookup puts right.
+    /// The names in an item end with the item, even if files in it are open. Attributes are looked up each time, as in
+    /// configfs: sendfile(2) (busybox cat, Python's copyfile) depends on the cached size, which O_TRUNC, a write or a
+    /// short read through the page cache have changed, and only a lookup corrects it.
     func name(of node: Node) -> Double {
         areNone || node.comesAndGoes || node is File && node.rules.makesFilesAnew ? Self.changing : Self.fixed
     }
@@ -64,7 +64,7 @@ struct Timeouts {
     }
 }
 
-/// Replies. Each sends exactly one answer; a client that is gone by then is no error.
+/// Replies. Each sends exactly one; it is not an error if the client is gone by then.
 enum Reply {
     static func error(_ request: fuse_req_t, _ error: Errno) {
         fuse_reply_err(request, error.rawValue)
@@ -74,7 +74,7 @@ enum Reply {
         fuse_reply_err(request, 0)
     }
 
-    /// Runs an operation that answers with nothing but success or an error.
+    /// Runs an operation that replies only with success or an error.
     static func result(_ request: fuse_req_t, _ operation: () throws(Errno) -> Void) {
         do {
             try operation()
@@ -89,7 +89,7 @@ enum Reply {
         fuse_reply_attr(request, &status, Timeouts(for: request).attributes(of: node))
     }
 
-    /// With another size than stat(2) gives, which the kernel is not to tell anybody.
+    /// A reply with a size other than st_size, which the kernel must not show to anybody.
     static func attributes(_ request: fuse_req_t, of node: Node, size: UInt64) {
         var status = node.status
         status.st_size = off_t(truncatingIfNeeded: size)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// FUSE operations on names: LOOKUP, FORGET, MKDIR, RMDIR, and all those that configfs and debugfs refuse.
+// FUSE operations on names: LOOKUP, FORGET, MKDIR, RMDIR, and all that configfs and debugfs refuse.
 
 import CFuse
 import Glibc
@@ -51,10 +51,10 @@ func removeFolder(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePo
     guard let request else { return }
     Reply.result(request) { () throws(Errno) in
         let parts = try folder(parent, request).removeItem(named: bytes(of: name))
-        // The kernel knows that the folder has gone, but not that the files in it, which may be open, have no link.
+        // The kernel knows that the folder is gone, but not that the files in it, which may be open, have no link.
         guard let tree = MountedTree.of(request) else { return }
         KernelMemory.forgetAttributes(of: parts, in: tree)
-        // Somebody may be on the way to one of them.
+        // A client may be on its way to one of them.
         tree.pruning.add(parts, tree.session.withLock { $0 })
     }
 }
@@ -64,7 +64,7 @@ func unlink(_ request: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePointer<
     Reply.result(request) { () throws(Errno) in try folder(parent, request).unlink(bytes(of: name)) }
 }
 
-/// A folder without a create method: regular files are EACCES (vfs_create), other kinds EPERM (vfs_mknod).
+/// A folder without a create method: EACCES for regular files (vfs_create), EPERM for other kinds (vfs_mknod).
 func makeNode(
     _ request: fuse_req_t?,
     _ parent: fuse_ino_t,

@@ -8,7 +8,7 @@ func getAttributes(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutab
     guard let request, let tree = MountedTree.of(request) else { return }
     let node = NodeReference.node(id, in: tree)
     if info != nil, KernelSize.matters, let file = node as? File {
-        // lseek(2) with SEEK_END, which goes by what it is told.
+        // lseek(2) with SEEK_END, which uses the size in this reply.
         do throws(Errno) {
             try HandleReference.load(OpenFile.self, from: info)?.check()
             if !file.hasEnd { throw .invalid }
@@ -32,7 +32,7 @@ func setAttributes(
     let node = NodeReference.node(id, in: tree)
     do {
         var change = AttributeChange(status.pointee, which: which)
-        // ftruncate(2), which comes with its open file, moves the modification time, truncate(2) does not.
+        // ftruncate(2), which passes its open file, moves the modification time; truncate(2) does not.
         if change.size != nil && info != nil { change.modified = .now }
         try node.change(change)
         if let size = KernelSize.whileOpen(of: node) {
@@ -61,7 +61,7 @@ extension AttributeChange {
     }
 }
 
-/// A node has no extended attributes, and the list of them is empty.
+/// A node has no extended attributes, so their list is empty.
 func listAttributes(_ request: fuse_req_t?, _ id: fuse_ino_t, _ size: Int) {
     guard let request else { return }
     if size == 0 {
@@ -71,8 +71,8 @@ func listAttributes(_ request: fuse_req_t?, _ id: fuse_ino_t, _ size: Int) {
     }
 }
 
-/// No extended attribute can be asked for, as in the kernel's trees. Only mounts with ``MountOptions/exact`` have
-/// this operation; the others say ENOSYS once, and the kernel asks no more.
+/// No extended attribute is supported, as in the kernel's trees. Only mounts with ``MountOptions/exact`` have this
+/// operation; the others return ENOSYS once, and the kernel asks no more.
 func getAttribute(_ request: fuse_req_t?, _ id: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ size: Int) {
     guard let request else { return }
     Reply.error(request, .notSupported)

@@ -7,21 +7,21 @@ import CFuse
 /// Turns nodes into node ids and back.
 ///
 /// A node id is the node's address. Each entry that is sent to the kernel (LOOKUP, MKDIR, READDIRPLUS) takes one
-/// reference, FORGET gives them back: so a node lives exactly as long as the kernel may name it or the tree holds it,
-/// and finding it costs no lock and no table. Id 1 is the root, which is never counted. The kernel never sends an id
-/// that it was not given, and sends none after the last FORGET.
+/// reference, and FORGET returns them: so a node lives exactly as long as the kernel may name it or the tree holds it,
+/// and finding it needs neither a lock nor a table. Id 1 is the root, which is never counted. The kernel never sends an
+/// id that it was not given, and sends none after the last FORGET.
 enum NodeReference {
     /// The id for an entry sent to the kernel; takes a reference.
     static func retain(_ node: Node) -> fuse_ino_t {
         fuse_ino_t(UInt(bitPattern: Unmanaged.passRetained(node).toOpaque()))
     }
 
-    /// The id for something else than an entry; takes no reference.
+    /// The id for anything but an entry; takes no reference.
     static func id(of node: Node) -> fuse_ino_t {
         fuse_ino_t(UInt(bitPattern: Unmanaged.passUnretained(node).toOpaque()))
     }
 
-    /// Gives back `count` references that entries took.
+    /// Returns `count` references taken by entries.
     static func release(_ id: fuse_ino_t, count: UInt64) {
         guard id != fuse_ino_t(FUSE_ROOT_ID), let reference = reference(id) else { return }
         for _ in 0..<count { reference.release() }
@@ -55,7 +55,7 @@ enum HandleReference {
         return Unmanaged<Object>.fromOpaque(pointer).takeUnretainedValue()
     }
 
-    /// Takes the object out of the handle and gives its reference to the caller.
+    /// Takes the object out of the handle and passes its reference to the caller.
     static func take<Object: AnyObject>(
         _ type: Object.Type,
         from info: UnsafeMutablePointer<fuse_file_info>?

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of FUSE operations that a session answers, and what it says at INIT.
+// The table of FUSE operations that a session answers, and its reply to INIT.
 
 import CFuse
 
-/// Every request that rmpfs answers; libfuse answers the others with ENOSYS, once for those that the kernel remembers
-/// (FLUSH, GETXATTR, POLL, IOCTL, locks).
-/// - Parameter exact: as ``MountOptions/exact``.
+/// Every request that rmpfs answers; libfuse answers the others with ENOSYS, which the kernel remembers for some
+/// (FLUSH, GETXATTR, POLL, IOCTL, locks) and does not ask again.
+/// - Parameter exact: see ``MountOptions/exact``.
 func makeOperationTable(exact: Bool) -> fuse_lowlevel_ops {
     var table = fuse_lowlevel_ops()
     table.`init` = initialize
@@ -41,7 +41,7 @@ func makeOperationTable(exact: Bool) -> fuse_lowlevel_ops {
 
 private func initialize(_ userdata: UnsafeMutableRawPointer?, _ connection: UnsafeMutablePointer<fuse_conn_info>?) {
     guard let userdata, let connection else { return }
-    // chown and write keep or clear setuid bits as the kernel decides, not we.
+    // The kernel decides whether chown and write clear setuid bits, not we.
     connection.pointee.want &= ~UInt32(FUSE_CAP_HANDLE_KILLPRIV)
     Unmanaged<MountedTree>.fromOpaque(userdata).takeUnretainedValue().onInit()
 }

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the system knows of this process: its name, how many files it may open, and whose end is to be its end.
+// The system's view of this process: its name, how many files it may open, and which process it ends with.
 
 import CFuse
 import Glibc
 
 /// This process.
 public enum OwnProcess {
-    /// Gives the process the name `rmpfs`. Started again by /proc/self/exe, it would be called `exe`.
+    /// Names the process `rmpfs`. Started again through /proc/self/exe, it would be called `exe`.
     public static func setName() { _ = rmpfs_name_process("rmpfs") }
 
-    /// Files that a mount has open at a time: the standard ones, the device, a signal's and some of /proc.
+    /// The number of files that a mount opens at a time: the standard ones, the device, a signal's and some of /proc.
     public static let fewestFiles: UInt64 = 16
 
-    /// How many files it may open (RLIMIT_NOFILE), if that is too few to mount.
+    /// How many files it may open (RLIMIT_NOFILE), if that is too few for a mount.
     public static var tooFewFiles: UInt64? {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
         return limit.rlim_cur < fewestFiles ? UInt64(limit.rlim_cur) : nil
     }
 
-    /// Sends SIGTERM to this process when another one has ended.
+    /// Sends SIGTERM to this process when another process has ended.
     public static func end(with other: Int32) throws(Errno) {
         let descriptor = rmpfs_open_process(other)
         if descriptor < 0 { throw .current }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A line between this program and a second process of its own, with a greeting on it: the hidden options of such
-// processes act on namespaces and descriptors that are theirs only if their parent made them.
+// processes act on namespaces and descriptors, which belong to them only if their parent made them.
 
 import Glibc
 
-/// A socket pair between a process and the one that it starts as a part of itself.
+/// A socket pair between a process and a child that is part of the same program.
 public enum ParentLine {
-    /// Makes the two ends, both closed by execve(2), with the greeting on its way to the child's.
+    /// Makes the two ends, both close-on-exec, with the greeting already sent to the child's end.
     public static func make() throws(Errno) -> (parent: Int32, child: Int32) {
         var ends: [Int32] = [-1, -1]
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -16,11 +16,11 @@ public enum ParentLine {
         return (ends[0], ends[1])
     }
 
-    /// Whether a descriptor is the child's end of a line that the parent of this process made. Takes the greeting off
-    /// it, and nothing off anything else.
+    /// Whether a descriptor is the child's end of a line that this process's parent made. Consumes the greeting, and
+    /// nothing from any other descriptor.
     public static func isHere(_ descriptor: Int32) -> Bool {
         let parent = getppid()
-        // The parent of the first process of a process namespace has no number in there.
+        // The parent of the first process of a process namespace has no PID in there.
         let isFirst = parent == 0 && getpid() == 1
         var found = [UInt8](repeating: 0, count: 64)
         let count = recv(descriptor, &found, found.count, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))

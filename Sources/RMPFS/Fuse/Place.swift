@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A folder that is held by a descriptor. A path leads to another folder as soon as someone exchanges what is on it; a
-// place stays the folder that was found and looked at, and that is what is mounted on or unmounted.
+// A folder held by a descriptor. A path leads to another folder as soon as someone exchanges part of it; a place
+// remains the folder that was found and checked, and that is the one to mount on or unmount.
 
 import Glibc
 
-/// A folder or the root of a mount, held without being opened: whoever serves it is asked nothing.
+/// A folder or the root of a mount, held without opening it: its server gets no request.
 final class Place: Sendable {
     private let descriptor: Int32
 
@@ -16,17 +16,17 @@ final class Place: Sendable {
         close(descriptor)
     }
 
-    /// Why a path is not followed.
+    /// Why a path was not followed.
     enum Refusal: Error {
         case error(Errno)
-        /// A symbolic link of another user, who can make it lead anywhere.
+        /// A symbolic link of another user, who can point it anywhere.
         case link(String, owner: UInt32)
     }
 
-    /// As many links as the kernel follows (MAXSYMLINKS, Linux v6.18, include/linux/namei.h).
+    /// The kernel follows as many links (MAXSYMLINKS, Linux v6.18, include/linux/namei.h).
     private static let mostLinks = 40
 
-    /// Follows a path to its end. Links of other users are not followed by root.
+    /// Follows a path to its end. Root does not follow links of other users.
     static func find(_ path: String) throws(Refusal) -> Place {
         var bytes = path.systemBytes[...]
         guard !bytes.isEmpty else { throw .error(.noSuchFile) }
@@ -41,7 +41,7 @@ final class Place: Sendable {
             let isLast = rest.allSatisfy { $0 == slash }
             if Array(name) == [UInt8(ascii: ".")] { bytes = rest; continue }
             let text = String(systemBytes: name)
-            // What is mounted on demand is mounted now if the path goes on below it.
+            // Triggers an automount if the path continues below it.
             let folder = isLast ? nil : try? open(place, text, O_DIRECTORY)
             let found: Place
             if let folder { found = folder } else { found = try open(place, text) }
@@ -54,7 +54,7 @@ final class Place: Sendable {
         }
     }
 
-    /// What has this name in here, which may be a link.
+    /// The entry of this name in here, which may be a link.
     func child(_ name: String) -> Place? { try? Self.open(self, name) }
 
     private static func open(_ folder: Place?, _ name: String, _ flags: Int32 = 0) throws(Refusal) -> Place {
@@ -67,10 +67,10 @@ final class Place: Sendable {
         return Place(number)
     }
 
-    /// O_PATH, which <fcntl.h> shows only with _GNU_SOURCE.
+    /// O_PATH, which <fcntl.h> defines only with _GNU_SOURCE.
     private static let O_PATH: Int32 = 0o10000000
 
-    /// Where a link leads; nil if this is none.
+    /// The target of a link; nil if this is not a link.
     private var target: [UInt8]? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlinkat(descriptor, "", &buffer, buffer.count)
@@ -79,7 +79,7 @@ final class Place: Sendable {
 
     private func checkOwner(_ name: String) throws(Refusal) {
         guard geteuid() == 0, let owner = status?.st_uid else { return }
-        // In a user namespace, all who have no number there are shown as one, root's own links outside among them.
+        // In a user namespace, all users without an id there appear as one, including root outside, who may own links.
         if owner == 0 || owner == getuid() || Self.isInUserNamespace { return }
         throw .link(name, owner: owner)
     }
@@ -89,30 +89,30 @@ final class Place: Sendable {
         return words.count > 2 && String(decoding: words[2].prefix { $0 != 0x0A }, as: UTF8.self) != "4294967295"
     }
 
-    /// A name that leads here, for calls that take no descriptor.
+    /// A path that leads here, for calls that take no descriptor.
     var link: String { "/proc/self/fd/\(descriptor)" }
 
-    /// Where it is now, without links.
+    /// Its present path, without links.
     var path: String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink(link, &buffer, buffer.count)
         return count < 0 ? nil : String(systemBytes: buffer.prefix(count).map { UInt8(bitPattern: $0) })
     }
 
-    /// stat(2) data, from who serves the place.
+    /// stat(2) data, from the server of the place.
     var status: stat? {
         var status = stat()
         return fstat(descriptor, &status) == 0 ? status : nil
     }
 
-    /// The number of the mount that it is in, or the root of; see ``MountTableEntry/id``.
+    /// The number of the mount that contains it, or whose root it is; see ``MountTableEntry/id``.
     var mount: Int? {
         guard let text = SystemFiles.contents(of: "/proc/self/fdinfo/\(descriptor)") else { return nil }
         let line = String(decoding: text, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("mnt_id:") }
         return line?.split(separator: "\t").last.flatMap { Int($0) }
     }
 
-    /// The mount whose root this is; nil if it is none.
+    /// The mount whose root this is; nil if it is not a root.
     var mountedHere: MountTableEntry? {
         guard let number = mount, let path else { return nil }
         return MountTable.entries().last { $0.id == number && $0.mountPoint.utf8.elementsEqual(path.utf8) }

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the kernel let go of files whose item was removed while they were open: it would remember their names, which
-// nobody can look up any more, until it is short of memory, and the daemon would keep them for it.
+// Makes the kernel drop files whose item was removed while they were open: otherwise it would keep their names, which
+// nobody can look up any more, until memory is short, and the daemon would have to keep the files.
 
 import CFuse
 import Glibc
 
-/// The files of removed items that the kernel may still remember.
+/// The files of removed items that the kernel may still have cached.
 ///
-/// A name that the kernel has no use for goes when its folder does. One in use at that moment stays in the kernel's
-/// cache when its last user is done (retain_dentry() in fs/dcache.c), and with it the node's reference. Linux 6.18 can
-/// be told to drop such names, and takes no lock for it that a client may hold. Older kernels can not be told without
-/// one: there a name goes when memory is short or at the unmount.
+/// When a folder goes, so do unused names in it. A name in use at that moment stays in the kernel's cache after its
+/// last user is done (retain_dentry() in fs/dcache.c), and with it the node's reference. Linux 6.18 can be told to drop
+/// such names without taking a lock that a client may hold. Older kernels cannot: there the name stays until memory is
+/// short or until the unmount.
 final class Pruning: Sendable {
-    /// As many as are dropped at once. A file is told of only when as many others came after it: RELEASE is sent
-    /// before the kernel has let go of the name.
+    /// How many are dropped at once. A file is dropped only after as many others came after it: RELEASE is sent before
+    /// the kernel has released the name.
     private static let batch = 64
 
     private struct State: Sendable {
-        /// Oldest first. They are kept until the kernel is told, so that no id in it is that of another node.
+        /// Oldest first. They are kept until the kernel is told, so that no id in it can belong to another node.
         var nodes: [Node] = []
-        /// Whether the kernel has not yet refused.
+        /// Whether the kernel supports this, as far as we know.
         var isKnown = true
     }
 
     private let state = Lock(State())
 
-    /// Takes note of files that have been removed and are not open, or no longer open, as far as a caller knows.
+    /// Registers files that have been removed and are not open, or no longer open, as far as a caller knows.
     func add(_ nodes: [Node], _ session: SessionPointer?) {
         guard let session else { return }
         let due = state.withLock { state -> [Node] in

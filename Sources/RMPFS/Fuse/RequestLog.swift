@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which requests the kernel sends, one line for each, for tests and for people who count them. Off by default.
+// Logs the requests that the kernel sends, one line each, for tests and for people who count them. Off by default.
 
 import CFuse
 import Glibc
 
-/// A file that gets a line for each request, in their order: its name in the protocol, and the node id it is for.
+/// A file that gets a line for each request, in order: its name in the protocol, and the node id.
 ///
-/// Named by the environment variable `RMPFS_REQUESTS` when a mount begins. Without it a request costs a comparison.
+/// The environment variable `RMPFS_REQUESTS` names it when a mount begins. Without it a request costs a comparison.
 struct RequestLog: Sendable {
     private let descriptor: Int32
 
-    /// The log that the environment asks for; nil if it asks for none, or for a file that cannot be opened.
+    /// The log that the environment asks for; nil if it asks for none, or the file cannot be opened.
     init?() {
         guard let path = getenv("RMPFS_REQUESTS") else { return nil }
         descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
@@ -22,8 +22,8 @@ struct RequestLog: Sendable {
         Glibc.close(descriptor)
     }
 
-    /// Notes a request as it came from the kernel: `struct fuse_in_header` and what follows it. A BATCH_FORGET is noted
-    /// as the FORGETs that it stands for.
+    /// Logs a request as it came from the kernel: `struct fuse_in_header` and what follows it. A BATCH_FORGET is logged
+    /// as the FORGETs in it.
     func note(_ buffer: fuse_buf) {
         guard let header = buffer.mem, buffer.size >= 24 else { return }
         let opcode = header.load(fromByteOffset: 4, as: UInt32.self)
@@ -35,7 +35,7 @@ struct RequestLog: Sendable {
             text = (0..<count).map { "FORGET \(header.load(fromByteOffset: 48 + 16 * $0, as: UInt64.self))\n" }.joined()
         }
         let line = Array(text.utf8)
-        // One write(2) at the end of the file: lines of several threads do not mix.
+        // One write(2) at the end of the file: lines of different threads do not mix.
         _ = write(descriptor, line, line.count)
     }
 

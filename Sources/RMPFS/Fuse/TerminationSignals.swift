@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGINT, SIGTERM and SIGHUP as one thread sees them, so that none lands on a thread that cannot end the mount.
+// Receives SIGINT, SIGTERM and SIGHUP on one thread, so that none reaches a thread that cannot end the mount.
 
 import Glibc
 
@@ -9,12 +9,12 @@ public enum TerminationSignals {
         var set = sigset_t()
         sigemptyset(&set)
         for signal in [SIGINT, SIGTERM] { sigaddset(&set, signal) }
-        // nohup(1) ignores SIGHUP for its child, which is to go on when the terminal closes.
+        // nohup(1) ignores SIGHUP for its child, which must continue when the terminal closes.
         if !isIgnored(SIGHUP) { sigaddset(&set, SIGHUP) }
         return set
     }
 
-    /// Whether the process ignores a signal, by the mask in /proc/self/status.
+    /// Whether the process ignores a signal, according to /proc/self/status.
     private static func isIgnored(_ signal: Int32) -> Bool {
         let status = String(decoding: SystemFiles.contents(of: "/proc/self/status") ?? [], as: UTF8.self)
         guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigIgn:") }),
@@ -23,16 +23,16 @@ public enum TerminationSignals {
         return mask >> UInt64(signal - 1) & 1 != 0
     }
 
-    /// Blocks the signals for this thread and all that it starts. Call it first, before any thread exists.
+    /// Blocks the signals for this thread and all that it starts. Call it before any other thread exists.
     ///
-    /// A client that goes away while a reply is written must not end the daemon either: SIGPIPE is ignored.
+    /// Also ignores SIGPIPE: a client that exits while a reply is written must not end the daemon.
     public static func block() {
         var signals = set
         pthread_sigmask(SIG_BLOCK, &signals, nil)
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Starts a thread that sleeps until such a signal comes and then runs `handler` with its number, each time.
+    /// Starts a thread that waits for these signals and runs `handler` with the number of each.
     public static func watch(_ handler: @escaping @Sendable (Int32) -> Void) throws(Errno) {
         var thread = pthread_t()
         let box = Unmanaged.passRetained(Handler(handler))

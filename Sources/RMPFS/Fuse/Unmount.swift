@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes mounts away: by umount2(2) as root, by fusermount3 as a user. Root is led nowhere else, whatever happens to the
-// path meanwhile.
+// Unmounts: by umount2(2) as root, by fusermount3 as a user. Root cannot be led to another mount, whatever happens to
+// the path in the meantime.
 
 import Glibc
 
 /// Unmounting.
 public enum Unmount {
     /// Unmounts the rmpfs at `given`.
-    /// - Parameter lazy: detach it at once and let it end when its last user has gone.
+    /// - Parameter lazy: detach it at once; it ends when its last user is gone.
     public static func unmount(_ given: String, lazy: Bool = false) throws(MountError) {
         var place: Place?
         do {
@@ -22,7 +22,7 @@ public enum Unmount {
         if geteuid() != 0, let user = entry.user, user != getuid() { throw .mountedByOther(path: path, user: user) }
         do {
             if lazy, let place { return try detach(place) }
-            // A mount that is held is in use: from here on it is known by the folder that it is in.
+            // Holding a mount makes it busy: from here on, hold only the folder that contains it.
             let name = try FolderEntry(of: entry)
             place = nil
             try umount(name.link, path, flags: UMOUNT_NOFOLLOW, helperFlags: ["-u"])
@@ -36,14 +36,14 @@ public enum Unmount {
         }
     }
 
-    /// Detaches the mount whose root this is, in use or not.
+    /// Detaches the mount whose root this is, even if it is in use.
     static func detach(_ place: Place) throws(Errno) {
-        // Without UMOUNT_NOFOLLOW, as the name is a link, of the kernel's own.
+        // Without UMOUNT_NOFOLLOW: the path is a link, of the kernel's own.
         try umount(place.link, place.path ?? place.link, flags: Int32(MNT_DETACH), helperFlags: ["-u", "-z"])
     }
 
-    /// A mount by the folder that it is in and its name there: while it is mounted, nothing else can get that name
-    /// (EBUSY of rename(2)), and the folder is held.
+    /// A mount identified by the folder that contains it and its name there: while it is mounted, no other entry can
+    /// take that name (EBUSY of rename(2)), and the folder is held.
     private struct FolderEntry {
         private let folder: Place
         private let name: String
@@ -63,19 +63,19 @@ public enum Unmount {
 
     private static let UMOUNT_NOFOLLOW: Int32 = 8
 
-    /// - Parameter path: for the helper, which follows it as the user who asks.
+    /// - Parameter path: for the helper, which follows it with the calling user's rights.
     private static func umount(_ link: String, _ path: String, flags: Int32, helperFlags: [String]) throws(Errno) {
         if umount2(link.systemName, flags) == 0 { return }
-        // Who may not unmount at all.
+        // Only users who may not unmount at all need the helper.
         guard geteuid() != 0, Errno.current == .notPermitted else { throw .current }
         guard let helper = Helper.path else { throw .notPermitted }
         let status = try run(helper, helperFlags + ["-q", "--", path])
-        // The helper says why only in words; a mount that is still there after it was asked is in use.
+        // The helper gives its reasons only as text; a mount that still exists after the call is in use.
         if status != 0 { throw MountTable.entry(at: path) == nil ? .notPermitted : .busy }
     }
 
     /// Runs a program to its end.
-    /// - Returns: its exit status, or 128 and the signal's number.
+    /// - Returns: its exit status, or 128 plus the signal's number.
     private static func run(_ program: String, _ arguments: [String]) throws(Errno) -> Int32 {
         var vector: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0.systemName) }
         vector.append(nil)

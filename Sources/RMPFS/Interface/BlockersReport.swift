@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of our debug/rmpopt/blockers: why a region is not optimized, the question that no posted version answers.
+// The text of our debug/rmpopt/blockers: why a region is not optimized, which no posted version answers.
 
 import RMPModel
 
 /// The lines of `blockers`: each region that is not optimized on every online CPU, with the reasons.
 enum BlockersReport {
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        // Without SNP nothing is checked, so nothing is slow.
+        // Without SNP there are no checks, so nothing is slow.
         guard machine.isSNPEnabled else { return }
         let map = machine.optimizationMap
         var reasons = Reasons(machine, map)
@@ -22,7 +22,7 @@ enum BlockersReport {
         }
     }
 
-    /// The same for a host of which nothing is known but what is optimized where.
+    /// The same for a host of which we only know what is optimized where.
     /// - Parameter isOutside: whether a region is known to lie beyond the window of every core.
     static func write(_ map: OptimizationMap, isOutside: (_ region: Int) -> Bool, into text: inout TextBuffer) {
         let missing = map.sets.map { CPUList.format(map.online.subtracting($0)) }
@@ -36,9 +36,9 @@ enum BlockersReport {
         }
     }
 
-    /// Why CPUs have a region not optimized that holds no assigned page.
+    /// Why some CPUs do not have a region optimized although it holds no assigned page.
     private struct Reason {
-        /// Whether there are CPUs that could have it.
+        /// Whether some CPUs could have it optimized.
         let isUnscanned: Bool
         /// The CPUs outside whose window it is, as text.
         let outside: [UInt8]
@@ -46,8 +46,8 @@ enum BlockersReport {
         let disabled: [UInt8]
     }
 
-    /// The reasons of regions in ascending order: they are the same up to where the CPUs change that have a region not
-    /// optimized, or a window begins or ends.
+    /// The reasons of regions in ascending order: they change only where the set of CPUs that lack the optimization
+    /// changes, or a window begins or ends.
     private struct Reasons {
         /// For each set of a map, the online CPUs that are not in it.
         let missing: [CPUSet]
@@ -68,7 +68,7 @@ enum BlockersReport {
             outside = CPUSet(limit: machine.cpuCount)
         }
 
-        /// - Parameter set: the place of the region's CPUs in the map.
+        /// - Parameter set: the index of the region's CPUs in the map.
         mutating func reason(_ region: Int, _ set: Int) -> Reason {
             if region >= end { cross(region) }
             if let last, last.set == set { return last.reason }

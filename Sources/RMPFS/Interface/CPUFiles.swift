@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which of the simulated CPUs there are and which are online, with their switches: rmpsim/cpus/, and sysfs where
-// `rmpfs run` shows it.
+// Which simulated CPUs exist and which are online, with their switches: rmpsim/cpus/, and sysfs where `rmpfs run` shows
+// it.
 
 import RMPModel
 
@@ -16,13 +16,13 @@ struct CPUFiles {
             place.add("online", online(cpu))
             folder.add("cpu\(cpu)", place)
         }
-        // As in sysfs, so that the kernel engine's --cpu-root can be this folder.
+        // As in sysfs, so that this folder can be the kernel engine's --cpu-root.
         let possible = CPUSet(all: engine.cpuCount)
         folder.add(["online": list { $0 }, "possible": list { _ in possible }])
         return folder
     }
 
-    /// A file with the list, `%*pbl`, of a set that is made of the CPUs that are online.
+    /// A file with a list (`%*pbl`) of a set computed from the online CPUs.
     func list(
         rules: FileSystemRules = .configfs,
         _ make: @escaping @Sendable (_ online: CPUSet) -> CPUSet
@@ -39,7 +39,7 @@ struct CPUFiles {
         )
     }
 
-    /// `1` while the CPU is online, else `0`. Taken: `0` and `1`.
+    /// `1` while the CPU is online, otherwise `0`. Accepts `0` and `1`.
     func online(_ cpu: Int, rules: FileSystemRules = .configfs) -> Attribute {
         Attribute(
             owner: owner,

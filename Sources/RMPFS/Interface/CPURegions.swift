@@ -11,11 +11,11 @@ enum CPURegions {
         case checked
         /// Beyond the window of the CPU's core: RMP checks are always done.
         case outside
-        /// SNP is not enabled: nothing is checked.
+        /// SNP is not enabled: there are no checks.
         case unchecked
 
         /// - Parameters:
-        ///   - isChecked: whether RMP checks are done at all.
+        ///   - isChecked: whether there are RMP checks at all.
         ///   - isOptimized: whether the CPU has the region optimized.
         ///   - isOutside: whether the region is known to lie beyond the window of the CPU's core.
         init(isChecked: Bool, isOptimized: Bool, isOutside: Bool) {

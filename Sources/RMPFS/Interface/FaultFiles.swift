@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of faults on demand, rmpsim/faults/NAME/: a folder is a fault, its files are the fault's settings.
+// The files of faults on demand, rmpsim/faults/NAME/: each folder is a fault, its files are the settings.
 
 /// Builds `rmpsim/faults/`.
 struct FaultFiles {

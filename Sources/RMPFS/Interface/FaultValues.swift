@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the values of a fault are written and read: errors by name, limits that may be none, probabilities.
+// How the values of a fault are written and parsed: errors by name, optional limits, probabilities.
 
 enum FaultValues {
     /// `EIO`, a number without a name, or 0 for none.
@@ -8,10 +8,10 @@ enum FaultValues {
         if let name = error.name { text.append(name) } else { text.append(decimal: UInt64(error.rawValue)) }
     }
 
-    /// Takes an error by name or number.
+    /// Accepts an error by name or number.
     ///
-    /// ENOSYS is refused: the kernel takes it for a request that this file system does not know, and never sends such a
-    /// request again, fault or no fault.
+    /// ENOSYS is refused: to the kernel it means that this file system does not support the request, and it never sends
+    /// such a request again, fault or no fault.
     static func store(error value: StoredText, rule: inout FaultRule) throws(Errno) {
         let error: Errno?
         if let named = Errno(name: value.line) {
@@ -25,7 +25,7 @@ enum FaultValues {
         rule.error = error
     }
 
-    /// Whether a limit is to be none: nothing, or -1.
+    /// Whether the text means no limit: it is empty, or -1.
     static func isNone(_ value: StoredText) -> Bool { value.line.isEmpty || value.equals("-1") }
 
     /// A limit, or -1 for none.
@@ -33,7 +33,7 @@ enum FaultValues {
         if let limit { text.append(decimal: limit) } else { text.append("-1") }
     }
 
-    /// A probability as a decimal fraction without zeros at its end.
+    /// A probability as a decimal fraction without trailing zeros.
     static func show(probability: UInt64, in text: inout TextBuffer) {
         text.append(decimal: probability / FaultRule.certain)
         var rest = probability % FaultRule.certain
@@ -46,12 +46,12 @@ enum FaultValues {
         }
     }
 
-    /// Reads `0.25`, `1`, `25%`, `12.5%`: digits, of which at most nine count behind the point (seven for percent).
-    /// - Throws: ``Errno/invalid`` if it is none, ``Errno/outOfRange`` above 1.
+    /// Parses `0.25`, `1`, `25%`, `12.5%`: digits, of which at most nine count after the point (seven for percent).
+    /// - Throws: ``Errno/invalid`` if it is not a probability, ``Errno/outOfRange`` above 1.
     static func probability(_ text: [UInt8]) throws(Errno) -> UInt64 {
         let isPercent = text.last == UInt8(ascii: "%")
         var digits = text.dropLast(isPercent ? 1 : 0)
-        // What one is worth, in billionths.
+        // The value of one unit, in billionths.
         var unit = isPercent ? FaultRule.certain / 100 : FaultRule.certain
         var sum: UInt64 = 0
         var hasDigits = false
@@ -69,7 +69,7 @@ enum FaultValues {
                 unit /= 10
                 sum += digit * unit
             } else {
-                // Stays far below 2^64: what is above 1 already grows no further.
+                // Stays far below 2^64: values above 1 do not grow further.
                 sum = min(sum, FaultRule.certain + 1) * 10 + digit * unit
             }
         }

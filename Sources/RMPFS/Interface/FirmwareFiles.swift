@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SNP firmware's commands as the ccp driver gives them, rmpsim/firmware/.
+// SNP firmware's commands as the ccp driver issues them, rmpsim/firmware/.
 
 import RMPModel
 
@@ -8,7 +8,7 @@ struct FirmwareFiles {
     let engine: SimulatedEngine
     let owner: Owner
 
-    /// What `state` takes.
+    /// The commands that `state` accepts.
     private static let commands: KeyValuePairs<StaticString, Command> = [
         "init": .initializeFirmware,
         "shutdown": .shutDownFirmware(x86: false),
@@ -24,7 +24,7 @@ struct FirmwareFiles {
         return folder
     }
 
-    /// `init` or `uninit`, as SNP_PLATFORM_STATUS says. Written: a command; `kexec` may be followed by the list of the
+    /// `init` or `uninit`, as in SNP_PLATFORM_STATUS. Writes give a command; `kexec` may be followed by a list of the
     /// CPUs that the new kernel brings online.
     private var state: Attribute {
         Attribute(
@@ -71,7 +71,7 @@ struct FirmwareFiles {
         failures({ $0.decommissionFailuresLeft }, { .failDecommission(count: $0) })
     }
 
-    /// A number of failures to come: what is left of it, and the command that sets it.
+    /// A number of failures to come: how many are left, and the command that sets it.
     private func failures(
         _ left: @escaping @Sendable (borrowing Machine) -> UInt64,
         _ command: @escaping @Sendable (UInt64) -> Command

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated machine's CPUs, nodes and module parameters as sysfs shows them, for scripts that look at these before
+// The simulated machine's CPUs, nodes and module parameters as sysfs shows them, for scripts that check these before
 // they look at RMPOPT.
 
 import RMPModel
 
 /// Builds the folders of sysfs that `rmpfs run` shows.
 ///
-/// Sources: Linux drivers/base/cpu.c, drivers/base/topology.c, drivers/base/node.c, arch/x86/kvm/svm/sev.c. What is
-/// left out is not there; no value is made up.
+/// Sources: Linux drivers/base/cpu.c, drivers/base/topology.c, drivers/base/node.c, arch/x86/kvm/svm/sev.c. Files that
+/// are left out do not exist; no value is made up.
 struct HardwareFiles {
     let engine: SimulatedEngine
     let owner: Owner
@@ -38,7 +38,7 @@ struct HardwareFiles {
                 return offline
             },
             "isolated": list { _ in CPUSet(limit: 1) },
-            // NR_CPUS - 1, of x86 with MAXSMP.
+            // NR_CPUS - 1 of x86 with MAXSMP.
             "kernel_max": constant("\(Topology.cpuLimits.upperBound - 1)"),
             "smt": simultaneousThreads(topology),
         ])
@@ -71,12 +71,12 @@ struct HardwareFiles {
 
     private func place(of cpu: Int, _ place: CPUPlace, _ siblings: Siblings) -> Directory {
         let folder = Directory(rules: .sysfs, owner: owner)
-        // Since Linux 6.5 CPU 0 of x86 has no switch (arch_cpu_is_hotpluggable()).
+        // Since Linux 6.5, CPU 0 of x86 has no switch (arch_cpu_is_hotpluggable()).
         if cpu != 0 { folder.add("online", CPUFiles(engine: engine, owner: owner).online(cpu, rules: .sysfs)) }
         let isOnline: Directory.Presence = { [engine] in
             (try? engine.look { machine throws(Errno) in machine.onlineCPUs.contains(cpu) }) == true ? 0 : nil
         }
-        // In sysfs a link to the node's folder: looked for by its name.
+        // In sysfs this is a link to the node's folder; programs look for its name.
         folder.add("node\(place.node)", Directory(rules: .sysfs, owner: owner))
         let topology = Directory(rules: .sysfs, owner: owner)
         topology.add([
@@ -152,8 +152,8 @@ struct HardwareFiles {
         return folder
     }
 
-    /// The first lines of a node's `meminfo` (node_read_meminfo()). What is used is what is assigned in the RMP, in the
-    /// regions that begin in the node.
+    /// The first lines of a node's `meminfo` (node_read_meminfo()). Used memory is the memory assigned in the RMP, in
+    /// the regions that begin in the node.
     private func meminfo(of node: Int, _ bytes: UInt64) -> Attribute {
         let regions = engine.configuration.memory.spans.filter { $0.node == node }.flatMap { span in
             let bound = { (address: UInt64) in Int(truncatingIfNeeded: (address + (1 << 30) - 1) >> 30) }
@@ -180,8 +180,8 @@ struct HardwareFiles {
 
     // MARK: /sys/module/kvm_amd/parameters
 
-    /// KVM finds SEV-SNP where the processor has it and SNP_EN is set (`sev_hardware_setup()`), and SEV and SEV-ES come
-    /// with it, as in the CPUID leaf.
+    /// KVM finds SEV-SNP if the processor has it and SNP_EN is set (`sev_hardware_setup()`); SEV and SEV-ES come with
+    /// it, as in the CPUID leaf.
     private func moduleParameters() -> Directory {
         let folder = Directory(rules: .sysfs, owner: owner)
         for name in ["sev", "sev_es", "sev_snp"] {
@@ -209,7 +209,7 @@ struct HardwareFiles {
         CPUFiles(engine: engine, owner: owner).list(rules: .sysfs, make)
     }
 
-    /// A set of CPUs as `%*pb`: 32 bits a group, the highest first, with as many digits as the machine has CPUs for.
+    /// A set of CPUs as `%*pb`: groups of 32 bits, the highest first, with as many digits as the machine has CPUs.
     private func mask(_ make: @escaping @Sendable (CPUSet) -> CPUSet) -> Attribute {
         show { [engine] text throws(Errno) in
             let set = make(try engine.look { machine throws(Errno) in machine.onlineCPUs })

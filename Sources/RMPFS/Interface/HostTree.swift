@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which folders and files a mount has, for one engine: the tree as docs/interface.md draws it.
+// Which folders and files a mount has for an engine: the tree in docs/interface.md.
 
 import RMPModel
 
@@ -9,7 +9,7 @@ public struct HostTree {
     private let debugMode: UInt32
 
     /// - Parameters:
-    ///   - owner: who owns every folder and file.
+    ///   - owner: the owner of every folder and file.
     ///   - debugMode: the permission bits of `debug/`.
     public init(owner: Owner, debugMode: UInt32 = 0o700) {
         self.owner = owner
@@ -17,15 +17,15 @@ public struct HostTree {
     }
 
     /// The tree of a simulated machine.
-    /// - Parameter faults: the faults that clients make in `rmpsim/faults/`, for the mount that serves the tree.
+    /// - Parameter faults: the faults that clients create in `rmpsim/faults/`, for the mount that serves the tree.
     public func root(_ engine: SimulatedEngine, faults: FaultTable = FaultTable()) -> Directory {
         let root = host(engine)
         root.add("rmpsim", SimulatorFiles(engine: engine, faults: faults, owner: owner).folder())
         return root
     }
 
-    /// The tree of any host: what the kernel has, and what only looks. For a running kernel this is all: nothing is
-    /// simulated, hence there is no `rmpsim/`.
+    /// The tree of any host: the kernel's files, and our read-only ones. A running kernel has only these: nothing is
+    /// simulated, so there is no `rmpsim/`.
     public func host(_ engine: any Engine) -> Directory {
         let root = Directory(rules: .configfs, owner: owner)
         if engine.hasRMPOPT { root.add("rmpopt", configuration(engine)) }
@@ -33,8 +33,8 @@ public struct HostTree {
         return root
     }
 
-    /// `rmpopt/`: our `reenable`, and what series v1 patch 5/6 registers in configfs. Where passes may not be asked
-    /// for, the files that do so have no store: their modes say so, and open(2) does.
+    /// `rmpopt/`: our `reenable`, and what series v1 patch 5/6 registers in configfs. If passes may not be requested,
+    /// the files that request them have no store method: their modes show this, and open(2) fails.
     private func configuration(_ engine: any Engine) -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
         var store: Attribute.Store?
@@ -60,7 +60,7 @@ public struct HostTree {
         return folder
     }
 
-    /// `debug/`: the kernel's `rmpopt-table` where the version of the series has it, and our files beside it.
+    /// `debug/`: the kernel's `rmpopt-table` if the version of the series has it, and our files beside it.
     private func debug(_ engine: any Engine) -> Directory {
         let root = Directory(rules: .debugfs, owner: owner, mode: debugMode)
         let ours = Directory(rules: .debugfs, owner: owner)
@@ -90,13 +90,13 @@ public struct HostTree {
             isSeekable: table.isSeekable,
             source: RegionTableSource(engine: engine)
         )
-        // The folder of v1 is the one that ours are in.
+        // v1's folder is the one that contains our files.
         var folder = ours
         if table.folder != ["rmpopt"] {
             folder = root
             for (depth, name) in table.folder.enumerated() {
                 let inner = Directory(rules: .debugfs, owner: owner)
-                // arch_debugfs_dir is there without the series, the folder in it is not.
+                // arch_debugfs_dir exists without the series; the folder in it does not.
                 if depth == 0 {
                     folder.add(name, inner)
                 } else {
@@ -105,7 +105,7 @@ public struct HostTree {
                 folder = inner
             }
         }
-        // What is made at boot and never removed stays for good, if it was made; the rest comes and goes.
+        // A table made at boot and never removed is permanent, if it was made; others come and go.
         if table.creation == .boot && !table.isRemoved {
             if engine.hasTable { folder.add(DebugTable.name, file) }
         } else {
@@ -115,6 +115,6 @@ public struct HostTree {
 }
 
 extension Report {
-    /// Whether it makes sense on a host without RMPOPT: it tells why there is none.
+    /// Whether it makes sense on a host without RMPOPT, because it says why there is none.
     fileprivate var isAboutHost: Bool { self == .log || self == .series }
 }

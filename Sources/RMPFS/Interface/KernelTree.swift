@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host's files as the kernel's own file systems lie: a tree that stands for each.
+// A host's files arranged as the kernel's own file systems: one tree for each.
 
 import RMPModel
 
@@ -14,9 +14,9 @@ public struct KernelTrees: Sendable {
     let config: Directory
     /// `/sys/kernel/debug`.
     let debug: Directory
-    /// Folders of sysfs, each of which has a place of its own there.
+    /// Folders of sysfs, each of which is mounted at its own place there.
     let hardware: Directory
-    /// Holds the three, so that each file has a path, by which faults name it.
+    /// Holds the three, so that each file has a path by which faults can name it.
     private let root: Directory
 
     /// The trees of a simulated machine.
@@ -31,12 +31,12 @@ public struct KernelTrees: Sendable {
 
 extension HostTree {
     /// The trees of a simulated machine at the kernel's own paths.
-    /// - Parameter faults: the faults that clients make in `config/rmpsim/faults/`.
+    /// - Parameter faults: the faults that clients create in `config/rmpsim/faults/`.
     public func kernelTrees(_ engine: SimulatedEngine, faults: FaultTable) -> KernelTrees {
         let config = Directory(rules: .configfs, owner: owner)
         var debug = config
         for entry in root(engine, faults: faults).entries() {
-            // The folder of a mount that stands for another file system.
+            // The folder that represents another file system in a mount.
             if entry.name.elementsEqual("debug".utf8), let folder = entry.node as? Directory {
                 debug = folder
             } else {

@@ -3,8 +3,8 @@
 
 import RMPModel
 
-/// The lines of `log`: `[%5lu.%06lu] ` and the text; before it `<%u>`, the level, where the machine shows that. Debug
-/// lines are left out, as dmesg does not have them unless dynamic debug was switched on.
+/// The lines of `log`: `[%5lu.%06lu] ` and the text; before it `<%u>`, the level, if the machine shows it. Debug lines
+/// are left out: dmesg only has them if dynamic debug is switched on.
 enum LogReport {
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
         let view = machine.configuration.boot.logView

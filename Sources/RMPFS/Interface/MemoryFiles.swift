@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMP instructions by hand and the memory that is free, rmpsim/memory/: what a test needs to bring pages into any
-// state.
+// RMP instructions by hand, and free memory, rmpsim/memory/: what a test needs to put pages into any state.
 
 import RMPModel
 import Synchronization
@@ -18,7 +17,7 @@ struct MemoryFiles {
         return folder
     }
 
-    /// How many bytes guests could still get.
+    /// How many more bytes guests could get.
     private var free: Attribute {
         Attribute(
             owner: owner,
@@ -30,7 +29,7 @@ struct MemoryFiles {
         )
     }
 
-    /// `1`, or `0` while memory that the machine keeps for later is not there. Written: `1` adds it.
+    /// `1`, or `0` while memory that the machine keeps for later is missing. Writing `1` adds it.
     private var online: Attribute {
         Attribute(
             owner: owner,
@@ -45,8 +44,8 @@ struct MemoryFiles {
         )
     }
 
-    /// `ADDRESS [assigned=0|1] [size=4K|2M] [asid=N] [gpa=N] [immutable=0|1]`; what is left out is 0 and 4K. Read: the
-    /// address of the last one and its return code.
+    /// `ADDRESS [assigned=0|1] [size=4K|2M] [asid=N] [gpa=N] [immutable=0|1]`; omitted fields are 0 and 4K. Reads
+    /// return the address of the last one and its return code.
     private var rmpupdate: Attribute {
         instruction { value throws(Errno) in
             let words = value.words()
@@ -58,7 +57,7 @@ struct MemoryFiles {
         }
     }
 
-    /// The address of an assigned 2 MB entry. Read: that of the last one and its return code.
+    /// The address of an assigned 2 MB entry. Reads return the address of the last one and its return code.
     private var psmash: Attribute {
         instruction { value throws(Errno) in
             let spa = SPA(try value.size())
@@ -90,8 +89,8 @@ struct MemoryFiles {
         )
     }
 
-    /// Written: `ADDRESS [PAGES]`, free memory that firmware does not give back. Read: all leaked page frame numbers, a
-    /// range a line, as far as a page goes.
+    /// Writes: `ADDRESS [PAGES]`, free memory that firmware does not give back. Reads: all leaked page frame numbers,
+    /// one range per line, as many as fit in a page.
     private var leak: Attribute {
         Attribute(
             owner: owner,
@@ -119,7 +118,7 @@ struct MemoryFiles {
         )
     }
 
-    /// Written: an address. Read: the RMP entry of the page at the address that was written last, at first 0.
+    /// Writes: an address. Reads: the RMP entry of the page at the address written last, initially 0.
     private var rmpread: Attribute {
         let address = Atomic<UInt64>(0)
         let shared = AddressBox(address)
@@ -141,7 +140,7 @@ struct MemoryFiles {
     }
 }
 
-/// The last return code of an instruction, for its two methods.
+/// The return code of the last instruction, for its two methods.
 private final class LastCode: Sendable {
     let value = Lock<(SPA, RMPCode)?>(nil)
 }
@@ -154,7 +153,7 @@ private final class AddressBox: Sendable {
 }
 
 extension RMPUpdateInput {
-    /// Takes one `name=value`.
+    /// Parses one `name=value`.
     fileprivate mutating func take(_ word: StoredText) throws(Errno) {
         guard let (name, value) = word.assignment() else { throw .invalid }
         if name.equals("assigned") {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of our debug/rmpopt/metrics: the host's numbers in the text format that Prometheus reads.
+// The text of our debug/rmpopt/metrics: the host's numbers in Prometheus' text format.
 
 import RMPModel
 
 /// The metrics of a host.
 ///
-/// Each has its name and its words once, whichever engine it comes from; what an engine cannot tell is not there.
+/// Each is defined once, whichever engine it comes from; metrics that an engine does not know are left out.
 enum MetricsReport {
     /// What kind of number a metric is.
     enum Kind: Sendable {
@@ -24,10 +24,10 @@ enum MetricsReport {
         }
     }
 
-    // MARK: What every engine tells
+    // MARK: What every engine knows
 
     /// The metrics of a running kernel.
-    /// - Parameter isRunning: whether a pass is running; nil if the kernel does not tell.
+    /// - Parameter isRunning: whether a pass is running; nil if the kernel does not say.
     static func write(_ map: OptimizationMap, passIsRunning isRunning: Bool?, into text: inout TextBuffer) {
         optimized(map, into: &text)
         if let isRunning { running(isRunning, into: &text) }
@@ -67,7 +67,7 @@ enum MetricsReport {
         )
     }
 
-    // MARK: What a simulated machine tells
+    // MARK: What a simulated machine knows
 
     /// The metrics of a simulated machine.
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
@@ -125,7 +125,7 @@ enum MetricsReport {
         value(metric, ("outcome", "lost"), machine.requests(.lost), into: &text)
     }
 
-    /// What all ended passes have cost the CPUs.
+    /// What all finished passes have cost the CPUs.
     private static func costs(_ totals: PassTotals, into text: inout TextBuffer) {
         let counts: [(Metric, UInt64)] = [
             (
@@ -247,7 +247,7 @@ enum MetricsReport {
         text.append(0x0A)
     }
 
-    /// Writes a metric that is one number.
+    /// Writes a metric that is a single number.
     private static func single(_ metric: Metric, _ number: UInt64, into text: inout TextBuffer) {
         head(metric, into: &text)
         text.append(metric.name)
@@ -256,7 +256,7 @@ enum MetricsReport {
         text.append(0x0A)
     }
 
-    /// Writes a metric that is a duration: seconds with nine decimals.
+    /// Writes a metric that is a duration, in seconds with nine decimals.
     private static func seconds(_ metric: Metric, _ nanoseconds: UInt64, into text: inout TextBuffer) {
         head(metric, into: &text)
         text.append(metric.name)

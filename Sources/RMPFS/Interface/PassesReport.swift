@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of our debug/rmpopt/passes: what the last passes took and gave, split as it was asked for on the list.
+// The text of our debug/rmpopt/passes: durations and results of the last passes, split as requested on the list.
 
 import RMPModel
 
-/// The lines of `passes`: a heading, then the last 64 passes that have ended, oldest first. Durations are of virtual
-/// time, in ns; counts are of regions.
+/// The lines of `passes`: a heading, then the last 64 finished passes, oldest first. Durations are virtual time, in ns;
+/// counts are regions.
 enum PassesReport {
-    /// The columns behind number and trigger.
+    /// The columns after number and trigger.
     private static let columns: KeyValuePairs<StaticString, @Sendable (PassRecord) -> UInt64> = [
         "start_ns": { $0.start },
         "end_ns": { $0.end ?? $0.start },

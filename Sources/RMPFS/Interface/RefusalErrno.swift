@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which errno each refusal of a host becomes at a system call: those of the machine, of the engines, and of a running
-// kernel's files.
+// Maps each refusal to an errno: those of the machine, of the engines, and of a running kernel's files.
 
 import RMPModel
 
@@ -35,15 +34,15 @@ extension Errno {
     }
 }
 
-/// Why an engine does not give or do what a file of ours asks for, where no command of the machine says so.
+/// Why an engine cannot answer or do what one of our files asks for, where no command of the machine explains it.
 enum Refusal: Sendable, Hashable, CaseIterable {
     /// The CPU of a `cpuN` is offline.
     case offlineCPU
-    /// The clock would run over.
+    /// The clock would overflow.
     case clockLimit
-    /// This host has nothing by which it could be told or done.
+    /// This host has no way to answer or do it.
     case untold
-    /// Passes may not be asked for (no `--allow-reenable`).
+    /// Passes may not be requested (no `--allow-reenable`).
     case readOnly
 }
 
@@ -58,7 +57,7 @@ extension Errno {
         }
     }
 
-    /// The errno for what is wrong with a running kernel's files: its own for a write that it refused, else EIO.
+    /// The errno for a fault in a running kernel's files: the kernel's own for a refused write, otherwise EIO.
     init(_ error: KernelError) {
         if case .refused(_, let refusal) = error { self = refusal } else { self = .ioError }
     }

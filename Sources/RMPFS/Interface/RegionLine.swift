@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How every line about a region begins, in the series' own file and in ours.
+// The start of every line about a region, in the series' own file and in ours.
 
 extension TextBuffer {
     /// `Memory @%3lluGB: `, as series v1 patch 6/6 prints it.

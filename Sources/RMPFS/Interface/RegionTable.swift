@@ -3,11 +3,11 @@
 
 /// The lines of `rmpopt-table`.
 ///
-/// Source: series v1 patch 6/6 to v8 patch 7/7. In v1 to v4 the iterator goes on to the address equal to the end, so
-/// there is one line more than there are regions; but start() stops at just that address, so a read that begins there
+/// Source: series v1 patch 6/6 to v8 patch 7/7. In v1 to v4 the iterator continues to the address equal to the end, so
+/// there is one more line than there are regions; but start() stops at just that address, so a read that begins there
 /// does not get the line.
 enum RegionTable {
-    /// The regions of the lines that a fill of the buffer gets which starts with line number `first`.
+    /// The regions of the lines that one fill of the buffer gets, starting with line number `first`.
     static func lines(from first: Int, regions: Range<Int>, hasEndLine: Bool) -> Range<Int> {
         let start = regions.lowerBound + min(first, regions.count)
         return start..<(start < regions.upperBound && hasEndLine ? regions.upperBound + 1 : regions.upperBound)

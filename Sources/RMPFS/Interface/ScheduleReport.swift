@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of our debug/rmpopt/schedule: is a pass running, is one pending, when is it due, what became of requests.
+// The text of our debug/rmpopt/schedule: whether a pass is running or pending, when it is due, and what became of
+// requests.
 
 import RMPModel
 
@@ -20,7 +21,7 @@ enum ScheduleReport {
         }
     }
 
-    /// What became of the requests since boot. `ignored` is not among them: it tells of the version, not of a request.
+    /// What became of the requests since boot. `ignored` is left out: it is about the version, not about a request.
     private static let outcomes: KeyValuePairs<StaticString, RequestOutcome> = [
         "begun: ": .begun, "scheduled: ": .scheduled, "absorbed: ": .absorbed, "lost: ": .lost,
     ]

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of our debug/rmpopt/series: which version this mount mirrors, and what was chosen where sources are silent.
+// The text of our debug/rmpopt/series: which version this mount mirrors, and what we chose where sources are silent.
 
 import RMPModel
 
 /// The lines of `series`.
 enum SeriesReport {
-    /// What AMD's publication 69201 alone could tell, or no source tells; docs/fidelity.md has the whole list.
+    /// Choices that only AMD's publication 69201 could confirm, or no source; docs/fidelity.md has the whole list.
     private static let choices: KeyValuePairs<StaticString, StaticString> = [
         "RMPOPT with RCX above 1": "#GP, after the check of RMPOPT_EN (#UD)",
         "RMPOPT outside the window or the RMP": "CF 0",

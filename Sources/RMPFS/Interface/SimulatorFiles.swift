@@ -9,7 +9,7 @@ struct SimulatorFiles {
     let faults: FaultTable
     let owner: Owner
 
-    /// What a step of `clock` is written in.
+    /// The units of a step of `clock`.
     private static let units: KeyValuePairs<StaticString, UInt64> = [
         "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000, "h": 3_600_000_000_000,
     ]

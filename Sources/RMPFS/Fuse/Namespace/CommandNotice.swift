@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the host of `rmpfs run` tells the process in front of it about the command, a byte each.
+// What the host of `rmpfs run` reports about the command to the process in front of it, one byte per notice.
 
 import Glibc
 
@@ -7,7 +7,7 @@ import Glibc
 public enum CommandNotice: Sendable, Hashable {
     /// A signal ended it.
     case ended(by: Int32)
-    /// A signal stopped it, as that of Ctrl-Z does.
+    /// A signal stopped it, such as that of Ctrl-Z.
     case stopped(by: Int32)
 
     private static let stopMark: UInt8 = 0x80
@@ -18,7 +18,7 @@ public enum CommandNotice: Sendable, Hashable {
         return recv(line, &byte, 1, Int32(MSG_DONTWAIT)) == 1 ? CommandNotice(byte) : nil
     }
 
-    /// Writes it on a line; if nobody is there any more, nobody is told.
+    /// Writes it to a line; does nothing if nobody reads there any more.
     func tell(on line: Int32) {
         var byte = byte
         _ = write(line, &byte, 1)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process was given as its signals, for the command that it starts: it gets them as if nobody stood between.
+// The signal settings that a process inherited, for the command that it starts: the command gets them unchanged.
 
 import Glibc
 
-/// What a process was given as its signals, for the command that takes its place.
+/// The signal settings that a process inherited, for the command that it starts.
 struct InheritedSignals: Sendable {
     private let blocked: sigset_t
-    /// Which of the signals are ignored that this process handles in a way of its own.
+    /// The ignored ones among the signals that this process handles itself.
     private let ignored: [Int32]
 
     private static let ownHandling = [SIGPIPE, SIGUSR1, SIGCHLD]
@@ -22,8 +22,8 @@ struct InheritedSignals: Sendable {
         }
     }
 
-    /// Blocks all that ends or stops a process: they are for the command. A client that goes away while it is answered
-    /// must not end the host either.
+    /// Blocks all signals that end or stop a process: they are meant for the command. A client that exits while it is
+    /// answered must not end the host either.
     static func blockAll() {
         var all = sigset_t()
         sigfillset(&all)
@@ -33,7 +33,7 @@ struct InheritedSignals: Sendable {
         signal(SIGCHLD, SIG_DFL)
     }
 
-    /// Runs `spawn` so that the process that it makes has the signals as they were given to this one.
+    /// Runs `spawn` so that the new process gets the signals as this one inherited them.
     func handOn<Result>(_ spawn: (_ attributes: inout posix_spawnattr_t) -> Result) -> Result {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -45,7 +45,7 @@ struct InheritedSignals: Sendable {
         for number in Self.ownHandling where !ignored.contains(number) { sigaddset(&defaults, number) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        // What is to be ignored can only be inherited. Meanwhile nothing here is missed: the host is not being ended.
+        // Ignoring can only be inherited. Nothing is missed while signals are ignored here: nobody ends the host now.
         let before = ignored.map { number in
             var action = sigaction()
             sigaction(number, nil, &action)

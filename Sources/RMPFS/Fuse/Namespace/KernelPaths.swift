@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows a host's trees at the kernel's own paths in a mount namespace of this process, also where the running kernel
-// has no folder for them: sysfs takes no mkdir(2). Nothing of the machine's own sysfs can be changed from in there.
+// Shows a host's trees at the kernel's own paths in a private mount namespace, even where the running kernel has no
+// folder for them: sysfs does not support mkdir(2). Nothing in the namespace can change the machine's own sysfs.
 
 import Glibc
 
-/// The paths below `/sys` that a simulated host stands for, in a private mount namespace.
+/// The paths below `/sys` that a simulated host covers, in a private mount namespace.
 ///
-/// ``prepare()``, the mounts and ``leave()`` are for the process that has the device; ``show()``, which comes to mounts
-/// by their paths, is for one that has not.
+/// The process that has the device calls ``prepare()``, mounts and calls ``leave()``; ``show()``, which reaches mounts
+/// by their paths, is for a process that does not have it.
 enum KernelPaths {
     private static let kernel = "/sys/kernel"
     private static let system = "/sys/devices/system"
@@ -16,10 +16,10 @@ enum KernelPaths {
     static let config = "\(kernel)/config"
     /// Where debugfs is mounted.
     static let debug = "\(kernel)/debug"
-    /// Where the CPUs are. The whole tree of the hardware is mounted there first, and ends up hidden there.
+    /// The folder of the CPUs. The whole tree of the hardware is first mounted here, and hidden here in the end.
     static let cpus = "\(system)/cpu"
 
-    /// A tree, where it is mounted, and the source that /proc/mounts shows: what scripts look for.
+    /// A tree, its mount point, and the source in /proc/mounts, by which scripts find it.
     struct Place {
         let tree: Directory
         let path: String
@@ -35,7 +35,7 @@ enum KernelPaths {
         return hasHardware ? places + [Place(tree: trees.hardware, path: cpus, source: "sysfs")] : places
     }
 
-    /// The folders of the tree of the hardware and where they are shown; the last one covers the tree itself.
+    /// The folders of the hardware tree and where they are shown; the last one covers the tree itself.
     private static let hardware: KeyValuePairs<String, String> = [
         KernelTrees.nodes: "\(system)/node",
         KernelTrees.moduleParameters: "\(modules)/kvm_amd/parameters",
@@ -44,10 +44,10 @@ enum KernelPaths {
 
     private static var hasHardware: Bool { isFolder(cpus) }
 
-    /// Takes this namespace apart from the one that it was copied from, makes the folders that the kernel does not
-    /// have, and what is left of sysfs read-only.
+    /// Detaches this namespace from the one that it was copied from, makes the folders that the kernel lacks, and makes
+    /// the rest of sysfs read-only.
     static func prepare() throws(RunError) {
-        // Mounts from outside still come in; none goes out.
+        // Mounts still propagate in, but not out.
         try call("mount", "/", mount(nil, "/", nil, flags(MS_REC, MS_SLAVE), nil))
         guard isFolder(kernel) else { throw .noSysfs(path: kernel) }
         try standIn(over: kernel, for: ["config", "debug"])
@@ -59,30 +59,30 @@ enum KernelPaths {
         try hideRegisters()
     }
 
-    /// Takes this process to a copy of the namespace, in which the mounts are not.
+    /// Moves this process to a copy of the namespace that does not have the mounts.
     ///
-    /// Until then nothing may look at one of the mounts, stat(2) of its root included: nobody answers yet.
+    /// Until then nothing may access the mounts, not even stat(2) their roots: nobody answers yet.
     static func leave(_ places: [Place]) throws(RunError) {
         try call("unshare", "/", PrivateNamespace.copyMounts())
         for place in places { try call("umount", place.path, umount2(place.path, Int32(MNT_DETACH))) }
     }
 
-    /// Shows the parts of the tree of the hardware at their paths. The tree must be answering.
+    /// Shows the parts of the hardware tree at their paths. The tree must already be answering.
     static func show() throws(RunError) {
         for (name, path) in hardware where isFolder("\(cpus)/\(name)") && isFolder(path) {
             try call("mount", path, mount("\(cpus)/\(name)", path, nil, flags(MS_BIND), nil))
         }
     }
 
-    /// Gives the namespace a /proc of this process namespace.
-    /// - Returns: what keeps it from that, as in a container where a user is not shown all of /proc.
+    /// Mounts a /proc of this process namespace.
+    /// - Returns: the error that prevents it, as in a container where parts of /proc are hidden from a user.
     static func showProcesses() -> Errno? {
         mount("proc", "/proc", "proc", flags(MS_NOSUID, MS_NODEV, MS_NOEXEC), nil) == 0 ? nil : .current
     }
 
     // MARK: What the kernel does not have
 
-    /// Puts a tmpfs over a folder that lacks one of some folders, with everything that is there bound back into it.
+    /// Covers a folder that lacks some folders with a tmpfs, into which all existing entries are bound back.
     private static func standIn(over folder: String, for missing: [String]) throws(RunError) {
         if missing.allSatisfy({ isFolder("\(folder)/\($0)") }) { return }
         let entries = SystemFiles.names(in: folder)
@@ -94,17 +94,17 @@ enum KernelPaths {
         try call("mount", folder, mount("sysfs", folder, "tmpfs", kept, "mode=755"))
         for name in names { bindBack(name, from: old, to: folder) }
         for name in missing where mkdir("\(folder)/\(name)", 0o755) != 0 && errno != EEXIST {
-            // What was bound back is the kernel's own and takes none: it is not there.
+            // A bound entry is the kernel's own, in which mkdir(2) fails: the folder does not exist.
             if isReadOnly(errno) { continue }
             throw .notArranged(path: "\(folder)/\(name)", call: "mkdir", .current)
         }
-        // As sysfs, it takes no new names.
+        // Like sysfs, it accepts no new names.
         try call("mount", folder, mount(nil, folder, nil, kept | flags(MS_REMOUNT, MS_BIND, MS_RDONLY), nil))
     }
 
     private static func isReadOnly(_ error: Int32) -> Bool { [EPERM, EROFS, EACCES].contains(error) }
 
-    /// Shows one entry of the folder `old` again. What cannot be shown is not there.
+    /// Shows one entry of the folder `old` again. Entries that cannot be shown are left out.
     private static func bindBack(_ name: String, from old: Int32, to folder: String) {
         let source = "/proc/self/fd/\(old)/\(name)"
         let target = "\(folder)/\(name)"
@@ -127,18 +127,18 @@ enum KernelPaths {
 
     // MARK: What is the machine's own
 
-    /// Makes every sysfs of the namespace read-only, wherever it is: with CPUs, memory blocks and drivers that can be
-    /// switched off there, it is the machine that would be changed, not the host.
+    /// Makes every sysfs of the namespace read-only, wherever it is: the CPUs, memory blocks and drivers that can be
+    /// switched off there are the machine's, not the host's.
     private static func protectSysfs() throws(RunError) {
         let entries = MountTable.entries()
         for (index, entry) in entries.enumerated() where entry.type == "sysfs" {
-            // One that is covered cannot be reached, and what covers it is another.
+            // A covered mount cannot be reached; what covers it is another entry.
             if entries[(index + 1)...].contains(where: { $0.mountPoint == entry.mountPoint }) { continue }
             var status = statvfs()
-            // Nor can one below a mount that hides it.
+            // Nor can a mount below one that hides it.
             guard statvfs(entry.mountPoint, &status) == 0 else { continue }
             if status.f_flag & UInt(ST_RDONLY) != 0 { continue }
-            // In a user namespace a mount's flags can be added to, not dropped.
+            // In a user namespace, mount flags can be added but not dropped.
             let result = mount(
                 nil,
                 entry.mountPoint,
@@ -161,7 +161,7 @@ enum KernelPaths {
         return table.reduce(0) { found & $1.key != 0 ? $0 | $1.value : $0 }
     }
 
-    /// Covers the registers of the machine's processors, which msr(4) lets root write.
+    /// Hides the registers of the machine's processors, which msr(4) lets root write.
     private static func hideRegisters() throws(RunError) {
         let path = "/dev/cpu"
         guard isFolder(path) else { return }

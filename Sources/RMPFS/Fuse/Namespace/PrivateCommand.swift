@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first process of a private process namespace: it shows what the host serves, runs the command there, and its end
-// is the end of everything in the namespace.
+// The first process of a private process namespace: it shows what the host serves and runs the command. When it ends,
+// so does everything in the namespace.
 
 import Glibc
 import Synchronization
 
 /// Runs a command on a host that only the command sees.
 ///
-/// Process 1 of its process namespace: the kernel ends all others in there with it. It has one line to the process that
-/// started it: a byte for each signal to pass on; when the line is cut, it ends. Back comes a ``CommandNotice`` when a
-/// signal stops the command, or has ended it. Another line leads to the ``PrivateHost``. Only this process, which has
-/// no device open, comes to the host's files by their paths.
+/// It is process 1 of its process namespace, so the kernel ends all others in there with it. It has one line to the
+/// process that started it: each byte is a signal to pass on; when the line is cut, it ends. In the other direction it
+/// sends a ``CommandNotice`` when a signal has stopped or ended the command. Another line leads to the ``PrivateHost``.
+/// Only this process, which does not have the device open, reaches the host's files by their paths.
 public final class PrivateCommand: Sendable {
     private struct State: Sendable {
-        /// The command's process, while it runs.
+        /// The PID of the command, while it runs.
         var command: pid_t?
     }
 
-    /// Signals that are passed on and that do not end this process without a command.
+    /// Signals that are passed on, but do not end this process if there is no command.
     private static let endingNobody = [SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT]
-    /// What the host says when it answers.
+    /// The byte that the host sends when it answers.
     static let hostAnswers = UInt8(ascii: "R")
 
     private let state = Mutex(State())
@@ -27,11 +27,11 @@ public final class PrivateCommand: Sendable {
     private let host: Int32
     private let inherited: InheritedSignals
 
-    /// To be called before the process has a second thread.
+    /// Must be called before the process has a second thread.
     /// - Parameters:
     ///   - line: the child's end of a ``ParentLine``.
     ///   - host: the line to the ``PrivateHost``.
-    /// - Throws: ``RunError/byHand`` if nobody made them, or this is not the first process of a namespace.
+    /// - Throws: ``RunError/byHand`` if nobody made the lines, or this is not the first process of a namespace.
     public init(line: Int32, host: Int32) throws(RunError) {
         guard getpid() == 1, getppid() == 0, ParentLine.isHere(line) else { throw .byHand }
         self.line = line
@@ -42,23 +42,23 @@ public final class PrivateCommand: Sendable {
         InheritedSignals.blockAll()
     }
 
-    /// Waits for the host, shows it, runs the command until it ends, and ends everything else that it started.
+    /// Waits for the host, shows it, runs the command until it ends, and ends everything else that the command started.
     /// - Parameters:
     ///   - command: the command and its arguments, as execve(2) takes them.
-    ///   - warn: called with a line to tell the user.
-    /// - Returns: the command's exit status, or 128 and the number of the signal that ended it.
+    ///   - warn: called with a warning for the user.
+    /// - Returns: the command's exit status, or 128 plus the number of the signal that ended it.
     public func run(
         _ command: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,
         warn: (String) -> Void
     ) throws(RunError) -> Int32 {
         try startListening()
-        // As bytes: names of folders are no texts.
+        // As bytes: names of folders need not be text.
         let folder = getcwd(nil, 0)
         defer { free(folder) }
         waitForHost()
         if let error = KernelPaths.showProcesses() { warn(Self.warning(error)) }
         try KernelPaths.show()
-        // Below a folder that was covered, the old one would be seen.
+        // In a covered folder, the command would otherwise still see the old one.
         if let folder { chdir(folder) }
         PrivateNamespace.giveUpMounting()
         return waitFor(try start(command))
@@ -69,7 +69,7 @@ public final class PrivateCommand: Sendable {
             + "Parts of /proc are hidden here, as in most containers; run this as root, or where nothing is"
     }
 
-    /// Waits until the host answers. If it ends, the process that started both says why, and ends this one.
+    /// Waits until the host answers. If it fails, the process that started both reports why, and ends this one.
     private func waitForHost() {
         var byte: UInt8 = 0
         var count = read(host, &byte, 1)
@@ -79,7 +79,7 @@ public final class PrivateCommand: Sendable {
 
     private func start(_ command: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) throws(RunError) -> pid_t {
         guard let program = command[0] else { throw .notStarted(command: "", .noSuchFile) }
-        // A signal that comes meanwhile is passed on to the process that is just being made.
+        // A signal that arrives now is passed on to the process that is just being created.
         nonisolated(unsafe) let (program_, vector) = (program, command)
         let started = state.withLock { state -> Result<pid_t, RunError> in
             var process = pid_t()
@@ -95,8 +95,8 @@ public final class PrivateCommand: Sendable {
         return try started.get()
     }
 
-    /// Waits for the command, and takes leave of all processes whose parents have gone meanwhile. Tells when the
-    /// command is stopped: until then it may read from its terminal.
+    /// Waits for the command, and reaps all orphans in the meantime. Reports when the command is stopped: until then it
+    /// may read from its terminal.
     private func waitFor(_ process: pid_t) -> Int32 {
         while true {
             var status: Int32 = 0
@@ -129,7 +129,7 @@ public final class PrivateCommand: Sendable {
         pthread_detach(thread)
     }
 
-    /// Passes on each signal that comes over the line; ends with it.
+    /// Passes on each signal that arrives on the line; ends when the line is cut.
     fileprivate func listen() {
         var byte: UInt8 = 0
         while true {
@@ -141,7 +141,7 @@ public final class PrivateCommand: Sendable {
                 guard let command = state.command else { return false }
                 return kill(command, signal) == 0
             }
-            // There is no command yet, or none any more: nobody else will end this.
+            // There is no command yet, or no longer one: nobody else will end this process.
             if !isPassedOn && !Self.endingNobody.contains(signal) { _exit(128 + signal) }
         }
     }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process that serves a private host. It has the device open, so it must never come to its own mounts by a path: a
-// process that waits for an answer of its own cannot be killed.
+// The process that serves a private host. It has the device open, so it must never reach its own mounts by a path: a
+// process that waits for its own answer cannot be killed.
 
 import Glibc
 
-/// Serves the trees of a host at the kernel's paths of a mount namespace of its own.
+/// Serves the trees of a host at the kernel's paths in a private mount namespace.
 ///
-/// It is outside of the command's process namespace, in a session of its own, and so out of the command's reach. It has
-/// a line to the ``PrivateCommand``: a byte goes there when the host answers; when the line is cut, it ends. It ends
-/// with the process that started it, too.
+/// It is outside the command's process namespace, in a session of its own, and so out of the command's reach. It has a
+/// line to the ``PrivateCommand``: it sends a byte when the host answers; when the line is cut, it ends. It also ends
+/// with the process that started it.
 public struct PrivateHost: ~Copyable {
     private let line: Int32
 
-    /// To be called before the process has a second thread.
+    /// Must be called before the process has a second thread.
     /// - Parameter line: the child's end of a ``ParentLine``.
     /// - Throws: ``RunError/byHand`` if nobody made it.
     public init(line: Int32) throws(RunError) {
@@ -20,14 +20,14 @@ public struct PrivateHost: ~Copyable {
         self.line = line
         PrivateNamespace.endWithParent()
         InheritedSignals.blockAll()
-        // What the caller has open is the command's: locks and pipes must not be held here.
+        // Descriptors of the caller belong to the command: locks and pipes must not be kept open here.
         for name in SystemFiles.names(in: "/proc/self/fd") ?? [] {
             if let number = Int32(name), number > STDERR_FILENO && number != line { close(number) }
         }
         chdir("/")
     }
 
-    /// Shows the trees and serves them until the command's side has gone.
+    /// Shows the trees and serves them until the command's side has ended.
     public func serve(_ trees: KernelTrees, faults: FaultTable, options: MountOptions) throws(RunError) {
         try KernelPaths.prepare()
         let places = KernelPaths.places(of: trees)
@@ -42,7 +42,7 @@ public struct PrivateHost: ~Copyable {
         } catch {
             throw .notMounted(error)
         }
-        // From here on no path leads this process to them, whatever a library looks for in /sys.
+        // From here on no path leads this process to the mounts, whatever files in /sys a library opens.
         try KernelPaths.leave(places)
         do throws(MountError) {
             for mount in mounts { try mount.start() }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Namespaces of its own for a command and its host: what is mounted there nobody else sees, and nothing outlives it.
+// Private namespaces for a command and its host: nobody else sees the mounts there, and nothing outlives them.
 
 import CFuse
 import Glibc
 
-/// Puts the process into a mount namespace of its own, and the processes that it starts later into a process namespace
-/// of their own. As root directly; else, or where root may not, by a user namespace.
+/// Puts the process into a private mount namespace, and the processes that it starts later into a private process
+/// namespace. Root does so directly; other users, and root where it may not, use a user namespace.
 public enum PrivateNamespace {
-    /// As whom the user appears in a user namespace.
+    /// The user's identity in a user namespace.
     public enum Identity: Sendable, Hashable {
-        /// Under the same numbers.
+        /// The same ids.
         case same
-        /// As root, with root's rights over what the namespaces hold.
+        /// root, with root's rights over what the namespaces contain.
         case root
     }
 
-    /// Enters the mount namespace. The process must have one thread.
+    /// Enters the mount namespace. The process must have only one thread.
     public static func enter(as identity: Identity) throws(RunError) {
         let mounts = Int32(RMPFS_NEW_MOUNTS)
         let (user, group) = (geteuid(), getegid())
@@ -25,7 +25,7 @@ public enum PrivateNamespace {
         }
         if rmpfs_unshare(mounts | Int32(RMPFS_NEW_USERS)) != 0 { throw .noUserNamespace(.current, hint) }
         let inside: (user: UInt32, group: UInt32) = identity == .root ? (0, 0) : (user, group)
-        // A kernel before 3.19 has no such file and asks for none.
+        // Kernels before 3.19 lack this file and do not need it.
         try? write("deny", to: "/proc/self/setgroups")
         do throws(Errno) {
             try write("\(inside.user) \(user) 1", to: "/proc/self/uid_map")
@@ -36,12 +36,12 @@ public enum PrivateNamespace {
         }
     }
 
-    /// Has the next process that this one starts be the first of a new process namespace.
+    /// Makes the next child of this process the first of a new process namespace.
     public static func startProcesses() throws(RunError) {
         if rmpfs_unshare(Int32(RMPFS_NEW_PROCESSES)) != 0 { throw .noNamespace(.current) }
     }
 
-    /// Takes this thread, and those that it makes, to a copy of its mount namespace.
+    /// Moves this thread, and those that it starts, to a copy of its mount namespace.
     /// - Returns: 0, or -1 with errno set.
     static func copyMounts() -> Int32 { rmpfs_unshare(Int32(RMPFS_NEW_MOUNTS)) }
 
@@ -50,7 +50,7 @@ public enum PrivateNamespace {
         _ = rmpfs_end_with_parent()
     }
 
-    /// Takes the right to mount away from what this thread executes next.
+    /// Takes the right to mount from the program that this thread executes next.
     static func giveUpMounting() {
         _ = rmpfs_keep_mount_right(0)
     }
@@ -63,14 +63,14 @@ public enum PrivateNamespace {
         if Glibc.write(file, bytes, bytes.count) != bytes.count { throw .current }
     }
 
-    /// The switches with which systems keep users from having user namespaces, and the values that let them.
+    /// The switches by which systems deny users user namespaces, and the values that do.
     private static let switches: KeyValuePairs<String, (forbidden: @Sendable (Int) -> Bool, allowed: Int)> = [
         "kernel.unprivileged_userns_clone": ({ $0 == 0 }, 1),
         "user.max_user_namespaces": ({ $0 == 0 }, 10_000),
         "kernel.apparmor_restrict_unprivileged_userns": ({ $0 != 0 }, 0),
     ]
 
-    /// The setting that forbids user namespaces here, as a command that mends it.
+    /// The setting that forbids user namespaces here, as a command that changes it.
     private static var hint: String? {
         for (name, rule) in switches {
             let path = "/proc/sys/" + name.split(separator: ".").joined(separator: "/")

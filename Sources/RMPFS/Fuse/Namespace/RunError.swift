@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that can keep a command from being run on a simulated host, each with its text and its remedy.
+// Every reason why a command cannot run on a simulated host, each with its text and its remedy.
 
 /// Why a command was not run.
 public enum RunError: Error, Hashable, Sendable {
-    /// Root got no namespaces.
+    /// Root could not create namespaces.
     case noNamespace(Errno)
-    /// The user got no user namespace; with a command that would allow it, if it is known.
+    /// The user could not create a user namespace; with a command that would allow it, if known.
     case noUserNamespace(Errno, String?)
-    /// There is no sysfs to show the host in.
+    /// There is no sysfs in which to show the host.
     case noSysfs(path: String)
-    /// A call that arranges the kernel's paths failed.
+    /// A call that sets up the kernel's paths failed.
     case notArranged(path: String, call: String, Errno)
     /// The host's tree could not be mounted.
     case notMounted(MountError)
     /// The command could not be started.
     case notStarted(command: String, Errno)
-    /// A process that only we start was started by somebody else.
+    /// Somebody else started a process that only we start.
     case byHand
     /// A process of ours could not be started.
     case noProcess(call: String, Errno)
 
-    /// The exit status, as env(1) and timeout(1) have it: 127 for a command that is not there, 126 for one that cannot
-    /// be executed, 125 for everything else; 64 for a wrong call.
+    /// The exit status, as for env(1) and timeout(1): 127 for a command that does not exist, 126 for one that cannot be
+    /// executed, 125 for everything else; 64 for incorrect usage.
     public var exitStatus: Int32 {
         switch self {
         case .notStarted(_, .noSuchFile): 127
@@ -33,7 +33,7 @@ public enum RunError: Error, Hashable, Sendable {
 }
 
 extension RunError: CustomStringConvertible {
-    /// What is wrong, and how to mend it.
+    /// What is wrong, and how to fix it.
     public var description: String {
         switch self {
         case .noNamespace(let error):
