@@ -1,6 +1,6 @@
 // swift-tools-version: 6.1
 // SPDX-License-Identifier: Apache-2.0
-// The benchmarks that run in one process, in a package of their own so that users of rmpfs do not fetch their tools.
+// The benchmarks that run in one process, in a separate package so that users of rmpfs need not fetch their tools.
 
 import PackageDescription
 

@@ -42,7 +42,7 @@ let benchmarks: @Sendable () -> Void = {
         for _ in benchmark.scaledIterations { blackHole(Machine(configuration())) }
     }
 
-    // A pass over all regions, none of which was optimized before: every bit is set anew.
+    // A pass over all regions, none of which was optimized before: every bit must be set.
     Benchmark("pass, 2 TB x 1,024 CPUs") { benchmark in
         var machine = Machine(configuration())
         for _ in benchmark.scaledIterations {
@@ -58,7 +58,7 @@ let benchmarks: @Sendable () -> Void = {
         }
     }
 
-    // One RMPUPDATE an iteration of the inner loop: assign and give back a page, page by page.
+    // One RMPUPDATE per iteration of the inner loop: assign a page and give it back, page by page.
     Benchmark(
         "RMPUPDATE, one page",
         configuration: .init(metrics: [.cpuUser, .wallClock, .throughput], scalingFactor: .mega)
@@ -116,7 +116,7 @@ let benchmarks: @Sendable () -> Void = {
             benchmark.stopMeasurement()
         }
 
-        // A guest's start takes regions away, so that no text made before can serve.
+        // A starting guest takes regions away, so no cached text can be used.
         Benchmark("read \(name), after a change") { benchmark in
             let root = makeHost()
             must { try (root.node(at: "rmpsim/guests") as? Directory)?.makeItem(named: Array("vm".utf8)) }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory of an RMP whose frames are all mixed at 4 KB, from what a host may really do to what only a tester does.
+// The memory of an RMP whose frames are all mixed at 4 KB, from what a real host may do to what only a tester does.
 
 import RMPModel
 
-/// A machine of 2 TB and 1,024 CPUs with mixed frames of one kind. One a process: the C library keeps freed memory.
+/// A machine of 2 TB and 1,024 CPUs with mixed frames of one kind. One per process: the C library keeps freed memory.
 enum Mixed {
     private static let frames = Int((2 << 40) / (2 << 20) as UInt64)
-    /// Frames of a mix that is measured in part and told for all.
+    /// The number of frames to measure where the result is extrapolated to all.
     private static let few = 1 << 16
 
-    /// - Returns: whether there is such a mix.
+    /// - Returns: whether there is a mix of that name.
     static func measure(_ name: String) throws -> Bool {
         let configuration = try MachineConfiguration(cpus: 1024, memoryBytes: 2 << 40)
         switch name {
@@ -19,7 +19,7 @@ enum Mixed {
                 RMPUpdateInput(gpa: GPA(page << 12), assigned: true, asid: 1)
             }
         case "scattered":
-            // Each page of a frame unlike all others of it: one guest's pages in no order.
+            // Each page of a frame differs from all others: one guest's pages in no order.
             try fill(name, configuration, frames) { page in
                 RMPUpdateInput(gpa: GPA((page &* 0x9e37 & 0xffff_ffff) << 12), assigned: true, asid: 1)
             }
@@ -31,7 +31,7 @@ enum Mixed {
                 return RMPUpdateInput(gpa: GPA((mixed >> 20 & 0x7ffff) << 12), assigned: true, asid: asid)
             }
         case "wild":
-            // Entries as wild as they can be: any ASID, any GPA.
+            // Random entries: any ASID, any GPA.
             try fill(name, configuration, few) { page in
                 let mixed = page &* 0x9e37_79b9_7f4a_7c15
                 let asid = UInt32(truncatingIfNeeded: 1 + (mixed >> 48) % 1023)
@@ -60,7 +60,7 @@ enum Mixed {
         samples.time(count * pages / step) {
             for page in Swift.stride(from: first * pages, to: (first + count) * pages, by: step) {
                 let page = UInt64(page)
-                // Refused in the RMP's own frames.
+                // The RMP's own frames refuse this.
                 do { try machine.perform(.rmpupdate(SPA(page << 12), input(page)), at: 0) } catch { refused += 1 }
             }
         }

@@ -25,13 +25,13 @@ struct Operations {
         for backing in [Backing.size2M, .size4K] { try guest(backing) }
     }
 
-    /// Every bit of every region that has any is set anew.
+    /// Every bit must be set in every region that has any.
     private func pass(_ booted: Machine) throws {
         var samples = Samples()
         var machine = booted
         for _ in 0..<7 {
             for region in 0..<machine.regionCount {
-                // Refused in the RMP's own regions, none of whose bits is ever set.
+                // The RMP's own regions refuse this; their bits are never set.
                 let page = SPA(UInt64(region) * gigabyte + 512 << 20)
                 _ = try? machine.perform(.rmpupdate(page, RMPUpdateInput(assigned: true)), at: machine.now)
                 _ = try? machine.perform(.rmpupdate(page, RMPUpdateInput()), at: machine.now)
@@ -49,12 +49,12 @@ struct Operations {
         samples.report("pass", touches: ["regions": inside, "words": bits / 64, "regions beyond": beyond])
     }
 
-    /// Pages one after the other: assigned, then given back.
+    /// Pages one after another: assigned, then given back.
     private func update(_ booted: Machine) throws {
         var samples = Samples()
         var machine = booted
         let pages = 1 << 19
-        // Two regions of which the RMP and firmware hold nothing.
+        // Two regions without pages of the RMP and firmware.
         let region = machine.configuredRegions.first { region in
             region >= 8 && (region...region + 1).allSatisfy { machine.assignedPages(ofRegion: $0) == 0 }
         }
@@ -75,7 +75,7 @@ struct Operations {
         let name = backing == .size2M ? "2m" : "4k"
         var (launch, end, convert) = (Samples(), Samples(), Samples())
         for _ in 0..<5 {
-            // Not a copy of one: the first change would pay for the copy.
+            // A new machine, not a copy: the first change would pay for the copy.
             var machine = Machine(configuration)
             guard case .guest(let id) = try machine.perform(.createGuest(name: [0x67]), at: machine.now) else { return }
             try machine.perform(.setGuestMemory(id, bytes: Operations.guestBytes), at: machine.now)

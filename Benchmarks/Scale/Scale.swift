@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each operation costs on a machine of a given size. One size a process, so that memory is that size's alone;
-// Benchmarks/scale runs all sizes and draws the picture.
+// The cost of each operation on a machine of a given size. Each size runs in its own process, which makes memory
+// comparable; Benchmarks/scale runs all sizes and draws the chart.
 
 import Glibc
 import RMPFS
@@ -8,8 +8,8 @@ import RMPModel
 
 let gigabyte: UInt64 = 1 << 30
 
-/// Prints one line for each operation: name, best and median in ns, repetitions, how much it touched of what: numbers
-/// and units, with commas between them.
+/// Prints one line for each operation: name, best and median in ns, repetitions, and the work done: numbers and units,
+/// separated by commas.
 @main
 struct Scale {
     static func main() throws {
@@ -30,7 +30,7 @@ struct Scale {
 struct Samples {
     private(set) var nanoseconds: [Double] = []
 
-    /// Runs `body` once and notes how much CPU time it took, divided by `count` operations in it.
+    /// Runs `body` once and records its CPU time, divided by the `count` operations in it.
     mutating func time<Result>(_ count: Int = 1, _ body: () throws -> Result) rethrows -> Result {
         let start = Samples.spent()
         let result = try body()
@@ -38,8 +38,8 @@ struct Samples {
         return result
     }
 
-    /// CPU time of the process in ns, the kernel's part included: on a machine that others use, the wall clock counts
-    /// their work too.
+    /// CPU time of the process in ns, including the kernel's part: on a shared machine, the wall clock would also count
+    /// the work of others.
     private static func spent() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
@@ -55,7 +55,7 @@ struct Samples {
     }
 }
 
-/// Bytes that are resident now.
+/// Resident bytes now.
 func residentBytes() -> Int {
     guard let file = fopen("/proc/self/statm", "r") else { return 0 }
     defer { fclose(file) }

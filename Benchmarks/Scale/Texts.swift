@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files' texts, read as a client of a mount reads them, each as the first of its file after a change.
+// The files' texts, read as by a client of a mount, each for the first time after a change.
 
 import RMPFS
 import RMPModel
 
-/// Measures the texts of a machine, and the memory of a whole tree that nobody uses.
+/// Measures the texts of a machine, and the memory of a whole idle tree.
 struct Texts {
     private static let names = ["cpu0", "rmpopt-table", "blockers", "metrics"]
     private let root: Directory
     private let regions: Int
     private let cpus: Int
 
-    /// The tree of a machine whose clock is moved by hand.
+    /// The tree of a machine whose clock is advanced by hand.
     init(_ configuration: MachineConfiguration) {
         root = HostTree(owner: .root).root(SimulatedEngine(configuration, pace: .manual))
         regions = configuration.memory.regionCount
@@ -26,7 +26,7 @@ struct Texts {
         return file
     }
 
-    /// The start of a guest of 8 GB takes eight regions or more away; a pass after its end brings them back.
+    /// The start of a guest of 8 GB takes away at least eight regions; a pass after its end brings them back.
     func measure() throws {
         try (root.node(at: "rmpsim/guests") as? Directory)?.makeItem(named: Array("vm".utf8))
         try file("rmpsim/guests/vm/memory").write("8G")
@@ -50,7 +50,8 @@ struct Texts {
             try clock.write("+100s")
         }
         for (index, name) in Texts.names.enumerated() {
-            // A list of CPUs is made where a line's is not that of the line before; it reads a bit for each CPU.
+            // A list of CPUs is made only for a line whose list differs from the line before; that reads a bit for each
+            // CPU.
             let bytes = sizes[index]
             switch name {
             case "cpu0": samples[index].report(name, touches: ["bytes": bytes, "regions": regions])
@@ -62,7 +63,7 @@ struct Texts {
         reportMemory("used")
     }
 
-    /// How many lists of CPUs a table has that differ from the one before.
+    /// How many lists of CPUs of a table differ from the one before.
     private static func lists(in table: [UInt8]) -> Int {
         var lists = 0
         var last: ArraySlice<UInt8>?

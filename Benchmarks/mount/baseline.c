@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least that a C daemon does to answer the requests that rmpfs answers: what remains is the price of FUSE.
+// The least work for a C daemon to answer the same requests as rmpfs: what remains is the cost of FUSE.
 
 #define FUSE_USE_VERSION 312
 
@@ -19,14 +19,14 @@ enum { PAGE = 4096, FIRST_FILE = FUSE_ROOT_ID + 1, FILES = 3 };
 struct file {
 	const char *name;
 	mode_t mode;
-	off_t size;             // what stat shows
-	int chunked;            // large reads end at a line's end, below a page
+	off_t size;             // st_size
+	int chunked;            // large reads end at the end of a line, below a page
 	char *text;
 	size_t length;
 	size_t *chunk_ends;     // only if chunked; the last one is `length`
 };
 
-// One for each open(2), as rmpfs has one.
+// One for each open(2), as in rmpfs.
 struct handle {
 	const struct file *file;
 };
@@ -55,7 +55,7 @@ static void *allocated(void *memory)
 
 // MARK: Texts
 
-// A chunk holds the whole lines whose total stays below a page, as the kernel's seq_file fills its buffer.
+// A chunk holds the whole lines whose total stays below a page, just as the kernel's seq_file fills its buffer.
 static void cut_into_chunks(struct file *file)
 {
 	size_t count = 0, start = 0, end = 0;
@@ -185,7 +185,7 @@ static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	fuse_reply_err(req, 0);
 }
 
-// What is not here is answered with ENOSYS, which the kernel remembers where it matters (flush, getxattr, poll).
+// Missing operations are answered with ENOSYS, which the kernel remembers where it matters (flush, getxattr, poll).
 static const struct fuse_lowlevel_ops operations = {
 	.lookup = on_lookup,
 	.getattr = on_getattr,
@@ -197,7 +197,7 @@ static const struct fuse_lowlevel_ops operations = {
 
 // MARK: Session
 
-// Every other thread has these signals blocked. The unmount is what wakes the readers of /dev/fuse.
+// Every other thread blocks these signals. The unmount wakes the readers of /dev/fuse.
 static void *wait_for_signal(void *signals)
 {
 	int signal;
@@ -255,13 +255,13 @@ static int serve(const char *mountpoint, const char *options, unsigned int threa
 
 	session = fuse_session_new(&args, &operations, sizeof(operations), NULL);
 	if (!session || fuse_session_mount(session, mountpoint) != 0)
-		return 1;       // libfuse has said why
+		return 1;       // libfuse has printed why
 	if ((errno = pthread_create(&waiter, NULL, wait_for_signal, &signals)) != 0)
 		die("thread");
 
 	result = threads == 1 ? serve_alone() : serve_together(threads);
 	if (atomic_load(&stopped))
-		result = 0;     // asked for; a reader may have met the closed device
+		result = 0;     // as requested; a reader may have seen the closed device
 	else
 		kill(getpid(), SIGTERM);        // unmounted from outside: let the waiter end
 	pthread_join(waiter, NULL);
@@ -280,7 +280,7 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "attribute", required_argument, NULL, 0 },    // the first ones in the order of `files`
+		{ "attribute", required_argument, NULL, 0 },    // the first options follow the order of `files`
 		{ "table", required_argument, NULL, 1 },
 		{ "cpu0", required_argument, NULL, 2 },
 		{ "threads", required_argument, NULL, 't' },

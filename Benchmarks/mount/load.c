@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client of the mount benchmark: times one kind of file operation after the other and prints a JSON line for each.
+// The client of the mount benchmark: times one kind of file operation after another and prints a JSON line for each.
 
 #define _GNU_SOURCE
 
@@ -46,7 +46,7 @@ static int open_file(const char *name, int flags)
 	return fd;
 }
 
-// MARK: Operations; each answers how many bytes it moved. All paths are one name below an open folder.
+// MARK: Operations; each returns how many bytes it moved. All paths are a single name in an open folder.
 
 static size_t read_whole(const char *name, int unused)
 {
@@ -65,7 +65,7 @@ static size_t read_whole(const char *name, int unused)
 
 static size_t write_value(const char *name, int unused)
 {
-	int fd = open_file(name, O_WRONLY | O_TRUNC);    // as a shell's `>`
+	int fd = open_file(name, O_WRONLY | O_TRUNC);    // like a shell's `>`
 	size_t length = strlen(value);
 
 	(void)unused;
@@ -119,7 +119,7 @@ static int pass_is_running(void)
 	return got > 0 && text[0] == '1';
 }
 
-// What is measured begins with a pass running.
+// Measurements begin with a pass running.
 static void start_pass(void)
 {
 	for (int i = 0; i < 1000 && !pass_is_running(); i++) {
@@ -170,7 +170,7 @@ static void measure(const struct operation *operation, const char *file, size_t 
 		before = now_ns();
 		moved = operation->perform(file, fd);
 		after = now_ns();
-		// What a pass ended in is not counted.
+		// Operations during which a pass ended are not counted.
 		if (busy && !pass_is_running())
 			continue;
 		bytes += moved;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What libFuzzer calls: bytes of any kind go to a parser, and what it says is compared with a second reading. Compiled
-// by scripts/fuzz into one module with the parsers' own files.
+// What libFuzzer calls: passes arbitrary bytes to a parser, and compares the result with a second parser. scripts/fuzz
+// compiles this into one module with the parsers' own files.
 
 import Glibc
 
-/// The bytes of a C string with the C library's reading of it as a number, of which all must have been used.
+/// The C library's value of these bytes as a number; nil unless it uses all of them.
 private func libraryNumber(_ text: some Collection<UInt8>, base: Int32) -> UInt64? {
     var string = text.map { CChar(bitPattern: $0) } + [0]
     return string.withUnsafeMutableBufferPointer { buffer -> UInt64? in
@@ -16,7 +16,7 @@ private func libraryNumber(_ text: some Collection<UInt8>, base: Int32) -> UInt6
     }
 }
 
-/// What store methods read: a number that is taken must be the one that the C library reads.
+/// What store methods parse: an accepted number must equal the C library's.
 private func store(_ bytes: UnsafeRawBufferPointer) {
     let value = StoredText(bytes)
     var text = Array(bytes.prefix { $0 != 0 })
@@ -36,7 +36,7 @@ private func store(_ bytes: UnsafeRawBufferPointer) {
     precondition(value.equals("running") == (text == Array("running".utf8)))
 }
 
-/// A list of CPUs: what is printed of a list that was taken is the same list.
+/// A list of CPUs: an accepted list must print as the same list.
 private func cpuList(_ bytes: UnsafeRawBufferPointer) {
     guard let set = try? CPUList.parse(bytes, limit: 8192) else { return }
     let printed = CPUList.format(set)

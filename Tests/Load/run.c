@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The load generator: many processes on one mount, each answer looked at; the daemon's memory, descriptors and threads
-// sampled meanwhile; latencies printed at the end.
+// The load generator: many processes use one mount and check each answer; samples the daemon's memory, descriptors and
+// threads; prints latencies at the end.
 //
 //     load [--processes N] [--seconds S] [--seed N] [--daemon PID] [--growth BYTES] [--may-die]
 //          CPUS REGIONS MOUNTPOINT
 //
 // --daemon   samples that process, and fails if its memory, descriptors or threads grow
-// --growth   by how much its memory may grow after the first third (4 MB); 0: by any
-// --may-die  the daemon will be killed or ended: each client goes on until ENOTCONN tells it so, and that is right
+// --growth   how much its memory may grow after the first third (4 MB); 0: any amount
+// --may-die  the daemon will be killed or ended: each client continues until ENOTCONN, which is then expected
 //
-// Exit status: 0 all was right, 1 something was wrong (and is told), 64 wrong usage.
+// Exit status: 0 all was right, 1 something was wrong (and is reported), 64 incorrect usage.
 
 #define _GNU_SOURCE
 
@@ -35,7 +35,7 @@ struct shared *shared;
 struct client *me;
 char *text;
 
-static struct client parent;    // where the parent's own checks note what is wrong
+static struct client parent;    // for the results of the parent's own checks
 
 // Seconds without a turn after which a client counts as hanging. Turns take milliseconds, under sanitizers a second.
 enum { PATIENCE = 30 };
@@ -56,7 +56,7 @@ _Noreturn void wrong(const char *format, ...)
 	_exit(1);
 }
 
-// A request that was on its way when the daemon died is ECONNABORTED, every later one ENOTCONN.
+// A request in flight when the daemon dies gets ECONNABORTED, every later one ENOTCONN.
 void gone(int error)
 {
 	if (!facts.may_die || (error != ENOTCONN && error != ECONNABORTED))
@@ -117,7 +117,7 @@ static bool sample_daemon(int pid, struct sample *sample)
 
 // MARK: Preparation
 
-// Guests that run from before the load to its end. Nothing is optimized where they lie, at no moment.
+// Guests that run from before the load to its end. Their memory is never optimized.
 static void start_keepers(void)
 {
 	static const char *const sizes[] = {"1G", "3G", "2M", "5G"};
@@ -146,7 +146,7 @@ static void start_keepers(void)
 		wrong("nothing is optimized before the load begins");
 }
 
-// The machine comes to rest: every guest but the keepers is gone, all passes are over.
+// Waits until the machine is idle: only the keepers are left, all passes are over.
 static void settle(void)
 {
 	for (int i = 0; i < 200; i++) {
@@ -192,7 +192,7 @@ static void watch(int pid, const pid_t *children, double seconds, struct sample 
 			}
 		}
 		if (pid > 0 && !shared->stop && sample_daemon(pid, &sample)) {
-			// The first third warms caches up; after it nothing may grow.
+			// The first third warms up caches; after that nothing may grow.
 			struct sample *into = now < start + (end - start) / 3 ? early : late;
 
 			if (sample.memory > into->memory)
@@ -279,7 +279,7 @@ int main(int count, char **arguments)
 	if (shared == MAP_FAILED || text == NULL || facts.root < 0)
 		wrong("%s: %s", arguments[optind + 2], strerror(errno));
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	// The daemon may be gone before the first client is there.
+	// The daemon may be gone before the first client starts.
 	if (!facts.may_die)
 		start_keepers();
 	if (daemon > 0 && !sample_daemon(daemon, &before))

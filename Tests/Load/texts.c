@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool seen[8192];         // the CPUs of the list that was read last
+static bool seen[8192];         // the CPUs of the last list
 
 // The next line of [*at, end): its start, and its length without the newline. NULL at the end.
 static const char *next_line(const char **at, const char *end, size_t *length)
@@ -50,8 +50,8 @@ static long number(const char **at, const char *end)
 	return value;
 }
 
-// A list as the kernel prints it, `0-3,8`: ascending, in as few ranges as possible, within the machine's CPUs. Sets
-// `seen`; the number of CPUs.
+// Reads a list as the kernel prints it, `0-3,8`: ascending, with as few ranges as possible, within the machine's CPUs.
+// Sets `seen`; returns the number of CPUs.
 static int read_list(const char *list, const char *end, int region)
 {
 	long before = -2;
@@ -82,7 +82,7 @@ static int read_list(const char *list, const char *end, int region)
 	}
 }
 
-// Calls `each` with the number of CPUs of every region of a table, whose CPUs are then in `seen`.
+// Calls `each` with the number of CPUs of every region of a table; `seen` then has the CPUs.
 static void read_table(const char *bytes, size_t length, void (*each)(int region, int count, void *), void *context)
 {
 	const char *at = bytes, *end = bytes + length, *line;
@@ -98,17 +98,17 @@ static void read_table(const char *bytes, size_t length, void (*each)(int region
 		if (line + size - rest < 8 || memcmp(rest, "CPU(s): ", 8) != 0)
 			wrong("line %d is '%.*s'", region, (int)size, line);
 		count = read_list(rest + 8, line + size, region);
-		// The line behind the last region is series v1's for the end of memory, which is no region.
+		// The line after the last region is series v1's for the end of memory, which is not a region.
 		if (region < facts.regions)
 			each(region, count, context);
 	}
-	// The line behind the last region is lost when a page ends just before it, as on the kernel.
+	// The line after the last region is lost if a page ends just before it, as on the kernel.
 	if (region != facts.regions && region != facts.regions + 1)
 		wrong("a table of %d lines with %d regions", region, facts.regions);
 }
 
-// A line of series v1 that is read during a pass may hold another region's answer (weak spot W13), so that one line
-// alone proves nothing. What each CPU has is held against the machine by check_cpu().
+// A line of series v1 that is read during a pass may contain another region's result (weak spot W13), so a single line
+// proves nothing. check_cpu() compares each CPU's regions with the machine.
 static void check_row(int region, int count, void *wrong_rows)
 {
 	if (count > 0 && facts.never[region])
@@ -122,7 +122,7 @@ void check_table(const char *bytes, size_t length)
 	for (int region = 0; region < facts.regions; region++)
 		never += facts.never[region];
 	read_table(bytes, length, check_row, &wrong_rows);
-	// Of the lines that are read during a pass, one in eight.
+	// One in eight of the lines read during a pass.
 	if (never >= 8 && wrong_rows > never / 2 + 1)
 		wrong("%d of %d regions that hold pages are optimized in one table", wrong_rows, never);
 }
@@ -141,7 +141,7 @@ int mark_never(const char *bytes, size_t length)
 	return marked;
 }
 
-// The lines of a CPU: complete, with words that there are. Sets `optimized[region]`; their number.
+// Checks the lines of a CPU: complete, and with valid words. Sets `optimized[region]`; returns their number.
 static int read_cpu(const char *bytes, size_t length, bool *optimized)
 {
 	const char *at = bytes, *end = bytes + length, *line;
@@ -172,8 +172,8 @@ static int read_cpu(const char *bytes, size_t length, bool *optimized)
 
 static bool optimized[MAX_REGIONS];
 
-// `guests`: bytes of guests that ran all the time while the text was read. It was made at one moment, so that many
-// bytes lay in regions that are not optimized.
+// `guests`: bytes of guests that ran all the while the text was read. The text is of one moment, so at least that many
+// bytes must lie in regions that are not optimized.
 void check_cpu(const char *bytes, size_t length, uint64_t guests)
 {
 	int count = read_cpu(bytes, length, optimized);

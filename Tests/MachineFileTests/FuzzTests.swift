@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    /// What is often of interest to a parser or to a sum.
+    /// Strings that are often interesting to a parser or in arithmetic.
     private static let pieces = [
         "0", "-1", "18446744073709551615", "0xffffffffffffffff", "64T", "16777216T", "[", "]", "{", "}", "&a ", "*a",
         "!!int ",
@@ -65,7 +65,7 @@ import Testing
                 #expect(isOneLine, "seed \(seed), number \(number): \(text)")
             }
         }
-        // Both outcomes must occur, or the changes are no test.
+        // Both outcomes must occur, or the changes test nothing.
         #expect(taken > 100 && taken < 2900)
     }
 

@@ -185,7 +185,7 @@ import Testing
         #expect(Quantities.parse(text, units: Quantities.sizeUnits) == nil)
     }
 
-    /// All paths of keys below some keys.
+    /// All paths of keys below the given keys.
     private func paths(_ keys: [Key], _ prefix: String = "") -> [String] {
         keys.flatMap { key in
             let path = prefix + key.name

@@ -9,7 +9,7 @@ import Testing
 @testable import RMPFS
 
 @Suite struct ShippedTests {
-    /// The text of rmpopt-table of a machine that has booted.
+    /// The text of rmpopt-table on a booted machine.
     private func table(_ file: MachineFile) throws -> [String] {
         let engine = SimulatedEngine(file.configuration, pace: .manual)
         let root = HostTree(owner: Owner(user: 0, group: 0), debugMode: 0o700).root(engine)
@@ -100,7 +100,7 @@ import Testing
         #expect(machine.topology.packageOfNode == [0, 0, 1, 1])
     }
 
-    /// The windows' bases in GB, one for each node that has CPUs.
+    /// The bases of the windows in GB, one for each node with CPUs.
     private func bases(_ name: String, series: Series = .v1) throws -> [UInt64] {
         var configuration = try MachineFile(bytes: try shipped(name), file: "x").configuration
         configuration.series = series

@@ -6,21 +6,21 @@ import RMPModel
 
 @testable import MachineFile
 
-/// The folder of the machine files that come with rmpfs.
+/// The folder of the machine files shipped with rmpfs.
 let shippedFolder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Machines")
     .standardizedFileURL
 
-/// The file's bytes by its name without the ending.
+/// A shipped file's bytes, by its name without the extension.
 func shipped(_ name: String) throws -> [UInt8] {
     Array(try Data(contentsOf: shippedFolder.appending(path: name + ".yaml")))
 }
 
-/// A machine of a text.
+/// The machine that a text describes.
 func machine(_ text: String) throws -> MachineFile {
     try MachineFile(bytes: Array(text.utf8), file: "test.yaml")
 }
 
-/// What is said of a text that makes no machine; nil for one that does.
+/// The error for a text; nil for a valid one.
 func refusal(_ text: String) -> String? {
     do {
         _ = try MachineFile(bytes: Array(text.utf8), file: "test.yaml")
@@ -30,12 +30,12 @@ func refusal(_ text: String) -> String? {
     }
 }
 
-/// CPUs and memory that go with whatever else a test is about.
+/// The CPUs and memory that every machine needs, whatever else a test is about.
 let smallest = """
     cpus: {cores_per_package: 8}
     memory: [{size: 64G}]
 
     """
 
-/// Bytes in a region.
+/// The size of a region in bytes.
 let gigabyte = Granularity.region

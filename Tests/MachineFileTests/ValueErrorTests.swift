@@ -6,7 +6,7 @@ import Testing
 @testable import MachineFile
 
 @Suite struct ValueErrorTests {
-    /// A text that goes behind the smallest machine (lines 1 and 2), and what is said.
+    /// A text that follows the smallest machine (lines 1 and 2), and the error.
     @Test(arguments: [
         // Keys.
         ("serie: v1", "test.yaml:3: serie: there is no such key; did you mean series?"),

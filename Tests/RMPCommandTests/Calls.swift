@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// System calls as tests write them: the result, or the errno.
+// System calls in the form that tests use: they return a result or throw the errno.
 
 import Glibc
 
@@ -71,7 +71,7 @@ func check(_ result: Int) throws(Failure) -> Int {
     return result
 }
 
-/// A whole file by reads of `size`.
+/// Reads a whole file with reads of `size`.
 func slurp(_ path: String, size: Int = 65536) throws(Failure) -> String {
     let file = try Descriptor(path, O_RDONLY)
     var text = ""
@@ -87,7 +87,7 @@ func put(_ text: String, _ path: String) throws(Failure) {
     try Descriptor(path, O_WRONLY | O_TRUNC).write(text)
 }
 
-/// The errno of a call; 0 when it succeeds.
+/// The errno of a call; 0 if it succeeds.
 func number<Result>(of call: () throws -> Result) -> Int32 {
     do {
         _ = try call()

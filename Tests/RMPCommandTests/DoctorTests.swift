@@ -8,13 +8,13 @@ import Testing
 @testable import RMPCommand
 
 @Suite struct DoctorTests {
-    /// A change to the host on which everything is well, and what the check says of it then.
+    /// A change to a healthy host, and the check's result.
     struct Case: Sendable, CustomTestStringConvertible {
         let check: String
         let what: String
         var status = CheckStatus.fail
         var mountPoint = "/mnt/free"
-        /// In the message or the hint.
+        /// Part of the message or the hint.
         var says: String
         let change: @Sendable (HostTree) throws -> Void
         var testDescription: String { "\(check): \(what)" }
@@ -161,7 +161,7 @@ import Testing
         if test.status == .fail { #expect(diagnosis.hasFailures) }
     }
 
-    /// Changes of the host on which everything is well, and what it all comes to.
+    /// Changes to a healthy host, and the verdicts.
     static let verdicts: [(verdict: String, change: @Sendable (HostTree) throws -> Void)] = [
         ("This machine can mount; its kernel has RMPOPT, so simulated hosts and --engine kernel.", { _ in }),
         (
@@ -198,7 +198,7 @@ import Testing
             }
         ),
         (
-            // What simulated hosts do not need does not keep them from being mounted.
+            // A lack of what simulated hosts do not need does not prevent mounting them.
             "This machine can mount; its kernel has RMPOPT, so simulated hosts and --engine kernel.",
             { try $0.remove("dev/cpu/0/msr") }
         ),
@@ -211,7 +211,7 @@ import Testing
         let screen = Screen(columns: 80, rows: nil, hasColours: false)
         #expect(diagnosis.verdict == Self.verdicts[number].verdict)
         #expect(diagnosis.text(on: screen, all: false).hasPrefix(diagnosis.verdict + "\n\n"))
-        // What does not apply is shown on demand, and counted in any case.
+        // Checks that do not apply are shown on demand, and always counted.
         let shown = diagnosis.text(on: screen, all: true)
         let lines = shown.split(separator: "\n").filter { $0.hasPrefix("[ N/A ") }
         #expect(lines.count == diagnosis.count(.notApplicable))
@@ -232,7 +232,7 @@ import Testing
 
     @Test func everyCheckCanBeMissed() {
         let tested = Set(Self.cases.map(\.check))
-        // Which libfuse is loaded, no tree can tell; the machine is none of the tree's, and has a test of its own.
+        // No tree can tell which libfuse is loaded; the machine is not part of the tree, and has its own test.
         #expect(Set(Check.all.map(\.name)).subtracting(tested) == ["libfuse", "machine-file"])
     }
 

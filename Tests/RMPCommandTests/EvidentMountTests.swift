@@ -14,7 +14,7 @@ import Testing
         #expect(EvidentMount.isOne(words))
     }
 
-    /// What could mean the foreground, a text or another command is parsed where it is.
+    /// Whatever could mean the foreground, a text or another command is parsed by the first process.
     @Test(arguments: [
         [], ["mount"], ["unmount", "/m"], ["mount", "-f", "/m"], ["mount", "--foreground", "/m"],
         ["mount", "--help"], ["mount", "-h"], ["mount", "--version"], ["mount", "--cpus", "-f", "/m"],
@@ -26,7 +26,7 @@ import Testing
         #expect(!EvidentMount.isOne(words))
     }
 
-    /// Wrong words are told as they are when they are parsed at once.
+    /// Wrong arguments give the same message as when they are parsed at once.
     @Test func theSameMessageEitherWay() throws {
         for wrong in [["--cpus", "0"], ["--memory", "1M"], ["-o", "wrong"], ["--pace", "slow"]] {
             let quick = try Program.run(["mount"] + wrong + ["/x"])

@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    /// What a host that has only a kernel's table says.
+    /// What a host that only has a kernel's table says.
     @Test func blockersOfAKernel() throws {
         let line = "Memory @  7GB: reason unknown, not optimized on CPU(s) 0-3,8\n"
         #expect(try BlockersReader.rows(text(line))[0].reasons == [.unexplained(cpus: "0-3,8")])
@@ -149,8 +149,8 @@ import Testing
         expectError(2, "is not") { _ = try CPUCountsReader.counts(text("rmpopt_regions 64\n" + line)) }
     }
 
-    /// CPUs are alike that have the same number and stand in the same lists; with regions that were not scanned, one
-    /// speaks for all only if it has none or all of those.
+    /// CPUs are alike if they have the same number and are in the same lists; with unscanned regions, one CPU
+    /// represents all only if it has none or all of those.
     @Test func groupsOfCPUs() throws {
         let blockers = try BlockersReader.rows(
             text(

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tree of files that stands for an SNP host with RMPOPT, for `rmpfs doctor --sysroot`.
+// A tree of files that represents an SNP host with RMPOPT, for `rmpfs doctor --sysroot`.
 
 import Foundation
 import Glibc
 
 @testable import RMPCommand
 
-/// The tree; gone with the test.
+/// The tree; removed after the test.
 final class HostTree {
     let root: URL
 
@@ -91,7 +91,7 @@ final class HostTree {
         try handle.write(contentsOf: bytes)
     }
 
-    /// What doctor finds in the tree.
+    /// Doctor's diagnosis of the tree.
     func diagnose(mountPoint: String? = "/mnt/free", machine: String? = shippedMachine) -> Diagnosis {
         Diagnosis(of: Host(sysroot: root.path, mountPoint: mountPoint, machine: machine))
     }

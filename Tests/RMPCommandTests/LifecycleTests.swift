@@ -163,7 +163,7 @@ struct LifecycleTests {
         let folder = try MountFolder()
         defer { folder.clean() }
         let first = try TestMount(in: folder)
-        // Names and attributes that the kernel may answer with by itself.
+        // Names and attributes that the kernel may answer from its caches.
         for name in ["", "rmpopt", "rmpopt/action", "debug"] { _ = try status(first.path(name)) }
         first.program.signal(SIGKILL)
         _ = first.program.wait(seconds: 10)

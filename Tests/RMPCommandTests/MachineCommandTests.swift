@@ -5,7 +5,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// A file of its own for one test.
+/// A temporary file for one test.
 private func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws -> Result {
     let file = FileManager.default.temporaryDirectory.appending(path: "rmpfs-test-\(UUID().uuidString).yaml")
     try text.write(to: file, atomically: false, encoding: .utf8)

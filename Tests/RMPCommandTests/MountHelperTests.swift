@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    /// What people type stays theirs, also with errors.
+    /// Arguments that people type are left alone, even wrong ones.
     @Test(arguments: [
         ["mount", "/m", "-o", "ro"], ["mout", "/m"], ["/m"], [], ["--help"], ["umount", "/m", "x", "-o"],
         ["help", "mount"],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mount from end to end, by plain system calls: what is read, what is written, and the exact errno of what is
+// A mount from end to end, by plain system calls: what reads return, what writes do, and the exact errno of everything
 // refused.
 
 import Glibc
@@ -190,9 +190,9 @@ struct MountTests {
 
     @Test(arguments: ["plain", "a b", "back\\slash", "back\\", "comma\\,x", "quote\"", "-o"])
     func noSourceNameTurnsAnotherOptionOff(name: String) throws {
-        // What libfuse gets is one list of words, in which a comma and a backslash mean something.
+        // libfuse gets a single list of options, in which commas and backslashes are special.
         guard let mount = try? TestMount(["-o", "fsname=" + name]) else {
-            return  // A name that is refused turns nothing off.
+            return  // A refused name turns nothing off.
         }
         defer { mount.end() }
         let fields = try mount.line().split(separator: " ")
@@ -205,7 +205,7 @@ struct MountTests {
 
     @Test func otherUsersComeInAsFarAsTheModesLetThem() throws {
         try withMount { mount in
-            // The folder above must not be what keeps them out.
+            // The folder above must not be the one that keeps them out.
             let commands = [
                 ("cat $0/rmpopt/action", true), ("echo 1 > $0/rmpopt/action", false),
                 ("mkdir $0/rmpsim/guests/x", false), ("ls $0/debug", false), ("ls $0/rmpopt", true),

@@ -53,12 +53,12 @@ import Testing
         let picture = RegionPicture(Self.mixed, columns: 28, rows: 16)
         #expect(picture.regionsPerCell == 4 && picture.cellWidth == 1 && picture.cellsPerRow == 16)
         #expect(picture.rows[0].cells.prefix(4).map(\.isWhole) == [false, false, false, true])
-        // Of four regions R, F, G, G the guest has most; S alone is behind three that are well.
+        // Of four regions R, F, G, G most are the guest's; S is alone after three good ones.
         #expect(picture.rows[0].cells.prefix(4).map(\.kind) == [.guest, .leaked, .partly, .optimized])
         #expect(lines.joined(separator: " ").contains("a cell is 4 regions; small letters: not all of them"))
     }
 
-    /// Whatever the sizes, it fits and shows every region once.
+    /// For all sizes, it fits and shows every region once.
     @Test(arguments: [1, 2, 63, 64, 65, 1000, 2048, 4097], [20, 21, 80, 132, 400])
     func fits(regions: Int, columns: Int) {
         for rows in [nil, 5, 24, 50, 200] {
@@ -194,11 +194,11 @@ import Testing
     }
 }
 
-/// Whether a text is well-formed XML, as far as its tags tell.
+/// Whether a text is well-formed XML, as far as its tags show.
 private struct XMLDocumentCheck {
     let isWellFormed: Bool
 
-    /// Tags must be closed in their order; a small check, as no XML parser is linked.
+    /// Tags must be closed in order; a small check, because no XML parser is linked.
     init(_ text: String) throws {
         var open: [Substring] = []
         var isRight = true

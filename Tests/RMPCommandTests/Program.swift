@@ -19,13 +19,13 @@ final class Program {
         return bundle.deletingLastPathComponent().appending(path: "rmpfs").path
     }()
 
-    /// The machine files that come with rmpfs.
+    /// The machine files shipped with rmpfs.
     static let machines = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Machines")
         .standardizedFileURL.path
 
     /// How a process ended.
     struct Ending {
-        /// The exit status; nil after a signal or when it had to be killed.
+        /// The exit status; nil if a signal ended it, or it had to be killed.
         let status: Int32?
         let output: String
         let errors: String
@@ -37,8 +37,8 @@ final class Program {
     }
 
     /// Starts a program, by default `rmpfs`, in a process group of its own.
-    /// - Parameter blocking: signals that are blocked from its start; those of the test's own threads are not passed
-    ///   on.
+    /// - Parameter blocking: signals that are blocked from its start; it does not inherit those blocked in the test's
+    ///   threads.
     init(
         _ arguments: [String],
         program: String = Program.path,
@@ -66,7 +66,7 @@ final class Program {
         if let folder { words = ["/bin/sh", "-c", #"cd "$0" && exec "$@""#, folder] + words }
         var vector: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
         vector.append(nil)
-        // Help texts are as wide as the terminal says.
+        // Help texts are as wide as the terminal.
         let settings = [
             "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "COLUMNS=80", "LC_ALL=C", "RMPFS_MACHINES=\(Program.machines)",
         ]
@@ -76,7 +76,7 @@ final class Program {
         var process = pid_t()
         let failure = posix_spawn(&process, words[0], &actions, &attributes, vector, environment)
         guard failure == 0 else {
-            // The child opened the files before it failed.
+            // The child opened these files before it failed.
             for file in [output, errors] { unlink(file.path) }
             throw CannotStart(program: program, number: failure)
         }
@@ -105,7 +105,7 @@ final class Program {
         if status == nil { kill(process, number) }
     }
 
-    /// Waits for the end; a process that takes longer is killed, and the test has an issue.
+    /// Waits for the end; kills a process that takes longer, and records an issue.
     func wait(seconds: Double = 20) -> Ending {
         if !hasEnded(within: seconds) {
             Issue.record("\(Program.path) did not end within \(seconds) s; killed. It said: \(read(errors))")
@@ -125,7 +125,7 @@ final class Program {
         }
     }
 
-    /// What it has said on standard error so far.
+    /// Its output on standard error so far.
     var said: String { read(errors) }
 
     private func read(_ file: URL) -> String {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All reports of a host say the same: rmpopt-table, cpuN, metrics, blockers, status and map, of both engines, against a
-// count by hand, after random commands on random machines. RMPFS_TEST_SEED=NUMBER repeats a failing run.
+// All reports of a host agree: rmpopt-table, cpuN, metrics, blockers, status and map, of both engines, with a naive
+// count, after random commands on random machines. RMPFS_TEST_SEED=NUMBER repeats a failing run.
 
 import Foundation
 import RMPModel
@@ -40,10 +40,10 @@ private struct TreeFolder: HostFolder {
     func ours(_ file: String) throws -> HostText { try host(RMPCommand.MountFolder.ours + "/" + file) }
 }
 
-/// What is optimized where, asked region by region and CPU by CPU.
+/// What is optimized where, queried region by region and CPU by CPU.
 private struct Count {
     let first: Int
-    /// For each region the online CPUs that have it.
+    /// For each region, the online CPUs that have it optimized.
     var cpus: [Set<Int>] = []
     var online: [Int] = []
     var all = 0
@@ -74,7 +74,7 @@ private struct Count {
     }
 }
 
-/// A host and all that is said of it.
+/// A host and all its reports.
 private final class ReportedHost {
     let configuration: MachineConfiguration
     let engine: SimulatedEngine
@@ -82,7 +82,7 @@ private final class ReportedHost {
     private let kernelFiles = FileManager.default.temporaryDirectory
         .appending(path: "rmpfs-reports-\(UUID().uuidString)")
     var problems: [String] = []
-    /// How often the kernel's engine had a table to read.
+    /// How often the kernel engine had a table to read.
     var readings = 0
 
     init(_ configuration: MachineConfiguration) {
@@ -97,7 +97,7 @@ private final class ReportedHost {
         if !holds { problems.append(problem()) }
     }
 
-    /// What does not fit together now.
+    /// Checks that everything agrees now.
     func check() throws {
         let count = try engine.look { machine throws(Errno) in Count(machine) }
         try check(tree, count, who: "simulated", tableIsMixed: count.tableIsMixed)
@@ -140,7 +140,7 @@ private final class ReportedHost {
         }
         try checkMetrics(tree, count, who: who)
         if count.isChecked || isKernel { try checkBlockers(tree, count, who: who) }
-        // status and map put the table and the files of CPUs together.
+        // status and map combine the table with the files of CPUs.
         if tableIsMixed { return }
         let report = try StatusReport(of: tree)
         let counts = report.snapshot.counts
@@ -185,7 +185,7 @@ private final class ReportedHost {
         }
     }
 
-    /// CPUs that are said not to have a region are online and do not have it.
+    /// CPUs that are listed as lacking a region are online and lack it.
     private func checkList(_ list: String, _ region: UInt64, _ count: Count, _ who: String) {
         for range in CPURanges(Array(list.utf8)[...])?.ranges ?? [] {
             for cpu in range where !count.online.contains(cpu) || count.isOptimized(region, cpu) {
@@ -194,9 +194,9 @@ private final class ReportedHost {
         }
     }
 
-    // MARK: The kernel's engine
+    // MARK: The kernel engine
 
-    /// An engine that reads what this host shows as the files of a running kernel.
+    /// An engine that reads this host's files as those of a running kernel.
     private func kernelEngine() throws -> KernelEngine {
         let series = try #require(KernelSeries.all.first { $0.first.name == engine.series.name || contains($0) })
         func write(_ path: String, _ bytes: [UInt8]) throws {
@@ -215,7 +215,7 @@ private final class ReportedHost {
         }
         func folder(_ name: String) -> String { kernelFiles.appending(path: name).path }
         let roots = KernelRoots(config: folder("config"), debug: folder("debug"), cpus: folder("cpus"))
-        // The version is given: files of this file system have other rules than debugfs', by which it is told.
+        // The version is given: it is recognized by rules of debugfs' files, which these files do not have.
         return try KernelEngine(KernelFiles(roots, series), allowsRequests: false) { line in
             Issue.record("the kernel's engine says \(line)")
         }
@@ -229,8 +229,8 @@ private final class ReportedHost {
         return first...last ~= ours
     }
 
-    /// What the kernel's engine has in `metrics` the simulated one has, too, word for word. The value of the running
-    /// pass is another thing in v1: the flag.
+    /// Each metric of the kernel engine is also one of the simulated engine, word for word. Only the value for the
+    /// running pass differs in v1, where it is the flag.
     private func compareMetrics(_ kernel: TreeFolder) throws {
         func lines(_ tree: TreeFolder) throws -> [String] {
             String(decoding: try tree.ours("metrics").bytes, as: UTF8.self).split(separator: "\n").map(String.init)
@@ -245,8 +245,8 @@ private final class ReportedHost {
 @Suite struct ReportsTests {
     private static let gigabyte: UInt64 = 1 << 30
 
-    /// Packages, nodes, SMT, CPUs that are not there or offline, holes, memory that begins late; now and then more than
-    /// one window's memory.
+    /// Packages, nodes, SMT, missing and offline CPUs, holes, memory that begins late; sometimes more memory than one
+    /// window holds.
     private static func configuration(
         _ series: Series,
         _ random: inout Random,
@@ -328,7 +328,7 @@ private final class ReportedHost {
             var command: Command?
             if step > 0 {
                 command = Self.command(&random, host)
-                // Refusals are a part of life.
+                // Refusals are normal.
                 if let command { _ = try? host.engine.perform(command) }
                 try host.engine.skip(nanoseconds: random.pick([0, 1_000, 100_000, 300_000, 11_000_000_000]))
             }

@@ -12,7 +12,7 @@ struct StressTests {
     private static let cpus = 8
     private static let regions = 300
 
-    /// What went wrong in some thread, and how much went right.
+    /// What went wrong in any thread, and how much went right.
     private final class Report: Sendable {
         private let complaints = Mutex<[String]>([])
         private let calls = Atomic<Int>(0)
@@ -87,7 +87,7 @@ struct StressTests {
         }
     }
 
-    /// A guest that nobody else touches.
+    /// A guest that only one thread uses.
     private static func guest(_ path: String, _ report: Report) throws {
         try RMPCommandTests.check(Int(mkdir(path, 0o755)))
         try put("2G", path + "/memory")
@@ -98,7 +98,7 @@ struct StressTests {
         try RMPCommandTests.check(Int(rmdir(path)))
     }
 
-    /// A guest that several make and remove: each answer is one that somebody's turn explains.
+    /// A guest that several threads make and remove: some thread's turn must explain each answer.
     private static func contest(_ path: String, _ report: Report) throws {
         let made = mkdir(path, 0o755) == 0 ? 0 : errno
         if made != 0 && made != EEXIST { report.complain("mkdir: \(made)") }
@@ -109,7 +109,7 @@ struct StressTests {
     }
 
     private static func check(table text: String, _ report: Report) {
-        // The line behind the last region is lost when a page happens to end just before it.
+        // The line after the last region is lost if a page happens to end just before it.
         let lines = text.split(separator: "\n")
         guard lines.count == regions || lines.count == regions + 1 else {
             return report.complain("a table of \(lines.count) lines")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A mount for one test, which never outlives it: ended by SIGTERM, then by SIGKILL and a lazy unmount, and killed by a
-// watchdog if a test hangs on it.
+// A mount for one test, which never outlives the test: ended by SIGTERM, then by SIGKILL and a lazy unmount; a watchdog
+// kills it if a test hangs on it.
 
 import Foundation
 import Glibc
@@ -25,7 +25,7 @@ enum Mounting {
     static var reason: Comment { Comment(rawValue: obstacle ?? "mounting works here") }
 }
 
-/// An empty folder that something can be mounted on, gone with the test.
+/// An empty folder to mount on, removed after the test.
 final class MountFolder {
     let path: String
 
@@ -38,7 +38,7 @@ final class MountFolder {
 
     var isMounted: Bool { mounts > 0 }
 
-    /// How many rmpfs are mounted here, one over the other.
+    /// How many rmpfs mounts are stacked here.
     var mounts: Int {
         let table = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
         let escaped = path.replacingOccurrences(of: "\\", with: "\\134").replacingOccurrences(of: " ", with: "\\040")
@@ -57,7 +57,7 @@ final class MountFolder {
         }
     }
 
-    /// Ends what serves the folder, takes every mount away and removes it.
+    /// Ends the servers of the folder, unmounts everything and removes it.
     func clean() {
         for server in servers { kill(server, SIGTERM) }
         if !eventually(within: 5, { servers.isEmpty }) {
@@ -69,7 +69,7 @@ final class MountFolder {
     }
 }
 
-/// An rmpfs in the foreground at a folder of its own.
+/// An rmpfs in the foreground, mounted on its own folder.
 final class TestMount {
     let folder: MountFolder
     let program: Program
@@ -93,7 +93,7 @@ final class TestMount {
             umount2(path, Int32(MNT_DETACH))
         }
         watchdog.resume()
-        // What the folder itself shows may come from the kernel's memory of a mount that is dead.
+        // The folder alone proves nothing: the kernel may answer from its caches for a dead mount.
         let answers = eventually(within: 20) { program.said.contains("mounted at") || program.hasEnded(within: 0) }
         guard answers, !program.hasEnded(within: 0) else {
             let said = end().errors

@@ -6,7 +6,7 @@ import Testing
 @testable import RMPFS
 
 @Suite struct AttributeTests {
-    /// An attribute whose text is a number that each show counts up, and which takes any text but `no`.
+    /// An attribute whose text is a number that grows with each show, and which accepts any text but `no`.
     private final class Sample: Sendable {
         let shows = Counter()
         let stored = Box<[[UInt8]]>([])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of debug/rmpopt/blockers for an RMP whose segments lie all over memory.
+// The text of debug/rmpopt/blockers for an RMP whose segments are spread over memory.
 
 import RMPModel
 import Testing
@@ -7,8 +7,8 @@ import Testing
 @testable import RMPFS
 
 @Suite struct BlockersTextTests {
-    /// 8 GB in segments of 1 GB with tables of 4 MB, 1,024 pages: two lie in region 0, where bookkeeping and RST are,
-    /// one goes on from region 1 to region 2, two touch in region 5.
+    /// 8 GB in segments of 1 GB with tables of 4 MB, 1,024 pages: two are in region 0, with bookkeeping and RST, one
+    /// extends from region 1 into region 2, two are adjacent in region 5.
     private func host() throws -> Host {
         let bases: [UInt64] = [
             0x1_4010_0000, 0x4000_0000, 0x1_4050_0000, 0x2030_0000, 0x7fe0_0000, 0x1_c000_0000, 0x1000_0000,
@@ -43,7 +43,7 @@ import Testing
         #expect(cpu.indices.filter { cpu[$0].hasSuffix("optimized") } == [3])
     }
 
-    /// A region of a table and a guest names both, most pages first.
+    /// A region with a table and a guest names both, most pages first.
     @Test func aGuestAmongThem() throws {
         let host = try host()
         try host.makeGuest("vm", memory: "4M")

@@ -6,7 +6,7 @@ import Testing
 
 @testable import RMPFS
 
-/// A clock that expectations can move.
+/// A clock that closures can change.
 private final class Clock {
     private var clock: HostClock
 
@@ -74,7 +74,7 @@ private final class Clock {
         let slow = HostClock(pace: .factor(1), startingAt: 0)
         let fast = HostClock(pace: .factor(1000), startingAt: 0)
         usleep(20_000)
-        // The two were made and are read within a moment; 20 ms is a bound from below, whatever the load.
+        // Both were made and are read at almost the same time; 20 ms is a lower bound, whatever the load.
         #expect(slow.now >= 20_000_000)
         #expect(fast.now >= 20_000_000_000)
         let (first, second) = (slow.now, fast.now)

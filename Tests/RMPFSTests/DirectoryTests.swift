@@ -225,8 +225,8 @@ import Testing
         #expect(group.status.st_nlink == UInt(2 + group.names.count))
     }
 
-    /// What comes and goes is asked for its presence with each call. None goes through more frames of the stack than
-    /// the one before, as it would if the closure were wrapped anew each time.
+    /// Each call asks a conditional node whether it exists. No call may use more stack frames than the one before, as
+    /// it would if the closure were wrapped again each time.
     @Test func isAskedForItsPresenceForEver() throws {
         let places = Places()
         let folder = Directory(rules: .debugfs, owner: .root)
@@ -247,7 +247,7 @@ import Testing
     }
 }
 
-/// Where on the stack a closure was called.
+/// The stack addresses at which a closure was called.
 private final class Places: Sendable {
     let seen = Mutex<[UInt]>([])
 }

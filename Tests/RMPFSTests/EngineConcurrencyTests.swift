@@ -7,7 +7,7 @@ import Testing
 @testable import RMPFS
 
 @Suite struct EngineConcurrencyTests {
-    /// Complaints of all threads.
+    /// Errors from all threads.
     private final class Complaints: Sendable {
         private let list = Box<[String]>([])
         private let lock = Lock()
@@ -23,14 +23,14 @@ import Testing
         }
         for (number, line) in lines.dropLast().enumerated() {
             let head = "Memory @\(number < 10 ? "  " : number < 100 ? " " : "")\(number)GB: CPU(s): "
-            // Nobody, everybody, the threads of the leader's core, whose turn comes first, or those of the followers'
-            // alone where a guest came and went between the two turns.
+            // No CPU, every CPU, the threads of the leader's core, which scans first, or only those of the followers if
+            // a guest came and went between the two scans.
             let lists = ["none", "0-\(cpus - 1)", "0,\(cpus / 2)", "1,\(cpus / 2 + 1)"]
             if !lists.contains(where: { line == head + $0 }) { complaints.add("line \(number): \(line)") }
         }
     }
 
-    /// On v5 or later: before it, lines that are read during a pass may mix two results.
+    /// On v5 and later: before, lines that are read during a pass may mix two results.
     @Test(.timeLimit(.minutes(1)), arguments: [Series.v5, .v8]) func everybodyAtOnce(series: Series) throws {
         let host = Host(try MachineConfiguration(cpus: 4, memoryBytes: 16 << 30, series: series))
         let path = "debug/x86/rmpopt/rmpopt-table"
@@ -59,7 +59,7 @@ import Testing
                         try host.write("rmpsim/guests/\(name)/state", "running")
                         if try host.read("rmpsim/guests/\(name)/state") != "running\n" { complaints.add("not running") }
                         try host.root.folder("rmpsim/guests").rmdir(name)
-                        // Its memory goes back before the next one asks for it.
+                        // Wait until its memory is free before the next one asks for it.
                         try host.write("rmpsim/clock", "+1s")
                     }
                 } catch {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which errno each refusal of the machine becomes, and what an errno is called.
+// The errno for each refusal of the machine, and the names of errnos.
 
 import Glibc
 import RMPModel

@@ -117,7 +117,7 @@ import Testing
         #expect(struck.delays.map(\.milliseconds) == [10, 5])
     }
 
-    /// `cat`, `echo`, `ls`: a client that is delayed at each of its requests would wait for one thing again and again.
+    /// `cat`, `echo`, `ls`: a client that is delayed at each of its requests would wait several times for one action.
     @Test func aDelayOfAnyStrikesWhereAClientBegins() throws {
         let id = try fault("**") { $0.delay = 10 }
         #expect(table.isArmed)
@@ -133,7 +133,7 @@ import Testing
         for operation in [FaultOperation.lookup, .attributes, .read, .write] {
             #expect(try strike(operation)?.delays.map(\.milliseconds) == [10], "\(operation)")
         }
-        // Whoever names an operation means each request of it.
+        // A fault that names an operation applies to each such request.
         try table.change(id) { rule throws(Errno) in (rule.error, rule.operation) = (nil, .list) }
         #expect(table.strike(.list, on: try root.node(at: "folder"), isFirst: false) != nil)
     }

@@ -43,7 +43,7 @@ import Testing
         #expect(try GlobPattern([0x61, 0x5B, 0xFE, 0x2D, 0xFF, 0x5D, 0x2A]).matches(name))
     }
 
-    /// Backtracking would take longer than the universe is old.
+    /// Backtracking would take longer than the age of the universe.
     @Test func manyStarsTakeNoTime() throws {
         let pattern = String(repeating: "*a", count: 100) + "b"
         #expect(try !Self.matches(pattern, String(repeating: "a", count: 255)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HeldTexts: however many descriptors stop in the middle of their texts, the memory of those stays in its budget, and
-// what each goes on to read is what a reader at that offset gets.
+// HeldTexts: however many descriptors stop in the middle of their texts, the memory of these texts stays within its
+// budget, and each descriptor continues to read what a reader at that offset gets.
 
 import Synchronization
 import Testing
@@ -8,7 +8,7 @@ import Testing
 @testable import RMPFS
 
 @Suite struct HeldTextsTests {
-    /// A file of one record of 60,000 bytes, another letter at each rendering.
+    /// A file with one record of 60,000 bytes, of a different letter at each rendering.
     private func changing(_ texts: HeldTexts, renderings: Counter = Counter()) -> SequenceFile {
         SequenceFile(
             owner: .root,
@@ -39,7 +39,7 @@ import Testing
             opened.append(one)
         }
         #expect(texts.bytes > texts.budget / 2, "and what fits is kept")
-        // Each goes on where it was, and comes to the end.
+        // Each continues at its offset and reaches the end.
         for one in opened {
             #expect(try one.read(at: 100, size: 59_000).count == 59_000)
             #expect(texts.bytes <= texts.budget)
@@ -64,7 +64,7 @@ import Testing
             let one = try file.open(.reading)
             _ = try one.read(at: 0, size: 1)
             opened.append(one)
-            // One byte at a time, slower than everybody else, and yet one text.
+            // One byte at a time, slower than all others, but still one text.
             #expect(try busy.read(at: position, size: 1).array == letter)
             position += 1
         }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A simulated host for tests, used through paths and texts as in a shell.
+// A simulated host for tests, used by paths and texts as in a shell.
 
 import RMPModel
 
 @testable import RMPFS
 
-/// A simulated host as its files, without a mount.
+/// A simulated host's files, without a mount.
 struct Host {
     let engine: SimulatedEngine
     let root: Directory
@@ -23,7 +23,7 @@ struct Host {
     func write(_ path: String, _ text: String) throws { try root.file(path).store(text) }
     func refusal(_ path: String, _ text: String) -> Errno? { RMPFSTests.refusal { try write(path, text) } }
 
-    /// The lines of a file without their newlines.
+    /// The lines of a file, without newlines.
     func lines(_ path: String) throws -> [String] { try read(path).split(separator: "\n").map(String.init) }
 
     /// Makes a guest with memory.
@@ -32,7 +32,7 @@ struct Host {
         try write("rmpsim/guests/\(name)/memory", memory)
     }
 
-    /// How many regions are optimized on every CPU, by the table.
+    /// How many regions are optimized on every CPU, according to the table.
     func optimizedRegions() throws -> Int {
         try lines("debug/rmpopt/rmpopt-table").count { $0.hasSuffix("CPU(s): 0-\(engine.cpuCount - 1)") }
     }

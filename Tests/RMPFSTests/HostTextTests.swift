@@ -60,15 +60,15 @@ import Testing
         #expect(whole.hasSuffix(end))
         let before = UInt64(whole.utf8.count - end.utf8.count)
 
-        // A buffer that was filled up to just there: the next fill starts with the end, and has nothing.
+        // A buffer that was filled exactly to that point: the next fill starts at the end, and gets nothing.
         let opened = try file.open(.reading)
         #expect(try opened.text(size: Int(before)).utf8.count == Int(before))
         #expect(try opened.text(at: before).isEmpty)
-        // A position just there is the same; one byte on is within the line.
+        // A position exactly there gives the same; one byte further is within the line.
         #expect(try file.open(.reading).text(at: before).isEmpty)
         #expect(try file.open(.reading).text(at: before + 1) == String(end.dropFirst()))
         #expect(try file.open(.reading).text(at: before - 1) == "\n")
-        // What is left of the last region's line comes alone: the fill behind it starts with the end.
+        // The rest of the last region's line is returned alone: the fill after it starts at the end.
         let inside = try file.open(.reading)
         _ = try inside.text(size: Int(before) - 1)
         #expect(try inside.text(at: before - 1) == "\n")
@@ -91,8 +91,8 @@ import Testing
         }
     }
 
-    /// A CPU that came online late has no RMPOPT_EN in v1: what a reader sets going there is counted for each reading,
-    /// in however many pages it comes, and as well when the reading begins in the middle.
+    /// A CPU that came online late has no RMPOPT_EN in v1. The effects of a read are counted once per reading, however
+    /// many pages it takes, and even if it begins in the middle.
     @Test func aReadingIsCountedOnce() throws {
         let shape = TopologyShape(coresPerPackage: 4, threadsPerCore: 1)
         var online = CPUSet(all: 4)
@@ -106,7 +106,7 @@ import Testing
         let before = try faults()
         #expect(try file.open(.reading).readAll(1 << 20).0.count >= 3)
         let each = try faults() - before
-        // The first of them may have made the text, the others take it as it is.
+        // The first of them may have made the text; the others use it unchanged.
         #expect(try file.open(.reading).readAll(1 << 20).0.count >= 3)
         #expect(try file.open(.reading).readAll(100).0.count >= 3)
         #expect(try faults() - before == 3 * each)
@@ -171,7 +171,7 @@ import Testing
         try host.write("rmpopt/action", "1")
         let stale = try host.root.file("rmpopt/action").open(.reading)
         #expect(try stale.text() == "RMP optimization in progress: Yes\n")
-        // 64 regions take about 9 ms: looked at every 0.5 ms, they are won back one after the other.
+        // 64 regions take about 9 ms: checked every 0.5 ms, they come back one after another.
         var seen: [Int] = []
         while try host.read("rmpopt/reenable") == "1\n", seen.count < 100 {
             seen.append(try host.optimizedRegions())

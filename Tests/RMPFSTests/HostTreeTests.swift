@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HostTree: which folders and files a mount has, with which modes and in which order, and the text of the small ones.
+// HostTree: the folders and files of a mount, their modes and order, and the text of the small ones.
 
 import RMPModel
 import Testing

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts that are kept: whatever happens to the machine, a kept text is what a fresh one would be.
+// Cached texts: whatever happens to the machine, a cached text equals a fresh one.
 
 import RMPModel
 import Testing
@@ -10,17 +10,17 @@ extension Rendering {
     fileprivate var string: String { String(decoding: snapshot.text.bytes, as: UTF8.self) }
 }
 
-/// A machine and the texts that readers of it have kept.
+/// A machine and the texts that its readers have cached.
 private struct Readers {
     var machine: Machine
     var texts = MachineTexts()
 
     init(_ configuration: MachineConfiguration) { machine = Machine(configuration) }
 
-    /// What differs from a fresh text now; nil for nothing.
+    /// What differs from a fresh text now; nil if nothing does.
     mutating func difference() throws -> String? {
         var fresh = MachineTexts()
-        // A reader that comes a second time makes the table's text.
+        // The second reader makes the table's text.
         for _ in 0..<2 {
             let kept = try texts.renderedTable(of: machine)?.string
             _ = try fresh.renderedTable(of: machine)
@@ -41,7 +41,7 @@ private struct Readers {
 }
 
 struct KeptTextTests {
-    /// Topologies: two threads a core, one, two packages; all CPUs online or one of them offline.
+    /// Topologies: two threads per core, one, two packages; all CPUs online, or one of them offline.
     private static func configuration(_ series: Series, _ number: Int) throws -> MachineConfiguration {
         let shapes = [
             TopologyShape(coresPerPackage: 2), TopologyShape(coresPerPackage: 3, threadsPerCore: 1),
@@ -100,8 +100,8 @@ struct KeptTextTests {
         }
     }
 
-    /// Reads of the table before, during and after passes: what is kept of lists never shows in the lines. RMPOPT on
-    /// single cores makes more kinds of rows than are kept.
+    /// Reads of the table before, during and after passes: cached lists never show in the lines. RMPOPT on single cores
+    /// makes more kinds of rows than are cached.
     @Test(arguments: Series.all.filter { $0.table != nil }.map(\.name)) func linesDuringPasses(_ name: String) throws {
         let series = try #require(Series.named(name))
         var random = Random(seed: testSeed)
@@ -122,7 +122,7 @@ struct KeptTextTests {
                 _ = try? host.engine.perform(random.pick(commands))
             }
             try host.engine.skip(nanoseconds: random.pick([0, 50_000, 300_000, 1_000_000, 60_000_000_000]))
-            // Twice: the second reader may get what the first one left.
+            // Twice: the second reader may get the text that the first one made.
             for _ in 0..<2 {
                 let expected = try host.engine.look { machine throws(Errno) -> String in
                     var text = TextBuffer()
@@ -142,7 +142,7 @@ struct KeptTextTests {
         #expect(readings.busy > 10 && readings.quiet > 10, "seed \(testSeed): \(readings)")
     }
 
-    /// SNP_EN is set again by an SNP_INIT_EX that fails.
+    /// A failing SNP_INIT_EX sets SNP_EN again.
     @Test(arguments: Series.all.filter(\.knowsX86Shutdown)) func afterAFailedInit(_ series: Series) throws {
         var readers = Readers(try Self.configuration(series, 0))
         readers.perform(.shutDownFirmware(x86: true))
@@ -155,7 +155,7 @@ struct KeptTextTests {
         #expect(text?.contains("unchecked") == false)
     }
 
-    /// Another kernel after SNP_EN was cleared.
+    /// A kexec after SNP_EN was cleared.
     @Test(arguments: Series.all.filter(\.knowsX86Shutdown)) func afterKexec(_ series: Series) throws {
         var readers = Readers(try Self.configuration(series, 0))
         readers.perform(.shutDownFirmware(x86: true))

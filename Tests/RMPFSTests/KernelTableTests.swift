@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's table: what is read from it, what is refused, and that no text causes harm.
+// The kernel's table: what the parser returns, what it refuses, and that no text does harm.
 
 import RMPModel
 import Testing
@@ -58,7 +58,7 @@ import Testing
         #expect(table.rows.indices.map { table.cpus(ofLine: $0) } == rows)
     }
 
-    /// A text with one thing changed is refused, or is another table that prints as just that text.
+    /// A text with one change is refused, or is another table that prints as exactly that text.
     @Test(arguments: 0..<400) func neverGuesses(seed: UInt64) {
         var random = Random(seed: seed)
         var text = Self.text((0..<1 + random.next() % 30).map { _ in Self.row(&random) }, from: 95)

@@ -22,7 +22,7 @@ import Testing
         ("36 35 0:44 / /- rw - tmpfs - rw", "/-", "tmpfs"),
         ("36 35 0:44 /- - rw shared:1 - tmpfs none rw", "-", "tmpfs"),
         ("36 35 0:44 / /caf\u{e9} rw - tmpfs none rw", "/caf\u{e9}", "tmpfs"),
-        // Not what the kernel writes, and nothing to fail on.
+        // The kernel does not write this, but it must not fail.
         ("36 35 0:44 / /a\\04 rw - tmpfs none rw", "/a\\04", "tmpfs"),
         ("36 35 0:44 / /a\\999b\\777 rw - tmpfs none rw", "/a\\999b\\777", "tmpfs"),
         ("36 35 0:44 / /end\\ rw - tmpfs none rw", "/end\\", "tmpfs"),

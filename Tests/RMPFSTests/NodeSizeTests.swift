@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stat(2) reports for a file: the size under truncate and O_TRUNC, which configfs and debugfs treat differently,
-// and what chmod, chown and utimensat leave.
+// What stat(2) reports for a file: its size after truncate and O_TRUNC, which configfs and debugfs treat differently,
+// and the effects of chmod, chown and utimensat.
 
 import Glibc
 import Testing

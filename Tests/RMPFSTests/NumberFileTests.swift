@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumberFile: a number of debugfs, made anew at each read at position 0.
+// NumberFile: a number of debugfs, sampled at each read at position 0.
 
 import Testing
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A real kernel's answers (Tests/Oracle/golden), for tests that ask the same without a mount.
+// A real kernel's answers (Tests/Oracle/golden), for tests that make the same calls without a mount.
 
 import Foundation
 

@@ -3,10 +3,10 @@
 
 @testable import RMPFS
 
-/// Records for tests: each is a text, or an error for the time being.
+/// Records for tests: each is a text, or for some time an error.
 final class Records: RecordSource, Sendable {
     private let records: [[UInt8]]
-    /// Whether a fill that starts with the last record does not get it.
+    /// Whether a fill that starts with the last record misses it.
     private let hidesLast: Bool
     private let failing: Box<[Int: Errno]> = Box([:])
     private let isAtHand = Box(false)
@@ -26,7 +26,7 @@ final class Records: RecordSource, Sendable {
     func fail(_ failing: [Int: Errno]) { self.failing.value = failing }
     func keepAtHand(_ isAtHand: Bool) { self.isAtHand.value = isAtHand }
 
-    /// Record `index`; nil behind the last one.
+    /// Record `index`; nil after the last one.
     func record(_ index: Int) throws(Errno) -> [UInt8]? {
         guard index < records.count else { return nil }
         if let error = failing.value[index] { throw error }
@@ -41,7 +41,7 @@ final class Records: RecordSource, Sendable {
         var index = first
         while index < records.count {
             let wanted = try page.record { text throws(Errno) in
-                // A record that fails may have written something already.
+                // A failing record may already have written something.
                 text.append("torn")
                 guard let record = try record(index) else { return }
                 text.truncate(to: text.count - 4)
@@ -62,13 +62,13 @@ final class Records: RecordSource, Sendable {
 /// An open sequence file as a plain list of rules.
 struct ReferenceSequence {
     let records: Records
-    /// Text that was made and not yet read.
+    /// Text that was made but not yet read.
     private var rest: [UInt8] = []
     /// The record to be made next.
     private var next = 0
     /// Where the last read ended.
     private var position = 0
-    /// The buffer's size; a record fits when it ends below it.
+    /// The buffer's size; a record fits if it ends below it.
     private var room = 4096
 
     init(_ records: Records) {
@@ -76,9 +76,9 @@ struct ReferenceSequence {
     }
 
     mutating func read(at offset: Int, size: Int) throws(Errno) -> [UInt8] {
-        // Rule 1: at offset 0 everything starts again.
+        // Rule 1: at offset 0 everything starts over.
         if offset == 0 { (rest, next) = ([], 0) }
-        // Rule 2: anywhere else but where the last read ended, the text is made again from the start.
+        // Rule 2: anywhere else except at the end of the last read, the text is made again from the start.
         if offset != position {
             do {
                 try goTo(offset)
@@ -88,14 +88,14 @@ struct ReferenceSequence {
             }
             position = offset
         }
-        // Rule 3: what is left goes first; only when all of it went, more is made.
+        // Rule 3: the rest goes first; more is made only when all of it is gone.
         var answer = Array(rest.prefix(size))
         rest.removeFirst(answer.count)
         if rest.isEmpty {
             do {
                 rest = try page(wanted: size - answer.count)
             } catch {
-                // Rule 4: an error is told only by a read that has nothing else to tell.
+                // Rule 4: only a read that has nothing else to return reports an error.
                 if answer.isEmpty { throw error }
             }
             let more = Array(rest.prefix(size - answer.count))
@@ -121,7 +121,7 @@ struct ReferenceSequence {
         }
     }
 
-    /// One record that is not empty, however long, and as many behind it as stay in the buffer and are wanted.
+    /// One non-empty record of any length, and as many after it as fit in the buffer and are wanted.
     private mutating func page(wanted: Int) throws(Errno) -> [UInt8] {
         var text: [UInt8] = []
         if records.hides(next) { return [] }
@@ -132,7 +132,7 @@ struct ReferenceSequence {
             next += 1
         }
         while text.count < wanted {
-            // An error here is met again, by the next read.
+            // The next read meets this error again.
             guard let found = try? records.record(next), text.count + found.count < room else { break }
             text += found
             next += 1

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is left of an item's files for those who had them open when it was removed.
+// What remains of an item's files for clients that had them open when it was removed.
 
 import Testing
 
 @testable import RMPFS
 
 @Suite struct RemovedItemTests {
-    /// A group whose items have one attribute, `value`, that knows what was stored.
+    /// A group whose items have one attribute, `value`, which records what was stored.
     private let group: Directory
     private let drops = Counter()
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kept texts: never one of another version, and never more than a bound.
+// Cached texts: never from another version, and never more than the limit.
 
 import Testing
 
@@ -51,7 +51,7 @@ struct LongWorkTests {
         #expect(thread.announced == 1)
     }
 
-    /// A reader that is behind the end: the text has become shorter since its last read.
+    /// A reader past the end: the text has become shorter since its last read.
     @Test(arguments: [0, 1, 3]) func recordsBehindTheEnd(_ count: Int) throws {
         let rendering = try Rendering { text, ends throws(Errno) in
             for _ in 0..<count {

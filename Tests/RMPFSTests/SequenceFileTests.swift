@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// SequenceFile: reads of the recorded tables return what the real kernel's returned, and the rules behind it one by
-// one.
+// SequenceFile: reads of the recorded tables return the same as on the real kernel; then its rules one by one.
 
 import Testing
 
 @testable import RMPFS
 
 @Suite struct SequenceFileTests {
-    /// A file whose records are made as they are read, or are at hand as a whole.
+    /// A file whose records are made while they are read, or are all cached.
     private func open(_ records: [[UInt8]], _ atHand: Bool) throws -> OpenFile {
         let source = Records(records)
         source.keepAtHand(atHand)
@@ -64,7 +63,7 @@ import Testing
         #expect(calls.count > 5)
         for call in calls {
             let numbers = call.argument.split(separator: "@").compactMap { UInt64($0) }
-            // Larger offsets never come to a file system.
+            // Larger offsets never reach a file system.
             guard numbers.count == 2, numbers[1] < 1 << 62 else { continue }
             #expect(try opened.text(at: numbers[1], size: Int(numbers[0])) == call.data, "pread \(call.argument)")
         }
@@ -73,7 +72,7 @@ import Testing
     @Test(arguments: [false, true]) func onlyWholeRecordsBelowAPage(atHand: Bool) throws {
         #expect(try open([1000, 1000, 1000, 1000, 1000], atHand).readAll(65536).lengths == [4000, 1000, 0])
         #expect(try open([2048, 2047, 5], atHand).readAll(65536).lengths == [4095, 5, 0])
-        // Together they would end at 4,096, where the buffer counts as full.
+        // Together they would end at 4,096 bytes, which counts as full.
         #expect(try open([2048, 2048], atHand).readAll(65536).lengths == [2048, 2048, 0])
         #expect(try open([4095, 1], atHand).readAll(65536).lengths == [4095, 1, 0])
     }
@@ -85,7 +84,7 @@ import Testing
     }
 
     @Test(arguments: [false, true]) func aRecordLongerThanThePageDoublesTheBuffer(atHand: Bool) throws {
-        // The read that ends just before such a record is short; then the buffer stays as large as it became.
+        // The read that ends just before such a record is short; after that the buffer keeps its new size.
         #expect(try open([10, 5000, 10, 3000, 10], atHand).readAll(100, limit: 3).lengths == [10, 100, 100])
         #expect(try open([10, 5000, 10, 3000, 10], atHand).readAll(65536).lengths == [10, 8020, 0])
         #expect(try open([4096], atHand).readAll(65536).lengths == [4096, 0])

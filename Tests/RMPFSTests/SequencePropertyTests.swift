@@ -28,13 +28,13 @@ import Testing
         }
     }
 
-    /// One open file and some hundred reads.
-    /// - Returns: what differed, with everything that led to it.
+    /// Opens a file and makes a few hundred reads.
+    /// - Returns: the difference, with everything that led to it.
     private func run(seed: UInt64) -> String? {
         var random = Random(seed: seed)
         let errors = random.chance(3)
         let lengths = Self.lengths(&random)
-        // A last record that is hidden when a fill starts with it is a short one, as the table's is.
+        // A last record that is hidden when a fill starts with it is short, like the table's.
         let hidesLast = random.chance(4) && (1..<200).contains(lengths.last ?? 0)
         let contents = lengths.enumerated().map { Self.record($0.offset, length: $0.element) }
         let records = Records(contents, hidesLast: hidesLast)
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    /// Bytes of which no two neighbours are alike, in no two records.
+    /// Bytes that differ from their neighbours, and from those of all other records.
     private static func record(_ number: Int, length: Int) -> [UInt8] {
         (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ number &* 31 &+ ($0 >> 8)) }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reply that is still on its way keeps its bytes, whatever its open file does meanwhile.
+// A reply that is still on its way keeps its bytes, whatever its open file does in the meantime.
 
 import Testing
 

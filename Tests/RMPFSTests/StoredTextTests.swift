@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// StoredText: what the recorded kernel takes as a value and what it refuses with which errno, row by row
+// StoredText: which values the recorded kernel accepts, and the errno for each that it refuses, row by row
 // (Tests/Oracle/README.md).
 
 import Testing
 
 @testable import RMPFS
 
-/// A write and what becomes of it.
+/// A write and its outcome.
 struct ValueCase<Value: Equatable & Sendable>: Sendable, CustomTestStringConvertible {
     let written: [UInt8]
     let expected: Result<Value, Errno>
@@ -27,7 +27,7 @@ struct ValueCase<Value: Equatable & Sendable>: Sendable, CustomTestStringConvert
     }
 }
 
-/// What `read` makes of a write.
+/// What `read` returns for a write.
 private func outcome<Value>(
     _ written: [UInt8],
     _ read: (StoredText) throws(Errno) -> Value
@@ -59,7 +59,7 @@ private func outcome<Value>(
             ValueCase("08", 8), ValueCase("4294967295", .max), ValueCase("4294967296", refused: .outOfRange),
             ValueCase("+4294967296\n", refused: .outOfRange), ValueCase("18446744073709551615", refused: .outOfRange),
             ValueCase("18446744073709551616", refused: .outOfRange),
-            // An overflow of 64 bits is told before what follows the digits.
+            // An overflow of 64 bits is reported before anything that follows the digits.
             ValueCase("18446744073709551616x", refused: .outOfRange),
             ValueCase(String(repeating: "9", count: 4095), refused: .outOfRange),
             ValueCase("4294967296\0", refused: .outOfRange),

@@ -45,7 +45,7 @@ extension OpenFile {
         return try result.get()
     }
 
-    /// Reads on from offset 0, as read(2) in a loop does, until the end or for `limit` reads.
+    /// Reads from offset 0, as read(2) in a loop does, to the end or for `limit` reads.
     func readAll(_ size: Int, limit: Int = .max) throws(Errno) -> (lengths: [Int], bytes: [UInt8]) {
         var lengths: [Int] = []
         var bytes: [UInt8] = []
@@ -60,7 +60,7 @@ extension OpenFile {
 }
 
 extension File {
-    /// The whole text as a new open file shows it.
+    /// The whole text, as a new open file shows it.
     func content() throws(Errno) -> String {
         let opened = try open(.reading)
         defer { opened.close() }
@@ -105,7 +105,7 @@ extension Directory {
     }
 }
 
-/// What a call is refused with; nil when it succeeds.
+/// The error of a call; nil if it succeeds.
 func refusal(_ call: () throws -> Void) -> Errno? {
     do {
         try call()
@@ -117,12 +117,12 @@ func refusal(_ call: () throws -> Void) -> Errno? {
     }
 }
 
-/// What a call that gives something is refused with; nil when it succeeds.
+/// The error of a call with a result; nil if it succeeds.
 func refusal<Result>(of call: () throws -> Result) -> Errno? {
     refusal { _ = try call() }
 }
 
-/// Runs `body` in `count` threads that start together, and waits for all of them.
+/// Runs `body` in `count` threads that start together, and waits for all.
 func inThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
     let group = DispatchGroup()
     let waiting = Waiting(count)
@@ -150,18 +150,18 @@ private final class Waiting: Sendable {
     }
 }
 
-/// A number that many threads and closures count up.
+/// A number that many threads and closures can increment.
 final class Counter: Sendable {
     private let count = Atomic<Int>(0)
 
-    /// The number before it was counted up.
+    /// Increments it and returns the number before.
     @discardableResult
     func next() -> Int { count.add(1, ordering: .acquiringAndReleasing).oldValue }
 
     var value: Int { count.load(ordering: .acquiring) }
 }
 
-/// A value that closures of a test change.
+/// A value that a test's closures can change.
 final class Box<Value: Sendable>: Sendable {
     private let held: Mutex<Value>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of the system as text, and back: every byte.
+// Converts the system's names to text and back: every byte survives.
 
 import Testing
 
@@ -15,7 +15,7 @@ import Testing
     @Test(
         arguments: [
             [0x6D, 0xE9], [0x80], [0xFF, 0xFE], [0x61, 0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xC0, 0xAF],
-            // A character that stands for a byte is none here.
+            // A character that represents a byte is not a character here.
             [0xF4, 0x8F, 0xBE, 0x80], [0xF4, 0x8F, 0xBF, 0xBF], [0xF4, 0x8F, 0xBF],
         ] as [[UInt8]]
     )
@@ -29,7 +29,7 @@ import Testing
 
     @Test func anyBytesComeBackAndNoTwoAreOne() {
         var random = Random(seed: testSeed)
-        // Bytes of which many sequences nearly are a character.
+        // Bytes that form many sequences that are almost a character.
         let likely: [UInt8] = [0x61, 0x2F, 0x80, 0x8F, 0xBE, 0xBF, 0xC3, 0xE9, 0xED, 0xF4, 0xFF]
         var seen: [[UInt8]: [UInt8]] = [:]
         for _ in 0..<20_000 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// TextBuffer: every way of writing bytes, where memory grows and where it does not.
+// TextBuffer: every way to append bytes, and when memory grows.
 
 import Testing
 

@@ -12,7 +12,7 @@ need python3 unshare umount
 grep -qw autofs /proc/filesystems || modprobe autofs4 2>/dev/null || skip_all 'there is no autofs in this kernel'
 plan 5
 
-# automount COMMAND...: what COMMAND and its client came to, twice, below an automounter of our own.
+# automount COMMAND...: the outcome for COMMAND and its client, twice, under our own automounter.
 automount() {
     limit 150 unshare --mount --propagation private python3 "$top/Tests/Scripts/autofs.py" "$work/auto" "$@" 2>&1
 }

@@ -49,7 +49,7 @@ expect 'a pass is running' "1 $yes" "$(reenable) $(action)"
 expect 'its first region takes time' '0-20' "$(lost)"
 echo +1ms >"$K"
 expect 'it is still running after 1 ms' "1 $yes" "$(reenable) $(action)"
-# 0.1 ms at most a region: 8 to 21 regions' time has gone by.
+# At most 0.1 ms per region: the time of 8 to 21 regions has passed.
 halfway=$(lost)
 check 'a reader sees it half done: the first regions are back, the last are not' \
     grep -qxE '0 4 ([6-9]|1[0-9])-20|0 4-20|0 [3-4]-20' <<<"$halfway"
@@ -62,7 +62,7 @@ expect 'the pass ends' "0 $no" "$(reenable) $(action)"
 expect 'all is optimized again' '0 4' "$(lost)"
 echo +50ms >"$K"
 expect 'the second 1 was absorbed: no other pass follows' "0 $no" "$(reenable) $(action)"
-# duration [AGAIN]: the half milliseconds that a pass takes, with another 1 in the middle.
+# duration [AGAIN]: the half milliseconds that a pass takes, with another 1 written in the middle.
 duration() {
     local steps=0
     echo 1 >"$F/reenable"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The programs that people use on such files, each run on a mount. Root and ordinary users run the same list.
 #
-# Two facts of the real kernel decide what some of them can do: an attribute says that it has 4,096 bytes, a file of
-# debugfs that it has none, whatever they hold. What tar, rsync, gzip and tail make of that here was compared with what
-# they make of sysfs and debugfs (Linux 6.18), and is the same.
+# Two facts of the real kernel decide what some of them can do: an attribute has a size of 4,096 bytes, a file of debugfs
+# a size of 0, whatever they contain. tar, rsync, gzip and tail do the same here as on sysfs and debugfs; this was
+# compared on Linux 6.18.
 # shellcheck shell=bash
 # Names that lib.bash and the tests share with this file:
 # shellcheck disable=SC2034,SC2154
@@ -11,7 +11,7 @@
 # How many tests `run_clients` makes.
 client_count=92
 
-# --- What a client's script may use: M the mount, five files of it by name, E expected texts, W a folder to write to
+# --- What a client's script may use: M the mount, five files of it by name, E expected texts, W a writable folder ---
 
 # Lets every pass end.
 settle() {
@@ -19,7 +19,7 @@ settle() {
     same 0 "$(cat "$M/rmpopt/reenable")"
 }
 
-# A pass is running: the write that was just made has arrived.
+# A pass is running: the last write has taken effect.
 running() {
     same 1 "$(cat "$M/rmpopt/reenable")"
     same "RMP optimization in progress: Yes" "$(cat "$M/rmpopt/action")"
@@ -31,7 +31,8 @@ same() {
     [ "$1" = "$2" ] || { printf 'expected: %s\nactual:   %s\n' "$1" "$2" >&2; exit 1; }
 }
 
-# fails STATUS PATTERN COMMAND...: the exit status, and a message that matches the extended regular expression.
+# fails STATUS PATTERN COMMAND...: the command exits with STATUS, and its message matches the extended regular
+# expression.
 fails() {
     local wanted=$1 pattern=$2 status=0
     shift 2
@@ -42,21 +43,21 @@ fails() {
     exit 1
 }
 
-# below CONDITION...: what find(1) finds in the mount, by paths relative to it.
+# below CONDITION...: what find(1) finds in the mount, as relative paths.
 below() { find "$M" "$@" -printf '%P\n' | sort; }
 export -f settle running idle same fails below
 
-# client NAME SCRIPT: the script succeeds within its time, run as the user whose turn it is.
+# client NAME SCRIPT: the script succeeds in time, run as the current user of the list.
 client() {
     check "$1" limit 30 "${as[@]}" bash -euo pipefail -c "cd \"\$W\"; $2"
 }
 
-# client_if FOUND NAME SCRIPT: as client, for one that not every machine has; FOUND is where it is, or empty.
+# client_if FOUND NAME SCRIPT: like client, for one that not every machine has; FOUND is its path, or empty.
 client_if() {
     if [ -n "$1" ]; then client "$2" "$3"; else skip "$2" "it is not on this machine"; fi
 }
 
-# writes NAME SCRIPT: the script starts a pass by its one write.
+# writes NAME SCRIPT: the single write of the script starts a pass.
 writes() {
     client "$1 starts a pass" "settle; $2
         running; settle"
@@ -90,8 +91,8 @@ write_expected_lists() {
     } | sort >"$E/folders"
 }
 
-# The texts of the default machine, made without asking it: 16 CPUs, 64 GB, everything optimized but region 0, which
-# holds the RMP, and region 4, which holds pages of firmware; one line more than there are regions.
+# The texts of the default machine, made independently: 16 CPUs, 64 GB, everything optimized except region 0, which
+# contains the RMP, and region 4, which contains pages of firmware; one more line than there are regions.
 write_expected_texts() {
     local region
     mkdir -p "$E"
@@ -109,7 +110,7 @@ write_expected_texts() {
     printf 1 >"$E/bare-one"
 }
 
-# run_clients: mounts a host whose time stands still and runs the list.
+# run_clients: mounts a host whose time stands still, and runs the list.
 run_clients() {
     E=$work/expected W=$work/scratch
     mount_host clients --pace 0
@@ -348,8 +349,8 @@ busybox_clients() {
     }
 }
 
-# Those that copy by sendfile(2), splice(2) or copy_file_range(2) first, which the real files refuse (EINVAL, EXDEV):
-# they go on with read(2). An answer of 0 would be an empty file to them.
+# Clients that first try sendfile(2), splice(2) or copy_file_range(2), which the real files refuse (EINVAL, EXDEV), and
+# then fall back to read(2). A result of 0 would mean an empty file to them.
 splicing_clients() {
     local uutils=/usr/lib/cargo/bin/coreutils java node ansible rustc copier= go gopher=
     [ -x "$uutils/cat" ] || uutils=

@@ -10,7 +10,7 @@ need python3
 plan 15
 
 doctor() { limit 30 "$RMPFS" doctor "$@"; }
-# state NAME [ARGUMENT...]: how a check ended.
+# state NAME [ARGUMENT...]: the result of a check.
 state() {
     local name=$1
     shift

@@ -20,7 +20,7 @@ attacker=(setpriv --reuid 54321 --regid 54321 --clear-groups)
 turns=25
 
 # scene NAME OWNER: a folder of the attacker's with real/mnt, which belongs to OWNER, and a link to where a folder of
-# that name is a mount of somebody else. Sets P, the path that is asked for.
+# that name is somebody else's mount. Sets P, the path to use.
 scene() {
     base=$work/$1
     mkdir -p "$base/evil/real/mnt" "$base/other/mnt"
@@ -36,7 +36,7 @@ exchanging() {
 }
 quiet() {
     kill "$thief" && wait "$thief" 2>/dev/null
-    # The names as they were.
+    # Restores the original names.
     if [ -L "$base/evil/real" ]; then
         mv -T "$base/evil/real" "$base/evil/x" && mv -T "$base/evil/link" "$base/evil/real" \
             && mv -T "$base/evil/x" "$base/evil/link"
@@ -44,7 +44,7 @@ quiet() {
 }
 ours_elsewhere() { awk -v path="$base/other/" 'index($5, path) == 1 && / fuse\.rmpfs /' /proc/self/mountinfo; }
 
-# mounts USER...: asks for mounts while names are exchanged. Some come true, each where it was asked for.
+# mounts USER...: mounts while names are exchanged. Some mounts succeed, each at the right place.
 mounts() {
     local turn done=0 elsewhere=0
     exchanging
@@ -62,7 +62,7 @@ mounts() {
     [ "$done" -gt 0 ] && [ "$elsewhere" = 0 ]
 }
 
-# unmounts HOW USER...: the same for unmounts of a mount that answers, or of a dead one, by unmount or by recovery.
+# unmounts HOW USER...: the same for unmounting a live mount or a dead one, by unmount or by recovery.
 unmounts() {
     local how=$1 turn gone=0
     shift
@@ -103,12 +103,12 @@ own_link() {
     "$RMPFS" mount "$work/own/below" && "$RMPFS" unmount "$work/own/below" && nothing_left "$base/other/below"
 }
 check "root's own link is followed" own_link
-# By a link of root, and through a path with everything in it.
+# By a link of root's, and through a path with every special part.
 twisted() { cd "$work/own" && "$RMPFS" mount ./..//other/./below/ && "$RMPFS" unmount "../other/below/."; }
 check 'dots and slashes' twisted
 cd "$work" || exit
 
-# A device that users can open, and the program where they can run it.
+# A device that users can open, and the program at a place where they can run it.
 device() {
     mkdir "$work/device" && mount -t tmpfs -o mode=755 device "$work/device" \
         && mknod -m 666 "$work/device/fuse" c 10 229 && mount --bind "$work/device/fuse" /dev/fuse \

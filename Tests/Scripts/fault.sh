@@ -34,26 +34,26 @@ P=$work/host
 mkdir "$P"
 printf '# seed %s\n' "$seed"
 
-# Where a daemon could leave something: temporary folders, shared memory. The work folder is this test's own.
+# Where a daemon could leave something: temporary folders, shared memory. The work folder belongs to this test.
 places() { find "${TMPDIR:-/tmp}" /dev/shm /run -maxdepth 1 -iname '*rmpfs*' ! -path "$work" 2>/dev/null | sort; }
 before=$(places)
 
 # pause MILLISECONDS
 pause() { read -rt "0.$(printf %03d "$1")" <><(:); }
 answers() { [ "$(limit 10 cat "$P/rmpopt/reenable")" = 0 ] && [ "$(limit 10 wc -l <"$P/debug/rmpopt/cpu7")" = 64 ]; }
-# loaded: 18 clients are at work, and go on until they are told that the daemon is gone.
+# loaded: 18 clients are working, and continue until they learn that the daemon is gone.
 loaded() {
     limit 60 "$load" --processes 18 --seed "$RANDOM" --may-die 8 64 "$P" >"$work/load.log" 2>&1 &
     loader=$!
 }
-# told: all clients have ended in time, each because of an error.
+# told: all clients have ended in time, each with an error.
 told() {
     wait "$loader" && grep -qx '18 clients were told that the daemon is gone' "$work/load.log" && return
     cat "$work/load.log"
     return 1
 }
 
-# --- Killed while clients are at work ---
+# --- Killed while clients are working ---
 
 killed_under_load() {
     local turn ended
@@ -74,9 +74,9 @@ check "kill -9 under load, $times times: clients are told, the next mount recove
 check 'the last dead mount is unmounted' unmount_host "$P"
 check 'no mount and no process is left' nothing_left "$P"
 
-# --- Killed while it starts ---
+# --- Killed while starting ---
 
-# Any part of a start may be cut off: the process that mounts, or the daemon that it makes.
+# Any part of a start may be interrupted: the process that mounts, or the daemon that it starts.
 killed_while_starting() {
     local turn mounter pid
     for ((turn = 1; turn <= times; turn++)); do
@@ -86,7 +86,7 @@ killed_while_starting() {
         while read -r pid; do kill -KILL "$pid" 2>/dev/null; done < <(daemons)
         wait "$mounter"
     done
-    # Where the last one came too late there is a mount that lives.
+    # If the last kill came too late, there is a live mount.
     daemons | xargs -r kill -KILL
     within 5 eval '[ -z "$(daemons)" ]' || return
     limit 20 "$RMPFS" mount --cpus 8 --memory 64G "$P" && [ "$(mounts_below "$P" | wc -l)" = 1 ] && answers
@@ -108,7 +108,7 @@ check 'it unmounts' unmount_host "$P"
 
 # --- Clients that wait in the kernel when the daemon dies ---
 
-# stopped PID: all its threads are; the signal alone does not say so yet.
+# stopped PID: all its threads are stopped; the signal alone does not guarantee that yet.
 stopped() { ! cut -d ' ' -f 3 /proc/"$1"/task/*/stat | grep -qvx T; }
 # A stopped daemon answers nobody: the readers are in the middle of their calls when it is killed.
 waiting_readers() {

@@ -3,8 +3,8 @@
 # Many clients at once, for faults.sh: threads that each wait in one system call.
 #
 #   faults.py reads COUNT PATH GO      COUNT threads read PATH once; prints how many ended how, when all have ended.
-#                                      Makes the file GO when all are about to read.
-#   faults.py sequence COUNT PATH      COUNT times open and read; prints one letter each: . for a text, else the error
+#                                      Creates the file GO when all are about to read.
+#   faults.py sequence COUNT PATH      opens and reads COUNT times; prints one letter each: . for a text, or the error
 #   faults.py sizes BYTES PATH         reads PATH with read(2) of BYTES; prints each read's length
 #   faults.py storm ROUNDS SEED MOUNT  makes and removes ROUNDS random faults in each of 4 threads, while 12 others use
 #                                      the mount; prints what went wrong with a fault itself, which nothing may strike

@@ -45,7 +45,7 @@ exec 5<&-
 check 'rmdir' fewer f
 expect 'restores all' '33 1596' "$(outcomes "$action" "$cpu0")"
 
-# struck OPERATION PATH ERROR CALL...: the operation fails with its error, and only while the fault is there.
+# struck OPERATION PATH ERROR CALL...: the operation fails with the error, but only while the fault exists.
 struck() {
     local operation=$1 path=$2 error=$3
     shift 3
@@ -197,7 +197,7 @@ fault slow path='rmpopt/action' operation=open delay_ms=300
 check 'a delay delays' test "$(milliseconds cat "$action")" -ge 300
 expect 'the answer is right' 'RMP optimization in progress: No' "$(cat "$work/said")"
 fewer slow
-# `any`, as a new fault is: each of these waits once, however many requests it makes.
+# `any`, the default: each of these waits once, however many requests it makes.
 fault slow path='**' delay_ms=20
 waits() { "$@" >"$work/said" 2>&1; hits slow; }
 expect 'a delay of any: cat waits once' 1 "$(waits cat "$cpu0")"

@@ -8,9 +8,9 @@
 need python3
 
 # What a booted machine must show, derived from published facts and not from the program:
-# - The RMP (20 KB at 0x8700000, and 4 MB for each GB of memory from 0x8800000 on) is assigned for ever, and so are
-#   firmware's pages: 2 MB and 8 KB at 4 GB, or directly above the RMP where that is not free.
-# - No region with an assigned page is optimized, every other one is on all CPUs, but none from 2 TB on.
+# - The RMP (20 KB at 0x8700000, and 4 MB for each GB of memory from 0x8800000 on) is always assigned, and so are
+#   firmware's pages: 2 MB and 8 KB at 4 GB, or directly above the RMP if that place is taken.
+# - No region with an assigned page is optimized; every other one is on all CPUs, but none from 2 TB up.
 # machine CPUS REGIONS: the last region of the RMP, and the last of firmware's pages.
 machine() {
     local end=$((0x8800000 + $2 * (4 << 20))) firmware
@@ -22,7 +22,7 @@ machine() {
     if [ "$cpus" = 0 ]; then list=0; else list=0-$cpus; fi
 }
 
-# table: the text of rmpopt-table. One line more than there are regions: series v1 to v4 print the end's address too.
+# table: the text of rmpopt-table. One more line than there are regions: series v1 to v4 also print the end address.
 table() {
     awk -v regions="$regions" -v list="$list" -v rmp="$last_rmp" -v from="$first_firmware" -v to="$last_firmware" '
         BEGIN {
@@ -48,7 +48,7 @@ cpu_file() {
 # others: the reports other than the table and the CPUs, newest first.
 others() { printf '%s\n' series metrics log schedule passes blockers; }
 
-# host NAME CPUS REGIONS MEMORY: mounts it, and checks its table and its first and last CPU.
+# host NAME CPUS REGIONS MEMORY: mounts a host, and checks its table and its first and last CPU.
 host() {
     local cpu
     machine "$2" "$3"
@@ -132,11 +132,11 @@ host '1,023 CPUs, 1,100 GB' 1023 1100 1100G
 host '1,024 CPUs, 2 TB' 1024 2048 2T
 host '4 CPUs, 64 TB' 4 65536 64T
 
-# --- The end's line at a page's end ---
+# --- The end line at the end of a page ---
 #
-# The table is made a page at a time: at most 4,095 bytes, whole lines. Lines of 16 CPUs below 1,000 GB have 28 bytes,
-# so 146 of them make a page. At 146 GB the next page would begin with the line of the end, and the series' start() says
-# that there is nothing at the end: the line is lost, unless a reader asks for pieces that put no page's end there.
+# The table is made page by page: at most 4,095 bytes, whole lines. Lines of 16 CPUs below 1,000 GB have 28 bytes, so
+# 146 of them make a page. At 146 GB the next page would begin with the end line, and the series' start() reports that
+# there is nothing at the end: the line is lost, unless a reader's sizes put no end of a page there.
 
 with_end() { tail -n 1 "$M/debug/rmpopt/rmpopt-table"; }
 mount_host page --memory 146G
@@ -157,7 +157,7 @@ for size in 145 147; do
     unmount_host
 done
 
-# The same far above 2 TB, where lines are longer: the first size from 9,000 GB on at which a page ends there.
+# The same far above 2 TB, where lines are longer: the first size from 9,000 GB up at which a page ends there.
 far=$(awk 'BEGIN {
     for (r = 0; ; r++) {
         line = length(sprintf("Memory @%3dGB: CPU(s): none\n", r))

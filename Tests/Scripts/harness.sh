@@ -10,12 +10,12 @@ plan 39
 
 # --- run-ktap ---
 
-# made NAME TEXT: a test of that text.
+# made NAME TEXT: creates a test with that text.
 made() {
     printf '#!/usr/bin/env bash\n%s\n' "$2" >"$work/$1"
     chmod +x "$work/$1"
 }
-# runs NAME...: what the runner says of tests, without times, and its exit status.
+# runs NAME...: the runner's output for these tests, without times, and its exit status.
 runs() {
     local command=() name status
     for name; do
@@ -72,7 +72,7 @@ mkdir "$bin"
 for command in bash sort id mktemp timeout rm tail; do ln -s "$(command -v "$command")" "$bin/"; done
 printf '#!/bin/sh\necho "apt-get $*" >>"%s"\n' "$work/asked" >"$bin/apt-get"
 chmod +x "$bin/apt-get"
-# installs WORDS...: what install_missing asks apt-get for, its exit status, and what it says.
+# installs WORDS...: what install_missing asks apt-get for, its exit status, and its messages.
 installs() {
     rm -f "$work/asked"
     # shellcheck disable=SC2016
@@ -103,7 +103,7 @@ house=$work/house
 mkdir -p "$house/Sources/RMPModel" "$house/Sources/RMPFS/Files" "$house/Sources/RMPFS/Fuse" "$house/scripts"
 licence='SPDX-License-Identifier: Apache-2.0'
 git init -q "$house"
-# text PATH LINE...: a file of lines.
+# text PATH LINE...: creates a file with these lines.
 text() {
     local path=$house/$1
     shift
@@ -117,7 +117,7 @@ keep_all_rules() {
     text Package.swift '// swift-tools-version: 6.1' "// $licence"
     chmod +x "$house/scripts/run"
 }
-# broken: the rules that the small repository breaks.
+# broken: the rules that the small repository violates.
 broken() {
     limit 60 "$top/scripts/lib/check-house" "$house" | sed -n 's/^not ok [0-9]* //p' | paste -sd '|'
     keep_all_rules

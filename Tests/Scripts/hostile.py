@@ -43,7 +43,7 @@ def files(mount):
 
 
 def memory(pid):
-    """Bytes that a process has in memory."""
+    """Resident bytes of a process."""
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

@@ -11,13 +11,13 @@ need python3
 
 plan 14
 
-# hostile SECONDS CLIENT ARGUMENT...: runs a client, which tells what was wrong.
+# hostile SECONDS CLIENT ARGUMENT...: runs a client, which reports what was wrong.
 hostile() { limit "$1" python3 "$top/Tests/Scripts/hostile.py" "${@:2}"; }
-# as_ever: the daemon answers others.
+# as_ever: the daemon still answers others.
 as_ever() { [ "$(limit 10 cat "$M/rmpopt/reenable")" = 0 ] && [ "$(limit 10 wc -l <"$M/debug/rmpopt/cpu0")" = "$1" ]; }
 gone() { unmount_host "$M" && nothing_left "$M"; }
 
-# 10,000 texts of a CPU of 512 GB are 150 MB and more; 64 MB may be held, and the allocator has some of its own.
+# 10,000 texts of a CPU of 512 GB take at least 150 MB; 64 MB may be held, and the allocator uses some more.
 mount_host held --cpus 64 --memory 512G --pace 0
 check '10,000 descriptors in the middle of a text: memory is bounded, and each goes on' \
     hostile 150 descriptors "$M" "$(daemons "$M")" 10000 100

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# rmpfs as it is installed: the Debian package and what is in it, completions, manual pages, the systemd unit with its
+# rmpfs as installed: the Debian package and its contents, completions, manual pages, the systemd unit with its
 # notification, mounting by mount(8) and /etc/fstab.
 # TIMEOUT: 240
 
-# What is installed belongs under /usr: the test has a mount namespace of its own, and its /usr a layer that is gone
-# afterwards.
+# Installed files belong under /usr: the test has a private mount namespace, with a temporary layer over /usr.
 if [ "$(id -u)" = 0 ] && [ -z "${RMPFS_TEST_NAMESPACE:-}" ] && unshare --mount true; then
     export RMPFS_TEST_NAMESPACE=yes
     exec unshare --mount --propagation private "$0" "$@"
@@ -23,7 +22,7 @@ check 'the same again is the same, byte for byte' cmp "$package" "$work/again/${
 dpkg-deb -x "$package" "$work/root"
 expect 'it asks for the libfuse3 that the documents name' 3.12 \
     "$(dpkg-deb -f "$package" Depends | sed -nE 's/.*libfuse3-[0-9]+ \(>= ([^)]*)\).*/\1/p')"
-# in_root WORD...: dpkg in a root folder of its own, where nothing else is installed.
+# in_root WORD...: dpkg in a separate root folder, where nothing else is installed.
 in_root() { limit 60 dpkg "--root=$work/installed" --force-depends "$@"; }
 installed_files() { (cd "$1" && find . -path ./var -prune -o ! -type d -print) | sort; }
 if [ "$(id -u)" = 0 ]; then
@@ -39,7 +38,7 @@ else
     done
 fi
 if command -v lintian >/dev/null; then
-    # A debug program is not what is shipped: its libraries are Swift's own.
+    # A debug program is not the one that is shipped: it has Swift's own libraries.
     tags=(--suppress-tags 'undeclared-elf-prerequisites,custom-library-search-path')
     expect 'lintian has no errors and no warnings' '' \
         "$(limit 120 lintian --allow-root -E --pedantic "${tags[@]}" "$package" 2>&1 | grep -E '^[EW]:')"
@@ -52,7 +51,7 @@ case $RMPFS in
 *) skip 'the program needs libfuse3 and libc alone' 'this is no release build' ;;
 esac
 
-# --- Texts that are made from the program's own declarations ---
+# --- Texts generated from the program's own declarations ---
 
 check 'the manual page is what the program declares' "$top/scripts/manual" --check "$RMPFS"
 broken=$(sed 's/Number of CPUs/Number of cats/' "$top/docs/man/rmpfs.8")
@@ -72,7 +71,7 @@ undocumented() {
     for command in $declared; do grep -q "^\.Ss rmpfs $command$" "$top/docs/man/rmpfs.8" || echo "$command"; done
 }
 expect 'every command has its section' '' "$(undocumented)"
-# unnamed: files of a mount, of any version, that the manual page does not name.
+# unnamed: files of a mount, of any version, that the manual page does not mention.
 unnamed() {
     local series file
     sed -n '/^\.Sh FILES/,/^\.Sh EXIT/s/^\.It Pa //p' "$top/docs/man/rmpfs.8" >"$work/named"
@@ -83,7 +82,7 @@ unnamed() {
             | sed 's|cpu[0-9][0-9]*|cpu|; s|/cpu/|/cpu Ns Ar N Ns Pa /|; s|/vm0/|/ Ns Ar name Ns Pa /|'
         unmount_host >&2
     done | sort -u | while read -r file; do
-        # The last name of a path; those that share a line have their folder in front of the first.
+        # The last part of a path; files that share a line have their folder before the first one.
         grep -qF -- "${file%/*}/" "$work/named" || echo "$file"
         grep -qwF -- "${file##*/}" "$work/named" || echo "$file"
     done
@@ -98,7 +97,7 @@ for shell in bash zsh fish; do
     else skip "$name" "$shell is not installed"; fi
     completions=("${completions[@]:1}")
 done
-# complete WORD...: what bash offers behind these words, the last of which has been begun.
+# complete WORD...: bash's completions for these words, the last of which is incomplete.
 complete() {
     (
         cd "$work" || exit
@@ -136,8 +135,8 @@ fi
 namespaces='^(Private|Protect|ReadOnly|ReadWrite|Inaccessible|Bind|Temporary|Root|Mount|ProcSubset|DynamicUser)'
 expect 'nothing in it would hide the mount' '' "$(grep -E "$namespaces" "$unit")"
 
-# run_unit MOUNTPOINT COMMAND...: what the unit starts, as its manager would, with its capabilities; ends it by SIGTERM
-# when COMMAND has ended. Prints what the daemon told of itself and the exit status.
+# run_unit MOUNTPOINT COMMAND...: runs the unit's program as its manager would, with its capabilities; ends it by
+# SIGTERM when COMMAND has ended. Prints the daemon's notifications and the exit status.
 run_unit() {
     python3 - "$RMPFS" "$unit" "$@" <<'PYTHON'
 import os, re, signal, socket, subprocess, sys
@@ -204,7 +203,7 @@ for type in fuse.rmpfs rmpfs; do
         -o machine=no-such-machine
 done
 check 'it mounts nothing' nothing_left "$work/mnt"
-# As it is for the test: what is mounted in there is not seen here.
+# Only the test sees this: mounts in there are invisible here.
 unshare --mount --propagation private sleep 60 &
 other=$!
 within 5 eval '[ "$(cat "/proc/$other/comm")" = sleep ]'
@@ -213,7 +212,7 @@ expect 'mounts there, and not here' '1 0' \
     "$(grep -c " $work/mnt " "/proc/$other/mounts") $(grep -c " $work/mnt " /proc/self/mounts)"
 kill "$(daemons "$work/mnt")" "$other"
 
-# Words of the general kind are tolerated.
+# Generic words are tolerated.
 cat >"$work/fstab" <<FSTAB
 host2 $work/tab fuse.rmpfs rw,noauto,nofail,_netdev,user,noatime,x-systemd.requires=a.service,cpus=2,series=v10 0 0
 host3 $work/mnt fuse.rmpfs defaults,cpus=2,wrong=1 0 0
@@ -229,7 +228,7 @@ refused 'a word that nearly is one is told what is known' 1 "'cpu=4': unknown; r
     mount -t fuse.rmpfs h "$work/mnt" -o cpu=4
 refused 'remount is refused with a remedy' 1 "'remount': .*unmount it" mount.rmpfs h "$work/mnt" -o remount,ro
 
-# Each machine word, and all words of the general kind that mount(8) passes on.
+# Each machine word, and all generic words that mount(8) passes on.
 general=defaults,async,atime,noauto,dirsync,exec,group,_netdev,nofail,owner,relatime,silent,strictatime,nosymfollow
 general+=,user,users,x-systemd.automount,X-mount.mkdir,comment=a-host
 for type in fuse.rmpfs rmpfs; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The kernel engine over the files of a simulated mount, as they would be those of a running kernel: the same bytes, in
-# every version of the series that the simulated machine has; and clear errors over files that cannot be.
+# The kernel engine over the files of a simulated mount, as if they were a running kernel's: the same bytes, in every
+# version of the series that the simulated machine supports; and clear errors for impossible files.
 # TIMEOUT: 300
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -10,7 +10,7 @@ need python3 setpriv
 root=yes
 [ "$(id -u)" = 0 ] || root=
 
-# The versions that the simulated machine has, as far as they have a table.
+# The versions that the simulated machine supports, if they have a table.
 versions=(v1) series=
 if "$RMPFS" mount --help | grep -q -- '--series'; then
     series=yes
@@ -36,7 +36,7 @@ same_cpus() {
     local file
     for file in "$S"/debug/rmpopt/cpu*; do same "debug/rmpopt/${file##*/}" || return; done
 }
-# In reads of one size after the other: pages are made as their turn comes.
+# With reads of each size: pages are made as they are needed.
 same_in_small_reads() {
     local size
     for size in 1 100 512 4096 65536; do
@@ -98,7 +98,7 @@ for version in "${versions[@]}"; do
     check "$version: nothing is left" nothing_left "$work"
 done
 
-# A table that ends just where a buffer does, so that a reader misses the line of the end.
+# A table that ends exactly at the end of a buffer, so that a reader misses the end line.
 for memory in 99G 102G 103G 104G 105G 106G; do
     mount_host edge --memory "$memory" --cpus 2
     S=$M
@@ -110,7 +110,7 @@ for memory in 99G 102G 103G 104G 105G 106G; do
 done
 echo 0-15 >"$work/cpu/online"
 
-# --- Requests, and who may read ---
+# --- Requests, and read permissions ---
 
 mount_host simulated --pace 0
 S=$M
@@ -164,10 +164,10 @@ else
     for name in 'debug/ is closed to others' 'uid=' 'and read the table' 'gid='; do skip "$name" 'only root'; done
 fi
 
-# --- Files that cannot be ---
+# --- Impossible files ---
 
 F=$work/fake
-# fake FOLDER MODE [ACTION]: a table of three regions and the line of the end, as regular files.
+# fake FOLDER MODE [ACTION]: a table of three regions and the end line, as regular files.
 fake() {
     rm -rf "$F"
     mkdir -p "$F/config" "$F/debug/$1"
@@ -238,8 +238,8 @@ refused '--allow-reenable where nothing can be asked for' 1 'v6 to v8 has no fil
 refused 'a mount over its own files' 1 "$F: a mount here would cover $F/config" \
     "$RMPFS" mount "${roots[@]}" -o nonempty "$F"
 
-# A table that is another one at each reading: that of a host in a pass which sets a region's bits every few hundredths
-# of a second, and each read takes longer than that.
+# A table that differs at each reading: that of a host in a pass which sets a region's bits every few hundredths of a
+# second, while each read takes longer than that.
 mount_host changing --memory 1T --pace 0.002
 S=$M
 mkdir "$S/rmpsim/guests/vm0"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# Asks files of one kind the same calls, for kinds.sh: each must answer as the first one does. What is in them and what
-# they take as a value does not count, only whether a call succeeds, and with which error it fails.
+# Makes the same calls on files of one kind, for kinds.sh: each must answer like the first. Contents and accepted values
+# do not matter, only whether a call succeeds, and its error if it fails.
 #
 #   kinds.py [--user UID] [--look-only] [--except CALL]... FILE FILE...
 #
-# --look-only leaves out what changes modes, owners and sizes; --except takes a shell pattern of calls' names.
+# --look-only skips calls that change modes, owners and sizes; --except takes a shell pattern of calls' names.
 
 import argparse
 import ctypes
@@ -36,7 +36,7 @@ XATTRS = ("user.x", "trusted.x", "security.x", "system.posix_acl_access")
 
 
 def outcome(call, *arguments, value=False):
-    """The error's name, or "ok"; with value, what the call gives."""
+    """The error's name, or "ok"; with value, the result of the call."""
     try:
         result = call(*arguments)
     except OSError as error:
@@ -116,7 +116,7 @@ def writing(path, answers):
     descriptor = outcome(os.open, path, os.O_RDWR, value=True)
     if isinstance(descriptor, str):
         return
-    # No file takes this as a value.
+    # No file accepts this value.
     answers["refused write"] = outcome(os.write, descriptor, b"\xff\xff")
     answers["refused pwrite"] = outcome(os.pwrite, descriptor, b"\xff\xff", 3)
     answers["pwrite at -1"] = outcome(os.pwrite, descriptor, b"\xff", -1)
@@ -148,7 +148,7 @@ def naming(path, answers):
 
 
 def changing(path, answers):
-    """Modes, owners, times and sizes, which are put back."""
+    """Modes, owners, times and sizes, which are restored."""
     for name in XATTRS[:3]:
         answers[f"setxattr {name}"] = outcome(os.setxattr, path, name, b"v")
         answers[f"removexattr {name}"] = outcome(os.removexattr, path, name)
@@ -168,7 +168,7 @@ def changing(path, answers):
 
 
 def answers_of(path, options):
-    """In a process of its own, as another user if that is asked for."""
+    """In a separate process, optionally as another user."""
     near, far = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Every file of a mount obeys the rules of its kind: it answers some 170 calls as another file of that kind does, which
-# the recordings of a real kernel have, whatever is in it. Where this machine has a debugfs, its own files are asked as
-# well. As root, everything is asked for an ordinary user, too.
+# Every file of a mount obeys the rules of its kind: it answers some 170 calls like another file of that kind, which is
+# in the recordings of a real kernel, whatever it contains. If this machine has a debugfs, its own files are checked
+# too. As root, everything is also done as an ordinary user.
 # TIMEOUT: 120
 # shellcheck disable=SC2119,SC2317 # unmount_host takes the last one; functions are called by name
 
@@ -26,7 +26,7 @@ check 'there are files of each kind' [ "${#debug[@]}" -ge 9 -a "${#writable[@]}"
 for user in "${users[@]}"; do
     who=${user:+uid $stranger}
     who=${who:-the one who mounted}
-    # A fault's path pattern takes any text.
+    # A fault's path pattern accepts any text.
     # shellcheck disable=SC2086 # two words or none
     {
         check "$who: files below debug/" kinds $user "$M/debug/rmpopt/cpu0" "${debug[@]}"
@@ -38,7 +38,8 @@ for user in "${users[@]}"; do
     for file in "${writable[@]}"; do [ "$file" = "$M/rmpsim/faults/f/path" ] || refusing+=("$file"); done
     # shellcheck disable=SC2086
     check "$who: attributes and what they refuse" kinds $user "$M/rmpopt/reenable" "${refusing[@]}"
-    # What FUSE answers otherwise stands in Tests/Oracle/allow.json. A locked-down kernel opens none to write.
+    # Answers that differ because of FUSE are listed in Tests/Oracle/allow.json. A locked-down kernel opens no file for
+    # writing.
     same=(--look-only --except 'open WRONLY*' --except 'open RDWR*' --except 'open access mode 3*' --except 'refused *'
         --except 'position after' --except 'pwrite*' --except 'lseek 0 2' --except 'preadv2*' --except 'ioctl FIBMAP'
         --except 'fcntl O_DIRECT' --except 'mmap *private' --except 'epoll' --except 'getxattr system*')
@@ -53,7 +54,7 @@ for user in "${users[@]}"; do
     umount "$kernel" 2>/dev/null
 done
 
-# A file that is of another kind is told.
+# A file of another kind is reported.
 different() { ! kinds "$@" >"$work/told" && grep -q 'differences$' "$work/told"; }
 check 'an attribute is no debugfs file' different "$M/debug/rmpopt/cpu0" "$M/rmpopt/reenable"
 check 'one that can be written is not one that cannot' different "$M/rmpopt/description" "$M/rmpopt/reenable"

@@ -11,7 +11,7 @@ suite=$top/scripts/kselftest
 
 plan 63
 
-# passes NAME STATUS COMMAND...: the tests end with that status, and no line says that one has failed.
+# passes NAME STATUS COMMAND...: the tests end with that status, and no line reports a failure.
 passes() {
     local name=$1 wanted=$2 status
     shift 2
@@ -21,7 +21,7 @@ passes() {
     echo "exit status $status" >>"$work/.output"
     not_ok "$name" "$work/.output"
 }
-# fails NAME TEST PATTERN [OPTION...]: a test on the tree $T ends with 1, and the line of what is wrong says so.
+# fails NAME TEST PATTERN [OPTION...]: a test on the tree $T ends with 1, and a matching line says what is wrong.
 fails() {
     local name=$1 test=$2 pattern=$3 status
     shift 3
@@ -59,7 +59,7 @@ mkdir "$work/large"
 passes 'on a large host' 0 "$suite/run_all.sh" -c "$work/large" -d "$work/large/debug" -p '' -m 3072
 unmount_host "$work/large"
 if "$RMPFS" run -- true 2>/dev/null; then
-    # The CPUs of /sys are the host's in there; a test of hotplug must come to no others.
+    # In there the CPUs of /sys are the host's; a test of hotplug must not reach any others.
     if "$RMPFS" run -- grep -q ' /sys/devices/system/cpu .* fuse.rmpfs ' /proc/self/mountinfo; then
         passes "at the kernel's own paths" 0 "$RMPFS" run -- "$suite/run_all.sh" -m 64
         passes "at the kernel's own paths, busybox sh" 0 "$RMPFS" run -- \
@@ -78,7 +78,7 @@ refused 'an unknown option' 64 'option' "$suite/rmpopt_table.sh" -x
 passes 'on this kernel: 0, or 4 where it has no RMPOPT' \
     "$([ -e /sys/kernel/debug/rmpopt ] || [ -e /sys/kernel/debug/x86/rmpopt ] && echo 0 || echo 4)" "$suite/run_all.sh"
 
-# --- Every version; three have nothing that could be tested ---
+# --- Every version; three have nothing to test ---
 
 for series in v1 v2 v3 v4 v5 v6 v7 v8 v9 v10 merged; do
     mount_host "$series" --series "$series"
@@ -89,7 +89,7 @@ for series in v1 v2 v3 v4 v5 v6 v7 v8 v9 v10 merged; do
 done
 M=$work/host
 
-# --- A version with hotplug forbidden, and one that forgot to ---
+# --- A version that disables hotplug, and one that forgot to ---
 
 mkdir -p "$work/cpus/cpu1"
 echo 1 >"$work/cpus/cpu1/online"
@@ -102,7 +102,7 @@ unmount_host "$M"
 # --- Broken trees ---
 
 T=$work/tree
-# tree FOLDER [MODE]: regular files in the place of a kernel's.
+# tree FOLDER [MODE]: regular files in place of a kernel's.
 tree() {
     rm -rf "$T"
     mkdir -p "$T/config" "$T/debug/$1"
@@ -141,7 +141,7 @@ fails 'folders can be made' rmpopt_files.sh 'no folder can be made'
 rm -f "$F"
 fails 'no table' rmpopt_files.sh 'there is a table'
 
-# wrong NAME PATTERN SED-SCRIPT [OPTION...]: a table with something changed.
+# wrong NAME PATTERN SED-SCRIPT [OPTION...]: a table with a change.
 wrong() {
     local name=$1 pattern=$2 script=$3
     shift 3

@@ -2,12 +2,12 @@
 # Shared by all shell tests: KTAP output, checks that explain failures, mounts that never outlive the test.
 #
 # A test is an executable Tests/Scripts/NAME.sh that sources this file, calls `plan`, then check, expect and the like
-# once for each test, and `finish`. Set RMPFS to the program to test; without it, it is that of the debug build.
+# once for each test, and `finish`. Set RMPFS to the program to test; the default is the debug build.
 # shellcheck shell=bash
 
 set -uo pipefail
 export LC_ALL=C
-# The system's own clients: those of a user's home folder cannot be run by another user.
+# The system's own clients: other users cannot run those in a user's home folder.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -32,7 +32,7 @@ mounts_below() {
     awk -v path="$1" '$5 == path || index($5, path "/") == 1 { print $5 }' /proc/self/mountinfo | tac
 }
 
-# daemons [PATH]: process numbers of this test's daemons, or only of those that serve PATH.
+# daemons [PATH]: PIDs of this test's daemons, or only of those that serve PATH.
 daemons() {
     local file pid program
     while read -r file; do
@@ -69,13 +69,13 @@ trap 'exit 143' TERM
 
 # --- KTAP ---
 
-# plan COUNT: how many tests follow.
+# plan COUNT: the number of tests.
 plan() {
     planned=$1
     printf '1..%d\n' "$planned"
 }
 
-# skip_all REASON: nothing here can be tested on this machine.
+# skip_all REASON: this machine can test nothing here.
 skip_all() {
     printf '1..0 # SKIP %s\n' "$1"
     finished=yes

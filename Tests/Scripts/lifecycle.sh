@@ -40,7 +40,7 @@ odd_name() { "$RMPFS" mount "$work/a b\\c" && [ -e "$work/a b\\c/rmpopt" ] && "$
 check 'a folder with a space and a backslash in its name' odd_name
 check 'nothing is left of either' nothing_left "$work"
 
-# Names are bytes, whatever they would be as text: one that is no UTF-8, one that is UTF-8 of a private character, and
+# Names are bytes, even if they are not valid text: one that is not UTF-8, one that is UTF-8 of a private character, and
 # two that look the same.
 for odd in $'m\xe9' $'m\xf4\x8f\xbf\xa9' $'e\xcc\x81 m\xc3\xa9' $'line\nline'; do
     odd_bytes() {
@@ -67,12 +67,12 @@ odd_variable() {
 }
 check 'and in the environment' odd_variable
 
-# No variable says where the machine files are: the program comes from a build folder of the sources.
+# No variable says where the machine files are: the program runs from a build folder in the sources.
 check 'a machine of the sources, by its name' env -u RMPFS_MACHINES "$RMPFS" mount --machine laptop "$P"
 expect 'is that machine' 8 "$(find "$P/rmpsim/cpus" -mindepth 1 -name 'cpu*' | wc -l)"
 check 'nothing is left of it' unmount_host "$P"
 
-# A daemon that learns late that its mount was taken away: the next one at the place has the same device number.
+# A daemon that learns late that its mount was unmounted: the next one at the place has the same device number.
 late() {
     local first
     "$RMPFS" mount -f "$P" 2>/dev/null &
@@ -124,7 +124,7 @@ check 'the limits themselves are taken: 1 CPU, 1 GB' \
 
 # --- Mount options ---
 
-# mounted OPTIONS: mounts with them, at $P.
+# mounted OPTIONS: mounts at $P with these options.
 mounted() { limit 20 "$RMPFS" mount -o "$1" "$P"; }
 flags() { findmnt -rno OPTIONS "$P" | tr , '\n'; }
 away() { unmount_host "$P" && nothing_left "$P"; }
@@ -251,7 +251,7 @@ check 'mount -f says that it cleared a dead mount away' \
 kill -TERM "$(daemons "$P")"
 check 'nothing is left of it' nothing_left "$P"
 
-# Something else mounted on it is named, and is not taken away when a dead mount is recovered.
+# Another mount on top of it is named, and survives the recovery of a dead mount.
 if [ -n "$root" ]; then
     "$RMPFS" mount "$P" && mount -t tmpfs below "$P/rmpsim"
     below="^rmpfs: $P: a mount of type tmpfs is on it, at $P/rmpsim. Unmount that first"

@@ -60,7 +60,7 @@ check 'it unmounts, and nothing is left' gone
 check 'pace 0: every answer is right' run still 2 16 2048 --pace 0
 check 'it unmounts, and nothing is left' gone
 
-# --- The generator sees what is wrong: a guest that it believes to be running is ended behind its back ---
+# --- The generator detects errors: a guest that it believes to be running is ended behind its back ---
 
 ended_behind() {
     local loader

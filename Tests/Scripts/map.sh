@@ -54,7 +54,7 @@ while True:
     if not piece:
         break
     text += piece
-    # A picture that is watched has been drawn twice: end it by one key, once, as each one empties the terminal's queue.
+    # A watched picture has been drawn twice: end it by one key, once, because each redraw empties the terminal's queue.
     if is_watched and text.count(b"\x1b[H") >= 2:
         is_watched = False
         os.write(master, os.environ.get("END_KEY", "\x03").encode())
@@ -135,7 +135,7 @@ print(everywhere, len(counts) - everywhere - nowhere, nowhere)
 PYTHON
 }
 told() { expect "$1" "$(truth "$2")" "$(status --json "$2" | counts)"; }
-# Takes 20 regions away and ends the guest that did.
+# Takes away 20 regions and ends the guest that did so.
 lose_regions() {
     mkdir "$M/rmpsim/guests/$1"
     echo 20G >"$M/rmpsim/guests/$1/memory"
@@ -159,7 +159,7 @@ without_table() {
     mkdir -p "$work/copy/debug"
     cp -r "$M/debug/rmpopt" "$work/copy/debug/" 2>/dev/null
     rm "$work/copy/debug/rmpopt/rmpopt-table"
-    # What cannot be read is offline; a file that is not there stands for it.
+    # An unreadable file means offline; a missing file represents it.
     find "$work/copy/debug/rmpopt" -name 'cpu*' -empty -delete
 }
 switch() { for cpu in $2; do echo "$1" >"$M/rmpsim/cpus/cpu$cpu/online"; done; }
@@ -185,7 +185,7 @@ switch 1 '1 5'
 without_table
 told 'other cores in another pass' "$work/copy"
 
-# Of CPUs that must have the same, one is read.
+# Of CPUs that must have equal files, only one is read.
 tree=$work/same/debug/rmpopt
 mkdir -p "$tree"
 printf 'Memory @  0GB: checked\nMemory @  1GB: optimized\n' >"$tree/cpu0"

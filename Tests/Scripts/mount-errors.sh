@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What can be wrong with a mount point or with /dev/fuse: each case has its own message, names the remedy and leaves no
-# mount. Runs in mount namespaces of its own, so the machine's /dev/fuse and mounts are not touched.
+# Everything that can be wrong with a mount point or with /dev/fuse: each case has its own message, names the remedy and
+# leaves no mount. Runs in private mount namespaces, so the machine's /dev/fuse and mounts are not touched.
 # TIMEOUT: 120
 # shellcheck disable=SC2016,SC2119,SC2317 # the functions are called by name; bash -c expands its own words
 
@@ -20,7 +20,7 @@ stranger=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 cp "$RMPFS" "$work/rmpfs-here" && chmod 755 "$work/rmpfs-here"
 here=$work/rmpfs-here
 
-# apart COMMANDS ARGUMENT...: runs a line of shell in a mount namespace of its own, and the arguments behind it there.
+# apart COMMANDS ARGUMENT...: runs a line of shell with these arguments in a private mount namespace.
 apart=$work/apart
 cat >"$apart" <<'END'
 #!/bin/bash
@@ -45,7 +45,7 @@ device() {
     echo "mount -t tmpfs -o $2 none /mnt && mknod -m $1 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse"
 }
 chown 65534 "$P"
-# Users may open the device on most systems, if not on this one.
+# On most systems, if not on this one, users may open the device.
 opened=$(device 666 dev)
 refused 'no permission on /dev/fuse' 1 '^rmpfs: /dev/fuse: Permission denied\. Let users open it \(chmod 666' \
     "$apart" "$(device 600 dev)" "${stranger[@]}" "$here" mount "$P"
@@ -102,7 +102,7 @@ kill -KILL "$(daemons "$M")"
 recovered() { "$here" mount "$M" && [ "$(cat "$M/rmpopt/reenable")" = 0 ] && [ "$(mounts_below "$M" | wc -l)" = 1 ]; }
 check "rmpfs's own is recovered" recovered
 unmount_host
-# A mount of another program that died: whoever opens the device and mounts it, and ends.
+# A dead mount of another program, which opens the device, mounts it, and exits.
 foreign() {
     python3 - "$P" <<'END'
 import ctypes, os, sys

@@ -15,7 +15,7 @@ fi
 
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 second=(setpriv --reuid 65533 --regid 65533 --clear-groups)
-# A member of group 4242, who is nobody otherwise.
+# A member of group 4242 without other rights.
 # shellcheck disable=SC2034 # by() takes it by its name
 member=(setpriv --reuid 65533 --regid 65533 --groups 4242)
 by() {
@@ -32,7 +32,7 @@ may() {
     expect "$who: $name" "$expected" "$(by "$who" "$@")"
 }
 
-# --- Root's mount: as configfs and debugfs of a kernel ---
+# --- Root's mount: like a kernel's configfs and debugfs ---
 
 mount_host plain --pace 0
 G=$M/rmpsim/guests
@@ -74,7 +74,7 @@ may nobody 'debug/ at 0711: comes through' 1596 read "$M/debug/rmpopt/cpu0"
 refused 'nobody: but cannot list it' 2 'Permission denied' "${nobody[@]}" ls "$M/debug"
 chmod 0700 "$M/debug"
 may nobody 'debug/ at 0700: closed at once' EACCES read "$M/debug/rmpopt/cpu0"
-# configfs ignores who makes an item and with which mode: it is root's, 0755.
+# configfs ignores who makes an item and with which mode: it belongs to root, 0755.
 chmod 0777 "$G"
 may nobody 'guests/ at 0777: makes a guest' 0 mkdir "$G/theirs"
 expect "which is root's, 0755, as in configfs" '0:0 755' "$(stat -c '%u:%g %a' "$G/theirs")"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What the pages refer to is there: local links and their anchors, and an entry in docs/sources.md for each patch, mail,
-# commit, manual and file of Linux that pages, comments and `rmpfs series --sources` name. Asks no network: of links to
-# elsewhere it checks the form. Output is KTAP; exit 0 all is there, 1 something is not, 4 cannot run here.
+# Everything that the pages refer to exists: local links and their anchors, and an entry in docs/sources.md for each
+# patch, mail, commit, manual and file of Linux that pages, comments and `rmpfs series --sources` name. Uses no network:
+# external links are only checked for their form. Output is KTAP; exit status 0: everything exists, 1: something does
+# not, 4: cannot run here.
 #
 #   RMPFS=PROGRAM Tests/Scripts/references.sh        (default: .build/debug/rmpfs)
 set -euo pipefail
@@ -22,7 +23,7 @@ import sys
 from pathlib import Path
 
 SOURCES = "docs/sources.md"
-# Where links may lead, and what they look like there.
+# Where links may lead, and their forms.
 FORMS = [re.compile(form) for form in (
     r"https://lore\.kernel\.org/all/[^\s<>/@]+@[A-Za-z0-9.-]+\.[a-z]+/",
     r"https://git\.kernel\.org/(tip|torvalds/c)/[0-9a-f]{40}",
@@ -172,7 +173,7 @@ for path, text in inputs:
             wrong.append(f"{path}: {name}: the series has another number of patches")
 report("each source that is named has an entry", wrong)
 
-# The patches of a version stand and fall together; files of Linux are named in comments, too.
+# The patches of a version belong together; comments, too, name files of Linux.
 used |= {entry for entry in entries if re.match(r"v\d+-\d$", entry) and entry.split("-")[0] + "-cover" in used}
 report("each entry is used", [f"#{entry}" for entry in entries - used])
 

@@ -9,8 +9,8 @@ need python3
 versions=(v5 v6 v7 v8)
 plan $((2 * ${#versions[@]} + 2))
 
-# calls: a line for each call on an open table: its number of bytes, its position or its error. lseek(2) to a given
-# position is answered by the kernel alone and is not asked here.
+# calls: a line for each call on an open table: its number of bytes, its position or its error. The kernel alone answers
+# lseek(2) to a given position, so that is not tested here.
 cat >"$work/calls.py" <<'END'
 import errno, os, sys
 table, state = sys.argv[1:]
@@ -34,7 +34,7 @@ firmware("shutdown_x86")
 say("removed:", first)
 print("removed: pread", answer(lambda: len(os.pread(first, 10, 0))), "there", os.path.exists(table))
 firmware("init")
-# Also one that did not look while there was none.
+# Even one that was idle while there was no table.
 say("another:", first)
 say("another:", second)
 say("opened again:", os.open(table, os.O_RDONLY))
@@ -58,7 +58,7 @@ opened again: read 10 data $seek" "$(calls)"
     check "$version: unmount" unmount_host
 done
 
-# Ours stay whatever the driver does.
+# Our files stay, whatever the driver does.
 mount_host ours --series v8 --pace 0
 expect 'our own files are not removed' ok "$(
     exec 7<"$M/debug/rmpopt/cpu0"

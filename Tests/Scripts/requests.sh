@@ -21,7 +21,7 @@ export RMPFS_REQUESTS=$log
 mount_host host --pace 0
 unset RMPFS_REQUESTS
 check 'INIT comes first' eval '[ "$(head -n 1 "$log")" = "INIT 0" ]'
-# A question that no command here asks, on a descriptor that needs no other: what was sent before it has been noted.
+# A request that no command here makes, on a descriptor that needs no other: everything before it has been logged.
 exec 7<"$M"
 noted() {
     python3 -c 'import os
@@ -31,14 +31,14 @@ except OSError: pass'
 }
 # sorted: words in a fixed order, on one line.
 sorted() { tr ' ' '\n' | grep . | LC_ALL=C sort | paste -sd ' '; }
-# requests COMMAND: what it costs.
+# requests COMMAND: the requests that it costs.
 requests() {
-    # What the kernel knows of our reports lasts a second.
+    # The kernel caches our reports' attributes for one second.
     stat "$M"/debug/rmpopt/cpu{0,1,2} >"$work/.output"
     : >"$log"
     (cd "$M" && eval "$1") >"$work/.output" 2>&1
     noted || return
-    # FORGET has no answer, and also comes when the kernel is short of memory.
+    # FORGET has no reply, and also comes when the kernel is short of memory.
     sed '$d' "$log" | awk '$1 !~ /FORGET/ { print $1 }' | paste -sd ' ' | sorted
 }
 
@@ -50,7 +50,7 @@ for index in "${!commands[@]}"; do
 done
 expect 'nothing that is not needed' '' "$(grep -oE 'FLUSH|GETXATTR|LISTXATTR|POLL|ACCESS|READLINK|STATX' "$work/all")"
 
-# A file that was open when its guest was removed: the kernel would remember it until it is short of memory.
+# A file that was open when its guest was removed: the kernel would cache it until memory is short.
 forgotten() {
     : >"$log"
     python3 - "$M/rmpsim/guests" <<'PYTHON' && noted || return
@@ -63,7 +63,7 @@ for number in range(400):
     os.close(file)
 PYTHON
     [ "$(grep -c '^RELEASE' "$log")" = 400 ] || { echo "$(grep -c '^RELEASE' "$log") files were released"; return 1; }
-    # A guest has a dozen files: what is held back are those of the last dozen guests.
+    # A guest has a dozen files: those of the last dozen guests are held back.
     local known
     known=$(comm -23 <(awk '$1 == "RELEASE" { print $2 }' "$log" | sort -u) \
         <(awk '$1 == "FORGET" { print $2 }' "$log" | sort -u) | wc -l)

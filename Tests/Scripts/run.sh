@@ -4,8 +4,8 @@
 # signals pass through, and nothing is left, whichever process is killed.
 # TIMEOUT: 240
 
-# The machine's /dev/fuse may be root's alone, and ordinary users are to be tried: the test has a device of its own, in
-# a mount namespace of its own.
+# Only root may be able to open the machine's /dev/fuse, but ordinary users must be tested: the test has its own device,
+# in a private mount namespace.
 if [ "$(id -u)" = 0 ] && [ -z "${RMPFS_TEST_NAMESPACE:-}" ] && unshare --mount true; then
     export RMPFS_TEST_NAMESPACE=yes
     exec unshare --mount --propagation private "$0" "$@"
@@ -18,17 +18,17 @@ need python3 setpriv unshare busybox
 
 plan 133
 
-# What a script does at the kernel's paths. The first two are those of the series' commit messages.
+# What a script does at the kernel's paths. The first two commands are from the series' commit messages.
 C=/sys/kernel/config D=/sys/kernel/debug
 run() { limit 20 "${as[@]}" "$RMPFS" run "$@" </dev/null; }
-# status EXPECTED NAME [OPTION...] -- COMMAND...: what the command's end becomes.
+# status EXPECTED NAME [OPTION...] -- COMMAND...: the exit status for the end of a command.
 status() {
     local wanted=$1 name=$2
     shift 2
     run "$@" >"$work/.output" 2>&1
     expect "$name" "$wanted" $?
 }
-# Processes of this test that are neither its own shells nor what looks for them.
+# Processes of this test that are neither its own shells nor the search itself.
 left_over() { grep -lsz -xF "RMPFS_TEST_PART=$1" /proc/[0-9]*/environ; }
 none_left() { ! left_over "$1" >/dev/null; }
 gone() {
@@ -39,7 +39,7 @@ gone() {
 
 # --- Scripts for the kernel's paths ---
 
-# Without those of other tests, which come and go.
+# Ignores other tests' mounts, which come and go.
 mounts() { grep -v " ${TMPDIR:-/tmp}/" /proc/self/mountinfo; }
 kernel_folder() { ls -l --time-style=+ /sys/kernel 2>&1; }
 before=$(kernel_folder) mounts=$(mounts)
@@ -116,7 +116,7 @@ wait "$!"
 expect 'SIGTERM ends it with 143' 143 $?
 check 'nothing is left of it' gone seen
 
-# --- What a command is given ---
+# --- What a command inherits ---
 
 expect 'standard input' hello "$(echo hello | limit 20 "$RMPFS" run -- cat)"
 expect 'arguments, as they are' '<a b><><--cpus>' "$(run -- printf '<%s>' 'a b' '' --cpus)"
@@ -133,7 +133,7 @@ expect 'arguments, folder and environment that are no UTF-8' "$odd $odd $odd" \
     "$(cd "$work/$odd" && ODD=$odd run -- sh -c 'touch "$1/$2"; echo "$ODD ${PWD##*/}"' sh "$work/made" "$odd") $(
         ls -N "$work/made"
     )"
-# Of 31 signals; the C library has two more for itself, which every process that it starts ignores.
+# Of 31 signals; the C library reserves two more for itself, which every process that it starts ignores.
 signals() {
     sed -nE 's/^(Sig(Blk|Ign)):\t.{8}(.)(.{7})$/\1 \3 \4/p' /proc/self/status | sed 's/ [89] / 0 /' | paste -sd ' '
 }
@@ -164,9 +164,9 @@ refused 'an unknown mount option' 64 "mount option 'no_such=1': unknown" "$RMPFS
 expect 'mode= opens debug/' 755 "$(run -o mode=755 -- stat -c %a $D)"
 refused 'ro: no writes' 2 'Read-only file system' "$RMPFS" run -o ro -- sh -c "echo 1 > $C/rmpopt/action"
 
-# part NAME: the process of ours behind the one in front that serves the host (host), or runs the command (command).
+# part NAME: the child of the process in front that serves the host (host), or runs the command (command).
 part() { ps -o pid=,args= --ppid "$front" | awk -v part="--private-part=$1:" 'index($0, part) { print $1 }'; }
-# begin NAME SCRIPT: starts a command that says that it is there, and waits for that; sets front.
+# begin NAME SCRIPT: starts a command that reports when it runs, and waits for that; sets front.
 begin() {
     rm -f "$work/ready"
     export RMPFS_TEST_PART=$1
@@ -193,12 +193,12 @@ for signal in INT QUIT TERM HUP USR1 USR2; do
 done
 check 'nothing is left of them' gone INT
 
-# Of a group of its own: the kernel stops nothing in one that no shell looks after.
+# In its own process group: the kernel does not stop processes in a group that no shell manages.
 set -m
 begin stopped true
 set +m
 keeper=$(part command)
-# both STATE: the process in front and the command are in a state of that pattern.
+# both STATE: the states of the process in front and of the command match that pattern.
 both() {
     local state
     for state in "$(ps -o stat= -p "$front")" "$(ps -o stat= --ppid "$keeper")"; do [[ $state == $1* ]] || return; done
@@ -236,7 +236,7 @@ done
 
 # --- Who may wait for the host ---
 
-# A process that has the device open and comes to the mount by a path waits for its own answer, and no signal ends it.
+# A process that has the device open and reaches the mount by a path waits for its own answer, and no signal ends it.
 begin device true
 host=$(part host)
 own_mounts() { grep -c 'fuse\.rmpfs \(configfs\|debugfs\|sysfs\) ' "/proc/$1/mountinfo"; }
@@ -250,7 +250,7 @@ without() {
 check 'and not the device' without
 kill "$front"
 ended 'which end as ever' 143
-# Kills all three, each time when the command's process is just waiting for the host, with both cores busy.
+# Kills all three, each time while the command's process is waiting for the host, with both cores busy.
 cat >"$work/kill.py" <<'END'
 import glob, os, random, signal, subprocess, sys, time
 rmpfs, seed = sys.argv[1], int(sys.argv[2])
@@ -302,7 +302,7 @@ fi
 
 # --- By hand ---
 
-# In a namespace of its own: without the check these would cover the caller's /proc and /sys/kernel.
+# In a private namespace: without the check these would cover the caller's /proc and /sys/kernel.
 by_hand=(unshare --mount --propagation private)
 message='starts by itself'
 for part in host:0 host:1 host:3 command:0:1 command:3:4; do
@@ -326,7 +326,7 @@ expect 'writes into no descriptor of the caller' '' "$(cat "$work/background.fil
 
 # --- In a terminal ---
 
-# terminal SCRIPT...: runs a shell in a terminal; each argument is `expected text` and then `keys`.
+# terminal SCRIPT...: runs a shell in a terminal; arguments alternate between `expected text` and `keys`.
 cat >"$work/terminal.py" <<'END'
 import os, pty, select, signal, sys, time
 pid, terminal = pty.fork()
@@ -359,8 +359,8 @@ while more := hear():
 os.waitpid(pid, 0)
 END
 terminal() { limit 40 python3 "$work/terminal.py" "$@"; }
-# The command must be one that a SIGINT ends at any time: between two commands, dash takes it for one that the next
-# command has got as well, and waits for that to end.
+# The command must be one that SIGINT ends at any time: between two commands, dash assumes that the next command has got
+# it as well, and waits for that to end.
 echo started >"$work/text"
 check 'Ctrl-C ends the command with 130' terminal 'ready> ' "$RMPFS run -- tail -f $work/text\\n" \
     started '\x03' 'ready> ' 'echo "=$?="\n' '=130=' 'exit\n'
@@ -377,7 +377,7 @@ check 'a script takes its terminal back' terminal \
 # --- The host's CPUs, not the machine's ---
 
 S=/sys/devices/system
-# Nothing here may touch the machine's own CPUs: writes happen only where the files are the host's.
+# Nothing here may touch the machine's own CPUs: it writes only if the files are the host's.
 ours() {
     [ "$(run -- stat -f -c %T $S/cpu)" = fuseblk ] || run -- grep -q " $S/cpu .* fuse.rmpfs " /proc/self/mountinfo
 }
@@ -407,7 +407,7 @@ expect 'memory of a node' '67108864' "$(run -- sed -n 's/.*MemTotal: *\([0-9]*\)
 expect 'KVM says that it has SNP' 'Y' "$(run -- cat /sys/module/kvm_amd/parameters/sev_snp)"
 expect 'other modules are there' "$(cat /sys/module/fuse/parameters/max_user_bgreq)" \
     "$(run -- cat /sys/module/fuse/parameters/max_user_bgreq)"
-# By the mount table alone: a sysfs through which the command could change the machine.
+# According to the mount table alone: a sysfs through which the command could change the machine.
 writable() {
     awk '{ for (i = 7; $i != "-"; i++); } $(i + 1) == "sysfs" && $6 !~ /^ro/ { print $5 }' /proc/self/mountinfo
 }
@@ -418,7 +418,7 @@ expect 'scripts find debugfs and configfs by their names' "configfs $C
 debugfs $D" "$(run -- sh -c 'grep -E "^(configfs|debugfs) " /proc/mounts | cut -d " " -f 1,2')"
 expect 'findmnt, too' "$D" "$(run -- findmnt -n -o TARGET -S debugfs)"
 
-# --- One in another ---
+# --- One inside another ---
 
 expect 'a run inside of a run sees a host of its own' '65 3' \
     "$(run -- sh -c "wc -l <$D/rmpopt/rmpopt-table; '$RMPFS' run --memory 2G -- wc -l $D/rmpopt/rmpopt-table" \
@@ -466,7 +466,7 @@ kill -KILL "$front"
 wait "$front" 2>/dev/null
 check 'kill -9 of the process in front ends all that is his' gone user
 
-# A kernel that lets users have no user namespaces, as in a user namespace that lets nobody have another.
+# A kernel that denies users user namespaces, as in a user namespace that allows no further one.
 forbidden=(unshare --user --map-root-user setpriv --bounding-set=-all --inh-caps=-all)
 refused 'no user namespaces: a message with a remedy' 125 '^rmpfs: cannot make a user namespace: .*as root' \
     "${forbidden[@]}" "$RMPFS" run -- true

@@ -23,7 +23,7 @@ plan $((${#versions[@]} * ${#stages[@]}))
 write() { printf '%s\n' "$1" 2>&1 >"$M/$2" | sed 's/^.*: /error: /'; }
 pass() { echo "+$1" >"$M/rmpsim/clock"; }
 
-# tree: the folders and files with their modes; texts: what is in them.
+# tree: the folders and files with their modes; texts: their contents.
 tree() {
     (cd "$M" && find rmpopt debug -printf '%M %s %p\n' | sort -k 3 -V)
 }
@@ -38,7 +38,7 @@ texts() {
     done
 }
 
-# reach STAGE: from the stage before it; all in virtual time. Prints errors that are part of the picture.
+# reach STAGE: goes there from the previous stage; all in virtual time. Prints errors that belong to the stage.
 reach() {
     local guest=$M/rmpsim/guests/vm table due
     case $1 in
@@ -63,7 +63,7 @@ reach() {
         ;;
     shutdown) write shutdown rmpsim/firmware/state ;;
     half-way)
-        # SNP_INIT_EX has cleared the tables, and the pass after it, which may be due later, has come half the way.
+        # SNP_INIT_EX has cleared the tables, and the pass after it, which may be due later, is half done.
         write init rmpsim/firmware/state
         due=$(sed -n 's/^due_ns: //p' "$M/debug/rmpopt/schedule")
         if [ "$due" != - ]; then pass "$((due - $(cat "$M/rmpsim/clock")))ns"; fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Every line of the versions in the log of a mount: its level, its text and its time, in the versions that have
-# it and in no other. By files alone; a line that tells of trouble is provoked by a machine file.
+# Every line of the versions in the log of a mount: its level, its text and its time, in the versions that have it and
+# in no other. Uses only files; a machine file provokes each line about trouble.
 # TIMEOUT: 200
 # shellcheck disable=SC2119 # unmount_host takes the last one
 
@@ -10,7 +10,8 @@
 
 versions=(v1 v2 v3 v4 v5 v6 v7 v8 v9 v10 merged)
 
-# The hosts, each from a machine file: two sockets with a node of 1.5 TB each, and trouble; one has two nodes a socket.
+# The hosts, each from a machine file: two sockets with a node of 1.5 TB each, and trouble; one has two nodes per
+# socket.
 declare -A hosts=(
     [sound]='boot: {log: raw}'
     [nodes]='boot: {log: raw}'
@@ -24,8 +25,8 @@ boot: {log: raw}'
     [no-cpumask]='boot: {log: raw, driver_failure: cpumask}'
     [no-pass-cpumask]='boot: {log: raw, driver_failure: pass-cpumask}'
 )
-# Which host, the levels in v1 to v10 and merged as the kernel numbers them (3 error ... 7 debug; - where it is not
-# said), the text.
+# The host, the levels in v1 to v10 and merged as the kernel numbers them (3 error ... 7 debug; - where the line does
+# not exist), the text.
 lines=(
     'sound 66--------- RMP optimizations enabled on physical address range @1GB alignment [0x0000000000000000 - 0xEND]'
     'sound --66666666- Attempt RMP optimizations on physical address range @1GB alignment [0x0000000000000000 - 0xEND]'
@@ -34,7 +35,7 @@ lines=(
     'sound 7---------- NUM_TB pages in system 4'
     'sound 7---------- socket start_pfn 0x0, end_pfn 0x18000000, socket cpu mask 0-1'
     'sound 7---------- socket start_pfn 0x18000000, end_pfn 0x30000000, socket cpu mask 2-3'
-    # A socket's window has no line; a node's has the address as it is, without the enable bit.
+    # A socket's window has no line; a node's shows the address, without the enable bit.
     'sound ----------- RMPOPT_BASE MSR on nodeid'
     'nodes 7---------- NUM_TB pages in system 7'
     'nodes 7---------- socket start_pfn 0x0, end_pfn 0x30000000, socket cpu mask 0-1'
@@ -49,7 +50,7 @@ lines=(
     'no-configfs 3---------- Error -12 while registering subsystem rmpopt'
     'no-workqueue ----3333333 Failed to allocate RMPOPT workqueue'
     'no-cpumask --------33- Failed to allocate RMPOPT cpumask'
-    # v1 returns without a word, before its thread.
+    # v1 returns without a message, before its thread.
     'no-cpumask -6--------- RMPOPT worker thread created with PID 1093'
     'no-pass-cpumask --66666666- Attempt RMP optimizations on physical address range @1GB alignment'
     'no-pass-cpumask ---------4- RMP optimization pass skipped: cpumask allocation failed'
@@ -99,7 +100,7 @@ for line in "${lines[@]}"; do
     expect "$text" "$expected" "$(levels "$host" "$text")"
 done
 for version in "${versions[@]}"; do
-    # A pass' line has the time at which it began, in us.
+    # A pass's line has the time at which it began, in us.
     if [ "$version" = merged ]; then
         expect "$version: a pass has no line" '' "$(grep -F ' physical address range @1GB' "$work/sound.$version")"
     else

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# rmpfs under a real systemd: /etc/fstab with x-systemd.automount and without, mount units, rmpfs@.service. The package
-# is installed in a container that systemd boots (systemd-nspawn), made of this machine's own /usr and an /etc of its
-# own; Tests/Systemd/checks.sh runs in there. The machine itself is not changed.
+# rmpfs under a real systemd: /etc/fstab with and without x-systemd.automount, mount units, rmpfs@.service. The package
+# is installed in a container that systemd boots (systemd-nspawn), made of this machine's own /usr and a separate /etc;
+# Tests/Systemd/checks.sh runs in there. The machine itself is not changed.
 # TIMEOUT: 240
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -28,7 +28,7 @@ mkdir -p "$root"/{dev,etc/systemd/system,etc/rmpfs,mnt,proc,results,root,run,sou
 for link in /bin /lib /lib32 /lib64 /libx32 /sbin; do [ ! -L "$link" ] || cp -P "$link" "$root/"; done
 cp -a /etc/alternatives /etc/ld.so.* /etc/passwd /etc/group /etc/nsswitch.conf "$root/etc/"
 cp -L /etc/os-release "$root/etc/"
-# Without one this would be a first boot, which enables whatever is installed on this machine.
+# Without an ID this would be a first boot, which enables whatever is installed on this machine.
 tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
 cp "$top/Tests/Systemd/fstab" "$root/etc/"
 sed -n 's/^[^# ][^ ]* \(\/[^ ]*\) .*/\1/p' "$root/etc/fstab" | while read -r point; do mkdir -p "$root$point"; done
@@ -61,7 +61,7 @@ groups=()
 if [ -d /run/systemd/system ]; then
     options+=('--property=DeviceAllow=/dev/fuse rw' '--property=DeviceAllow=/dev/autofs rw')
 else
-    # No systemd here that would give the container control groups of its own.
+    # There is no systemd here that would give the container its own control groups.
     options+=(--keep-unit)
     for hierarchy in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
         [ -f "$hierarchy/cgroup.procs" ] || continue
@@ -80,7 +80,7 @@ status=$?
 for group in "${groups[@]}"; do find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; done
 if [ ! -s "$work/results/checks" ]; then
     sed 's/^/# /' "$work/console" | tail -n 20
-    # A container that ends at once is not supported here; one that timed out is a failure.
+    # If a container ends at once, they are not supported here; one that timed out is a failure.
     [ "$status" = 124 ] || skip_all "no container here: systemd-nspawn ended with $status"
 fi
 sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$work/results/checks" >"$work/planned"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Modification times: our reports are always of now, so that alerts on stale text files stay silent; the kernel's own
-# files and all attributes keep theirs, as debugfs and configfs do.
+# Modification times: those of our reports are always current, so that alerts on stale text files stay silent; the
+# kernel's own files and all attributes keep theirs, as in debugfs and configfs.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What asks for a pass in each version, and when the pass begins: boot, SNP_INIT_EX, configfs, guest_memfd inodes,
-# decommission; and what becomes of passes at both shutdowns, at SNP_INIT_EX after each, and at kexec. By files alone,
+# What triggers a pass in each version, and when the pass begins: boot, SNP_INIT_EX, configfs, guest_memfd inodes,
+# decommission; and what becomes of passes at both shutdowns, at SNP_INIT_EX after each, and at kexec. Uses only files,
 # in virtual time.
 # TIMEOUT: 120
 # shellcheck disable=SC2119,SC2317 # unmount_host takes the last one; functions are called by name
@@ -9,23 +9,23 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 
-# For each version what is seen of each trigger. `+10.000s guest-end`: a pass that began 10 s after the act.
+# For each version, the visible effect of each trigger. `+10.000s guest-end`: a pass that began 10 s after the act.
 declare -A expected=(
     [boot]='+0.000s boot|+0.000s boot|+0.001s boot||||||||'
     [snp-init]='+0.000s snp-init|+0.000s snp-init|+10.000s snp-init|+0.000s snp-init|=|=|=|=|=|=|+10.000s snp-init'
     [configfs]='+0.000s request|no file|=|=|=|=|=|=|=|=|='
     [guest-end]='|+0.000s guest-end|+10.000s guest-end|=|=|=|=|=|=|=|='
-    # v2 asks for each of two inodes: the second comes during the pass of the first.
+    # v2 makes a request for each of two inodes: the second comes during the pass of the first.
     [inodes]='asked 0 times|asked 2 times|asked 1 times|=|=|=|=|=|=|=|='
     [failed-decommission]='|+0.000s guest-end|+10.000s guest-end|=||=|=|=|=|=|='
     # Two ends 9 s apart.
     [two-ends]='|+0.000s guest-end +9.000s guest-end|+10.000s guest-end|=|=|=|=|+19.000s guest-end|=|=|='
-    # A wake-up during a pass is lost, a work item is queued once more.
+    # A wake-up during a pass is lost; a work item is queued once more.
     [during-a-pass]='+0.000s request|=|+0.000s request +0.000s request|=|=|=|=|=|=|=|='
     [shutdown]='table, SNP_EN 1, pending no|=|=|=|=|=|=|=|no table, SNP_EN 1, pending no|=|='
     [init-after-shutdown]='+0.000s snp-init|=|+10.000s snp-init|+0.000s snp-init||=|=|=|=|=|+10.000s snp-init'
-    # With a pass pending that a guest's end has asked for.
-    # v4 has the shutdown and no clean-up.
+    # While a pass requested by a guest's end is pending.
+    # v4 has the shutdown but no clean-up.
     [x86-shutdown]='Operation not supported|=|=|table, SNP_EN 0, pending yes|no table, SNP_EN 0, pending no|=|=|=|=|=|='
     [init-after-x86-shutdown]='-|=|=|+0.000s snp-init|=|=|=|=|=|=|+10.000s snp-init'
     [kexec]='+0.000s boot, 1 lines|=|+0.001s boot, 1 lines|, 0 lines|=|=|=|=|=|=|='
@@ -39,14 +39,14 @@ plan $((${#versions[@]} * ${#order[@]}))
 clock() { cat "$M/rmpsim/clock"; }
 pass() { echo "+$1" >"$M/rmpsim/clock"; }
 schedule() { sed -n "s/^$1: //p" "$D/schedule"; }
-# asked: how many requests there were.
+# asked: the number of requests.
 asked() { awk '/^(begun|scheduled|absorbed|lost):/ { sum += $2 } END { print sum }' "$D/schedule"; }
-# begun SINCE: the passes that began at that time or later, each with the time from then on and its trigger.
+# begun SINCE: the passes that began at that time or later, each with the time since then and its trigger.
 begun() {
     awk -v since="$1" '
         NR > 1 && $3 >= since { printf "%s+%.3fs %s", sep, int(($3 - since) / 1e6) / 1e3, $2; sep = " " }' "$D/passes"
 }
-# since COMMAND...: what has begun a minute after the command.
+# since COMMAND...: the passes that have begun within a minute after the command.
 since() {
     local start
     start=$(clock)
@@ -69,7 +69,7 @@ host_state() {
 two_ends() { end a; pass 9s; end b; }
 twice() { echo 1 >"$M/rmpopt/reenable"; pass 100us; echo 1 >"$M/rmpopt/reenable"; }
 
-# act TRIGGER: does it on the host, which is as the trigger before has left it.
+# act TRIGGER: performs it on the host in the state that the trigger before has left.
 act() {
     local before
     case $1 in

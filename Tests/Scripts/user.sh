@@ -3,8 +3,8 @@
 # An ordinary user mounts through fusermount3, uses every client, owns the tree, and nobody else gets in.
 # TIMEOUT: 240
 
-# An ordinary user needs a /dev/fuse that he can open. The machine's own may be root's alone, and stays as it is: the
-# test runs in a mount namespace of its own, with a device of its own.
+# An ordinary user needs a /dev/fuse that he can open. The machine's own may be accessible only to root, and is left
+# alone: the test runs in a private mount namespace, with its own device.
 if [ "$(id -u)" = 0 ] && [ -z "${RMPFS_TEST_NAMESPACE:-}" ] && unshare --mount true; then
     export RMPFS_TEST_NAMESPACE=yes
     exec unshare --mount --propagation private "$0" "$@"
@@ -22,7 +22,7 @@ if ! { mkdir "$work/device" && mount -t tmpfs -o mode=755 device "$work/device" 
     && mknod -m 666 "$work/device/fuse" c 10 229 && mount --bind "$work/device/fuse" /dev/fuse; }; then
     skip_all "no /dev/fuse for an ordinary user can be made here"
 fi
-# The program where he can run it: the build folder may be closed to him.
+# The program at a place where he can run it: he may not have access to the build folder.
 install -m 755 "$RMPFS" "$work/rmpfs"
 RMPFS=$work/rmpfs
 as=(setpriv --reuid "$user" --regid "$group" --clear-groups)
@@ -64,7 +64,7 @@ else
         "${as[@]}" "$RMPFS" mount -o allow_other "$work/shared"
 fi
 
-# A daemon that died leaves a mount that only its owner, or root, can take away.
+# A daemon that died leaves a mount that only its owner or root can remove.
 mount_host dead
 kill -KILL "$(daemons "$M")"
 recovers() {

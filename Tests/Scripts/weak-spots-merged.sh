@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The weak spots W16 to W31, which came into sight with the merged form, each in every version: the flaw is there where
-# the code has it, and nowhere else. By files alone, in virtual time. docs/scenarios/ tells each as a story.
+# The weak spots W16 to W31, which the merged form brought to light, each in every version: the flaw exists where the
+# code has it, and nowhere else. Uses only files, in virtual time. docs/scenarios/ tells each as a story.
 # TIMEOUT: 290
 # shellcheck disable=SC2317,SC2119 # the functions are called by name
 
 # shellcheck source=Tests/Scripts/weak-spots.bash
 . "$(dirname "$0")/weak-spots.bash"
 
-# column NAME: of the last pass that has ended.
+# column NAME: of the last finished pass.
 column() {
     awk -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i } END { print $column }' \
         "$D/passes"
 }
 regions() { wc -l <"$D/cpu0"; }
-# said TEXT: how many lines of the log have it.
+# said TEXT: how many lines of the log contain it.
 said() { grep -cF -- "$1" "$D/log"; }
-# a_pass: one that was asked for, to its end.
+# a_pass: requests a pass and lets it finish.
 a_pass() {
     echo 1 >"$M/rmpopt/reenable"
     pass 1min
 }
 
-# W16: one core has its interrupts off for the whole range, not for one region: 64 regions and more than 1 ms here.
+# W16: one core has interrupts off for the whole range, not for one region: 64 regions and more than 1 ms here.
 w16() {
     host w16 "$1"
     a_pass
@@ -30,7 +30,7 @@ w16() {
     unmount_host
 }
 
-# W17: the core that scanned first scans again. Three cores of one thread: three RMPOPT a region are enough.
+# W17: the core that scanned first scans again. With three cores of one thread, three RMPOPT per region would be enough.
 w17() {
     host w17 "$1" --cpus 3
     a_pass
@@ -54,7 +54,7 @@ w18() {
     unmount_host
 }
 
-# W19: a pass keeps the CPU of a per-CPU worker for more than 10 ms, and the workqueue complains at the fourth.
+# W19: a pass keeps the CPU of a per-CPU worker for more than 10 ms, and the workqueue complains the fourth time.
 w19() {
     host w19 "$1" --cpus 4 --memory 1T
     a_pass && a_pass && a_pass && a_pass
@@ -62,8 +62,8 @@ w19() {
     unmount_host
 }
 
-# W20: with KVM built in, SNP_INIT_EX comes before the driver's own initcall: no MSR, no pass, and a line that says
-# otherwise. A guest's end repairs it.
+# W20: with KVM built in, SNP_INIT_EX comes before the driver's own initcall: no MSR, no pass, and a line that claims
+# the opposite. A guest's end repairs it.
 machine built-in 'cpus: {cores_per_package: 4}
 memory: [{start: 0, size: 8G}]
 boot: {kvm: built-in}'
@@ -96,7 +96,7 @@ w21() {
     unmount_host
 }
 
-# W22: the RMP does not cover the memory, so SNP cannot be enabled, and the driver says that its optimizations are.
+# W22: the RMP does not cover the memory, so SNP cannot be enabled, but the driver says that its optimizations are.
 machine not-covered 'cpus: {cores_per_package: 4}
 memory: [{start: 0, size: 8G}]
 rmp: {segments: [{index: 0, base: 0x8800000, covers: 4G}]}'
@@ -109,7 +109,7 @@ w22() {
     unmount_host
 }
 
-# W23: RMPOPT_EN outlives SNP_EN but on a core that was offline meanwhile; the asking core has it, so nothing is
+# W23: RMPOPT_EN outlives SNP_EN, except on a core that was offline at that time; the asking core has it, so nothing is
 # written, and that core takes a #UD.
 machine keeps 'cpus: {packages: 1, cores_per_package: 4, threads_per_core: 2}
 memory: [{start: 0, size: 8G}]
@@ -130,8 +130,8 @@ w23() {
     unmount_host
 }
 
-# W24: a pass that is pending as SNP_EN is cleared. v4 does nothing about it at a shutdown; later versions cancel it,
-# and the moment between the two is none here.
+# W24: a pass that is pending when SNP_EN is cleared. v4 ignores it at a shutdown; later versions cancel it, and here
+# there is no moment between the two.
 w24() {
     host w24 "$1"
     guest vm 64M
@@ -143,7 +143,7 @@ w24() {
     unmount_host
 }
 
-# W25: SNP_INIT_EX after a legacy shutdown puts a pending pass off, so that all is slow for another 10 s.
+# W25: SNP_INIT_EX after a legacy shutdown postpones a pending pass, so everything is slow for another 10 s.
 w25() {
     local before after seen=no
     host w25 "$1"
@@ -152,7 +152,7 @@ w25() {
     pass 9s
     before=$(schedule due_ns)
     echo shutdown >"$F"
-    # It is left alone by the shutdown.
+    # The shutdown leaves it alone.
     [ "$(schedule due_ns)" = "$before" ] || seen=cancelled
     echo init >"$F"
     after=$(schedule due_ns)
@@ -161,8 +161,8 @@ w25() {
     unmount_host
 }
 
-# W26: a VM ends after SNP_EN was cleared: RMPOPT_BASE is written in vain, and the pass it asks for takes a #UD. v4 does
-# not write the register, but passes; from v5 on the workqueue is gone.
+# W26: a VM ends after SNP_EN was cleared: writing RMPOPT_BASE is useless, and the pass that it requests takes a #UD. v4
+# does not write the register, but passes; since v5 the workqueue is gone.
 w26() {
     local seen=no
     host w26 "$1"
@@ -177,8 +177,8 @@ w26() {
     unmount_host
 }
 
-# W28: memory that was added after boot is outside of the range for ever, where the range is worked out once; v4 to v10
-# take it in at their next set-up.
+# W28: memory that was added after boot stays out of the range forever, where the range is computed once; v4 to v10
+# include it at their next set-up.
 machine late-memory 'cpus: {cores_per_package: 4}
 memory: [{start: 0, size: 16G}]
 boot: {late_memory: 4G}'
@@ -190,7 +190,7 @@ w28() {
     echo init >"$F"
     pass 1min
     a_pass
-    # The last region that was there at boot is optimized.
+    # The last region that existed at boot is optimized.
     if ! grep -q '^Memory @ 11GB: optimized$' "$D/cpu0"; then
         not_ok "W28 $1: no pass"
         return
@@ -242,5 +242,5 @@ w31() {
     unmount_host
 }
 
-# W27 needs an ioctl(2) on /dev/sev, W32 CPUs that the host isolates; neither is there.
+# W27 needs an ioctl(2) on /dev/sev, W32 CPUs that the host isolates; neither exists here.
 spots w16 w17 w18 w19 w20 w21 w22 w23 w24 w25 w26 w28 w29 w30 w31

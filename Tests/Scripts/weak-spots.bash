@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# What the two tests of the weak spots share: the host by its files, and whether a flaw was seen where it was posted.
+# Shared by the two tests of the weak spots: the host by its files, and whether a flaw was seen where it was posted.
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # what is set here is used by the tests
+# shellcheck disable=SC2034 # the tests use what is set here
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
@@ -17,7 +17,7 @@ host() {
 }
 # pass STEP: lets virtual time pass.
 pass() { echo "+$1" >"$M/rmpsim/clock"; }
-# passes: the triggers of all passes that have ended.
+# passes: the triggers of all finished passes.
 passes() { awk 'NR > 1 { print $2 }' "$D/passes" | paste -sd ' '; }
 passes_ended() { awk 'NR > 1' "$D/passes" | wc -l; }
 schedule() { sed -n "s/^$1: //p" "$D/schedule"; }
@@ -43,7 +43,7 @@ machine() { printf '%s\n' "$2" >"$work/$1.yaml"; }
 rank() { if [ "$1" = merged ]; then echo "${#versions[@]}"; else echo "${1#v}"; fi; }
 # among VERSION FIRST LAST: whether the version is one of those.
 among() { [ "$(rank "$1")" -ge "$(rank "$2")" ] && [ "$(rank "$1")" -le "$(rank "$3")" ]; }
-# flaw NAME VERSION SEEN [FIRST LAST]...: the flaw was seen (yes) just in the versions of the ranges.
+# flaw NAME VERSION SEEN [FIRST LAST]...: the flaw was seen (yes) in exactly the versions of the ranges.
 flaw() {
     local name=$1 version=$2 seen=$3 expected=no
     shift 3
@@ -55,7 +55,7 @@ flaw() {
 }
 # answer COMMAND...: yes or no.
 answer() { if "$@"; then echo yes; else echo no; fi; }
-# spots NAME...: plans and looks for each in every version.
+# spots NAME...: plans, and looks for each in every version.
 spots() {
     local spot version
     plan $(($# * ${#versions[@]}))

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The weak spots W1 to W15 of the posted versions, each in every version and in the merged form: the flaw is there where
-# it was posted, and nowhere else. By files alone, in virtual time. docs/scenarios/ tells each as a story.
+# The weak spots W1 to W15 of the posted versions, each in every version and in the merged form: the flaw exists where
+# it was posted, and nowhere else. Uses only files, in virtual time. docs/scenarios/ tells each as a story.
 # TIMEOUT: 290
 # shellcheck disable=SC2317,SC2119 # the functions are called by name
 
 # shellcheck source=Tests/Scripts/weak-spots.bash
 . "$(dirname "$0")/weak-spots.bash"
 
-# W1: a request during the pass of SNP_INIT_EX is absorbed and no pass comes of it. v2 has no requests by users; our
-# file wakes its thread as others do, which is W3.
+# W1: a request during the pass of SNP_INIT_EX is absorbed and causes no pass. v2 has no requests by users; our file
+# wakes its thread as others do, which is W3.
 w1() {
     local seen=no before
     host w1 "$1"
@@ -37,14 +37,14 @@ w1() {
     unmount_host
 }
 
-# W2: a request between the clearing of the flag and the thread's sleep leaves the flag set for ever.
+# W2: a request between the clearing of the flag and the thread's sleep leaves the flag set forever.
 w2() {
     local seen=no before length
     host w2 "$1"
     if [ -e "$M/rmpopt/action" ]; then
         echo 1 >"$M/rmpopt/action"
         pass 1min
-        # How long a pass takes, to the nanosecond: the next one takes as long.
+        # The duration of a pass, to the nanosecond: the next one takes as long.
         length=$(awk 'END { print $4 - $3 }' "$D/passes")
         echo 1 >"$M/rmpopt/action"
         pass "${length}ns"
@@ -55,7 +55,7 @@ w2() {
         echo 1 >"$M/rmpopt/action"
         pass 1min
         if grep -q Yes "$M/rmpopt/action" && [ "$(passes_ended)" = "$before" ]; then seen=yes; fi
-        # Until somebody else wakes the thread.
+        # Until something else wakes the thread.
         echo shutdown >"$F"
         echo init >"$F"
         pass 1min
@@ -77,7 +77,7 @@ w2() {
     unmount_host
 }
 
-# W3: SNP_INIT_EX while a pass is running: its wake-up is lost, and what lies behind the cursor stays slow.
+# W3: SNP_INIT_EX while a pass is running: its wake-up is lost, and everything behind the cursor stays slow.
 w3() {
     local before
     host w3 "$1"
@@ -110,7 +110,7 @@ w4() {
     unmount_host
 }
 
-# W5: guests that end less than 10 s apart put the pass off, each of them.
+# W5: guests that end less than 10 s apart each postpone the pass.
 w5() {
     local before name
     host w5 "$1"
@@ -136,12 +136,12 @@ w6() {
         not_ok "W6 $1: the guest has not ended"
         return
     fi
-    # v1 has no pass at a guest's end at all; one that is asked for afterwards wins everything.
+    # v1 has no pass at a guest's end; one that is requested afterwards gains everything.
     if [ "$1" = v1 ]; then
         echo 1 >"$M/rmpopt/reenable"
         pass 1min
     fi
-    # v2 passes as the last inode is freed, but for regions that were behind the cursor of a running pass (W3).
+    # v2 passes when the last inode is freed, except for regions behind the cursor of a running pass (W3).
     flaw W6 "$1" "$(answer [ "$(lost 0)" -gt $((before + 100)) ])" v3 merged
     unmount_host
 }
@@ -156,10 +156,9 @@ w7() {
     unmount_host
 }
 
-# a_late_core: core 3 (CPUs 3 and 7) comes online when the driver is set up, CPU 3 is where unbound work lands. v1 to v3
-# are set up at boot with that core offline; the others with an init of which firmware fails the first attempt, which
-# leaves SNP_EN set, and whose second one then does not look at offline CPUs. From v8 on it cannot be brought about:
-# hotplug is disabled.
+# a_late_core: core 3 (CPUs 3 and 7) comes online when the driver is set up; unbound work runs on CPU 3. v1 to v3 are
+# set up at boot with that core offline. The others use an init whose first attempt firmware fails, which leaves SNP_EN
+# set; the second attempt then does not check for offline CPUs. From v8 on this is impossible: hotplug is disabled.
 machine some-offline 'cpus: {packages: 1, cores_per_package: 4, threads_per_core: 2, online: "0-2,4-6"}
 memory: [{start: 0, size: 8G}]
 boot: {stage: kernel, worker_cpu: 3}'
@@ -174,7 +173,7 @@ a_late_core() {
         host "$1" "$2" --machine "$work/late.yaml"
         echo 1 >"$M/rmpsim/firmware/fail_init"
         echo init >"$F"
-        # v10 and later have disabled hotplug before that attempt already (W31).
+        # v10 and later have already disabled hotplug before that attempt (W31).
         for cpu in 3 7; do echo 0 >"$M/rmpsim/cpus/cpu$cpu/online"; done
         echo init >"$F"
         pass 1min
@@ -184,7 +183,7 @@ a_late_core() {
 }
 
 # W8: RMPOPT on a core that comes online late, whose RMPOPT_EN is 0, is a #UD: in v1 and v2 at every pass, in v3 to v5
-# where the pass' work lands on that core, as it does here. v6 looks whether its core is in the mask.
+# if the pass's work runs on that core, as it does here. v6 checks whether its core is in the mask.
 w8() {
     local before
     a_late_core w8 "$1"
@@ -195,8 +194,8 @@ w8() {
     unmount_host
 }
 
-# W9: a core whose primary thread is offline is left out, though its sibling is online. After kexec with SNP_EN set
-# nobody looks whether all CPUs are online.
+# W9: a core whose primary thread is offline is left out, although its sibling is online. After kexec with SNP_EN set,
+# nothing checks whether all CPUs are online.
 machine eight-cpus 'cpus: {packages: 1, cores_per_package: 4, threads_per_core: 2}
 memory: [{start: 0, size: 8G}]'
 w9() {
@@ -224,7 +223,7 @@ w10() {
     unmount_host
 }
 
-# W11: memory more than 2 TB above the start is slow on every core; v1 gives each socket or node a window of its own.
+# W11: memory more than 2 TB above the start is slow on every core; v1 gives each socket or node its own window.
 machine two-sockets 'cpus: {packages: 2, cores_per_package: 2, threads_per_core: 1}
 memory:
   - {start: 0, size: 1536G, node: 0}
@@ -236,14 +235,14 @@ w11() {
     unmount_host
 }
 
-# W12: the line for the address behind the last is printed, or not when a read begins there.
+# W12: the line for the address after the last is printed, except when a read begins there.
 w12() {
     local table whole before parts seen=no
     host w12 "$1"
     for table in "$D/rmpopt-table" "$M/debug/x86/rmpopt/rmpopt-table"; do
         [ -e "$table" ] || continue
         whole=$(wc -l <"$table")
-        # v5's file cannot be sought in, which head(1) tries at its end.
+        # v5's file is not seekable, and head(1) tries to seek at its end.
         before=$(cat "$table" | head -n 64 | wc -c)
         parts=$(dd if="$table" bs="$before" status=none | wc -l)
         if [ "$whole" = 65 ] && [ "$parts" = 64 ]; then seen=yes; fi
@@ -253,8 +252,8 @@ w12() {
     unmount_host
 }
 
-# W13: a pass writes into the mask that a reader prints. Region 0 holds the RMP and is never optimized; a line that
-# says so during a pass has another region's answer.
+# W13: a pass writes into the mask that a reader prints. Region 0 contains the RMP and is never optimized; a line that
+# says so during a pass has another region's result.
 w13() {
     local table seen=no step
     host w13 "$1"
@@ -275,8 +274,8 @@ w13() {
     unmount_host
 }
 
-# W14: above 2 TB v1 needs memory for its lists; without it no RMPOPT_BASE is written, and the thread starts all the
-# same: every RMPOPT is a #UD.
+# W14: above 2 TB v1 needs memory for its lists; without it no RMPOPT_BASE is written, and the thread starts anyway:
+# every RMPOPT is a #UD.
 machine no-lists 'cpus: {packages: 2, cores_per_package: 2, threads_per_core: 1}
 memory:
   - {start: 0, size: 1536G, node: 0}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What systemd makes of rmpfs. Runs as a service of the container that Tests/Scripts/systemd.sh boots, and nowhere else.
+# How systemd works with rmpfs. Runs as a service in the container that Tests/Scripts/systemd.sh boots, and nowhere
+# else.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/../Scripts/lib.bash"
@@ -54,7 +55,7 @@ check 'nofail: a line that is wrong does not keep the machine from booting' is f
 check 'systemctl stop' limit 30 systemctl stop mnt-boot.mount
 check 'ends it' within 10 none_at /mnt/boot
 check 'systemctl start' limit 30 systemctl start mnt-boot.mount
-# It stays, for the shutdown.
+# It stays mounted until the shutdown.
 
 # --- rmpfs@.service ---
 
