@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The argument fuzzer: any words behind any command. Each ends in time, with a status that is an exit status, says why
-when it refuses, prints no control characters of an argument, and leaves no mount and no process that it should not."""
+"""The argument fuzzer: any words after any command. Each call ends in time, with a valid exit status, explains a
+refusal, prints no control characters of an argument, and leaves no mount and no process that it should not."""
 
 import os
 import subprocess
@@ -49,7 +49,7 @@ def line(random, folder):
 
 
 def judge(words, done):
-    """What is wrong with how a command line ended."""
+    """What is wrong with the way a command line ended."""
     text = done.stderr + done.stdout
     if done.returncode < 0 and words[0] != b"run":
         return f"ended by signal {-done.returncode}"
@@ -73,7 +73,7 @@ def attack(folder, random, seconds, note):
     counts = {}
     while time.monotonic() < end:
         words = line(random, folder)
-        # Under a command of its own, so that --die-with-parent has a parent that ends.
+        # Runs below a separate command, so that --die-with-parent has a parent that ends.
         try:
             done = subprocess.run([os.fsencode(PROGRAM), *words], cwd=folder, stdin=subprocess.DEVNULL,
                                   capture_output=True, timeout=PATIENCE, check=False)

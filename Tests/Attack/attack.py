@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the attacks one after the other, each from the same seed: attack.py --seconds N --seed S [--only NAME]. KTAP.
+"""Runs the attacks one after another, each from the same seed: attack.py --seconds N --seed S [--only NAME]. KTAP.
 
 Called by scripts/attack in namespaces of its own."""
 
@@ -17,7 +17,7 @@ import race
 import writes
 from hosts import Fault, clear
 
-# Each with its share of the time.
+# Each with its share of the total time.
 ATTACKS = [
     ("writes", "any values into all attributes: documented errors, files that agree", writes.attack, 0.6),
     ("arguments", "any command line: an exit status and a message", arguments.attack, 0.15),

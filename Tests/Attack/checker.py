@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host's files say of one moment must agree: the table, each CPU's file, blockers, metrics, guests, RMP entries,
-and what status and map make of them. The clock must stand still."""
+"""All files of a host must agree at one moment: the table, each CPU's file, blockers, metrics, guests, RMP entries, and
+what status and map show. The clock must stand still."""
 
 import json
 import os
@@ -9,12 +9,12 @@ import re
 from hosts import Fault, rmpfs
 
 LINE = re.compile(r"Memory @ *(\d+)GB: (.*)")
-# Of hosts with more CPUs than this some are looked at each time, by lot.
+# Of hosts with more CPUs than this, a random sample is checked each time.
 MOST_CPUS = 24
 
 
 def numbers(text):
-    """A list of the kernel's, such as 0-3,8, as a frozenset."""
+    """One of the kernel's lists, such as 0-3,8, as a frozenset."""
     if text in ("none", ""):
         return frozenset()
     found = set()
@@ -38,7 +38,7 @@ def lines(text, name):
 
 
 def metrics(text):
-    """Each value of the metrics under its name, with the label's value if there is one."""
+    """Each value of the metrics under its name, with the label's value if it has one."""
     found = {}
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -50,7 +50,7 @@ def metrics(text):
 
 
 class Check:
-    """One look at everything."""
+    """One check of everything."""
 
     def __init__(self, host, random, tools=True):
         self.host, self.random, self.tools = host, random, tools
@@ -75,12 +75,12 @@ class Check:
         self.metrics_file()
         self.guests()
         self.entries()
-        # What the tools make of a table whose lines are mixed is mixed.
+        # If the lines of a table are mixed, so is what the tools show.
         if self.tools and not self.is_mixed:
             self.status_and_map()
 
     def quick(self):
-        """What the text of CPU 0, which is kept while nothing changes, must be after every step."""
+        """Checks the text of CPU 0, which is cached while nothing changes, after every step."""
         if self.host.exists("rmpopt"):
             self.snp = self.host.read("rmpsim/firmware/snp_enabled") == "1\n"
             self.words_of(0)
@@ -115,7 +115,7 @@ class Check:
         paths = ["debug/rmpopt/rmpopt-table", "debug/x86/rmpopt/rmpopt-table"]
         path = next((path for path in paths if self.host.exists(path)), None)
         self.rows = {}
-        # In v1 to v4 a reader of the table and a pass share a mask: what is printed meanwhile is neither's.
+        # In v1 to v4 a reader of the table and a pass share a mask: lines printed during a pass belong to neither.
         shares = self.host.read("debug/rmpopt/series").split()[1] in ("v1", "v2", "v3", "v4")
         self.is_mixed = bool(path) and shares and self.host.read("rmpopt/reenable") == "1\n"
         if not path or self.is_mixed:
@@ -134,7 +134,7 @@ class Check:
                     f"region {region}, CPU {cpu}: rmpopt-table has {cpu in row}, cpu{cpu} has {word}")
 
     def optimized(self, region):
-        """The online CPUs that have a region optimized, if that is known of all of them."""
+        """The online CPUs that have a region optimized, if known for all of them."""
         if region in self.rows:
             return self.rows[region]
         if self.complete:
@@ -172,7 +172,7 @@ class Check:
                                 f"region {region}: cpu{cpu} has {words[region]}, blockers: {reasons}")
 
     def counts(self):
-        """Regions that are optimized on all, on some, and on none of the online CPUs, if that is known."""
+        """The numbers of regions that are optimized on all, on some, and on none of the online CPUs, if known."""
         counts = [0, 0, 0]
         for region in self.regions:
             cpus = self.optimized(region)
@@ -222,7 +222,7 @@ class Check:
                     self.demand(f"(asid {asid}) " in self.blockers.get(region, ""), f"{name}: region {region} has no blocker")
 
     def entries(self):
-        """Some pages, read with RMPREAD: an assigned one blocks its region."""
+        """Some pages, read with RMPREAD: an assigned one must block its region."""
         for _ in range(6):
             if not self.regions:
                 return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A mounted host under attack: how it is mounted, asked and taken away, with every wait bounded."""
+"""A mounted host under attack: mounting, using and removing it, with every wait bounded."""
 
 import os
 import re
@@ -18,7 +18,7 @@ PATIENCE = 60
 
 
 class Fault(Exception):
-    """Something that the product must not do."""
+    """Something that rmpfs must not do."""
 
 
 def rmpfs(*words, timeout=PATIENCE, **others):
@@ -39,7 +39,7 @@ def series():
 
 
 def text_of(path):
-    """The text of a file of /proc, or nothing."""
+    """The text of a file of /proc; empty if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read().decode(errors="replace")
@@ -48,7 +48,7 @@ def text_of(path):
 
 
 def daemons(path=None):
-    """Living processes of the program, or only those with `path` in their command line."""
+    """Live processes of the program, or only those with `path` in their command line."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -70,7 +70,7 @@ def mounts(path):
 
 
 def within(seconds, condition):
-    """Waits until a condition holds; whether it does."""
+    """Waits until a condition holds; returns whether it does."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -80,7 +80,7 @@ def within(seconds, condition):
 
 
 class Host:
-    """A host whose clock stands still, mounted at a folder of its own."""
+    """A host whose clock stands still, mounted on its own folder."""
 
     def __init__(self, folder, *options):
         self.path = os.path.join(folder, "host")
@@ -138,7 +138,7 @@ class Host:
 
 
 def clear(folder):
-    """Takes away whatever is mounted below a folder, ends the daemons and removes it."""
+    """Removes all mounts below a folder, ends the daemons and deletes the folder."""
     for point in mounts(folder):
         subprocess.run(["umount", "-l", point], capture_output=True, timeout=PATIENCE, check=False)
     for pid in daemons():

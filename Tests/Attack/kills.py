@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kill loops: kill -9 while a process is at a chosen place in the kernel, or after a time by lot. Everything ends,
-nobody waits for good, and the next mount works. Needs root, who sees where processes wait."""
+"""The kill loops: kill -9 while a process is at a chosen place in the kernel, or after a random time. Everything ends,
+nobody waits forever, and the next mount works. Needs root, who can see where processes wait."""
 
 import os
 import random as lots
@@ -9,7 +9,7 @@ import time
 
 from hosts import PROGRAM, Fault, daemons, mounts, rmpfs, text_of, within
 
-# Functions of the kernel in which a part may be caught; each stands for a moment of a life.
+# Functions of the kernel in which a part may be caught, by the moment that they represent.
 RUN = {
     "a client waits for the host": ("request_wait_answer",),
     "mount(2) comes to a path": ("path_mount", "kern_path", "fuse_permission"),
@@ -37,7 +37,7 @@ def family(pid):
 
 
 def stacks(pids):
-    """What all threads of some processes are at."""
+    """The kernel stacks of all threads of some processes."""
     text = ""
     for pid in pids:
         try:
@@ -59,7 +59,7 @@ def kill(pids, random):
 
 
 def is_left(pid):
-    """Whether a process is there and not only a zombie."""
+    """Whether a process exists and is not just a zombie."""
     return bool(text_of(f"/proc/{pid}/cmdline"))
 
 
@@ -75,7 +75,7 @@ def is_released(pipe):
 
 
 class Busy:
-    """Processes that keep the cores busy, so that others are caught in the middle."""
+    """Processes that keep the cores busy, so that others are interrupted in the middle of something."""
 
     def __enter__(self):
         count = max(1, (os.cpu_count() or 1) - 1)
@@ -88,7 +88,8 @@ class Busy:
 
 
 def catch(process, moments, random, extra=lambda: []):
-    """Waits until a part of the process is where a lot chooses, or for a time by lot; the parts, and where."""
+    """Waits until a part of the process is at a random place, or for a random time; returns the parts, and the
+    place."""
     name = random.choice([*moments, "a time by lot"])
     end = time.monotonic() + (random.random() * 0.15 if name not in moments else 2)
     pids = [process.pid]
@@ -104,7 +105,7 @@ def catch(process, moments, random, extra=lambda: []):
 
 
 def attack_run(folder, random, seconds, note):
-    """All parts at once, or one of them: the others end then, and whoever has standard error sees its end."""
+    """Kills all parts at once, or one of them: the others must end then, and readers of standard error see its end."""
     end = time.monotonic() + seconds
     counts = {}
     commands = [["true"], ["cat", "/sys/kernel/debug/rmpopt/log"], ["sleep", "30"],
@@ -118,7 +119,7 @@ def attack_run(folder, random, seconds, note):
             victims = pids if random.random() < 0.6 else [random.choice(pids)]
             kill(victims, random)
             counts[name] = counts.get(name, 0) + 1
-            # A command that nobody told may be the caller's to end; those of ours end by themselves or with the host.
+            # The caller may have to end a command that nobody could notify; ours end by themselves or with the host.
             if not within(10, lambda: front.poll() is not None):
                 raise Fault(f"killed {victims} of {pids} at '{name}': the one in front goes on")
             if not within(10, lambda: not any(map(is_left, pids)) and not daemons()):
@@ -132,7 +133,7 @@ def attack_run(folder, random, seconds, note):
 
 
 def attack_mount(folder, random, seconds, note):
-    """While it starts, while it serves and while it ends; then a mount at the same place."""
+    """Kills it while it starts, serves or ends; then mounts at the same place."""
     point = os.path.join(folder, "point")
     os.mkdir(point)
     end = time.monotonic() + seconds
@@ -152,7 +153,7 @@ def attack_mount(folder, random, seconds, note):
             if reader:
                 reader.kill()
                 reader.wait(timeout=20)
-            # One that was on its way is killed, too.
+            # One that was just starting is killed, too.
             if not within(10, lambda: not daemons() or kill(daemons(), lots)):
                 raise Fault(f"killed at '{name}': left: {[(pid, stacks([pid])) for pid in daemons()]}")
             done = rmpfs("mount", "--cpus", "4", "--memory", "4G", point, timeout=30)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The race for names: a user exchanges what is on the path of a mount for a symbolic link, all the time, while root
-mounts and unmounts there. Nothing is mounted elsewhere, and no other mount goes away."""
+"""The race for names: a user keeps exchanging part of a mount's path for a symbolic link while root mounts and unmounts
+there. Nothing may be mounted elsewhere, and no other mount may disappear."""
 
 import os
 import subprocess

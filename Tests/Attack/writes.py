@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The write fuzzer: any values into all attributes of hosts of every machine and version. Only documented errors come,
-a refused value changes nothing, the daemon lives, and all that the files say agrees (checker.py)."""
+"""The write fuzzer: any values into all attributes of hosts of every machine and version. Only documented errors occur,
+a refused value changes nothing, the daemon lives, and all files agree (checker.py)."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ WORDS = [b"", b"\n", b" ", b"-1", b"+1", b"0x", b"0", b"00", b"1 ", b"1\n\n", b"
 
 
 class Values:
-    """Values for attributes, mostly of their form."""
+    """Values for attributes, mostly well-formed."""
 
     def __init__(self, random, host, regions, cpus):
         self.random, self.host, self.regions, self.cpus = random, host, regions, cpus
@@ -105,7 +105,7 @@ class Values:
 
 
 class Attack:
-    """Random calls on one host, each looked at."""
+    """Random calls on one host, each checked."""
 
     def __init__(self, folder, random, machine, version):
         self.random, self.page = random, Page()
@@ -119,7 +119,7 @@ class Attack:
         self.cpus = cpus
 
     def paths(self):
-        """Attributes to write to, those that do most several times."""
+        """Attributes to write to; those with the most effect are listed several times."""
         guests = [f"rmpsim/guests/{name}/" for name in os.listdir(self.host.full("rmpsim/guests"))]
         faults = [f"rmpsim/faults/{name}/" for name in os.listdir(self.host.full("rmpsim/faults"))]
         memory = ["rmpupdate", "rmpupdate", "psmash", "leak", "rmpread", "online"]
@@ -149,7 +149,7 @@ class Attack:
             error = self.host.call(*what)
             known = self.page.errors(" ".join(what))
         else:
-            # Lines that others write, return codes and what a conversion did before it was refused may change.
+            # Lines that others write, return codes, and the effects of a conversion before it was refused may change.
             stays = os.path.basename(path) not in ("rmpupdate", "psmash", "convert")
             before = self.host.read(path) if stays else None
             error = self.host.write(path, what[2])
@@ -160,7 +160,7 @@ class Attack:
             raise Fault(f"{error} is not documented; these are: {sorted(known)}")
 
     def check(self, tools):
-        # What strikes requests is looked at in faults.sh; here it would only be in the way.
+        # faults.sh tests what strikes requests; here it would only be in the way.
         for name in os.listdir(self.host.full("rmpsim/faults")):
             self.host.write(f"rmpsim/faults/{name}/active", b"0")
         Check(self.host, self.random, tools).all()
@@ -168,7 +168,7 @@ class Attack:
 
 
 def attack(folder, random, seconds, note):
-    """Attacks hosts of all machines and versions in turns, in an order by lot, until the time is over."""
+    """Attacks hosts of all machines and versions in turn, in random order, until the time is over."""
     end = time.monotonic() + seconds
     pairs = list(itertools.product(MACHINES, series()))
     random.shuffle(pairs)
@@ -176,7 +176,7 @@ def attack(folder, random, seconds, note):
     for machine, version in itertools.cycle(pairs):
         if time.monotonic() > end and hosts >= len(pairs):
             break
-        # However short: every pair, and each for a while.
+        # However short the time: every pair, each for a while.
         until = time.monotonic() + max(0.15, (end - time.monotonic()) / max(1, len(pairs) - hosts % len(pairs)))
         one = Attack(folder, random, machine, version)
         try:

@@ -61,7 +61,7 @@ static size_t read_file(const char *path, size_t chunk)
 	return (size_t)got;
 }
 
-// A write as a shell's `>` makes it: 0 or an errno.
+// Writes like a shell's `>`; returns 0 or an errno.
 int try_put(const char *path, const char *value)
 {
 	int fd = openat(facts.root, path, O_WRONLY | O_TRUNC), error = 0;
@@ -152,7 +152,7 @@ static void start_pass(void)
 	expect_text("description", length, "[RMPOPT]\n\necho 1 > action to perform RMP optimization.\n", NULL);
 }
 
-// Lets the clock pass until the guest's pages are back.
+// Advances the clock until the guest's pages are back.
 static void await_end(const char *path)
 {
 	for (int turn = 0; turn < 100000; turn++) {
@@ -166,7 +166,7 @@ static void await_end(const char *path)
 	wrong("%s: a guest does not end", path);
 }
 
-// A guest that nobody else touches, from mkdir to rmdir.
+// A guest that only this client uses, from mkdir to rmdir.
 static void live(void)
 {
 	char name[32], size[32];
@@ -201,7 +201,7 @@ static void live(void)
 	if (draw(2)) {
 		put(file, "stopped");
 		error = try_put(file, "running");
-		// Somebody's step of the clock may have ended it by now.
+		// Another client's step of the clock may have ended it by now.
 		if (error == 0)
 			put(file, "stopped");
 		else if (error != EBUSY)
@@ -229,7 +229,7 @@ static void allow(const char *what, int error, const int *allowed)
 	wrong("%s: %s", what, strerror(error));
 }
 
-// Guests that several make, run and remove at once: each answer is one that somebody's turn explains.
+// Guests that several clients make, run and remove at once: some client's turn must explain each answer.
 static void contend(void)
 {
 	char name[32];
@@ -276,7 +276,7 @@ static uint64_t read_clock(int fd)
 	return time;
 }
 
-// Time never goes back, for nobody.
+// Time never goes back, for any client.
 static void move_clock(void)
 {
 	int fd = open_file("rmpsim/clock", O_RDWR);
@@ -298,7 +298,7 @@ static void move_clock(void)
 	close_file(fd, "clock");
 }
 
-// Lists a folder and looks at each entry, which may be gone when its turn comes if it is a guest.
+// Lists a folder and stats each entry; a guest may be gone by then.
 static void walk(int at, const char *name, int depth, bool is_guest)
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY);
@@ -352,7 +352,7 @@ static void walk_all(void)
 	walk(facts.root, ".", 0, false);
 }
 
-// Values that no file takes, calls that no file knows, offsets beyond everything.
+// Values that no file accepts, calls that no file supports, offsets beyond every limit.
 static void provoke(void)
 {
 	static const char *const files[] = {"rmpopt/action", "rmpopt/reenable", "rmpsim/clock"};
@@ -364,7 +364,7 @@ static void provoke(void)
 
 	for (size_t i = 0; i < length; i++)
 		value[i] = (char)(1 + draw(255));
-	value[0] = (char)('a' + draw(26));      // no value begins like this
+	value[0] = (char)('a' + draw(26));      // no valid value begins like this
 	value[length] = 0;
 	allow("a value of random bytes", try_put(path, value), no_value);
 	allow("a number beyond 64 bits", try_put("rmpopt/action", "99999999999999999999"), (const int[]){ERANGE, -1});
@@ -392,7 +392,7 @@ static void provoke(void)
 	allow("a name that is not there", fd < 0 ? errno : 0, (const int[]){ENOENT, -1});
 }
 
-// Holds descriptors: some never read, some in the middle of a text; what one of them read once stays as it was.
+// Holds descriptors: some never read, some in the middle of a text; what one of them has read must not change.
 static void hoard(void)
 {
 	enum { HELD = 64 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the load generator share: the mount's facts, a client's record, and how a wrong answer is told.
+// Shared by the parts of the load generator: the mount's facts, a client's record, and reports of wrong answers.
 
 #ifndef LOAD_H
 #define LOAD_H

@@ -191,7 +191,7 @@ WAYS = {
     (M + "leak", "ENOMEM"): ([], [("limit",)], ["0x80000000"]),
     (M + "online", "EINVAL"): ([], [], ["0", "2", "\n"]),
 }
-# Further ways to errors that several rules give.
+# Further ways to cause errors for which there are several rules.
 MORE = [
     ("rmpsim/cpus/cpuN/online", "EBUSY", ([], [], ("write", "rmpsim/cpus/cpu0/online", "0"))),
     ("rmpsim/firmware/state", "EOPNOTSUPP", (NO_SNP, [write("rmpsim/cpus/cpu1/online", "0")], ["init"])),
@@ -215,7 +215,7 @@ def attempt(host, path, name, steps, last):
     for call in calls:
         if (outcome := host.do(call)) != name:
             wrong.append(f"{call}: {outcome or 'success'}, expected {name}")
-    # Whatever was refused: the mount answers.
+    # Whatever was refused, the mount must answer.
     try:
         os.listdir(host.path + "/rmpsim/memory")
     except OSError as error:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The daemon's memory: what it cannot have is ENOMEM at the write and not its end, and what guests took goes back.
+# The daemon's memory: when it runs out, the write gets ENOMEM and the daemon lives on; guests' memory is given back.
 # TIMEOUT: 300
 
 # shellcheck source=Tests/Scripts/lib.bash
@@ -9,16 +9,16 @@ need python3 prlimit
 plan 18
 
 write() { call write "$M/rmpsim/$1" "$2"; }
-# kilobytes FIELD: of /proc/PID/status of the daemon.
+# kilobytes FIELD: a field of the daemon's /proc/PID/status.
 kilobytes() { awk -v field="$1:" '$1 == field { print $2 }' "/proc/$(daemons "$M")/status"; }
-# limited MEGABYTES: leaves the daemon so many more than it has; no number lifts the limit.
+# limited MEGABYTES: limits the daemon to that much more than it has; without a number, lifts the limit.
 limited() {
     if [ $# = 0 ]; then prlimit --pid "$(daemons "$M")" --as=unlimited
     else prlimit --pid "$(daemons "$M")" --as=$((($(kilobytes VmSize) + $1 * 1024) * 1024)):unlimited; fi
 }
 answers() { limit 20 grep -c . "$M/debug/rmpopt/cpu0" "$M/debug/rmpopt/metrics" "$M/rmpsim/guests/g/state"; }
 
-# --- What cannot be had ---
+# --- Not enough memory ---
 
 mount_host large --pace 0 --memory 64T
 mkdir "$M/rmpsim/guests/g"
@@ -42,7 +42,7 @@ limited
 expect 'without the limit all is as before' 7 "$(write guests/g/state running)"
 unmount_host
 
-# Limits and sizes by lot: each launch is refused or comes true.
+# Random limits and sizes: each launch is either refused or succeeds.
 mount_host lots --pace 0 --memory 8T
 mkdir "$M/rmpsim/guests/g"
 RANDOM=${RMPFS_TEST_SEED:-1}
@@ -69,9 +69,9 @@ check 'limits and sizes by lot: refused or launched, and alive' lots
 check 'the mount answers' answers
 unmount_host
 
-# --- What goes back ---
+# --- Memory that is given back ---
 
-# back BEFORE: not much more is resident than before, within what is not worth looking for.
+# back BEFORE: resident memory is not much above that, allowing for what is not worth giving back.
 back() {
     local now
     now=$(kilobytes VmRSS)

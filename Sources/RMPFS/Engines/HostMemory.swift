@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory that the system gives this process: looked for before a machine grows, and given back when it has shrunk.
+// The memory that the system gives this process: checked before a machine grows, and given back after it has shrunk.
 
 import Glibc
 import Synchronization
 
-/// This process' memory.
+/// This process's memory.
 ///
-/// Swift ends the process when malloc(3) finds none. So a command that can make a machine grow asks first whether there
-/// is as much as it may need (`Machine.memoryNeeded(for:)`); if not, it is refused with ENOMEM and nothing has changed.
+/// Swift ends the process when malloc(3) fails. So a command that can make a machine grow first asks whether as much
+/// memory as it may need (`Machine.memoryNeeded(for:)`) is available; if not, it is refused with ENOMEM, and nothing
+/// has changed.
 final class HostMemory: Sendable {
-    /// What must be left behind a command, in bytes: the most that texts of open files take (``HeldTexts``), with which
-    /// requests that do not ask go on.
+    /// What a command must leave free, in bytes: the most that texts of open files take (``HeldTexts``), which requests
+    /// that do not ask need to continue.
     static let headroom = 64 << 20
-    /// How much a machine has to shrink, in bytes, before it is worth looking for pages that can go back.
+    /// How much a machine must shrink, in bytes, before it is worth looking for free pages.
     private static let worthwhile = 32 << 20
 
-    /// The most that the machine took since memory last went back.
+    /// The most that the machine has taken since memory was last given back.
     private let peak = Atomic<Int>(0)
     private let isDue = Atomic<Bool>(false)
 
     init() {}
 
-    /// Makes sure that so much memory can be had: by the limits of the process (RLIMIT_AS, RLIMIT_DATA) and by what the
-    /// system lets it commit. A memory cgroup's limit cannot be asked: beyond it the kernel ends a process.
+    /// Makes sure that this much memory is available: by the limits of the process (RLIMIT_AS, RLIMIT_DATA) and by what
+    /// the system lets it commit. It cannot check a memory cgroup's limit: beyond that the kernel ends a process.
     ///
-    /// - Parameter bytes: what a command may need at most; 0 needs nothing, and is never refused.
+    /// - Parameter bytes: the most that a command may need; 0 is never refused.
     /// - Throws: ``Errno/noMemory``.
     static func require(_ bytes: Int) throws(Errno) {
         if bytes == 0 { return }
@@ -34,7 +35,7 @@ final class HostMemory: Sendable {
         munmap(map, sum)
     }
 
-    /// Takes note of how much the machine takes now. Called with its lock held.
+    /// Records how much the machine takes now. Called with its lock held.
     func note(_ bytes: Int) {
         let most = peak.load(ordering: .relaxed)
         if bytes > most {
