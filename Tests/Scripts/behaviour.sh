@@ -37,29 +37,29 @@ expect 'no other region is lost' '21-63' "$(optimized)"
 others() { for cpu in 0 7 8 15; do grep -c checked "$M/debug/rmpopt/cpu$cpu"; done | paste -sd ' '; }
 expect 'it takes them from every CPU' '21 21 21 21' "$(others)"
 check 'the guest is stopped' call write "$G/vm0/state" 'stopped\n'
-expect 'its pages go back in time' ending "$(cat "$G/vm0/state")"
+expect 'its pages are freed over time' ending "$(cat "$G/vm0/state")"
 echo +100us >"$K"
 expect 'not all are back yet' ending "$(cat "$G/vm0/state")"
 settle
 expect 'then it is stopped' stopped "$(cat "$G/vm0/state")"
 expect 'its end alone gives no region back' '0-20' "$(lost)"
 
-check 'echo 1 to reenable' call write "$F/reenable" '1\n'
+check 'echo 1 > reenable' call write "$F/reenable" '1\n'
 expect 'a pass is running' "1 $yes" "$(reenable) $(action)"
 expect 'its first region takes time' '0-20' "$(lost)"
 echo +1ms >"$K"
 expect 'it is still running after 1 ms' "1 $yes" "$(reenable) $(action)"
 # At most 0.1 ms per region: the time of 8 to 21 regions has passed.
 halfway=$(lost)
-check 'a reader sees it half done: the first regions are back, the last are not' \
+check 'a reader sees it half done: the first regions are back, the last ones are not' \
     grep -qxE '0 4 ([6-9]|1[0-9])-20|0 4-20|0 [3-4]-20' <<<"$halfway"
-expect 'each CPU shows the same' "$(yes $(($(grep -c none "$T") - 1)) | head -n 4 | paste -sd ' ')" \
+expect 'every CPU shows the same' "$(yes $(($(grep -c none "$T") - 1)) | head -n 4 | paste -sd ' ')" \
     "$(others)"
-check 'a second 1 is taken' call write "$F/reenable" '1\n'
+check 'a second 1 is accepted' call write "$F/reenable" '1\n'
 expect 'and changes nothing' "$halfway" "$(lost)"
 echo +50ms >"$K"
 expect 'the pass ends' "0 $no" "$(reenable) $(action)"
-expect 'all is optimized again' '0 4' "$(lost)"
+expect 'everything is optimized again' '0 4' "$(lost)"
 echo +50ms >"$K"
 expect 'the second 1 was absorbed: no other pass follows' "0 $no" "$(reenable) $(action)"
 # duration [AGAIN]: the half milliseconds that a pass takes, with another 1 written in the middle.
@@ -74,9 +74,9 @@ duration() {
     echo "$steps"
 }
 alone=$(duration)
-check 'a pass takes its time' test "$alone" -gt 10 -a "$alone" -lt 100
+check 'a pass takes time' test "$alone" -gt 10 -a "$alone" -lt 100
 expect 'nor does another 1 in the middle make it longer' "$alone" "$(duration again)"
-check 'echo 1 to action' call write "$F/action" '1\n'
+check 'echo 1 > action' call write "$F/action" '1\n'
 expect 'starts the same' "1 $yes" "$(reenable) $(action)"
 settle
 
@@ -93,7 +93,7 @@ expect 'nor does a pass while it runs' '0-20' "$(lost)"
 check 'rmdir of the running guest' call rmdir "$G/vm0"
 expect 'it is gone at once' ENOENT "$(call stat "$G/vm0/state")"
 expect 'its name is free at once' 0 "$(call mkdir "$G/vm0")"
-expect 'a new guest of its name is a new one' "0 stopped" "$(cat "$G/vm0/memory" "$G/vm0/state" | paste -sd ' ')"
+expect 'a new guest of that name is another guest' "0 stopped" "$(cat "$G/vm0/memory" "$G/vm0/state" | paste -sd ' ')"
 settle
 echo 1 >"$F/reenable"
 settle
@@ -201,9 +201,9 @@ expect 'clock: each unit' 3661001001001 $(($(cat "$K") - before))
 expect 'mkdir in rmpopt: EPERM' EPERM "$(call mkdir "$F/x")"
 expect 'mkdir in debug: EPERM' EPERM "$(call mkdir "$M/debug/x")"
 mkdir "$G/g"
-expect 'mkdir of a guest that is there: EEXIST' EEXIST "$(call mkdir "$G/g")"
+expect 'mkdir of an existing guest: EEXIST' EEXIST "$(call mkdir "$G/g")"
 expect 'mkdir in a guest: EPERM' EPERM "$(call mkdir "$G/g/x")"
-expect 'rmdir of no guest: ENOENT' ENOENT "$(call rmdir "$G/x")"
+expect 'rmdir of a missing guest: ENOENT' ENOENT "$(call rmdir "$G/x")"
 expect 'rmdir of guests: EPERM' EPERM "$(call rmdir "$G")"
 expect 'unlink of an attribute: EPERM' EPERM "$(call unlink "$G/g/state")"
 expect 'an attribute held open outlives its guest, and says so' ENOENT "$(python3 - "$G/g" <<'END'

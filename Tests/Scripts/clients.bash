@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The programs that people use on such files, each run on a mount. Root and ordinary users run the same list.
 #
-# Two facts of the real kernel decide what some of them can do: an attribute has a size of 4,096 bytes, a file of debugfs
-# a size of 0, whatever they contain. tar, rsync, gzip and tail do the same here as on sysfs and debugfs; this was
-# compared on Linux 6.18.
+# Two facts of the real kernel decide what some of them can do: an attribute has a size of 4,096 bytes, a file of
+# debugfs a size of 0, whatever they contain. tar, rsync, gzip and tail do the same here as on sysfs and debugfs; this
+# was compared on Linux 6.18.
 # shellcheck shell=bash
 # Names that lib.bash and the tests share with this file:
 # shellcheck disable=SC2034,SC2154
@@ -240,9 +240,9 @@ copying_clients() {
             rsync -a "$M/debug/" copies
             (cd copies && find rmpopt -type f -size 0 | sed s,^,debug/, | sort) | diff "$E/debug-files" -
             rm -rf copies'
-        client 'mv out of the mount copies, and cannot remove' '
+        client 'mv out of the mount copies, but cannot remove' '
             fails 1 "cannot remove .*: Operation not permitted" mv "$action" moved; cmp moved "$E/action"; rm moved'
-        client 'install: the text as a program would get it' 'install -m 600 "$cpu0" copy; cmp copy "$E/cpu0"; rm copy'
+        client 'install: the same text as a program reads' 'install -m 600 "$cpu0" copy; cmp copy "$E/cpu0"; rm copy'
     }
 }
 
@@ -269,7 +269,7 @@ writing_clients() {
         client 'echo 2 is refused, and nothing starts' '
             settle; fails 1 "write error: Invalid argument" bash -c "echo 2 >\"\$1\"" - "$reenable"; idle'
         client 'echo -n "" writes nothing' 'settle; echo -n "" >"$reenable"; idle'
-        client 'sed -i cannot make its file' '
+        client 'sed -i cannot create its file' '
             fails 4 "couldn.t open temporary file" sed -i s/0/1/ "$reenable"; idle'
         client 'touch' 'touch "$reenable"; same 4096 "$(stat -c %s "$reenable")"; idle'
         client 'truncate stores nothing' 'settle; truncate -s 0 "$reenable"; idle'
@@ -303,7 +303,7 @@ END'
         writes 'python: write' 'python3 -c "import sys; open(sys.argv[1], \"w\").write(\"1\\n\")" "$reenable"'
         writes 'python: pathlib' '
             python3 -c "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(\"1\")" "$reenable"'
-        client 'python: a refused value is an error of write' '
+        client 'python: a refused value is an error from write' '
             settle
             fails 1 "OSError: \[Errno 22\] Invalid argument" \
                 python3 -c "import sys; open(sys.argv[1], \"w\", buffering=1).write(\"no\\n\")" "$reenable"

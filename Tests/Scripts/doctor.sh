@@ -29,20 +29,20 @@ fails() {
 is_dead() { ! stat "$1" 2>/dev/null; }
 
 mkdir "$work/free"
-check 'a folder to mount on is fine here' doctor "$work/free"
+check 'a usable mount point passes' doctor "$work/free"
 check 'what doctor accepts can be mounted' limit 60 "$RMPFS" mount "$work/free"
-fails 'a mount that answers is told, with its remedy' 1 "rmpfs unmount '$work/free'" "$work/free"
+fails 'a live mount is reported, with the remedy' 1 "rmpfs unmount '$work/free'" "$work/free"
 expect 'what follows from it is skipped' 'SKIP' "$(state mount-point-empty "$work/free")"
 expect 'the mount is still there' yes "$(is_mounted "$work/free" && echo yes)"
 kill -KILL "$(daemons "$work/free")"
 within 5 is_dead "$work/free"
-fails 'a dead mount is told, with its remedy' 1 'a dead rmpfs' "$work/free"
+fails 'a dead mount is reported, with the remedy' 1 'a dead rmpfs' "$work/free"
 check 'the remedy works' limit 20 "$RMPFS" unmount "$work/free"
 check 'then all is well' doctor "$work/free"
-fails 'a folder that is not there' 1 "mkdir -p '$work/gone'" "$work/gone"
+fails 'a missing folder' 1 "mkdir -p '$work/gone'" "$work/gone"
 fails 'a file' 1 'is not a folder' "$0"
 fails 'a wrong option' 64 'Unknown option' --wrong
-fails 'a sysroot that is not there' 64 "$work/gone: no such folder" --sysroot "$work/gone"
+fails 'a missing sysroot' 64 "$work/gone: no such folder" --sysroot "$work/gone"
 
 agrees() {
     doctor --json "$@" >"$work/json"
@@ -88,8 +88,8 @@ assert [t["category"] for t in tests] == sorted(
 assert status == (1 if summary["failed"] else 0), (status, summary)
 PYTHON
 }
-check 'JSON holds what is documented: nothing failed' agrees "$work/free"
+check 'JSON is as documented: no check fails' agrees "$work/free"
 mkdir "$work/tree"
-check 'JSON holds what is documented: much failed' agrees --sysroot "$work/tree" "$work/free"
-expect 'nothing written where nobody looks' 1 "$(doctor >/dev/full 2>"$work/errors"; echo $?)"
+check 'JSON is as documented: many checks fail' agrees --sysroot "$work/tree" "$work/free"
+expect 'nothing is written where nobody looks' 1 "$(doctor >/dev/full 2>"$work/errors"; echo $?)"
 finish

@@ -70,7 +70,7 @@ killed_under_load() {
         [ "$(call read "$P/rmpopt/action")" = ENOTCONN ] || { echo "turn $turn: not ENOTCONN"; return 1; }
     done
 }
-check "kill -9 under load, $times times: clients are told, the next mount recovers" killed_under_load
+check "kill -9 under load, $times times: clients get errors, the next mount recovers" killed_under_load
 check 'the last dead mount is unmounted' unmount_host "$P"
 check 'no mount and no process is left' nothing_left "$P"
 
@@ -91,7 +91,7 @@ killed_while_starting() {
     within 5 eval '[ -z "$(daemons)" ]' || return
     limit 20 "$RMPFS" mount --cpus 8 --memory 64G "$P" && [ "$(mounts_below "$P" | wc -l)" = 1 ] && answers
 }
-check "kill -9 while it starts, $times times: the next mount works" killed_while_starting
+check "kill -9 during a start, $times times: the next mount works" killed_while_starting
 check 'it unmounts' unmount_host "$P"
 check 'no mount and no process is left' nothing_left "$P"
 
@@ -129,7 +129,7 @@ waiting_readers() {
     wait "${readers[@]}"
     [ "$(cat "$work"/.reader.* | grep -cxE 'ECONNABORTED|ENOTCONN')" = 8 ] || { cat "$work"/.reader.*; return 1; }
 }
-check 'clients that wait for an answer are told' waiting_readers
+check 'clients waiting for an answer get an error' waiting_readers
 check 'the dead mount is unmounted' unmount_host "$P"
 
 # --- SIGTERM ---
@@ -155,7 +155,7 @@ ended_under_load() {
     done
 }
 slowest=0
-check 'SIGTERM under load: less than 2 s, exit status 0, no mount, clients are told' ended_under_load
+check 'SIGTERM under load: less than 2 s, exit status 0, no mount, clients get errors' ended_under_load
 printf '# %d ms at most\n' "$slowest"
 check 'no mount and no process is left' nothing_left "$P"
 

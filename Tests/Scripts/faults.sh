@@ -77,7 +77,7 @@ expect 'readdir: restored' 16 "$(find "$M/debug/rmpopt" -name 'cpu*' | wc -l)"
 # By now the kernel has cached all of these, for an hour.
 stat "$cpu0" "$M/debug/rmpopt" >"$work/.output"
 fault remembered path='debug/rmpopt**' operation=getattr errno=EIO
-check 'getattr strikes what the kernel remembers' within 5 eval '[ "$(call stat "$cpu0")" = EIO ]'
+check 'getattr strikes cached attributes' within 5 eval '[ "$(call stat "$cpu0")" = EIO ]'
 fewer remembered
 expect 'and is forgotten with the fault' 0 "$(call stat "$cpu0")"
 fault unseen path='debug/rmpopt/new' operation=lookup errno=EACCES
@@ -101,7 +101,7 @@ expect 'is spent' '0 3' "$(cat "$F/few/count") $(hits few)"
 echo 1 >"$F/few/count"
 expect 'and can be set anew' 'EBUSY .' "$(clients sequence 2 "$action")"
 echo >"$F/few/count"
-expect 'an empty count is for ever' '-1 EBUSY EBUSY EBUSY' "$(cat "$F/few/count") $(clients sequence 3 "$action")"
+expect 'an empty count means forever' '-1 EBUSY EBUSY EBUSY' "$(cat "$F/few/count") $(clients sequence 3 "$action")"
 echo 0 >"$F/few/active"
 expect 'active 0 pauses it' '. .' "$(clients sequence 2 "$action")"
 echo 1 >"$F/few/active"
@@ -183,7 +183,7 @@ expect 'but not itself' '** EIO' "$(cat "$F/all/path") $(cat "$F/all/errno")"
 expect 'nor its folder' all "$(ls "$F")"
 check 'a second one can be made' fault more path='**' delay_ms=60000
 check 'and both can be removed' limit 5 rmdir "$F/all" "$F/more"
-expect 'all is as before' 33 "$(call read "$action")"
+expect 'everything is as before' 33 "$(call read "$action")"
 
 # --- Delays: only delayed clients wait ---
 
@@ -213,9 +213,9 @@ wait_for=$!
 check '1,000 clients wait' within 30 eval '[ "$(hits slow)" = 1000 ]'
 check 'others are answered at once' limit 5 bash -c \
     "for i in {1..100}; do cat '$cpu0' '$M/rmpopt/reenable' >/dev/null; done; echo 1 >'$M/rmpopt/action'"
-expect 'they wait still' 1000 "$(hits slow)"
+expect 'they still wait' 1000 "$(hits slow)"
 fewer slow
-check 'with the fault their waiting ends' within 20 eval '! kill -0 "$wait_for" 2>/dev/null'
+check 'removing the fault ends their wait' within 20 eval '! kill -0 "$wait_for" 2>/dev/null'
 expect 'all have their text' 'text 1000' "$(cat "$work/ended")"
 
 fault slow path='rmpopt/action' operation=read delay_ms=600000
@@ -224,16 +224,16 @@ wait_for=$!
 within 5 eval '[ "$(hits slow)" = 1 ]'
 disown "$wait_for"
 kill -KILL "$wait_for"
-check 'a client that is killed while it waits ends' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
-expect 'a client whose time is up ends, too' 124 "$(timeout 0.3 cat "$action" >/dev/null 2>&1; echo $?)"
+check 'a client that is killed while it waits exits' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
+expect 'a client whose delay is over ends, too' 124 "$(timeout 0.3 cat "$action" >/dev/null 2>&1; echo $?)"
 cat "$action" >"$work/ended" 2>&1 &
 wait_for=$!
 within 5 eval '[ "$(hits slow)" = 3 ]'
 echo 0 >"$F/slow/active"
-check 'active 0 lets go of who waits' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
+check 'active 0 releases waiting clients' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
 expect 'with the text' 'RMP optimization in progress: Yes' "$(cat "$work/ended")"
 fewer slow
-check 'a descriptor for each client is all that they took' \
+check 'clients take only one descriptor each' \
     test "$(find "/proc/$(daemons "$M")/fd" -mindepth 1 | wc -l)" -lt 20
 
 fault name path='rmpsim/guests/*' operation=mkdir delay_ms=300
@@ -251,7 +251,7 @@ expect 'nothing strikes the faults themselves' '' "$(clients storm 40 "$seed" "$
 expect 'none is left' '' "$(ls "$F")"
 rmdir "$G"/storm* 2>/dev/null
 echo +1min >"$K"
-expect 'all is as before' "$before" "$(cat "$cpu0" "$table" | sha256sum)"
+expect 'everything is as before' "$before" "$(cat "$cpu0" "$table" | sha256sum)"
 check 'no descriptor is left' test "$(find "/proc/$(daemons "$M")/fd" -mindepth 1 | wc -l)" -lt 20
 
 # --- An end while requests are delayed ---
@@ -265,8 +265,8 @@ start=$SECONDS
 kill -TERM "$(daemons "$M")"
 check 'SIGTERM while 200 requests are delayed: nothing is left' nothing_left "$M"
 check 'at once' test $((SECONDS - start)) -le 2
-check 'nobody waits any more' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
-expect 'they were told' 'ENOTCONN 200' "$(cat "$work/ended")"
+check 'no client is waiting' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
+expect 'they got errors' 'ENOTCONN 200' "$(cat "$work/ended")"
 
 mount_host killed --pace 0
 F=$M/rmpsim/faults
@@ -276,6 +276,6 @@ clients reads 50 "$M/rmpopt/action" "$work/go" >"$work/ended" &
 wait_for=$!
 within 20 eval '[ "$(hits slow)" = 50 ]'
 kill -KILL "$(daemons "$M")"
-check 'kill -9 meanwhile: nobody waits' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
-check 'and each was told' grep -qE '^(ECONNABORTED|ENOTCONN) 50$' "$work/ended"
+check 'kill -9 while requests wait: nobody hangs' within 5 eval '! kill -0 "$wait_for" 2>/dev/null'
+check 'and each got an error' grep -qE '^(ECONNABORTED|ENOTCONN) 50$' "$work/ended"
 finish

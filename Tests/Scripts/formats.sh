@@ -143,7 +143,7 @@ mount_host page --memory 146G
 machine 16 146
 table >"$work/table"
 head -n 146 "$work/table" >"$work/cut"
-expect_file '146 GB: cat loses the line of the end' "$work/cut" cat "$M/debug/rmpopt/rmpopt-table"
+expect_file '146 GB: cat loses the end line' "$work/cut" cat "$M/debug/rmpopt/rmpopt-table"
 expect_file '146 GB: so does a reader of 4,096 bytes' "$work/cut" \
     dd if="$M/debug/rmpopt/rmpopt-table" bs=4096 status=none
 expect_file '146 GB: a reader of 2,000 bytes gets it' "$work/table" \
@@ -172,7 +172,7 @@ machine 16 "$far"
 mount_host far --memory "${far}G"
 table | head -n "$far" >"$work/cut"
 for turn in first second; do
-    expect_file "$far GB: cat loses the line of the end ($turn)" "$work/cut" cat "$M/debug/rmpopt/rmpopt-table"
+    expect_file "$far GB: cat loses the end line ($turn)" "$work/cut" cat "$M/debug/rmpopt/rmpopt-table"
 done
 unmount_host
 mount_host farther --memory "$((far + 1))G"

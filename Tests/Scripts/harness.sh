@@ -91,7 +91,7 @@ if [ "$(id -u)" = 0 ]; then
     printf '#!/bin/sh\necho no network; exit 1\n' >"$bin/apt-get"
     expect 'setup: when that fails it ends' 'exit 1' "$(installs no-such:one)"
 else
-    expect 'setup: without sudo a user is told' 'exit 1' "$(installs no-such:one no-such:three)"
+    expect 'setup: without sudo a user gets a message' 'exit 1' "$(installs no-such:one no-such:three)"
     for name in 'setup: and says so' 'setup: when that fails it ends'; do skip "$name" 'only root installs'; done
 fi
 told 'setup: with the command to type' '^ +apt-get update && apt-get install -y --no-install-recommends one'

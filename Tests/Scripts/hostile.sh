@@ -21,17 +21,17 @@ gone() { unmount_host "$M" && nothing_left "$M"; }
 mount_host held --cpus 64 --memory 512G --pace 0
 check '10,000 descriptors in the middle of a text: memory is bounded, and each goes on' \
     hostile 150 descriptors "$M" "$(daemons "$M")" 10000 100
-check 'the daemon answers as ever' as_ever 512
-check 'a reader of one byte at a time has one text, and holds nobody up' hostile 60 bytewise "$M"
-check 'the daemon answers as ever' as_ever 512
+check 'the daemon answers as always' as_ever 512
+check 'a reader of single bytes gets one text, and delays nobody' hostile 60 bytewise "$M"
+check 'the daemon answers as always' as_ever 512
 check 'it unmounts, and nothing is left' gone
 
 mount_host bytes --cpus 4 --memory 16G --pace 0
 pid=$(daemons "$M")
 check 'names of any bytes' hostile 60 names "$M"
-check 'the daemon answers as ever' as_ever 16
+check 'the daemon answers as always' as_ever 16
 check 'huge offsets' hostile 60 offsets "$M"
-check 'the daemon answers as ever' as_ever 16
+check 'the daemon answers as always' as_ever 16
 check 'writes of any bytes' hostile 60 writes "$M" "${RMPFS_TEST_SEED:-1}"
 check 'other bytes' hostile 60 writes "$M" "${RMPFS_TEST_SEED:-$$}"
 check 'the daemon answers' limit 10 cat "$M/rmpopt/action"

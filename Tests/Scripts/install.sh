@@ -18,7 +18,7 @@ plan 58
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
 limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/again" >/dev/null 2>&1
-check 'the same again is the same, byte for byte' cmp "$package" "$work/again/${package##*/}"
+check 'a second run is the same, byte for byte' cmp "$package" "$work/again/${package##*/}"
 dpkg-deb -x "$package" "$work/root"
 expect 'it asks for the libfuse3 that the documents name' 3.12 \
     "$(dpkg-deb -f "$package" Depends | sed -nE 's/.*libfuse3-[0-9]+ \(>= ([^)]*)\).*/\1/p')"
@@ -47,23 +47,23 @@ else
 fi
 needed=$(ldd "$RMPFS" | sed -n 's/^\t\([^ ]*\)\.so.*/\1/p' | grep -vE '^(linux-vdso|libc|libm|/lib64/ld-linux.*)$')
 case $RMPFS in
-*/release/*) expect 'the program needs libfuse3 and libc alone' libfuse3 "$needed" ;;
-*) skip 'the program needs libfuse3 and libc alone' 'this is no release build' ;;
+*/release/*) expect 'the program needs only libfuse3 and libc' libfuse3 "$needed" ;;
+*) skip 'the program needs only libfuse3 and libc' 'this is no release build' ;;
 esac
 
 # --- Texts generated from the program's own declarations ---
 
-check 'the manual page is what the program declares' "$top/scripts/manual" --check "$RMPFS"
+check 'the manual page matches the declarations of the program' "$top/scripts/manual" --check "$RMPFS"
 broken=$(sed 's/Number of CPUs/Number of cats/' "$top/docs/man/rmpfs.8")
 differs() { ! diff -q <("$top/scripts/lib/make-manual" "$RMPFS" "$top/docs/man/rmpfs.8.in") <(echo "$broken"); }
-check 'a page that is not is told' differs
+check 'a missing page is reported' differs
 for page in "$top"/docs/man/*.[1-9]; do
     if command -v mandoc >/dev/null; then mandoc -Tlint -W warning "$page" >>"$work/lint"; fi
 done
 if command -v mandoc >/dev/null; then
-    expect 'mandoc finds nothing wrong with the pages' '' "$(cat "$work/lint")"
+    expect 'mandoc accepts the pages' '' "$(cat "$work/lint")"
 else
-    skip 'mandoc finds nothing wrong with the pages' 'mandoc is not installed'
+    skip 'mandoc accepts the pages' 'mandoc is not installed'
 fi
 declared=$("$RMPFS" --help | sed -n '/^SUBCOMMANDS:/,/^$/s/^  \([a-z]*\) .*/\1/p')
 undocumented() {
@@ -122,10 +122,10 @@ if [ "$(id -u)" = 0 ] && mkdir "$work/layer" && mount -t tmpfs layer "$work/laye
     [ -L /lib ] && dpkg-deb --fsys-tarfile "$package" | tar -x -C / --keep-directory-symlink && installed=yes
 fi
 if [ -n "$installed" ] && command -v systemd-analyze >/dev/null; then
-    expect 'systemd finds nothing wrong with the unit' '' \
+    expect 'systemd accepts the unit' '' \
         "$(limit 30 systemd-analyze verify --man=no "$unit" 2>&1 | grep -v 'root privileges')"
 else
-    skip 'systemd finds nothing wrong with the unit' 'not root, no overlayfs, or no systemd-analyze'
+    skip 'systemd accepts the unit' 'not root, no overlayfs, or no systemd-analyze'
 fi
 if systemd-analyze security --help 2>/dev/null | grep -q -- --offline; then
     check 'its exposure is at most 4.0 of 10' limit 30 systemd-analyze security --offline=yes --threshold=40 "$unit"
@@ -167,12 +167,12 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
 PYTHON
 }
 mkdir "$work/unit"
-expect 'the unit tells that the mount answers, and ends well' "$(printf 'READY=1\n4\nSTOPPING=1\n0')" \
+expect 'the unit reports that the mount answers, and ends cleanly' "$(printf 'READY=1\n4\nSTOPPING=1\n0')" \
     "$(run_unit "$work/unit" grep -c GB "$work/unit/debug/rmpopt/cpu0")"
 expect 'an abstract socket is taken too' "$(printf 'READY=1\n\nSTOPPING=1\n0')" \
     "$(SOCKET_NAME=@rmpfs-test-$$ run_unit "$work/unit" true)"
 check 'nothing is left' nothing_left "$work/unit"
-check 'a socket that is not there harms nothing' \
+check 'a missing socket does no harm' \
     env NOTIFY_SOCKET="$work/none" timeout -k 2 20 bash -c '
         "$1" mount -f "$2" 2>/dev/null &
         for _ in {1..200}; do [ -d "$2/rmpopt" ] && break; sleep 0.05; done
@@ -189,7 +189,7 @@ mkdir "$work/mnt" "$work/tab"
 check 'mount -t fuse.rmpfs' limit 60 mount -t fuse.rmpfs host1 "$work/mnt" -o cpus=4,memory=8G,pace=0,mode=755
 expect 'the words describe the machine' '4 8' \
     "$(find "$work/mnt/debug/rmpopt" -name 'cpu*' | wc -l) $(wc -l <"$work/mnt/debug/rmpopt/cpu0")"
-expect 'the source is shown' "host1 $work/mnt fuse.rmpfs" "$(grep " $work/mnt " /proc/mounts | cut -d ' ' -f 1-3)"
+expect 'the source is visible' "host1 $work/mnt fuse.rmpfs" "$(grep " $work/mnt " /proc/mounts | cut -d ' ' -f 1-3)"
 check 'umount' limit 20 umount "$work/mnt"
 check 'nothing is left' nothing_left "$work/mnt"
 check 'mount -t rmpfs, by mount.rmpfs' limit 60 mount -t rmpfs 'a host' "$work/mnt" -o noexec

@@ -84,7 +84,7 @@ for version in "${versions[@]}"; do
     mkdir "$G/vm0" && echo 20G >"$G/vm0/memory" && echo running >"$G/vm0/state"
     check "$version: the same after a launch" same_table
     check "$version: the same in cpuN" same_cpus
-    expect "$version: metrics tell of it" 'rmpopt_regions_optimized{cpus="none"} 21' \
+    expect "$version: metrics show it" 'rmpopt_regions_optimized{cpus="none"} 21' \
         "$(grep none "$K/debug/rmpopt/metrics")"
     expect "$version: blockers too" 'Memory @ 20GB: reason unknown, not optimized on CPU(s) 0-15' \
         "$(tail -n 1 "$K/debug/rmpopt/blockers")"
@@ -104,7 +104,7 @@ for memory in 99G 102G 103G 104G 105G 106G; do
     S=$M
     echo 0-1 >"$work/cpu/online"
     over "$S"
-    check "$memory: the same, wherever the line of the end falls" same_in_small_reads
+    check "$memory: the same, wherever the end line falls" same_in_small_reads
     unmount_host "$K"
     unmount_host "$S"
 done
@@ -121,15 +121,15 @@ check 'description is the same' same rmpopt/description
 expect 'the files are only read' '444 444' "$(stat -c %a "$K/rmpopt/reenable" "$K/rmpopt/action" | paste -sd ' ')"
 expect 'and cannot be opened for writing' EACCES "$(call write "$K/rmpopt/reenable" 1)"
 echo 1 >"$S/rmpopt/action"
-expect 'a pass that was asked for is seen' '1 1' \
+expect 'a requested pass is visible' '1 1' \
     "$(cat "$K/rmpopt/reenable") $(sed -n 's/^rmpopt_pass_running //p' "$K/debug/rmpopt/metrics")"
 echo +1min >"$S/rmpsim/clock"
 if command -v promtool >/dev/null; then
-    check 'promtool finds nothing wrong with metrics' eval 'promtool check metrics <"$K/debug/rmpopt/metrics"'
+    check 'promtool accepts metrics' eval 'promtool check metrics <"$K/debug/rmpopt/metrics"'
 else
-    skip 'promtool finds nothing wrong with metrics' 'promtool is not installed'
+    skip 'promtool accepts metrics' 'promtool is not installed'
 fi
-expect 'metrics, all of it' '64 62 0 2 16 992' "$(awk '/^rmpopt_regions / { regions = $2 } /"all"/ { all = $2 }
+expect 'all metrics' '64 62 0 2 16 992' "$(awk '/^rmpopt_regions / { regions = $2 } /"all"/ { all = $2 }
     /"some"/ { some = $2 } /"none"/ { none = $2 } /^rmpopt_cpu/ { cpus++; sum += $2 }
     END { print regions, all, some, none, cpus, sum }' "$K/debug/rmpopt/metrics")"
 echo 0-7 >"$work/cpu/online"
@@ -228,9 +228,9 @@ fake x86/rmpopt 400
 kernel "$work/fake-mount"
 expect 'v6 to v8: the table is 0400' 400 "$(stat -c %a "$work/fake-mount/debug/x86/rmpopt/rmpopt-table")"
 # Python has two names for EOPNOTSUPP.
-expect 'reenable cannot tell of passes there' ENOTSUP \
+expect 'reenable cannot report passes there' ENOTSUP \
     "$(call read "$work/fake-mount/rmpopt/reenable" | sed s/EOPNOT/ENOT/)"
-expect 'there is no action' ENOENT "$(call read "$work/fake-mount/rmpopt/action")"
+expect 'action does not exist' ENOENT "$(call read "$work/fake-mount/rmpopt/action")"
 expect 'all four lines are regions' 4 "$(wc -l <"$work/fake-mount/debug/rmpopt/cpu0")"
 unmount_host "$work/fake-mount"
 refused '--allow-reenable where nothing can be asked for' 1 'v6 to v8 has no file' \
@@ -262,10 +262,10 @@ check 'and a line in the log that names file, line and text' grep -qE \
     "^rmpfs: error: $T: line [0-9]+ 'Memory @ .*: CPU\(s\): .*': changed while it was read" "$work/log"
 rmdir "$S/rmpsim/faults/slow"
 echo +1min >"$S/rmpsim/clock"
-check 'when it has come to rest it is read again' cmp "$S/debug/rmpopt/cpu0" "$work/fake-mount/debug/rmpopt/cpu0"
+check 'an idle table is read again' cmp "$S/debug/rmpopt/cpu0" "$work/fake-mount/debug/rmpopt/cpu0"
 kill "$daemon"
 wait "$daemon"
-expect 'the daemon ends as ever' 0 $?
+expect 'the daemon ends as always' 0 $?
 unmount_host "$S"
 
 # --- The command line ---

@@ -37,7 +37,7 @@ for user in "${users[@]}"; do
     refusing=()
     for file in "${writable[@]}"; do [ "$file" = "$M/rmpsim/faults/f/path" ] || refusing+=("$file"); done
     # shellcheck disable=SC2086
-    check "$who: attributes and what they refuse" kinds $user "$M/rmpopt/reenable" "${refusing[@]}"
+    check "$who: attributes and their errors" kinds $user "$M/rmpopt/reenable" "${refusing[@]}"
     # Answers that differ because of FUSE are listed in Tests/Oracle/allow.json. A locked-down kernel opens no file for
     # writing.
     same=(--look-only --except 'open WRONLY*' --except 'open RDWR*' --except 'open access mode 3*' --except 'refused *'
@@ -47,16 +47,16 @@ for user in "${users[@]}"; do
     mkdir -p "$kernel"
     if [ "$(id -u)" = 0 ] && mount -t debugfs none "$kernel" 2>/dev/null && [ -r "$kernel/sleep_time" ]; then
         # shellcheck disable=SC2086
-        check "$who: as the kernel's debugfs" kinds $user "${same[@]}" "$kernel/sleep_time" "$M/debug/rmpopt/cpu0"
+        check "$who: like the kernel's debugfs" kinds $user "${same[@]}" "$kernel/sleep_time" "$M/debug/rmpopt/cpu0"
     else
-        skip "$who: as the kernel's debugfs" 'no debugfs, or no sleep_time in it'
+        skip "$who: like the kernel's debugfs" 'no debugfs, or no sleep_time in it'
     fi
     umount "$kernel" 2>/dev/null
 done
 
 # A file of another kind is reported.
 different() { ! kinds "$@" >"$work/told" && grep -q 'differences$' "$work/told"; }
-check 'an attribute is no debugfs file' different "$M/debug/rmpopt/cpu0" "$M/rmpopt/reenable"
-check 'one that can be written is not one that cannot' different "$M/rmpopt/description" "$M/rmpopt/reenable"
+check 'an attribute is not a debugfs file' different "$M/debug/rmpopt/cpu0" "$M/rmpopt/reenable"
+check 'a writable file differs from a read-only one' different "$M/rmpopt/description" "$M/rmpopt/reenable"
 check 'it unmounts' unmount_host
 finish

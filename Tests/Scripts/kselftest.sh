@@ -72,7 +72,7 @@ else
     for name in 'at the kernel' 'with busybox' 'v8'; do skip "$name" 'this user may not have namespaces'; done
 fi
 passes 'nothing there: skipped' 4 "$suite/run_all.sh" -c "$work/none" -d "$work/none"
-passes 'no version told: hotplug is skipped' 4 "$suite/rmpopt_hotplug.sh" "${here[@]}"
+passes 'no version given: hotplug is skipped' 4 "$suite/rmpopt_hotplug.sh" "${here[@]}"
 refused 'an unknown option' 64 'option' "$suite/rmpopt_table.sh" -x
 
 passes 'on this kernel: 0, or 4 where it has no RMPOPT' \
@@ -167,12 +167,12 @@ fails 'a table that is cut' rmpopt_table.sh 'it ends with a newline'
 printf 'Memory @%3dGB: CPU(s): none\n' {0..200} >"$T/new" && mv -f "$T/new" "$F"
 fails 'a read that returns more than a page' rmpopt_table.sh 'one read.2. returns less than a page'
 tree x86/rmpopt 644
-fails 'a table that takes writes' rmpopt_table.sh 'it cannot be written'
+fails 'a table that accepts writes' rmpopt_table.sh 'it cannot be written'
 
 v1 Perhaps
 fails 'an action with another word' rmpopt_action.sh 'action says Yes or No'
 v1
-fails 'an action that takes everything' rmpopt_action.sh ".2. is no value that is taken"
+fails 'an action that accepts everything' rmpopt_action.sh ".2. is no value that is taken"
 v1 Yes
 fails 'a pass that does not end' rmpopt_action.sh 'a pass that is running ends in time' -t 1
 echo nonsense >"$T/new" && mv -f "$T/new" "$T/config/rmpopt/description"

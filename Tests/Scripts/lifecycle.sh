@@ -18,11 +18,11 @@ P=$work/plain
 answers() { "$RMPFS" mount "$P" && [ "$(cat "$P/rmpopt/reenable")" = 0 ]; }
 for turn in 1 2 3; do
     check "mount returns when the mount answers ($turn)" answers
-    check "unmount takes it away ($turn)" unmount_host "$P"
+    check "unmount removes it ($turn)" unmount_host "$P"
     check "nothing is left ($turn)" nothing_left "$P"
 done
 # A pipe stays open as long as anyone holds it: a daemon that kept it would hang scripts that read mount's output.
-expect 'mount says nothing and lets go of its output' '' "$(limit 20 "$RMPFS" mount "$P" 2>&1)"
+expect 'mount prints nothing and closes its output' '' "$(limit 20 "$RMPFS" mount "$P" 2>&1)"
 relative() {
     cd "$P/.." && "$RMPFS" unmount plain && nothing_left "$P" && "$RMPFS" mount ./plain/ && [ -e plain/debug ]
 }
@@ -55,7 +55,7 @@ for odd in $'m\xe9' $'m\xf4\x8f\xbf\xa9' $'e\xcc\x81 m\xc3\xa9' $'line\nline'; d
     check "a folder with the name $(printf %q "$odd")" odd_bytes
 done
 "$RMPFS" unmount $'m\xe9' 2>"$work/log"
-expect 'a message has the bytes that were given' $'rmpfs: '"$work"$'/m\xe9: nothing is mounted here.' \
+expect 'a message contains the given bytes' $'rmpfs: '"$work"$'/m\xe9: nothing is mounted here.' \
     "$(grep -o '^.*here\.' "$work/log")"
 cp "$top/Machines/laptop.yaml" $'m\xe9.yaml'
 odd_file() { "$RMPFS" mount --machine $'m\xe9.yaml' "$P" && "$RMPFS" unmount "$P"; }
@@ -80,7 +80,7 @@ late() {
     within 10 [ -e "$P/rmpopt" ] && kill -STOP "$first" && unmount_host "$P" && "$RMPFS" mount "$P"
     kill -CONT "$first" && wait "$first" && cat "$P/rmpopt/action" >/dev/null && unmount_host "$P"
 }
-check 'an end that comes late leaves the next mount alone' late
+check 'a late end leaves the next mount alone' late
 
 # --- Refusals: a message that says what to do, the right status, and no mount ---
 
@@ -92,7 +92,7 @@ touch "$work/full/x"
 refused 'a folder that is not empty' 1 "^rmpfs: $work/full: the folder is not empty.*nonempty" \
     "$RMPFS" mount "$work/full"
 nonempty() { "$RMPFS" mount -o nonempty "$work/full" && [ ! -e "$work/full/x" ] && "$RMPFS" unmount "$work/full"; }
-check 'but with -o nonempty' nonempty
+check '-o nonempty allows it' nonempty
 refused 'no mount point' 64 'mountpoint' "$RMPFS" mount
 refused 'an unknown flag' 64 'nonsense' "$RMPFS" mount --nonsense "$P"
 refused 'an unknown subcommand' 64 'nonsense' "$RMPFS" nonsense "$P"
@@ -119,7 +119,7 @@ refused 'unmount of a missing folder' 1 "^rmpfs: $work/none: nothing is mounted 
 refused "unmount of somebody else's mount" 1 '^rmpfs: /proc: a mount of type proc is here, not an rmpfs' \
     "$RMPFS" unmount /proc
 check 'none of them left anything' nothing_left "$work"
-check 'the limits themselves are taken: 1 CPU, 1 GB' \
+check 'the limits themselves are accepted: 1 CPU, 1 GB' \
     eval '"$RMPFS" mount --cpus 1 --memory 1G "$P" && unmount_host "$P"'
 
 # --- Mount options ---
@@ -132,7 +132,7 @@ away() { unmount_host "$P" && nothing_left "$P"; }
 check 'mode=755,uid=1234,gid=2345' mounted mode=755,uid=1234,gid=2345
 expect 'mode= is that of debug/' '755 1234 2345' "$(stat -c '%a %u %g' "$P/debug")"
 expect 'uid= and gid= are those of every file' '1234:2345' "$(find "$P" -printf '%U:%G\n' | sort -u)"
-check 'away with it' away
+check 'unmount it' away
 if [ -n "$root" ]; then
     stranger=(setpriv --reuid 65534 --regid 65534 --clear-groups)
     "$RMPFS" mount "$P"
@@ -151,17 +151,17 @@ else
 fi
 check 'the words of an fstab line' mounted \
     rw,nosuid,nodev,noexec,noatime,_netdev,noauto,nofail,user,users,defaults,x-systemd.automount,comment=one,async
-check 'of which the kernel got its own' eval '[ "$(flags | grep -cxE "rw|nosuid|nodev|noexec|noatime")" = 5 ]'
+check 'and the kernel got its own part' eval '[ "$(flags | grep -cxE "rw|nosuid|nodev|noexec|noatime")" = 5 ]'
 expect 'and it works' 0 "$(cat "$P/rmpopt/reenable")"
-check 'away with it' away
+check 'unmount it' away
 check 'several -o add up' eval 'limit 20 "$RMPFS" mount -o mode=711 -o uid=77,ro "$P"'
 expect 'all are in force' '711 77' "$(stat -c '%a %u' "$P/debug")"
 refused 'ro: no write' 1 'Read-only file system' bash -c "echo 1 >'$P/rmpopt/reenable'"
-check 'away with it' away
+check 'unmount it' away
 mounted fsname=venice
 expect 'fsname= is the source' 'venice fuse.rmpfs' "$(findmnt -rno SOURCE,FSTYPE "$P")"
 check 'without it, no user gets privileges from files' eval '[ "$(flags | grep -cxE "nosuid|nodev")" = 2 ]'
-check 'away with it' away
+check 'unmount it' away
 
 # --- In use ---
 
@@ -174,7 +174,7 @@ check 'it is detached' eval '! is_mounted "$P"'
 expect 'the open file still reads' 'RMP optimization in progress: No' "$(cat <&5)"
 check 'and its daemon is there for it' test -n "$(daemons "$P")"
 exec 5<&-
-check 'with the last user the daemon goes' nothing_left "$P"
+check 'the daemon exits with its last user' nothing_left "$P"
 "$RMPFS" mount "$P"
 cd "$P/rmpopt" || exit
 refused 'a working folder is a use too' 1 'in use' "$RMPFS" unmount "$P"
@@ -246,7 +246,7 @@ killed
 check 'unmount of a dead mount' away
 killed
 recovery_log() { "$RMPFS" mount -f "$P" 2>"$work/log" & within 10 grep -q 'mounted at' "$work/log"; }
-check 'mount -f says that it cleared a dead mount away' \
+check 'mount -f reports that it cleared a dead mount away' \
     eval 'recovery_log && grep -qi "cleared away the mount of an rmpfs that died" "$work/log"'
 kill -TERM "$(daemons "$P")"
 check 'nothing is left of it' nothing_left "$P"

@@ -43,8 +43,8 @@ assert a["state"] == "dead" and a["series"] is None and a["age_seconds"] is None
 assert b["mountpoint"].endswith("/b/c") and b["source"] == "source" and b["series"] == "v8"
 assert 0 <= b["age_seconds"] < 120 and b["uid"] == int(sys.argv[1]) and b["owner"] == sys.argv[2]' "$(id -u)" "$me"
 }
-check 'JSON has the same' json
-refused 'a folder that is not there' 1 "^rmpfs: $work/none: no such folder" "$RMPFS" list --under "$work/none"
+check 'JSON has the same content' json
+refused 'a missing folder' 1 "^rmpfs: $work/none: no such folder" "$RMPFS" list --under "$work/none"
 
 cd "$B/rmpopt" || exit
 refused 'unmount --all says what is in use' 1 "^rmpfs: $B: in use" "$RMPFS" unmount --all --under "$work"

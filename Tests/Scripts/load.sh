@@ -50,7 +50,7 @@ run() {
 gone() { unmount_host "$M" && nothing_left "$M"; }
 
 check "$seconds s: every answer is right, and nothing grows" run live "$seconds" 64 512
-check 'the daemon answers as ever' eval '[ "$(wc -l <"$M/debug/rmpopt/cpu63")" = 512 ]'
+check 'the daemon answers as always' eval '[ "$(wc -l <"$M/debug/rmpopt/cpu63")" = 512 ]'
 check 'it unmounts, and nothing is left' gone
 
 # A write returns when everything it started is done: requests take long, and others wait for them.
@@ -71,7 +71,7 @@ ended_behind() {
     wait "$loader"
     [ $? = 1 ] && grep -q '^wrong: client .*: region .* is optimized' "$work/wrong.log"
 }
-check 'a region that is optimized under a running guest is told' ended_behind
+check 'an optimized region under a running guest is detected' ended_behind
 check 'it unmounts, and nothing is left' gone
 
 # --- The record ---

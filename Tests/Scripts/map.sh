@@ -30,9 +30,9 @@ map "$M" >"$work/map"
 cells=$(sed -n 's/^ *[0-9]* GB  //p' "$work/map" | tr -d '\n')
 expect 'the map has two letters for each region' 512 "${#cells}"
 dots=${cells//[^.]/}
-expect 'as many are optimized as the table tells' $((2 * $(optimized))) "${#dots}"
+expect 'as many are optimized as the table says' $((2 * $(optimized))) "${#dots}"
 expect 'no escape sequences in a pipe' 0 "$(grep -c $'\033' "$work/map")"
-check 'the summary tells the same' grep -q "^optimized on all: $(optimized) (" "$work/map"
+check 'the summary says the same' grep -q "^optimized on all: $(optimized) (" "$work/map"
 COLUMNS=40 limit 20 "$RMPFS" map "$M" >"$work/narrow"
 expect 'COLUMNS is respected' '' "$(grep ' GB  ' "$work/narrow" | grep -E '.{41}')"
 check 'status says it in words' eval 'status "$M" | grep -qx "optimized on all CPUs  *$(optimized) regions"'
@@ -102,8 +102,8 @@ for series in v1 v2 v5 v8 v10; do
     echo running >"$M/rmpsim/guests/a, b/state"
     status --json "$M" >"$work/json"
     told=$(cat "$M"/debug/rmpopt/cpu[0-3] | grep -c ': optimized')
-    expect "$series: as many are optimized as cpuN tells" "$told" $((4 * $(number optimized_on_all "$work/json")))
-    check "$series: the guest and the last pass are told" python3 -c '
+    expect "$series: as many are optimized as cpuN says" "$told" $((4 * $(number optimized_on_all "$work/json")))
+    check "$series: shows the guest and the last pass" python3 -c '
 import json, sys
 found = json.load(open(sys.argv[1]))
 guests = [holder for holder in found["blockers"] if holder["kind"] == "guest"]
@@ -192,7 +192,7 @@ printf 'Memory @  0GB: checked\nMemory @  1GB: optimized\n' >"$tree/cpu0"
 for cpu in 1 2 3; do echo moonlight >"$tree/cpu$cpu"; done
 printf 'Memory @  0GB: RMP table 5 pages\n' >"$tree/blockers"
 for cpu in 0 1 2; do echo "rmpopt_cpu_regions_optimized{cpu=\"$cpu\"} 1"; done >"$tree/metrics"
-expect 'the file of one CPU speaks for its like, and metrics for who is online' '1 0 1 3 1' \
+expect 'one of several equal files is read, and metrics say which CPUs are online' '1 0 1 3 1' \
     "$(status --json "$work/same" | tee "$work/json" | counts) $(
         python3 -c 'import json, sys; print(*json.load(open(sys.argv[1]))["cpus"].values())' "$work/json")"
 echo 'rmpopt_cpu_regions_optimized{cpu="3"} many' >>"$tree/metrics"
@@ -205,7 +205,7 @@ mkdir -p "$tree"
 for cpu in 0 1; do printf 'Memory @  0GB: checked\nMemory @  1GB: optimized\n' >"$tree/cpu$cpu"; done
 sed -i 's/optimized/checked/' "$tree/cpu1"
 status "$work/tree" >"$work/text"
-expect 'without a table the files of the CPUs tell' '0 1 1' \
+expect 'without a table, from the files of the CPUs' '0 1 1' \
     "$(sed -n 's/^optimized on .* \([0-9]*\) regions*/\1/p' "$work/text" | paste -sd ' ')"
 printf 'Memory @  0GB: guest a\\054\\040b (asid 3) 7 pages\nMemory @  1GB: not scanned\n' >"$tree/blockers"
 expect 'the reasons are shown' 'GGSS' "$(map "$work/tree" | sed -n 's/^ *0 GB  //p')"
@@ -219,5 +219,5 @@ refused 'a table that is cut names file and line' 1 "$tree/rmpopt-table:2: the l
     "$RMPFS" status "$work/tree"
 refused 'a folder that is no mount' 1 "^rmpfs: $work: there is no debug/rmpopt in it" "$RMPFS" status "$work"
 unmount_host
-refused 'a folder that is not there' 1 "^rmpfs: $work/gone: No such file" "$RMPFS" map "$work/gone"
+refused 'a missing folder' 1 "^rmpfs: $work/gone: No such file" "$RMPFS" map "$work/gone"
 finish

@@ -105,7 +105,7 @@ file='cpus: {cores_per_package: 2}\nmemory: [{size: 4G}]\nx: 1\n'
 # shellcheck disable=SC2059
 printf "\\xef\\xbb\\xbf$file" >"$work/marked.yaml"
 said="1 rmpfs: $work/marked.yaml:3: x: there is no such key"
-check 'a byte order mark is none of the first line' grep -qF "$said" <<<"$(answer "$RMPFS" machine "$work/marked.yaml")"
+check 'a byte order mark is not part of line 1' grep -qF "$said" <<<"$(answer "$RMPFS" machine "$work/marked.yaml")"
 # shellcheck disable=SC2059
 printf "$file" | sed '$d' | iconv -f UTF-8 -t UTF-16 >"$work/wide.yaml"
 expect 'a file in UTF-16' '0 name: wide' "$(answer "$RMPFS" machine "$work/wide.yaml")"
@@ -130,22 +130,22 @@ free=$(cat "$M/rmpsim/memory/free")
 line=$(tail -n 1 "$M/debug/rmpopt/log" | cut -c 16-)
 why="$((64 << 30)) bytes asked for, ([0-9]+) available to guests; ask for less or end a guest"
 available=$(sed -nE "s/^rmpfs: guest big not launched: $why; rmpsim.memory.free shows what is free$/\1/p" <<<"$line")
-check 'the log says how much is free, and where that can be read' test -n "$available"
+check 'the log says how much is free, and where to read it' test -n "$available"
 # Frames for the guest's context and VMSA pages are set aside first.
-check 'so it is' test "$free" -ge "$available" -a $((free - available)) -le $((4 << 20))
-check 'less than the host has' test "$free" -lt $((64 << 30))
+check 'the estimate is right' test "$free" -ge "$available" -a $((free - available)) -le $((4 << 20))
+check 'less memory than the host has' test "$free" -lt $((64 << 30))
 call write "$G/state" running >"$work/.output"
 expect 'once, however often it is tried' 1 "$(grep -c 'not launched' "$M/debug/rmpopt/log")"
 echo 1G >"$G/memory"
 expect 'ranges take suffixes' 14 "$(call write "$G/placement" 'ranges 10G-11G')"
 expect 'and are shown in bytes' 'ranges 0x280000000-0x2c0000000' "$(cat "$G/placement")"
 echo running >"$G/state"
-expect 'the guest is there' 10 "$(cut -d , -f 2 "$G/regions" | tr -d '\n')"
+expect 'the guest exists' 10 "$(cut -d , -f 2 "$G/regions" | tr -d '\n')"
 mkdir "$M/rmpsim/guests/"$'b\na\x1b'
 G=$M/rmpsim/guests/$'b\na\x1b'
 echo 1G >"$G/memory"
 echo 'ranges 10G-11G' >"$G/placement"
-expect 'a launch where another guest is' EBUSY "$(call write "$G/state" running)"
+expect 'a launch over another guest' EBUSY "$(call write "$G/state" running)"
 check 'the log has a line for it, without control characters' grep -qE \
     '^\[ .*\] rmpfs: guest b.*a.* not launched: .*0x280000000' "$M/debug/rmpopt/log"
 expect 'and no other' 0 "$(LC_ALL=C grep -cE $'\x1b|^[^[]' "$M/debug/rmpopt/log")"

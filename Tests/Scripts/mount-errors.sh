@@ -113,7 +113,7 @@ if libc.mount(b"other", sys.argv[1].encode(), b"fuse.other", 6, options) != 0:
     raise OSError(ctypes.get_errno(), "mount")
 END
 }
-check 'a mount of another program dies' foreign
+check 'another program leaves a dead mount' foreign
 refused 'it is named' 1 "^rmpfs: $P: a dead mount of type fuse\.other is here\. Unmount it first: fusermount3" \
     "$here" mount "$P"
 expect 'and left alone' fuse.other "$(findmnt -rno FSTYPE "$P")"

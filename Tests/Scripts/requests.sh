@@ -48,7 +48,7 @@ for index in "${!commands[@]}"; do
     expect "${commands[index]}" "$(sorted <<<"${costs[index]}")" "$cost"
     printf '%s\n' "$cost" >>"$work/all"
 done
-expect 'nothing that is not needed' '' "$(grep -oE 'FLUSH|GETXATTR|LISTXATTR|POLL|ACCESS|READLINK|STATX' "$work/all")"
+expect 'nothing unnecessary' '' "$(grep -oE 'FLUSH|GETXATTR|LISTXATTR|POLL|ACCESS|READLINK|STATX' "$work/all")"
 
 # A file that was open when its guest was removed: the kernel would cache it until memory is short.
 forgotten() {

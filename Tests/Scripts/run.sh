@@ -93,12 +93,12 @@ scripts() {
         run "$@" --cpus 2 --memory 1G -- cat $D/rmpopt/rmpopt-table
     expect_bytes "$who: the folders' and files' modes" '755\n755\n644\n444\n700\n444\n' \
         run "$@" -- stat -c %a $C $C/rmpopt $C/rmpopt/action $C/rmpopt/description $D $D/rmpopt/rmpopt-table
-    expect_bytes "$who: what there is" 'debug\nrmpopt\nrmpopt\nrmpsim\n' \
+    expect_bytes "$who: the available files" 'debug\nrmpopt\nrmpopt\nrmpsim\n' \
         run "$@" -- sh -c "ls $D/.. | grep -x debug; ls $D; ls $C"
     expect_bytes "$who: the rest of /sys/kernel is the machine's own" "$(cat /sys/kernel/vmcoreinfo)\n" \
         run "$@" -- cat /sys/kernel/vmcoreinfo
     check "$who: folders of it too" run "$@" -- test -e /sys/kernel/mm/transparent_hugepage
-    check "$who: and takes no new names" run "$@" -- sh -c '! mkdir /sys/kernel/new 2>/dev/null'
+    check "$who: accepts no new names" run "$@" -- sh -c '! mkdir /sys/kernel/new 2>/dev/null'
 }
 if [ "$(id -u)" = 0 ]; then me=root; else me='a user'; fi
 scripts "$me"
@@ -123,13 +123,13 @@ expect 'arguments, as they are' '<a b><><--cpus>' "$(run -- printf '<%s>' 'a b' 
 expect 'descriptors' extra "$(limit 20 "$RMPFS" run -- sh -c 'echo extra >&7' 7>&1 >/dev/null)"
 expect 'the working folder' "$work" "$(cd "$work" && run -- pwd -P)"
 expect 'the environment' value "$(RMPFS_TEST_VALUE=value run -- printenv RMPFS_TEST_VALUE)"
-expect 'no descriptors of ours' "$(find /proc/self/fd -mindepth 1 | grep -c .)" \
+expect 'none of our descriptors' "$(find /proc/self/fd -mindepth 1 | grep -c .)" \
     "$(limit 20 "$RMPFS" run -- find /proc/self/fd -mindepth 1 | grep -c .)"
 # Names are bytes, not necessarily valid UTF-8.
 odd=$'\xe9\xff'
 mkdir "$work/$odd" "$work/made"
 # shellcheck disable=SC2016 # for the inner shell
-expect 'arguments, folder and environment that are no UTF-8' "$odd $odd $odd" \
+expect 'arguments, folder and environment that are not UTF-8' "$odd $odd $odd" \
     "$(cd "$work/$odd" && ODD=$odd run -- sh -c 'touch "$1/$2"; echo "$ODD ${PWD##*/}"' sh "$work/made" "$odd") $(
         ls -N "$work/made"
     )"
@@ -241,7 +241,7 @@ begin device true
 host=$(part host)
 own_mounts() { grep -c 'fuse\.rmpfs \(configfs\|debugfs\|sysfs\) ' "/proc/$1/mountinfo"; }
 has_device() { find "/proc/$1/fd" -lname /dev/fuse | grep -q .; }
-check 'the host has the device' has_device "$host"
+check 'the host process has the device open' has_device "$host"
 expect 'and none of its mounts' 0 "$(own_mounts "$host")"
 expect 'the others have the mounts' 6 "$(own_mounts "$(part command)")"
 without() {
@@ -382,7 +382,7 @@ ours() {
     [ "$(run -- stat -f -c %T $S/cpu)" = fuseblk ] || run -- grep -q " $S/cpu .* fuse.rmpfs " /proc/self/mountinfo
 }
 check 'the CPUs in /sys are the host'"'"'s' ours
-expect 'the CPUs are those of the table' '0-15 0-15 0-15 16' "$(run -- sh -c \
+expect 'the CPUs match the table' '0-15 0-15 0-15 16' "$(run -- sh -c \
     "cat $S/cpu/online $S/cpu/possible $S/cpu/present; ls -d $S/cpu/cpu[0-9]* | wc -l" | paste -sd ' ')"
 expect 'lscpu and numactl see them' '16 2 8 1' "$(run -- lscpu | awk -F ': *' \
     '/^(CPU\(s\)|Thread|Core|NUMA node\(s\))/ { print $2 }' | paste -sd ' ')"
@@ -404,8 +404,8 @@ check 'CPU 0 has no switch' run -- test ! -e $S/cpu/cpu0/online
 expect 'nodes, their CPUs and distances' '0-3 0-31,128-159 10 12 32 32' "$(run --machine server-6t-nps2 -- sh -c \
     "cat $S/node/online $S/node/node0/cpulist $S/node/node0/distance" 2>&1 | paste -sd ' ')"
 expect 'memory of a node' '67108864' "$(run -- sed -n 's/.*MemTotal: *\([0-9]*\) kB/\1/p' $S/node/node0/meminfo)"
-expect 'KVM says that it has SNP' 'Y' "$(run -- cat /sys/module/kvm_amd/parameters/sev_snp)"
-expect 'other modules are there' "$(cat /sys/module/fuse/parameters/max_user_bgreq)" \
+expect 'KVM reports SNP' 'Y' "$(run -- cat /sys/module/kvm_amd/parameters/sev_snp)"
+expect 'other modules exist' "$(cat /sys/module/fuse/parameters/max_user_bgreq)" \
     "$(run -- cat /sys/module/fuse/parameters/max_user_bgreq)"
 # According to the mount table alone: a sysfs through which the command could change the machine.
 writable() {
@@ -420,10 +420,10 @@ expect 'findmnt, too' "$D" "$(run -- findmnt -n -o TARGET -S debugfs)"
 
 # --- One inside another ---
 
-expect 'a run inside of a run sees a host of its own' '65 3' \
+expect 'a run inside a run sees its own host' '65 3' \
     "$(run -- sh -c "wc -l <$D/rmpopt/rmpopt-table; '$RMPFS' run --memory 2G -- wc -l $D/rmpopt/rmpopt-table" \
         | awk '{ print $1 }' | paste -sd ' ')"
-expect 'a mount works inside of a run' 0 "$(mkdir -p "$work/inner"; run -- sh -c \
+expect 'a mount works inside a run' 0 "$(mkdir -p "$work/inner"; run -- sh -c \
     "'$RMPFS' mount '$work/inner' && cat '$work/inner/rmpopt/reenable'")"
 
 # --- An ordinary user ---
@@ -456,15 +456,15 @@ expect 'he has no rights that he had not' 0000000000000000 "$(rights)"
 refused 'he cannot mount there' 32 'superuser|Operation not permitted|permission denied' \
     "${as[@]}" "$RMPFS" run -- mount -t tmpfs none /mnt
 expect 'he writes files as himself' "$user" "$(run -- touch "$work/his"; stat -c %u "$work/his")"
-expect '--root: he is root in there' '0 0' "$(run --root -- sh -c 'echo $(id -u) $(id -g)')"
+expect '--root: the user is root in there' '0 0' "$(run --root -- sh -c 'echo $(id -u) $(id -g)')"
 expect_file '--root: the same table' "$work/table" run --root -- cat $D/rmpopt/rmpopt-table
 expect '--root: the tree is his' 0:0 "$(run --root -- stat -c %u:%g $C/rmpopt/action)"
-expect '--root: outside it is he' "$user" "$(run --root -- touch "$work/root"; stat -c %u "$work/root")"
+expect '--root: outside it is the user' "$user" "$(run --root -- touch "$work/root"; stat -c %u "$work/root")"
 status 7 'his exit status' -- sh -c 'exit 7'
 begin user 'setsid sleep 60 & true'
 kill -KILL "$front"
 wait "$front" 2>/dev/null
-check 'kill -9 of the process in front ends all that is his' gone user
+check 'kill -9 of the process in front ends all that the user started' gone user
 
 # A kernel that denies users user namespaces, as in a user namespace that allows no further one.
 forbidden=(unshare --user --map-root-user setpriv --bounding-set=-all --inh-caps=-all)

@@ -74,7 +74,7 @@ else
 fi
 expect 'an attribute: its end is its size' 'end 4096, set 0, sendfile copies, fstat 4096' \
     "$(calls "$M/rmpopt/action" end set sendfile fstat)"
-expect 'an attribute that somebody has truncated and not closed' 'writer None, reopen 0, sendfile copies, fstat 0' \
+expect 'an attribute that somebody has truncated but not closed' 'writer None, reopen 0, sendfile copies, fstat 0' \
     "$(calls "$M/rmpopt/action" writer reopen sendfile fstat)"
 check 'unmount' unmount_host
 finish

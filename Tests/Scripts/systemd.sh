@@ -94,8 +94,8 @@ while IFS= read -r line; do
     '#'*) printf '%s\n' "$line" ;;
     esac
 done <"$work/results/checks"
-expect 'the container shuts down with mounts in it' 0 "$status"
+expect 'the container shuts down with active mounts' 0 "$status"
 left() { mounts_below "$root"; [ "${#groups[@]}" = 0 ] || find "${groups[@]}" -maxdepth 0 2>/dev/null; }
-expect 'nothing of it is left' '' "$(left)"
+expect 'nothing is left of it' '' "$(left)"
 if [ "$failures" != 0 ] && [ -s "$work/results/journal" ]; then tail -n 60 "$work/results/journal" | sed 's/^/# /'; fi
 finish

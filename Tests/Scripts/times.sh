@@ -21,17 +21,17 @@ young() { [ "$(age "$@")" -lt 3 ]; }
 
 before=$(stat -c '%y %n' "${others[@]}")
 sleep 4
-check 'no report gets old that nobody reads' young "${reports[@]}"
+check 'reports that nobody reads stay current' young "${reports[@]}"
 exec 3<"$ours/metrics"
 sleep 4
-check 'nor to who looks by a descriptor' young -L /dev/fd/3
+check 'nor through a descriptor' young -L /dev/fd/3
 exec 3<&-
 expect 'find finds no stale text' '' "$(find "${reports[@]}" -mmin +0.06)"
 cat "${reports[@]}" "${others[@]}" >"$work/all" 2>/dev/null
 touch -d 2001-02-03 "$ours/metrics"
-check 'what touch sets does not last' eval 'sleep 1.1; young "$ours/metrics"'
-check 'chmod lasts' eval 'chmod 440 "$ours/metrics"; sleep 1.1; [ "$(stat -c %a "$ours/metrics")" = 440 ]'
-expect 'all other files keep theirs, also when they are read' "$before" "$(stat -c '%y %n' "${others[@]}")"
+check 'a time set by touch does not persist' eval 'sleep 1.1; young "$ours/metrics"'
+check 'chmod persists' eval 'chmod 440 "$ours/metrics"; sleep 1.1; [ "$(stat -c %a "$ours/metrics")" = 440 ]'
+expect 'all other files keep theirs, even when read' "$before" "$(stat -c '%y %n' "${others[@]}")"
 touch -d 2001-02-03 "$ours/rmpopt-table" "$M/rmpopt/reenable"
 sleep 1.1
 expect 'and what touch sets there' '2001-02-03 2001-02-03' \
