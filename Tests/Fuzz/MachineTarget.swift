@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What libFuzzer calls for machine files: any bytes are read as one, which may be refused, and must return. A
-// program of its own: it needs the YAML parser and the whole model.
+// What libFuzzer calls for machine files: reading any bytes as one may fail, but must return. It is a separate program
+// because it needs the YAML parser and the whole model.
 
 import MachineFile
 

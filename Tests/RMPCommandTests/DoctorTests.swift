@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each check of `rmpfs doctor` on trees that stand in for hosts: what passes, what one change breaks, what follows from
+// Each check of `rmpfs doctor` on trees that represent hosts: what passes, what one change breaks, what follows from
 // that, and the verdict.
 
 import Foundation

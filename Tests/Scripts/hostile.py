@@ -124,7 +124,7 @@ def bytewise(mount):
         text += os.read(slow, 1)
         if number % 100 == 0:
             tables.change()
-            # Others are served meanwhile, with the tables as they are now.
+            # Others are served in between, from the present tables.
             content(path)
             content(os.path.join(mount, "rmpopt/action"))
     while part := os.read(slow, 1 << 17):
@@ -189,7 +189,7 @@ REFUSALS = {errno.EINVAL, errno.EPERM, errno.EACCES, errno.EBUSY, errno.ERANGE, 
 def writes(mount, seed):
     chance = random.Random(int(seed))
     os.mkdir(os.path.join(mount, f"rmpsim/guests/any{seed}"))
-    # Not a guest's end or a step of time by accident: no such words, but everything around them.
+    # Must not contain a guest's end or a step of time by accident: none of these words, but everything around them.
     pieces = [b"0", b"1", b"-", b"+", b"0x", b"\n", b"\0", b" ", b",", b"=", b"%s", b"\xff", b"9" * 25, b"K", b"T",
               b"runnin"]
     taken = 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Clients that mean no good (hostile.py): descriptors kept for ever in the middle of texts, a reader of one byte at a
-# time, names and writes of any bytes, huge offsets. The daemon's memory is bounded, and it answers as ever.
+# Hostile clients (hostile.py): descriptors kept open forever in the middle of texts, a reader of single bytes, names
+# and writes of any bytes, huge offsets. The daemon's memory stays bounded, and it still answers others.
 # TIMEOUT: 240
 # shellcheck disable=SC2317 # the functions are called by name
 

@@ -360,7 +360,7 @@ os.waitpid(pid, 0)
 END
 terminal() { limit 40 python3 "$work/terminal.py" "$@"; }
 # The command must be one that SIGINT ends at any time: between two commands, dash assumes that the next command has got
-# it as well, and waits for that to end.
+# it, too, and waits for that to end.
 echo started >"$work/text"
 check 'Ctrl-C ends the command with 130' terminal 'ready> ' "$RMPFS run -- tail -f $work/text\\n" \
     started '\x03' 'ready> ' 'echo "=$?="\n' '=130=' 'exit\n'

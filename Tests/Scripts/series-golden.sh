@@ -4,7 +4,7 @@
 # Tests/Series/golden/VERSION: its folders and files with their modes, and the text of each of the kernel's files and of
 # our log, passes and schedule.
 #
-#   Tests/Scripts/series-golden.sh [--update]      --update: record anew; look at the difference before you commit it
+#   Tests/Scripts/series-golden.sh [--update]      --update: record again; check the difference before you commit it
 # TIMEOUT: 120
 # shellcheck disable=SC2119 # unmount_host takes the last one
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line between this program and a second process of its own, with a greeting on it: the hidden options of such
-// processes act on namespaces and descriptors, which belong to them only if their parent made them.
+// A line between this program and its own second process, with a greeting on it: the hidden options of such processes
+// act on namespaces and descriptors, which are theirs only if their parent made them.
 
 import Glibc
 

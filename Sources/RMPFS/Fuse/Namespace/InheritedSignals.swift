@@ -45,7 +45,8 @@ struct InheritedSignals: Sendable {
         for number in Self.ownHandling where !ignored.contains(number) { sigaddset(&defaults, number) }
         posix_spawnattr_setsigdefault(&attributes, &defaults)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        // Ignoring can only be inherited. Nothing is missed while signals are ignored here: nobody ends the host now.
+        // posix_spawn cannot make a child ignore a signal; the child can only inherit that. Nothing is missed while
+        // this process ignores it: nobody ends the host now.
         let before = ignored.map { number in
             var action = sigaction()
             sigaction(number, nil, &action)

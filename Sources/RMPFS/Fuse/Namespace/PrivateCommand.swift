@@ -141,7 +141,7 @@ public final class PrivateCommand: Sendable {
                 guard let command = state.command else { return false }
                 return kill(command, signal) == 0
             }
-            // There is no command yet, or no longer one: nobody else will end this process.
+            // There is no command yet, or none any more: nobody else will end this process.
             if !isPassedOn && !Self.endingNobody.contains(signal) { _exit(128 + signal) }
         }
     }
