@@ -70,8 +70,8 @@ public struct MachineConfiguration: Sendable, Hashable {
 
     /// The same machine with another plan.
     ///
-    /// - Throws: `ConfigurationError` when it does not go with the machine: the worker CPU has to be present, and memory
-    ///   that comes later must leave memory at boot, without the RMP and firmware's own pages in it.
+    /// - Throws: `ConfigurationError` when it does not go with the machine: the worker CPU must be present, and memory
+    ///   that comes later must leave memory at boot, and hold neither the RMP nor firmware's own pages.
     public func booting(_ plan: BootPlan) throws(ConfigurationError) -> MachineConfiguration {
         var other = self
         other.boot = plan
