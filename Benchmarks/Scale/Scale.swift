@@ -38,6 +38,9 @@ struct Samples {
         return result
     }
 
+    /// Runs what is pending on a machine to its end and notes how much CPU time it took.
+    mutating func time(of machine: consuming Machine) { time { machine.runToIdle() } }
+
     /// CPU time of the process in ns, the kernel's part included: on a machine that others use, the wall clock counts
     /// their work too.
     private static func spent() -> Double {

@@ -83,27 +83,33 @@ public struct Machine: Sendable {
     /// back first, so that a pass sees them. Each step ends its work or makes a region or frame of progress, so that
     /// this ends even when due times have reached the largest value.
     private mutating func drain(until limit: UInt64) {
+        // From where several guests have something due on.
+        var outlook: TeardownOutlook?
         while true {
             let (teardown, next) = (work.next, driver.next)
             if let teardown, teardown.due <= next ?? .max {
                 if teardown.due > limit { return }
-                move(to: teardown.due)
-                // Until when nothing else comes between: so far a teardown goes at once.
-                let other = [work.second?.due, next].compactMap { $0 }.min()
-                stepTeardown(teardown.guest, until: min(limit, other.map { $0 > 0 ? $0 - 1 : 0 } ?? .max))
+                let horizon = Work.end(of: min(limit, next ?? .max))
+                if outlook == nil, let second = work.second, second < horizon { outlook = TeardownOutlook(work) }
+                let end = outlook?.end(behind: teardown, until: limit, guests, platform.rmp, configuration.costs)
+                let due = stepTeardown(teardown.guest, before: min(end ?? horizon, horizon))
+                if teardown == end { outlook?.didStep(teardown.guest, due: due) }
             } else if let next {
                 if next > limit { return }
                 move(to: next)
                 let horizon = min(limit, teardown.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
-                move(to: driver.step(until: horizon, &platform, topology, isContended: guests.anyEnding))
+                move(to: driver.step(until: horizon, &platform, topology, isContended: teardown != nil))
             } else {
                 return
             }
         }
     }
 
-    private mutating func stepTeardown(_ id: GuestID, until horizon: UInt64) {
-        let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
+    /// Takes the guest's frame at work back, and those after it whose turn is before `end`.
+    ///
+    /// - Returns: when the next one will be done; nil when the guest has ended.
+    private mutating func stepTeardown(_ id: GuestID, before end: Work) -> UInt64? {
+        let progress = guests.tearDownFrames(id, before: end, &platform, configuration.costs)
         if let due = progress.next {
             work.replaceTop(with: Work(due: due, guest: id))
         } else {
@@ -115,6 +121,7 @@ public struct Machine: Sendable {
         if configuration.series.guestEndPoint == .inodeFree {
             for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
         }
+        return progress.next
     }
 
     private mutating func scheduleTeardown(_ id: GuestID) {

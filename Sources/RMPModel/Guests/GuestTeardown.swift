@@ -77,11 +77,11 @@ extension Guests {
         }
     }
 
-    /// Takes the frame at work back, and those after it that are due at `horizon` or before; stops where an inode of
-    /// guest_memfd is freed, so that what this sets going begins at its time.
+    /// Takes the frame at work back, and those after it whose turn is before `end`. Stops at what others can see, where
+    /// an inode of guest_memfd is freed or a page has refused, so that what this sets going begins at its time.
     mutating func tearDownFrames(
         _ id: GuestID,
-        until horizon: UInt64,
+        before end: Work,
         _ platform: inout Platform,
         _ costs: CostModel
     ) -> TeardownProgress {
@@ -97,7 +97,8 @@ extension Guests {
             let done = guest.state == .ending ? guest.teardown.done : guest.frameCount
             progress.inodesFreed = guest.inodesFreed(after: done) - freed
             for _ in 0..<progress.inodesFreed { platform.events.publish(.inodeFreed(id)) }
-        } while guest.state == .ending && progress.inodesFreed == 0 && guest.teardown.due <= horizon
+        } while guest.state == .ending && progress.inodesFreed == 0 && !platform.hasRefusals
+            && Work(due: guest.teardown.due, guest: id) < end
         progress.next = guest.state == .ending ? guest.teardown.due : nil
         if progress.ended { platform.events.publish(.guest(id, .stopped)) }
         let isGone = progress.ended && guest.isRemoved
@@ -153,9 +154,19 @@ extension Guests {
     /// What the frame at work costs, in ns: by the entries that it has when the work on it begins.
     private static func cost(of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         guard guest.teardown.run < guest.frames.count else { return 0 }
-        let frame = guest.frames[guest.teardown.run].first + guest.teardown.offset
+        return cost(ofFrame: guest.frames[guest.teardown.run].first + guest.teardown.offset, rmp, costs)
+    }
+
+    /// What it costs to take a frame back as it is now, in ns.
+    static func cost(ofFrame frame: Int, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         let word = rmp.frameWord(frame)
         if word.is2M && !word.isMixed { return costs.share2M }
         return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inFrame: frame)))
+    }
+
+    /// Whether a page of a frame may refuse to be taken back; told by the frame as a whole, so seldom true for nothing.
+    static func mayRefuse(frame: Int, _ rmp: borrowing RMP) -> Bool {
+        let word = rmp.frameWord(frame)
+        return word.isMixed || word.isImmutable || word.isLocked
     }
 }

@@ -50,8 +50,6 @@ struct Guests: Sendable {
         _modify { yield &guests[id] }
     }
 
-    /// Whether pages of any guest are going back.
-    var anyEnding: Bool { order.contains { guests[$0]?.state == .ending } }
     /// Whether any guest is running or ending: firmware knows of it.
     var anyLeft: Bool { order.contains { guests[$0].map { $0.state == .running || $0.state == .ending } ?? false } }
 
