@@ -53,6 +53,9 @@ struct Guests: Sendable {
     /// Whether any guest is running or ending: firmware knows of it.
     var anyLeft: Bool { order.contains { guests[$0].map { $0.state == .running || $0.state == .ending } ?? false } }
 
+    /// The guest that has an ASID.
+    func id(withASID asid: UInt16) -> GuestID? { order.first { guests[$0]?.asid == asid } }
+
     /// The guest of a name; a removed one has none.
     func id(named name: [UInt8]) -> GuestID? { ids[name] }
 

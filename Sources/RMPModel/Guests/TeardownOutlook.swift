@@ -23,7 +23,7 @@ struct TeardownOutlook: Sendable {
     /// So many frames of a guest are looked at ahead, unless its next visible step comes earlier.
     private static let most = 512
     /// So many of all guests together: this bounds what is done out of its order at a time.
-    static let mostOfAll = 32_768
+    private static let mostOfAll = 16_384
 
     /// Of each guest: the step before which none can be seen.
     private var ends: WorkQueue
@@ -37,6 +37,11 @@ struct TeardownOutlook: Sendable {
         ends = work
         count = max(1, min(TeardownOutlook.most, TeardownOutlook.mostOfAll / max(work.count, 1)))
     }
+
+    /// Whether guests are between two ends: some have gone on to the next, others not, as at no moment.
+    ///
+    /// - Parameter next: the work that is due next.
+    func isUnderWay(_ next: Work) -> Bool { next < end }
 
     /// The step before which all guests may go on in any order: the next visible one, or as far as has been looked. The
     /// same until all of them have come to it.
