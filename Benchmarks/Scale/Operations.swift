@@ -7,6 +7,8 @@ import RMPModel
 struct Operations {
     private static let guestBytes = 100 * gigabyte
     private static let convertedBytes = gigabyte
+    /// What the guests that end together have in all.
+    private static let endingBytes = 512 * gigabyte
     private let configuration: MachineConfiguration
 
     init(_ configuration: MachineConfiguration) { self.configuration = configuration }
@@ -23,6 +25,7 @@ struct Operations {
         try pass(machine)
         try update(machine)
         for backing in [Backing.size2M, .size4K] { try guest(backing) }
+        try ends()
     }
 
     /// Every bit must be set in every region that has any.
@@ -95,5 +98,33 @@ struct Operations {
         launch.report("launch-\(name)", touches: ["frames": frames])
         convert.report("convert-\(name)", touches: ["frames": Int(Operations.convertedBytes >> 21)])
         end.report("end-\(name)", touches: ["frames": frames])
+    }
+
+    /// The ends of several guests, a nanosecond or more apart, so that their frames take turns; the memory is the same
+    /// however many share it. In rounds over all counts, so that each is measured at all times of the run.
+    private func ends() throws {
+        var samples: [Int: Samples] = [:]
+        for _ in 0..<5 {
+            for count in [1, 2, 8, 64] { try samples[count, default: Samples()].time(of: ending(count)) }
+        }
+        for (count, samples) in samples.sorted(by: { $0.key < $1.key }) {
+            samples.report("ends-\(count)", touches: ["frames": Int(Operations.endingBytes >> 21)])
+        }
+    }
+
+    /// A machine on which so many guests have begun to end.
+    private func ending(_ count: Int) throws -> Machine {
+        var machine = Machine(configuration)
+        var guests: [GuestID] = []
+        for number in 0..<count {
+            let name = Array("g\(number)".utf8)
+            guard case .guest(let id) = try machine.perform(.createGuest(name: name), at: machine.now) else { continue }
+            let bytes = Operations.endingBytes / UInt64(count)
+            try machine.perform(.setGuestMemory(id, bytes: bytes), at: machine.now)
+            try machine.perform(.startGuest(id), at: machine.now)
+            guests.append(id)
+        }
+        for id in guests { try machine.perform(.stopGuest(id), at: machine.now + 1) }
+        return machine
     }
 }

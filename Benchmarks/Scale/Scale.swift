@@ -38,6 +38,9 @@ struct Samples {
         return result
     }
 
+    /// Runs what is pending on a machine to its end and notes how much CPU time it took.
+    mutating func time(of machine: consuming Machine) { time { machine.runToIdle() } }
+
     /// CPU time of the process in ns, including the kernel's part: on a shared machine, the wall clock would also count
     /// the work of others.
     private static func spent() -> Double {

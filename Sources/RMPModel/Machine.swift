@@ -66,13 +66,29 @@ public struct Machine: Sendable {
 
     /// Applies all work that is due at `time` or before, in the order of due times, and moves `now` there. A time in
     /// the past changes nothing.
-    public mutating func advance(to time: UInt64) {
-        if let due = nextDue, due <= time { drain(until: time) }
+    public mutating func advance(to time: UInt64) { advance(to: time, effort: .max) }
+
+    /// The same in pieces: stops on the way when it has done so much. `now` is then a moment before `time`, and the
+    /// machine is as it is at that moment. Whatever the pieces, the machine is the same at the end.
+    ///
+    /// - Parameter effort: in frames of 2 MB that go back, more than 0. At least one step is done; it ends a little
+    ///   above, and above by 16,384 at most where guests end together.
+    /// - Returns: whether `time` has been reached.
+    @discardableResult
+    public mutating func advance(to time: UInt64, effort: Int) -> Bool {
+        if let due = nextDue, due <= time, !drain(until: time, effort) { return false }
         move(to: time)
+        return true
     }
 
     /// Advances until no work is pending; `now` is then the time of the last work, or as before when there was none.
-    public mutating func runToIdle() { drain(until: .max) }
+    public mutating func runToIdle() { runToIdle(effort: .max) }
+
+    /// The same in pieces, as `advance(to:effort:)`.
+    ///
+    /// - Returns: whether no work is pending.
+    @discardableResult
+    public mutating func runToIdle(effort: Int) -> Bool { drain(until: .max, effort) }
 
     private mutating func move(to time: UInt64) {
         if time > now { now = time }
@@ -82,28 +98,50 @@ public struct Machine: Sendable {
     /// Merges what guests and driver have to do, in the order of due times; in the same nanosecond the guests' pages go
     /// back first, so that a pass sees them. Each step ends its work or makes a region or frame of progress, so that
     /// this ends even when due times have reached the largest value.
-    private mutating func drain(until limit: UInt64) {
+    ///
+    /// - Returns: false if it stopped before, having done so much.
+    private mutating func drain(until limit: UInt64, _ effort: Int) -> Bool {
+        // From where several guests have something due on.
+        var outlook: TeardownOutlook?
+        var left = effort
         while true {
             let (teardown, next) = (work.next, driver.next)
+            if left <= 0, let due = nextDue, due <= limit {
+                let isUnderWay = teardown.flatMap { outlook?.isUnderWay($0) } ?? false
+                if !isUnderWay { return false }
+            }
             if let teardown, teardown.due <= next ?? .max {
-                if teardown.due > limit { return }
-                move(to: teardown.due)
-                // Until when nothing else comes between: so far a teardown goes at once.
-                let other = [work.second?.due, next].compactMap { $0 }.min()
-                stepTeardown(teardown.guest, until: min(limit, other.map { $0 > 0 ? $0 - 1 : 0 } ?? .max))
+                if teardown.due > limit { return true }
+                let horizon = Work.end(of: min(limit, next ?? .max))
+                if outlook == nil, let second = work.second, second < horizon { outlook = TeardownOutlook(work) }
+                let end = outlook?.end(behind: teardown, until: limit, guests, platform.rmp, configuration.costs)
+                let due = stepTeardown(teardown.guest, before: min(end ?? horizon, horizon), &left, goesOn: end != nil)
+                if teardown == end { outlook?.didStep(teardown.guest, due: due) }
             } else if let next {
-                if next > limit { return }
+                if next > limit { return true }
                 move(to: next)
                 let horizon = min(limit, teardown.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
-                move(to: driver.step(until: horizon, &platform, topology, isContended: guests.anyEnding))
+                move(to: driver.step(until: horizon, &platform, topology, isContended: teardown != nil))
+                // Up to a whole pass, or a few regions between two guests' frames.
+                left -= teardown == nil ? 4_096 : 64
             } else {
-                return
+                return true
             }
         }
     }
 
-    private mutating func stepTeardown(_ id: GuestID, until horizon: UInt64) {
-        let progress = guests.tearDownFrames(id, until: horizon, &platform, configuration.costs)
+    /// Takes the guest's frame at work back, and those after it whose turn is before `end`.
+    ///
+    /// - Returns: when the next one will be done; nil when the guest has ended.
+    private mutating func stepTeardown(_ id: GuestID, before end: Work, _ effort: inout Int, goesOn: Bool) -> UInt64? {
+        let progress = guests.tearDownFrames(
+            id,
+            before: end,
+            effort: &effort,
+            goesOn: goesOn,
+            &platform,
+            configuration.costs
+        )
         if let due = progress.next {
             work.replaceTop(with: Work(due: due, guest: id))
         } else {
@@ -115,6 +153,7 @@ public struct Machine: Sendable {
         if configuration.series.guestEndPoint == .inodeFree {
             for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
         }
+        return progress.next
     }
 
     private mutating func scheduleTeardown(_ id: GuestID) {

@@ -108,6 +108,9 @@ struct Platform: Sendable {
         return code
     }
 
+    /// Whether an update has failed of which nobody has told yet.
+    var hasRefusals: Bool { !refusals.isEmpty }
+
     /// The updates that have failed since the last call. Linux repeats one that overlaps, and says nothing.
     mutating func takeRefusals() -> [RefusedUpdate] {
         defer { refusals = [] }

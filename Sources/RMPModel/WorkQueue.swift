@@ -10,6 +10,9 @@ struct Work: Sendable, Hashable, Comparable {
     static func < (left: Work, right: Work) -> Bool {
         left.due != right.due ? left.due < right.due : left.guest < right.guest
     }
+
+    /// Behind all work that is due at `time` or before, and before all other.
+    static func end(of time: UInt64) -> Work { Work(due: time, guest: GuestID(.max)) }
 }
 
 /// A binary heap of work, the next due on top.

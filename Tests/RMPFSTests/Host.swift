@@ -14,8 +14,13 @@ struct Host {
         self.init(try MachineConfiguration(cpus: cpus, memoryBytes: memory), pace: pace, debugMode: debugMode)
     }
 
-    init(_ configuration: MachineConfiguration, pace: Pace = .manual, debugMode: UInt32 = 0o700) {
-        engine = SimulatedEngine(configuration, pace: pace)
+    init(
+        _ configuration: MachineConfiguration,
+        pace: Pace = .manual,
+        debugMode: UInt32 = 0o700,
+        limits: SharedMachine.Limits = SharedMachine.Limits()
+    ) {
+        engine = SimulatedEngine(configuration, pace: pace, limits)
         root = HostTree(owner: .root, debugMode: debugMode).root(engine)
     }
 

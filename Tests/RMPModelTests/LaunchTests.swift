@@ -90,14 +90,17 @@ import Testing
         try machine.perform(.stopGuest(id), at: machine.now)
         let costs = machine.configuration.costs
         var steps: [TeardownProgress] = []
+        var effort = Int.max
         repeat {
-            steps.append(machine.guests.tearDownFrames(id, until: .max, &machine.platform, costs))
+            steps.append(
+                machine.guests.tearDownFrames(id, before: .end(of: .max), effort: &effort, &machine.platform, costs)
+            )
         } while steps.last?.ended == false
         #expect(steps.map(\.inodesFreed) == (frames == 1 ? [2] : [1, 1]))
         #expect(steps.map(\.ended) == (frames == 1 ? [true] : [false, true]))
         #expect(steps.map(\.last) == steps.map(\.last).sorted() && machine.leaked == [])
         #expect(machine.guest(id)?.state == .stopped)
-        let none = machine.guests.tearDownFrames(id, until: .max, &machine.platform, costs)
+        let none = machine.guests.tearDownFrames(id, before: .end(of: .max), effort: &effort, &machine.platform, costs)
         #expect(none == TeardownProgress())
     }
 

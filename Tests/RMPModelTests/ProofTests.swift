@@ -115,6 +115,15 @@ import Testing
                     start: try small(series)
                 ),
                 Profile(
+                    name: "crowd \(series.name)",
+                    table: Generator.crowd,
+                    prelude: Generator.crowdPrelude,
+                    sequences: 1,
+                    steps: 3_000,
+                    hasTwin: true,
+                    start: try small(series)
+                ),
+                Profile(
                     name: "host \(series.name)",
                     table: Generator.host,
                     prelude: Generator.prelude,
@@ -184,6 +193,10 @@ import Testing
         print("seed \(testSeed): \(coverage.steps) commands, \(coverage.comparisons) comparisons of whole states")
         #expect(coverage.steps >= 1_000_000)
         #expect(coverage.comparisons * Executor.wholeEvery >= coverage.steps)
+        for series in Series.all {
+            let together = coverage.endings(of: series, least: 3)
+            #expect(together >= 50, "seed \(testSeed): in \(together) steps of \(series.name) 3 guests ended at once")
+        }
         #expect(coverage.unexpected == [], "seed \(testSeed)")
         // With another seed, some of the rarest can be missing.
         let missing = coverage.missing(times: 1)

@@ -27,12 +27,16 @@ final class HostMemory: Sendable {
     ///
     /// - Parameter bytes: the most that a command may need; 0 is never refused.
     /// - Throws: ``Errno/noMemory``.
-    static func require(_ bytes: Int) throws(Errno) {
-        if bytes == 0 { return }
+    static func require(_ bytes: Int) throws(Errno) { if !has(bytes) { throw .noMemory } }
+
+    /// Whether so much memory can be had, as ``require(_:)`` tells.
+    static func has(_ bytes: Int) -> Bool {
+        if bytes == 0 { return true }
         let (sum, overflow) = bytes.addingReportingOverflow(headroom)
         let map = overflow ? MAP_FAILED : mmap(nil, sum, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let map, map != MAP_FAILED else { throw .noMemory }
+        guard let map, map != MAP_FAILED else { return false }
         munmap(map, sum)
+        return true
     }
 
     /// Records how much the machine takes now. Called with its lock held.

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated machine as an engine: one lock, one clock, and the machine brought up to date by whoever looks.
+// The simulated machine as an engine: what the files ask for, put to the machine that all of them share.
 
 public import RMPModel
 
 /// Answers for a simulated machine.
 public final class SimulatedEngine: Engine {
-    private struct State: Sendable {
-        var machine: Machine
-        var clock: HostClock
-        var texts = MachineTexts()
-    }
-
-    private let state: Lock<State>
-    private let memory = HostMemory()
-    private let pace: Pace
+    /// Who may look at the machine and change it.
+    let host: SharedMachine
     /// The machine as it was ordered.
     let configuration: MachineConfiguration
     /// The number of CPUs.
@@ -28,49 +21,46 @@ public final class SimulatedEngine: Engine {
     public let reports = Report.allCases
 
     /// Boots the machine; its clock starts at the end of the boot pass.
-    public init(_ configuration: MachineConfiguration, pace: Pace = .factor(1)) {
+    public convenience init(_ configuration: MachineConfiguration, pace: Pace = .factor(1)) {
+        self.init(configuration, pace: pace, SharedMachine.Limits())
+    }
+
+    /// The same, with other notions of what is long.
+    init(_ configuration: MachineConfiguration, pace: Pace, _ limits: SharedMachine.Limits) {
         let machine = Machine(configuration)
         self.configuration = configuration
         cpuCount = machine.cpuCount
         series = configuration.series
         hasRMPOPT = machine.isRMPOPTPossible
         hasConfigfs = machine.hasConfigfs
-        self.pace = pace
-        let clock = HostClock(pace: pace, startingAt: machine.now)
-        state = Lock(State(machine: machine, clock: clock))
-    }
-
-    /// How far due work may lie back, in ns of virtual time, before bringing the machine up to date may take long.
-    private static let backlog: UInt64 = 10_000_000
-
-    /// Brings the machine up to date. When nobody has looked for long, much is due.
-    private static func advance(_ state: inout State) {
-        let now = state.clock.now
-        if let due = state.machine.nextDue, due < now, now - due > backlog { LongWork.announce() }
-        state.machine.advance(to: now)
-    }
-
-    /// Runs `body` with the state to itself and up to date.
-    private func withCurrentState<Result: Sendable>(
-        _ body: (inout State) throws(Errno) -> Result
-    ) throws(Errno) -> Result {
-        defer { memory.giveBack() }
-        return try state.withPatientLock { state throws(Errno) in
-            Self.advance(&state)
-            memory.note(state.machine.storedBytes)
-            return try body(&state)
-        }
+        host = SharedMachine(machine, pace: pace, limits)
     }
 
     /// Looks at the machine as it is now.
     func look<Result: Sendable>(_ body: (borrowing Machine) throws(Errno) -> Result) throws(Errno) -> Result {
-        try withCurrentState { state throws(Errno) in try body(state.machine) }
+        try host.withState { state throws(Errno) in try body(state.machine) }
     }
+
+    /// Looks at all memory of the machine as it is now. On a large one that takes so long that others would wait: it is
+    /// done with a copy, without the lock.
+    func survey<Result: Sendable>(_ body: (borrowing Machine) throws(Errno) -> Result) throws(Errno) -> Result {
+        if configuration.memory.regionCount <= Self.quickRegions { return try look(body) }
+        LongWork.announce()
+        // While it is held, what changes is stored twice.
+        let copy = try host.withState { state throws(Errno) -> Machine? in
+            HostMemory.has(state.machine.storedBytes) ? state.machine : nil
+        }
+        guard let copy else { return try look(body) }
+        return try body(copy)
+    }
+
+    /// So many regions are surveyed in less than 20 ms, whatever is in them.
+    private static let quickRegions = 8_192
 
     /// Has the machine do something now.
     @discardableResult
     func perform(_ command: Command) throws(Errno) -> CommandResult {
-        switch try execute(command) {
+        switch try host.perform(command) {
         case .success(let result): return result
         case .failure(let refusal): throw Errno(refusal)
         }
@@ -79,33 +69,10 @@ public final class SimulatedEngine: Engine {
     /// Has the machine execute an RMP instruction.
     /// - Returns: its return code, whatever it is; other refusals are thrown.
     func code(of command: Command) throws(Errno) -> RMPCode {
-        switch try execute(command) {
+        switch try host.perform(command) {
         case .success: return .success
         case .failure(.rmp(let code)): return code
         case .failure(let refusal): throw Errno(refusal)
-        }
-    }
-
-    /// - Throws: ``Errno/noMemory`` where the command could need more memory than this process can have; then nothing
-    ///   has changed.
-    private func execute(_ command: Command) throws(Errno) -> Result<CommandResult, CommandError> {
-        if command.mayTakeLong || pace == .instant { LongWork.announce() }
-        defer { memory.giveBack() }
-        return try state.withPatientLock { state throws(Errno) in
-            Self.advance(&state)
-            try HostMemory.require(state.machine.memoryNeeded(for: command))
-            defer { memory.note(state.machine.storedBytes) }
-            do throws(CommandError) {
-                let result = try state.machine.perform(command, at: state.clock.now)
-                if pace == .instant {
-                    state.machine.runToIdle()
-                    state.clock.catchUp(to: state.machine.now)
-                }
-                return .success(result)
-            } catch {
-                state.machine.note(error, of: command)
-                return .failure(error)
-            }
         }
     }
 
@@ -123,13 +90,7 @@ public final class SimulatedEngine: Engine {
     /// Lets virtual time pass.
     /// - Throws: ``Errno/outOfRange`` if the clock would run over.
     func skip(nanoseconds: UInt64) throws(Errno) {
-        LongWork.announce()
-        defer { memory.giveBack() }
-        try state.withPatientLock { state throws(Errno) in
-            guard state.clock.skip(nanoseconds) else { throw Errno(.clockLimit) }
-            state.machine.advance(to: state.clock.now)
-            memory.note(state.machine.storedBytes)
-        }
+        try host.skip(nanoseconds: nanoseconds)
     }
 
     /// Series v1's flag, as the machine's driver keeps it.
@@ -162,7 +123,7 @@ public final class SimulatedEngine: Engine {
 
     /// A report of the machine as it is now.
     public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {
-        try look { machine throws(Errno) in
+        try survey { machine throws(Errno) in
             switch report {
             case .blockers: BlockersReport.write(machine, into: &text)
             case .passes: PassesReport.write(machine, into: &text)
@@ -176,17 +137,17 @@ public final class SimulatedEngine: Engine {
 
     /// The lines of `rmpopt-table` from the machine's tables as they are now.
     public func showTable(from first: Int, into page: inout RecordPage) throws(Errno) {
-        try withCurrentState { state throws(Errno) in
-            if first == 0 { state.machine.noteReport() }
+        try host.withState { state throws(Errno) in
+            if first == 0 { state.noteReport() }
             try state.texts.showTable(of: state.machine, from: first, into: &page)
         }
     }
 
     /// The whole table, if the last reader found the tables as they are now.
     public func renderedTable(from first: Int) throws(Errno) -> Rendering? {
-        try withCurrentState { state throws(Errno) in
+        try host.withState { state throws(Errno) in
             let rendering = try state.texts.renderedTable(of: state.machine)
-            if first == 0 && rendering != nil { state.machine.noteReport() }
+            if first == 0 && rendering != nil { state.noteReport() }
             return rendering
         }
     }
@@ -199,18 +160,8 @@ public final class SimulatedEngine: Engine {
 
     /// The text of `cpuN`, kept for as long as the tables do not change; nil for an offline CPU.
     public func renderedRegions(ofCPU cpu: Int) throws(Errno) -> Rendering? {
-        try withCurrentState { state throws(Errno) in
+        try host.withState { state throws(Errno) in
             try state.texts.renderedRegions(ofCPU: cpu, of: state.machine)
-        }
-    }
-}
-
-extension Command {
-    /// Whether it changes many RMP entries at once.
-    fileprivate var mayTakeLong: Bool {
-        switch self {
-        case .startGuest: true
-        default: false
         }
     }
 }

@@ -88,7 +88,13 @@ public final class Directory: Node, @unchecked Sendable {
         }
     }
 
-    /// Held while an item is made or dropped, which may take long.
+    /// What one change at a time holds for as long as it takes.
+    private final class Changes: Sendable {
+        let lock = Lock(())
+    }
+
+    /// Held while an item is made or dropped, which may take long: others find the children meanwhile. Groups have it.
+    private let changes: Changes?
     private let children = Lock(Children())
     /// The number of the folder above, for `..`; its own for a root.
     fileprivate let parentNumber: Atomic<UInt64>
@@ -98,8 +104,8 @@ public final class Directory: Node, @unchecked Sendable {
     /// An empty folder.
     /// - Parameters:
     ///   - makeItem: makes this a group in which clients may mkdir.
-    ///   - dropItem: for the folder of an item, what its rmdir does. Called with the group locked: a new item of the
-    ///   same name is made after it has returned.
+    ///   - dropItem: for the folder of an item, what its rmdir does. A new item of the same name is made after it has
+    ///   returned.
     public init(
         rules: FileSystemRules,
         owner: Owner,
@@ -109,6 +115,7 @@ public final class Directory: Node, @unchecked Sendable {
     ) {
         self.makeItem = makeItem
         self.dropItem = dropItem
+        changes = makeItem == nil ? nil : Changes()
         parentNumber = Atomic(0)
         super.init(rules: rules, mode: mode, owner: owner)
     }
@@ -171,15 +178,15 @@ public final class Directory: Node, @unchecked Sendable {
     public func makeItem(named name: [UInt8]) throws(Errno) -> Directory {
         guard name.count <= FileLimits.name else { throw .nameTooLong }
         if isRemoved { throw .noSuchFile }
-        guard let makeItem else { throw .notPermitted }
-        return try children.withPatientLock { children throws(Errno) in
-            if children.node(name) != nil { throw .exists }
+        guard let makeItem, let changes else { throw .notPermitted }
+        return try changes.lock.withPatientLock { _ throws(Errno) in
+            if children.withPatientLock({ $0.node(name) }) != nil { throw .exists }
             let item = try makeItem(name)
             item.markItem()
             item.place.withLock { $0 = NodePlace(folder: self, name: name) }
             for entry in item.entries() { entry.node.markPartOfItem() }
-            children.insert(name, item)
             item.parentNumber.store(inodeNumber, ordering: .relaxed)
+            children.withPatientLock { $0.insert(name, item) }
             touch()
             return item
         }
@@ -190,11 +197,11 @@ public final class Directory: Node, @unchecked Sendable {
     /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``, and ``Errno/notPermitted`` for what no client made.
     @discardableResult
     public func removeItem(named name: [UInt8]) throws(Errno) -> [Node] {
-        let parts = try children.withPatientLock { children throws(Errno) in
-            guard let node = children.node(name) else { throw .noSuchFile }
+        guard let changes else { throw try child(named: name) is Directory ? .notPermitted : .notDirectory }
+        let parts = try changes.lock.withPatientLock { _ throws(Errno) in
+            guard let node = children.withPatientLock({ $0.node(name) }) else { throw .noSuchFile }
             guard let item = node as? Directory else { throw .notDirectory }
-            guard makeItem != nil else { throw .notPermitted }
-            children.remove(name)
+            children.withPatientLock { $0.remove(name) }
             item.markRemoved()
             let parts = item.entries().map(\.node)
             for node in parts { node.markRemoved() }

@@ -7,6 +7,10 @@ import Glibc
 public class RequestThread {
     /// Called on the thread itself before it does something that may take longer than a few hundred microseconds.
     func willTakeLong() {}
+    /// Takes work that the thread does behind its answer. Returns whether it will.
+    func follow(_ work: @escaping @Sendable () -> Void) -> Bool { false }
+    /// Whether nobody will ask for anything any more.
+    var isEnding: Bool { false }
 
     init() {}
 }
@@ -21,9 +25,17 @@ public enum LongWork {
     }()
 
     /// Says that this thread may be busy for long from here on. Elsewhere than on a request's thread this does nothing.
-    public static func announce() {
-        guard let pointer = pthread_getspecific(key) else { return }
-        Unmanaged<RequestThread>.fromOpaque(pointer).takeUnretainedValue().willTakeLong()
+    public static func announce() { thread?.willTakeLong() }
+
+    /// Has this thread do `work` when it has answered the request it is at.
+    /// - Returns: whether it will; elsewhere than on a request's thread it does not.
+    static func follow(_ work: @escaping @Sendable () -> Void) -> Bool { thread?.follow(work) ?? false }
+
+    /// Whether what this thread is at is of no use any more.
+    static var isUnwanted: Bool { thread?.isEnding ?? false }
+
+    private static var thread: RequestThread? {
+        pthread_getspecific(key).map { Unmanaged<RequestThread>.fromOpaque($0).takeUnretainedValue() }
     }
 
     /// Makes `thread` the one that announcements on this thread go to, while `body` runs.

@@ -18,11 +18,15 @@ import Synchronization
 final class WorkerPool: Sendable {
     /// One that reads, and others that may be at something long. They cost nothing while they stand by.
     static let threadCount = 16
+    /// There are more while so many clients wait for something long, each of which keeps a thread.
+    static let threadLimit = 1_024
 
     private let session: SessionPointer
     private let log = RequestLog()
     private let threads: Lock<[pthread_t]>
     private let running: Atomic<Int>
+    /// How many stand by and have not been told to read.
+    private let standingBy = Atomic<Int>(0)
     /// The error that reading ended with, if it was not the end of the mount.
     private let readError = Atomic<Int32>(0)
     private let allLeft = Semaphore()
@@ -40,6 +44,19 @@ final class WorkerPool: Sendable {
         action.__sigaction_handler.sa_handler = { _ in }
         sigaction(Self.wakeSignal, &action, nil)
         for _ in 0..<Self.threadCount {
+            let failure = addThread()
+            if failure == 0 { continue }
+            if threads.withLock({ $0.isEmpty }) { throw Errno(rawValue: failure) }
+            break
+        }
+        callReader()
+    }
+
+    /// Makes one more thread that stands by.
+    /// - Returns: 0, or the error.
+    private func addThread() -> Int32 {
+        threads.withLock { threads in
+            if threads.count >= Self.threadLimit { return EAGAIN }
             var thread = pthread_t()
             let worker = Unmanaged.passRetained(Worker(pool: self))
             running.add(1, ordering: .relaxed)
@@ -47,11 +64,17 @@ final class WorkerPool: Sendable {
             if failure != 0 {
                 running.subtract(1, ordering: .relaxed)
                 worker.release()
-                if threads.withLock({ $0.isEmpty }) { throw Errno(rawValue: failure) }
-                break
+                return failure
             }
-            threads.withLock { $0.append(thread) }
+            threads.append(thread)
+            standingBy.add(1, ordering: .relaxed)
+            return 0
         }
+    }
+
+    /// Has one of the threads that stand by read from here on.
+    private func callReader() {
+        standingBy.subtract(1, ordering: .relaxed)
         reading.signal()
     }
 
@@ -89,10 +112,15 @@ final class WorkerPool: Sendable {
         }
     }
 
-    /// Lets one of the threads that stand by read from here on.
+    /// Lets one of the threads that stand by read from here on; one more, if none is left. If there can be no more, the
+    /// next one that is done with something long reads.
     fileprivate func handOver() {
-        reading.signal()
+        if standingBy.load(ordering: .relaxed) <= 0 { _ = addThread() }
+        callReader()
     }
+
+    /// Whether the session has ended.
+    fileprivate var isEnding: Bool { fuse_session_exited(session.pointer) != 0 }
 
     /// One thread's life: wait for its turn to read, then take requests and answer them until it hands over.
     fileprivate func serve(_ worker: Worker) {
@@ -116,8 +144,10 @@ final class WorkerPool: Sendable {
                 }
                 log?.note(buffer)
                 fuse_session_process_buf(session.pointer, &buffer)
+                worker.doWhatFollows()
             }
-            if fuse_session_exited(session.pointer) != 0 { break }
+            if isEnding { break }
+            standingBy.add(1, ordering: .relaxed)
         }
         free(buffer.mem)
         // The next one that stands by sees the end as this one did.
@@ -141,6 +171,23 @@ private final class Worker: RequestThread {
         isReader = false
         pool.handOver()
     }
+
+    /// What is to be done behind the answer. Touched by this thread alone.
+    private var following: (@Sendable () -> Void)?
+
+    override func follow(_ work: @escaping @Sendable () -> Void) -> Bool {
+        if following != nil { return false }
+        following = work
+        return true
+    }
+
+    func doWhatFollows() {
+        guard let work = following.take() else { return }
+        willTakeLong()
+        work()
+    }
+
+    override var isEnding: Bool { pool.isEnding }
 
     func run() {
         LongWork.withThread(self) { pool.serve(self) }

@@ -139,6 +139,12 @@ struct Guest: Sendable {
         (1...Guest.inodeCount).count { done * Guest.inodeCount >= frameCount * $0 }
     }
 
+    /// How many frames have gone back when the next inode has given all its pages back, `done` frames having gone.
+    func nextInodeFreed(after done: Int) -> Int {
+        (1...Guest.inodeCount).map { (frameCount * $0 + Guest.inodeCount - 1) / Guest.inodeCount }.first { $0 > done }
+            ?? frameCount
+    }
+
     var info: GuestInfo {
         GuestInfo(
             id: id,

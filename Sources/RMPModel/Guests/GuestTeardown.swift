@@ -77,11 +77,17 @@ extension Guests {
         }
     }
 
-    /// Takes the frame at work back, and those after it that are due at `horizon` or before; stops where an inode of
-    /// guest_memfd is freed, so that what this sets going begins at its time.
+    /// Takes the frame at work back, and those after it whose turn is before `end`. Stops at what others can see, where
+    /// an inode of guest_memfd is freed or a page has refused, so that what this sets going begins at its time.
+    ///
+    /// - Parameters:
+    ///   - effort: what is done is taken off; stops also where nothing is left of it, unless `goesOn`.
+    ///   - goesOn: whether it matters that `end` is reached.
     mutating func tearDownFrames(
         _ id: GuestID,
-        until horizon: UInt64,
+        before end: Work,
+        effort: inout Int,
+        goesOn: Bool = false,
         _ platform: inout Platform,
         _ costs: CostModel
     ) -> TeardownProgress {
@@ -93,11 +99,12 @@ extension Guests {
             progress.last = guest.teardown.due
             platform.events.time = progress.last
             let freed = guest.inodesFreed(after: guest.teardown.done)
-            tearDownFrame(of: &guest, &platform, costs)
+            effort -= tearDownFrame(of: &guest, &platform, costs)
             let done = guest.state == .ending ? guest.teardown.done : guest.frameCount
             progress.inodesFreed = guest.inodesFreed(after: done) - freed
             for _ in 0..<progress.inodesFreed { platform.events.publish(.inodeFreed(id)) }
-        } while guest.state == .ending && progress.inodesFreed == 0 && guest.teardown.due <= horizon
+        } while guest.state == .ending && progress.inodesFreed == 0 && !platform.hasRefusals
+            && (goesOn || effort > 0) && Work(due: guest.teardown.due, guest: id) < end
         progress.next = guest.state == .ending ? guest.teardown.due : nil
         if progress.ended { platform.events.publish(.guest(id, .stopped)) }
         let isGone = progress.ended && guest.isRemoved
@@ -110,11 +117,14 @@ extension Guests {
     ///
     /// Linux frees a page that refused like any other: it is on no list of leaked pages and stays assigned. That no
     /// guest gets its frame as long as one of its pages is assigned is a choice; the first access would be a fault.
-    private mutating func tearDownFrame(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) {
+    ///
+    /// - Returns: how much there was to do, in frames of a single entry or kind of entry.
+    private mutating func tearDownFrame(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) -> Int {
+        var effort = 1
         if guest.teardown.run < guest.frames.count {
             let run = guest.frames[guest.teardown.run]
             let frame = run.first + guest.teardown.offset
-            Guests.takeBack(frame, pages: guest.pages(inFrame: guest.teardown.done), &platform)
+            effort = Guests.takeBack(frame, pages: guest.pages(inFrame: guest.teardown.done), &platform)
             allocator.release(frame)
             guest.teardown.done += 1
             guest.teardown.offset += 1
@@ -127,35 +137,50 @@ extension Guests {
         }
         if guest.teardown.run < guest.frames.count {
             guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
-            return
+        } else {
+            forgetVM(&guest)
         }
-        forgetVM(&guest)
+        return effort
     }
 
     /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each page that is private.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`: a page that refuses, as one that somebody made
     /// immutable may, stays as it is, and the next one follows.
-    private static func takeBack(_ frame: Int, pages: Int, _ platform: inout Platform) {
+    ///
+    /// - Returns: how much there was to do, in frames that went in one step.
+    private static func takeBack(_ frame: Int, pages: Int, _ platform: inout Platform) -> Int {
         let word = platform.rmp.frameWord(frame)
         // Pages of one 4 KB kind go in one step, unless they refuse.
         let isSimple = !word.isMixed && pages == Granularity.pagesPerFrame
         if isSimple && (word.is2M || !(word.isImmutable || word.isLocked)) {
-            if !word.isAssigned { return }
-            _ = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: word.is2M ? .size2M : .size4K))
-            return
+            if word.isAssigned {
+                _ = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: word.is2M ? .size2M : .size4K))
+            }
+            return 1
         }
         for page in 0..<pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
             _ = platform.rmpupdate(frame: frame, pages: page..<(page + 1), RMPUpdateInput())
         }
+        return pageByPageEffort
     }
 
     /// What the frame at work costs, in ns: by the entries that it has when the work on it begins.
     private static func cost(of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         guard guest.teardown.run < guest.frames.count else { return 0 }
-        let frame = guest.frames[guest.teardown.run].first + guest.teardown.offset
+        return cost(ofFrame: guest.frames[guest.teardown.run].first + guest.teardown.offset, rmp, costs)
+    }
+
+    /// What it costs to take a frame back as it is now, in ns.
+    static func cost(ofFrame frame: Int, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         let word = rmp.frameWord(frame)
         if word.is2M && !word.isMixed { return costs.share2M }
         return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inFrame: frame)))
+    }
+
+    /// Whether a page of a frame may refuse to be taken back; told by the frame as a whole, so seldom true for nothing.
+    static func mayRefuse(frame: Int, _ rmp: borrowing RMP) -> Bool {
+        let word = rmp.frameWord(frame)
+        return word.isMixed || word.isImmutable || word.isLocked
     }
 }

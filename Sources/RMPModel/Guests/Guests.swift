@@ -50,10 +50,11 @@ struct Guests: Sendable {
         _modify { yield &guests[id] }
     }
 
-    /// Whether pages of any guest are going back.
-    var anyEnding: Bool { order.contains { guests[$0]?.state == .ending } }
     /// Whether any guest is running or ending: firmware knows of it.
     var anyLeft: Bool { order.contains { guests[$0].map { $0.state == .running || $0.state == .ending } ?? false } }
+
+    /// The guest that has an ASID.
+    func id(withASID asid: UInt16) -> GuestID? { order.first { guests[$0]?.asid == asid } }
 
     /// The guest of a name; a removed one has none.
     func id(named name: [UInt8]) -> GuestID? { ids[name] }

@@ -31,11 +31,16 @@ extension Machine {
         if let word = platform.rmp.uniformWord(ofRegion: region) {
             tally.add(word, frame: first, pages: Granularity.pagesPerRegion)
         } else {
-            tally.add(first..<(first + Granularity.framesPerRegion), platform.rmp)
+            tally.add(platform.rmp.words(ofRegion: region), from: first, platform.rmp)
         }
-        return tally.blockers { asid in
-            guests.order.first { guests[$0]?.asid == asid }
-        }
+        return tally.blockers(guests)
+    }
+}
+
+extension EntryWord {
+    /// Whether this is the word of a frame of one owner, the same as the other's, which is assigned.
+    fileprivate func hasSameOwner(as other: EntryWord) -> Bool {
+        (bits ^ other.bits) & (EntryWord.assignedBit | EntryWord.asidMask | EntryWord.mixedMark) == 0
     }
 }
 
@@ -49,22 +54,28 @@ private struct BlockerTally {
 
     init(layout: RMPLayout) { self.layout = layout }
 
-    mutating func add(_ frames: Range<Int>, _ rmp: borrowing RMP) {
-        var frame = frames.lowerBound
-        while frame < frames.upperBound {
-            let word = rmp.frameWord(frame)
+    /// - Parameter words: those of consecutive frames, the first of which is `first`.
+    mutating func add(_ words: [UInt64], from first: Int, _ rmp: borrowing RMP) {
+        var number = 0
+        while number < words.count {
+            let word = EntryWord(bits: words[number])
             if word.isMixed {
                 for index in 0..<Granularity.pagesPerFrame {
-                    add(rmp.entry(of: word, index: index), frame: frame, index: index, pages: 1)
+                    add(rmp.entry(of: word, index: index), frame: first + number, index: index, pages: 1)
                 }
-                frame += 1
+                number += 1
                 continue
             }
-            // The RMP and firmware have long runs of frames with the same word, of which the places are asked once.
-            var end = frame + 1
-            while end < frames.upperBound && rmp.frameWord(end) == word { end += 1 }
-            add(word, frame: frame, pages: (end - frame) * Granularity.pagesPerFrame)
-            frame = end
+            // Long runs are counted at once: a guest's frames, wherever it sees them, and those of RMP and firmware
+            // that have the same word, of which the places are asked once.
+            var end = number + 1
+            if word.isAssigned && word.asid != 0 {
+                while end < words.count, EntryWord(bits: words[end]).hasSameOwner(as: word) { end += 1 }
+            } else {
+                while end < words.count, words[end] == word.bits { end += 1 }
+            }
+            add(word, frame: first + number, pages: (end - number) * Granularity.pagesPerFrame)
+            number = end
         }
     }
 
@@ -93,10 +104,10 @@ private struct BlockerTally {
         }
     }
 
-    func blockers(_ guest: (UInt16) -> GuestID?) -> [Blocker] {
+    func blockers(_ guests: borrowing Guests) -> [Blocker] {
         var all = [Blocker(owner: .rmpTable, pages: table), Blocker(owner: .firmware, pages: firmware)]
         for item in byASID.sorted(by: { $0.asid < $1.asid }) {
-            all.append(Blocker(owner: .guest(asid: item.asid, guest(item.asid)), pages: item.pages))
+            all.append(Blocker(owner: .guest(asid: item.asid, guests.id(withASID: item.asid)), pages: item.pages))
         }
         all.append(Blocker(owner: .leaked, pages: leaked))
         // Swift's sort keeps equal elements in order only by accident, so the order is part of what is compared.

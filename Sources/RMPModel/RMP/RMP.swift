@@ -74,6 +74,9 @@ struct RMP: Sendable {
         tables[region].isEmpty ? EntryWord(bits: uniform[region]) : nil
     }
 
+    /// The words of a region's frames; empty where all have the same, ``uniformWord(ofRegion:)``.
+    func words(ofRegion region: Int) -> [UInt64] { tables[region] }
+
     /// The number of assigned pages in a frame, 0 ... 512.
     func assignedPages(inFrame frame: Int) -> Int {
         let word = frameWord(frame)

@@ -10,6 +10,8 @@ struct Coverage: Sendable {
     private var transitions: [Transition: Int] = [:]
     private(set) var steps = 0
     private(set) var comparisons = 0
+    /// For each version, how many steps met so many guests that were ending, and let time pass.
+    private var endings: [String: [Int: Int]] = [:]
 
     /// A page's state before and after; nil for an entry that no row of the table describes.
     struct Transition: Sendable, Hashable {
@@ -24,6 +26,16 @@ struct Coverage: Sendable {
     }
 
     mutating func noteComparison() { comparisons += 1 }
+
+    /// Notes how many guests were ending when a step let time pass.
+    mutating func note(ending count: Int, _ series: Series) {
+        endings[series.name, default: [:]][count, default: 0] += 1
+    }
+
+    /// How many steps of a version met `least` guests or more that were ending.
+    func endings(of series: Series, least: Int) -> Int {
+        (endings[series.name] ?? [:]).reduce(0) { $1.key >= least ? $0 + $1.value : $0 }
+    }
 
     /// Notes what a step wrote; runs of the same transition at once.
     mutating func note(_ changes: [NaiveChange]) {
@@ -48,6 +60,7 @@ struct Coverage: Sendable {
         steps += other.steps
         comparisons += other.comparisons
         for (kind, counts) in other.outcomes { outcomes[kind, default: [:]].merge(counts, uniquingKeysWith: +) }
+        for (series, counts) in other.endings { endings[series, default: [:]].merge(counts, uniquingKeysWith: +) }
         transitions.merge(other.transitions, uniquingKeysWith: +)
     }
 

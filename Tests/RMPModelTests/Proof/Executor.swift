@@ -24,12 +24,16 @@ struct Executor: Sendable {
 
     /// Whole states are compared each time so many steps are done.
     static let wholeEvery = 1_000
+    private static let eventLimit = 1_000_000
 
     /// - Parameter hasTwin: whether a second machine follows in large steps of time.
     init(_ start: Start, hasTwin: Bool) {
         machine = start.machine
         naive = start.naive
-        twin = hasTwin ? start.machine : nil
+        if hasTwin {
+            machine.recordEvents(limit: Executor.eventLimit)
+            twin = machine
+        }
         invariants = start.invariants
     }
 
@@ -37,6 +41,10 @@ struct Executor: Sendable {
     private mutating func run(_ step: Step, _ kind: String) throws(Difference) {
         naive.rmp.changes.removeAll(keepingCapacity: true)
         let time = naive.now + step.after
+        if step.after > 0 {
+            let ending = naive.guests.values.count { $0.state == .ending }
+            coverage.note(ending: ending, naive.setup.configuration.series)
+        }
         naive.advance(to: time)
         let action = naive.isForbidden(step.action) ? .wait : step.action
         if step.after > 1 { machine.advance(to: machine.now + step.after / 2) }
@@ -89,7 +97,16 @@ struct Executor: Sendable {
         twin?.advance(to: naive.now)
         var settled = naive
         settled.advance(to: naive.now)
-        if let twin { try report(settled.differences(from: twin).map { "in few steps of time: \($0)" }) }
+        guard var other = twin else { return }
+        try report(settled.differences(from: other).map { "in few steps of time: \($0)" })
+        var one = machine
+        one.advance(to: naive.now)
+        let (given, expected) = (other.takeEvents().events, one.takeEvents().events)
+        if let place = zip(given, expected).enumerated().first(where: { $0.element.0 != $0.element.1 }) {
+            let (given, expected) = place.element
+            try report(["in few steps of time: event \(place.offset) is \(given), in small ones \(expected)"])
+        }
+        try require(given.count == expected.count, "in few steps of time: \(given.count) events, \(expected.count)")
     }
 
     private mutating func compareTouched(_ action: Action) throws(Difference) {

@@ -136,6 +136,38 @@ extension Generator {
         (Step(.perform(.startGuest(GuestID(1)))), "start"),
     ]
 
+    /// Many guests at a time, of some frames each, that end and start again while others end.
+    static let crowd: [Row] =
+        guests + [
+            .command(30, "memory") { generator, naive in
+                // Most of few pages, since the naive model writes each one by one; behind the initial image of the
+                // others, frames with entries of 2 MB take turns each 80 ns.
+                let frames = generator.random.chance(5) ? 8 + generator.random.next() % 4 : generator.random.next() % 2
+                let pages = generator.random.next() % 24
+                return .setGuestMemory(generator.guest(naive), bytes: frames << 21 + pages << 12)
+            },
+            .command(200, "start") { generator, naive in .startGuest(generator.guest(naive)) },
+            .command(160, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
+            .command(12, "convert") { generator, naive in
+                // Frames that cost nothing at the end.
+                let id = generator.guest(naive)
+                let memory = naive.guests[id.rawValue]?.memory ?? 0
+                let first = memory < 4 << 20 ? 0 : (generator.random.next() % (memory >> 21)) << 21
+                return .convert(id, gpa: first..<max(memory, 4096), toPrivate: generator.random.chance(3))
+            },
+        ]
+
+    /// What such sequences begin with.
+    static let crowdPrelude: [(step: Step, kind: String)] = (1...9 as ClosedRange<UInt64>).flatMap { number in
+        let id = GuestID(number)
+        let frames = number % 4 == 0 ? 9 : number % 3
+        return [
+            (Step(.perform(.createGuest(name: Array("crowd \(number)".utf8)))), "create"),
+            (Step(.perform(.setGuestMemory(id, bytes: frames << 21 + number << 12))), "memory"),
+            (Step(.perform(.startGuest(id))), "start"),
+        ]
+    }
+
     /// The same with the host's life: firmware, kexec, hotplug, registers.
     static let host: [Row] =
         guests + [

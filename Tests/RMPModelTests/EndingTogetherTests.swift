@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guests that end together: all at once must leave behind, and tell, what one frame after the other does. Larger hosts
+// and more guests than the naive model can follow.
+
+import Testing
+
+@testable import RMPModel
+
+@Suite struct EndingTogetherTests {
+    /// Some guests of 2 to 600 MB: folios of either size, in order or scattered, some of them shared in part, with
+    /// pages that refuse, of one 2 MB entry that does.
+    private static func host(_ series: Series, guests count: Int, _ random: inout Random) throws -> Machine {
+        var machine = Machine(try MachineConfiguration(cpus: 8, memoryBytes: 24 << 30, series: series))
+        machine.recordEvents(limit: 1_000_000)
+        for number in 0..<count {
+            let pages = 1 + random.next() % 150_000
+            let id = try machine.makeGuest(
+                "\(number)",
+                bytes: pages << 12,
+                backing: random.chance(3) ? .size4K : .size2M,
+                placement: random.chance(3) ? .scattered(seed: random.next()) : .packed
+            )
+            try machine.perform(.startGuest(id), at: machine.now)
+            if random.chance(3) {
+                let first = (random.next() % pages) << 12
+                _ = try? machine.perform(.convert(id, gpa: first..<(pages << 12), toPrivate: false), at: machine.now)
+            }
+            guard random.chance(4), let frames = machine.guests[id]?.frames, let run = frames.last else { continue }
+            let frame = SPA(UInt64(run.first) << 21)
+            let isOne = machine.platform.rmp.frameWord(run.first).is2M
+            let input = RMPUpdateInput(assigned: true, pageSize: isOne ? .size2M : .size4K, immutable: true, asid: 7)
+            _ = try? machine.perform(.rmpupdate(frame, input), at: machine.now)
+        }
+        return machine
+    }
+
+    /// Runs to idle as long as more than the passes is due, never beyond one moment at a time.
+    private static func runMomentByMoment(_ machine: inout Machine) {
+        while let due = machine.nextDue { machine.advance(to: due) }
+    }
+
+    private static func difference(_ one: inout Machine, _ other: inout Machine) -> String? {
+        let (events, expected) = (one.takeEvents().events, other.takeEvents().events)
+        if let (given, expected) = zip(events, expected).first(where: { $0 != $1 }) { return "\(given), \(expected)" }
+        if events.count != expected.count { return "\(events.count) events, expected \(expected.count)" }
+        if one.now != other.now { return "now \(one.now), expected \(other.now)" }
+        if one.passes != other.passes { return "passes" }
+        if one.guests.allocator.used != other.guests.allocator.used { return "free memory" }
+        if one.platform.rmp.assignedPages != other.platform.rmp.assignedPages { return "assigned pages" }
+        if one.platform.rmp.assignedFrames != other.platform.rmp.assignedFrames { return "assigned frames" }
+        for frame in 0..<one.platform.rmp.frameCount {
+            for index in [0, 1, 511] {
+                let word = one.platform.rmp.entry(frame: frame, index: index)
+                if word != other.platform.rmp.entry(frame: frame, index: index) { return "frame \(frame)" }
+            }
+        }
+        return nil
+    }
+
+    @Test(arguments: Series.all) func allAtOnce(_ series: Series) throws {
+        var random = Random(seed: testSeed)
+        for _ in 0..<3 {
+            var machine = try Self.host(series, guests: 24, &random)
+            for id in machine.guestIDs where !random.chance(8) {
+                let time = machine.now + (random.chance(2) ? 0 : random.next() % 200_000)
+                try machine.perform(random.chance(4) ? .removeGuest(id) : .stopGuest(id), at: time)
+                if random.chance(6) { try machine.perform(.reoptimize, at: machine.now) }
+            }
+            var slow = machine
+            machine.runToIdle()
+            Self.runMomentByMoment(&slow)
+            #expect(Self.difference(&machine, &slow) == nil, "seed \(testSeed)")
+            #expect(InvariantChecker.violations(in: machine) == [], "seed \(testSeed)")
+        }
+    }
+
+    /// The time in the log is that of the page that refused, however far time is let pass at once.
+    @Test func refusalsAreToldInTime() throws {
+        var machine = try machine(cpus: 4, gigabytes: 8)
+        let id = try machine.makeGuest("vm", bytes: 64 << 20)
+        try machine.perform(.startGuest(id), at: machine.now)
+        let frames = machine.guests[id]?.frames.flatMap(\.range) ?? []
+        let input = RMPUpdateInput(gpa: GPA(20 << 21), assigned: true, pageSize: .size2M, immutable: true, asid: 1)
+        try machine.perform(.rmpupdate(SPA(UInt64(frames[20]) << 21), input), at: machine.now)
+        try machine.perform(.stopGuest(id), at: machine.now)
+        // 8 frames of the initial image by the page, 12 and the one that refuses by the 2 MB.
+        let costs = machine.configuration.costs
+        let expected = machine.now + 8 * 512 * costs.share4K + 13 * costs.share2M
+        machine.runToIdle()
+        #expect(machine.now > expected)
+        #expect(machine.logLines.last { $0.text.contains("RMPUPDATE") }?.time == expected)
+    }
+}
