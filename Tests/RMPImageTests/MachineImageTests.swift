@@ -95,7 +95,7 @@ import Testing
         return pages
     }
 
-    @Test(arguments: 0..<12)
+    @Test(arguments: 0..<machineCount)
     func agreesWithBlockers(_ number: Int) throws {
         let seed = testSeed &+ UInt64(number)
         var random = Random(seed: seed)

@@ -9,6 +9,15 @@ import Synchronization
 /// The seed of random tests: fixed, unless RMPFS_TEST_SEED says otherwise.
 let testSeed: UInt64 = getenv("RMPFS_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_260_217
 
+/// How many random tables a test reads, and how many random machines: reading one takes seconds without optimization.
+#if DEBUG
+    let tableCount: UInt64 = 3
+    let machineCount = 3
+#else
+    let tableCount: UInt64 = 24
+    let machineCount = 24
+#endif
+
 /// SplitMix64: the same numbers on every machine.
 struct Random: RandomNumberGenerator {
     private var state: UInt64
