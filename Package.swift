@@ -15,6 +15,7 @@ let package = Package(
     name: "rmpfs",
     products: [
         .library(name: "RMPModel", targets: ["RMPModel"]),
+        .library(name: "RMPImage", targets: ["RMPImage"]),
         .library(name: "RMPFS", targets: ["RMPFS"]),
         .library(name: "MachineFile", targets: ["MachineFile"]),
         .executable(name: "rmpfs", targets: ["RMPCommand"]),
@@ -29,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CProcessor"),
         .target(name: "RMPModel", swiftSettings: strict),
+        .target(name: "RMPImage", dependencies: ["RMPModel"], swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPModel"], swiftSettings: strict),
         .target(
             name: "MachineFile",
@@ -38,7 +40,7 @@ let package = Package(
         .executableTarget(
             name: "RMPCommand",
             dependencies: [
-                "CProcessor", "MachineFile", "RMPFS", "RMPModel",
+                "CProcessor", "MachineFile", "RMPFS", "RMPImage", "RMPModel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -46,6 +48,7 @@ let package = Package(
         ),
         .executableTarget(name: "OracleTree", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPModelTests", dependencies: ["RMPModel"], swiftSettings: strict),
+        .testTarget(name: "RMPImageTests", dependencies: ["RMPImage", "RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPFSTests", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
         .testTarget(
             name: "MachineFileTests",

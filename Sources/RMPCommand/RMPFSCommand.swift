@@ -14,7 +14,7 @@ struct RMPFSCommand: ParsableCommand {
         subcommands: [
             MountCommand.self, UnmountCommand.self, ListCommand.self, RunCommand.self, MachineCommand.self,
             StatusCommand.self,
-            MapCommand.self, DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
+            MapCommand.self, RMPReadCommand.self, DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
         ]
     )
 

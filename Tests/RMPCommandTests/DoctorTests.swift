@@ -3,6 +3,7 @@
 // that, and the verdict.
 
 import Foundation
+import RMPFS
 import Testing
 
 @testable import RMPCommand
@@ -129,6 +130,12 @@ import Testing
             try $0.setRegister(0xC001_0136, cpu: 0, 0)
             try $0.setRegister(0xC001_0133, cpu: 0, 0x1_FFFF_E000)
         },
+        Case(check: "rmp-memory", what: "no device", status: .notApplicable, says: "there is no /dev/mem. Boot") {
+            try $0.remove("dev/mem")
+        },
+        Case(check: "rmp-memory", what: "too short", status: .notApplicable, says: "ends before 0x100000000") {
+            try $0.write("dev/mem", "")
+        },
         Case(check: "rmp-segmented", what: "off", says: "SegmentedRmpEn") {
             try $0.setRegister(0xC001_0136, cpu: 0, 34 << 8)
             try $0.setRegister(0xC001_0133, cpu: 0, 0x1_FFFF_E000)
@@ -236,11 +243,32 @@ import Testing
         #expect(Set(Check.all.map(\.name)).subtracting(tested) == ["libfuse", "machine-file"])
     }
 
+    /// The obstacles that no tree of files can put up, by the errors that the kernel gives.
+    @Test func whatKeepsMemoryFromBeingRead() throws {
+        let tree = try HostTree()
+        let host = Host(sysroot: tree.root.path)
+        func message(_ error: Errno, at address: UInt64? = nil) -> String {
+            RMPObstacle.memory(error, at: address, on: host).message
+        }
+        #expect(message(.accessDenied) == "/dev/mem is closed to this user")
+        #expect(message(.notPermitted) == "/dev/mem needs CAP_SYS_RAWIO")
+        #expect(message(.notPermitted, at: 0x870_0000).contains("closed at 0x8700000 (STRICT_DEVMEM)"))
+        try tree.write("sys/kernel/security/lockdown", "[none] integrity confidentiality\n")
+        #expect(message(.notPermitted) == "/dev/mem needs CAP_SYS_RAWIO")
+        try tree.write("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+        #expect(message(.notPermitted) == "the kernel is locked down (integrity), which closes /dev/mem")
+        let msr = RMPObstacle.register("SYSCFG", .ioError, on: host)
+        #expect(msr.message == "/dev/cpu/0/msr: Input/output error at SYSCFG")
+        #expect(RMPObstacle.register("SYSCFG", .notPermitted, on: host).message == "/dev/cpu/0/msr needs CAP_SYS_RAWIO")
+    }
+
     @Test func whatFollowsFromAFailureIsSkipped() throws {
         let tree = try HostTree()
         try tree.remove("dev/cpu/0/msr")
         let statuses = Dictionary(uniqueKeysWithValues: tree.diagnose().results.map { ($0.check.name, $0.status) })
-        for name in ["snp-enabled", "rmp-table", "rmp-segmented", "rmpopt-base"] { #expect(statuses[name] == .skip) }
+        for name in ["snp-enabled", "rmp-table", "rmp-memory", "rmp-segmented", "rmpopt-base"] {
+            #expect(statuses[name] == .skip)
+        }
         #expect(statuses["rmpopt"] == .pass)
     }
 
@@ -287,11 +315,13 @@ import Testing
         #expect(Set(tests.flatMap(\.keys)) == ["name", "status", "category", "description", "message", "fix_hint"])
         let failures = try #require(top["failures"] as? [[String: String]])
         #expect(failures == [["name": "msr-device", "hint": "As root: modprobe msr."]])
-        #expect(top["skipped"] as? [String] == ["snp-enabled", "rmp-table", "rmp-segmented", "rmpopt-base"])
+        #expect(
+            top["skipped"] as? [String] == ["snp-enabled", "rmp-table", "rmp-memory", "rmp-segmented", "rmpopt-base"]
+        )
         let summary = try #require(top["summary"] as? [String: Int])
         #expect(summary["total"] == Check.all.count)
-        #expect(summary["failed"] == 1 && summary["skipped"] == 4)
-        #expect(summary["passed"] == Check.all.count - 5)
+        #expect(summary["failed"] == 1 && summary["skipped"] == 5)
+        #expect(summary["passed"] == Check.all.count - 6)
     }
 
     @Test func theMachineThatWasNamed() throws {

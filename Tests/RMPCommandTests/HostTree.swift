@@ -52,6 +52,8 @@ final class HostTree {
             try setRegister(0xC001_0136, cpu: cpu, 34 << 8 | 1)
             try setRegister(0xC001_0139, cpu: cpu, 1)
         }
+        // What lies at RMP_BASE.
+        try setMemory(0x1_0000_0000, 0)
     }
 
     deinit { try? FileManager.default.removeItem(at: root) }
@@ -80,6 +82,11 @@ final class HostTree {
     /// 8 bytes at 8 times the register's number.
     func setRegister(_ number: UInt32, cpu: Int, _ value: UInt64) throws {
         try record("dev/cpu/\(cpu)/msr", Int(number) * 8, withUnsafeBytes(of: value) { Data($0) })
+    }
+
+    /// 8 bytes of memory.
+    func setMemory(_ address: Int, _ value: UInt64) throws {
+        try record("dev/mem", address, withUnsafeBytes(of: value) { Data($0) })
     }
 
     private func record(_ path: String, _ offset: Int, _ bytes: Data) throws {

@@ -80,7 +80,7 @@ write_expected_lists() {
     } | sort >"$E/writable-files"
     {
         cat "$E/writable-files"
-        printf '%s\n' rmpopt/description rmpsim/firmware/snp_enabled rmpsim/memory/free
+        printf '%s\n' rmpopt/description rmpsim/firmware/snp_enabled rmpsim/memory/free rmpsim/memory/registers
         printf 'rmpsim/cpus/%s\n' online possible
     } | sort >"$E/attributes"
     sort "$E/debug-files" "$E/attributes" >"$E/files"

@@ -25,11 +25,7 @@ extension Check {
         ) { host in
             switch host.register(Register.syscfg) {
             case .success: .pass("registers can be read")
-            case .failure(.accessDenied), .failure(.notPermitted):
-                .fail("/dev/cpu/0/msr is closed to this user", hint: "Run rmpfs doctor as root.")
-            case .failure(.noSuchFile): .fail("there is no /dev/cpu/0/msr")
-            case .failure(let error):
-                .fail("/dev/cpu/0/msr: \(error) at SYSCFG", hint: "A hypervisor may hide it: look on the host itself.")
+            case .failure(let error): failed(.register("SYSCFG", error, on: host))
             }
         },
         Check(
@@ -40,7 +36,7 @@ extension Check {
             needs: "msr-device"
         ) { host in
             found(Register.syscfg, "SYSCFG", of: host) { value in
-                value >> 24 & 1 == 1 ? .pass("SNP_EN is set") : .fail("SNP_EN is clear in SYSCFG \(hexadecimal(value))")
+                value >> 24 & 1 == 1 ? .pass("SNP_EN is set") : failed(.snpOff(value))
             }
         },
         Check(
@@ -54,7 +50,7 @@ extension Check {
                 found(Register.rmpEnd, "RMP_END", of: host) { end in
                     let base = base & Register.addressMask
                     let end = end & Register.addressMask
-                    if base == 0 { return .fail("RMP_BASE is 0: no RMP is reserved") }
+                    if base == 0 { return failed(.notReserved) }
                     if case .success(let value) = host.register(Register.rmpConfiguration), value & 1 == 1 {
                         return .pass("the RMP's segment table is at \(hexadecimal(base))")
                     }
@@ -63,6 +59,20 @@ extension Check {
                     return .pass("the RMP is at \(hexadecimal(base)) to \(hexadecimal(end | 0x1FFF))")
                 }
             }
+        },
+        Check(
+            "rmp-memory",
+            .rmp,
+            "The RMP can be read in /dev/mem, as rmpfs rmp does.",
+            hint: "Nothing else needs it.",
+            needs: "rmp-table"
+        ) { host in
+            let base = (try? host.register(Register.rmpBase).get()) ?? 0
+            guard let obstacle = host.obstacle(readingAt: base & Register.addressMask) else {
+                return .pass("rmpfs rmp can read the RMP")
+            }
+            // Closed memory is how most hosts are meant to be.
+            return .notApplicable("rmpfs rmp cannot read the RMP: \(obstacle.message). \(obstacle.remedy)")
         },
         Check(
             "rmp-segmented",
@@ -112,6 +122,8 @@ extension Check {
         let windows = bases.sorted().map(hexadecimal).joined(separator: ", ")
         return bases.isEmpty ? .fail("no CPU has registers to read") : .pass("on; windows begin at \(windows)")
     }
+
+    private static func failed(_ obstacle: RMPObstacle) -> Finding { .fail(obstacle.message, hint: obstacle.remedy) }
 
     /// Reads a register of CPU 0 and judges it.
     private static func found(

@@ -10,6 +10,8 @@ struct RegionState: Sendable, Equatable {
     var reasons: [HostBlocker] = []
     /// SNP is not enabled: no CPU checks anything.
     var isUnchecked = false
+    /// No page in it is assigned, and no more is known.
+    var isFree = false
 }
 
 /// What a mount's files say about its regions.
@@ -22,6 +24,8 @@ struct RegionSnapshot: Sendable, Equatable {
     var offline: Int
     /// Whether a file says why regions are not optimized.
     var hasBlockers: Bool
+    /// Whether it was made from RMP entries, which know no CPU.
+    var isOfRMP = false
 
     /// How many regions are optimized on all online CPUs, on some, on none.
     var counts: (all: Int, some: Int, none: Int) {

@@ -57,7 +57,7 @@ extension RegionPicture {
         let box =
             #"<rect x="\#(x)" y="\#(y)" width="\#(width)" height="\#(height)" fill="\#(look.fill)">"#
             + "<title>\(escape(title))</title></rect>"
-        if cell.kind == .optimized { return box }
+        if cell.kind.isGood { return box }
         let letter = cell.isWhole ? String(look.letter) : look.letter.lowercased()
         return box
             + #"<text x="\#(x + width / 2)" y="\#(y + 12)" text-anchor="middle" font-size="\#(Size.letter)" "#

@@ -4,6 +4,8 @@
 /// What a region is in the picture.
 enum RegionKind: Int, CaseIterable, Sendable {
     case optimized
+    /// No page in it is assigned; whether a core has it optimized is not known.
+    case free
     case partly
     case rmpTable
     case firmware
@@ -42,6 +44,14 @@ enum RegionKind: Int, CaseIterable, Sendable {
                 ink: "#005f00",
                 words: "optimized on all CPUs"
             )
+        case .free:
+            Look(
+                letter: "-",
+                terminal: "38;5;23;48;5;73",
+                fill: "#5fafaf",
+                ink: "#005f5f",
+                words: "free: RMPOPT can optimize it"
+            )
         case .partly:
             Look(letter: "S", terminal: "30;48;5;220", fill: "#ffd700", ink: "#000", words: "optimized on some CPUs")
         case .rmpTable: Look(letter: "R", terminal: "97;48;5;25", fill: "#005faf", ink: "#fff", words: "RMP table")
@@ -66,10 +76,15 @@ enum RegionKind: Int, CaseIterable, Sendable {
         }
     }
 
+    /// Whether nothing is wrong with it.
+    var isGood: Bool { self == .optimized || self == .free }
+
     /// The kind of a region. On no CPU: that of its first reason, which has the most pages.
     init(_ state: RegionState, cpus: Int) {
         if state.isUnchecked {
             self = .unchecked
+        } else if state.isFree {
+            self = .free
         } else if state.optimized >= cpus && cpus > 0 {
             self = .optimized
         } else if state.optimized > 0 {

@@ -83,9 +83,9 @@ struct RegionPicture: Sendable {
     private static func cell(_ kinds: ArraySlice<RegionKind>) -> PictureCell {
         var counts = [Int](repeating: 0, count: RegionKind.allCases.count)
         for kind in kinds { counts[kind.rawValue] += 1 }
-        let others = RegionKind.allCases.dropFirst()
+        let others = RegionKind.allCases.filter { !$0.isGood }
         guard let kind = others.max(by: { counts[$0.rawValue] < counts[$1.rawValue] }), counts[kind.rawValue] > 0 else {
-            return PictureCell(kind: .optimized, isWhole: true)
+            return PictureCell(kind: kinds.first ?? .optimized, isWhole: true)
         }
         return PictureCell(kind: kind, isWhole: counts[kind.rawValue] == kinds.count)
     }
@@ -93,6 +93,14 @@ struct RegionPicture: Sendable {
     private static func summary(_ snapshot: RegionSnapshot) -> [String] {
         let counts = snapshot.counts
         let total = snapshot.regions.count
+        if snapshot.isOfRMP {
+            let free = snapshot.regions.count(where: \.isFree)
+            let tenths = total > 0 ? free * 1000 / total : 0
+            return [
+                "\(total) regions of 1 GB, by their RMP entries",
+                "free: \(free) (\(tenths / 10).\(tenths % 10) %), held: \(total - free)",
+            ]
+        }
         let tenths = total > 0 ? (counts.all * 1000) / total : 0
         let offline = snapshot.offline > 0 ? ", \(snapshot.offline) more offline" : ""
         return [

@@ -161,6 +161,7 @@ extension RegionKind {
     var word: String {
         switch self {
         case .optimized: "optimized"
+        case .free: "free"
         case .partly: "partly"
         case .rmpTable: "rmp_table"
         case .firmware: "firmware"

@@ -74,6 +74,8 @@ public final class Directory: Node, @unchecked Sendable {
             if node is Directory { folders += 1 }
         }
 
+        mutating func insertUnlisted(_ name: [UInt8], _ node: Node) { byName[name] = Entry(name: name, node: node) }
+
         mutating func remove(_ name: [UInt8]) {
             guard let entry = byName.removeValue(forKey: name) else { return }
             var (low, high) = (0, inOrder.count)
@@ -134,6 +136,13 @@ public final class Directory: Node, @unchecked Sendable {
         node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
         children.withPatientLock { $0.insert(Array(name.utf8), node, isThere: isThere) }
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
+    }
+
+    /// Adds a file that is found by its name and stands in no listing, for good: what reads whatever it finds must not
+    /// come by it. For building trees: the name must be free.
+    public func addUnlisted(_ name: String, _ node: Node) {
+        node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
+        children.withPatientLock { $0.insertUnlisted(Array(name.utf8), node) }
     }
 
     /// Adds children in the order of a table of attributes.

@@ -132,7 +132,7 @@ extension Node {
             status.st_mode |= S_IFDIR
         } else {
             status.st_mode |= S_IFREG
-            status.st_size = off_t(truncatingIfNeeded: data.truncatedSize ?? rules.fileSize)
+            status.st_size = off_t(truncatingIfNeeded: (self as? File)?.size ?? 0)
         }
         return status
     }

@@ -14,6 +14,10 @@ struct MemoryFiles {
         folder.add([
             "rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak, "online": online, "free": free,
         ])
+        let image = MemoryImage(engine: engine)
+        folder.add("registers", image.registers(owner: owner))
+        // As large as the host's memory: grep -r and tar(1) would read for hours.
+        folder.addUnlisted("image", SparseFile(rules: .configfs, owner: owner, content: image))
         return folder
     }
 

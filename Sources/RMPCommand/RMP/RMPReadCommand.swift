@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rmpfs rmp`: a host's real RMP, read from user space: whose the pages of each gigabyte are, what RMPOPT could win.
+
+import ArgumentParser
+import Glibc
+import RMPFS
+import RMPImage
+import RMPModel
+
+struct RMPReadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rmp",
+        abstract: "Read a host's RMP and tell whose the pages of each gigabyte are.",
+        discussion: """
+            Without arguments it reads this host's: registers from /dev/cpu/0/msr, entries from /dev/mem, as root. It \
+            reads and never writes. With --memory it reads a file whose offsets are physical addresses; with a \
+            mountpoint, the RMP of the simulated host that is mounted there.
+            """
+    )
+
+    @Option(
+        help: ArgumentHelp("Memory as a file: its offsets are physical addresses, holes are zeros.", valueName: "file"),
+        completion: .file()
+    )
+    var memory: String?
+
+    @Option(help: ArgumentHelp("RMP_BASE, C001_0132, for --memory.", valueName: "value"))
+    var rmpBase: RegisterValue?
+
+    @Option(help: ArgumentHelp("RMP_END, C001_0133, for --memory; a segmented RMP has none.", valueName: "value"))
+    var rmpEnd: RegisterValue?
+
+    @Option(help: ArgumentHelp("RMP_CFG, C001_0136, for --memory; 0 is a contiguous RMP.", valueName: "value"))
+    var rmpCfg: RegisterValue?
+
+    @Option(
+        help: ArgumentHelp("Read a tree of files that stands for another machine.", valueName: "dir"),
+        completion: .directory
+    )
+    var sysroot: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where memory ends, such as 64G; else as /proc/iomem has it, or all that is covered.",
+            valueName: "size"
+        ),
+        transform: MemorySize.parse
+    )
+    var end: MemorySize?
+
+    @Option(
+        help: ArgumentHelp(
+            "raw, as the processor keeps entries, or rmpread, as RMPREAD stores them.",
+            valueName: "form"
+        )
+    )
+    var form = FormArgument.raw
+
+    @Flag(help: "Read the entries of 2 MB-aligned pages and only those others whose subpage count asks for it.")
+    var quick = false
+
+    @Option(
+        help: ArgumentHelp(
+            "How many threads read, 1 to 64. (default: one for each CPU, at most 8)",
+            valueName: "n"
+        )
+    )
+    var threads: Int?
+
+    @Flag(help: "Print JSON for programs.")
+    var json = false
+
+    @Flag(help: "Print a line for each owner in each gigabyte, separated by commas.")
+    var csv = false
+
+    @Flag(help: "Show the gigabytes as a picture.")
+    var map = false
+
+    @Option(help: ArgumentHelp("Write the picture to a file as SVG.", valueName: "file"), completion: .file())
+    var svg: String?
+
+    @Option(help: ArgumentHelp("Decode the entry of the page at this address.", valueName: "address"))
+    var page: RegisterValue?
+
+    @Argument(
+        help: ArgumentHelp("Where a simulated host is mounted.", valueName: "mountpoint"),
+        completion: .directory
+    )
+    var mountPoint: String?
+
+    func validate() throws {
+        if [memory, sysroot, mountPoint].compactMap(\.self).count > 1 {
+            throw ValidationError("--memory, --sysroot and a mountpoint are three hosts: give one of them")
+        }
+        if memory != nil && rmpBase == nil {
+            throw ValidationError("--memory needs --rmp-base: what the host has in MSR C001_0132 (rdmsr 0xc0010132)")
+        }
+        if memory == nil && (rmpBase ?? rmpEnd ?? rmpCfg) != nil {
+            throw ValidationError("--rmp-base, --rmp-end and --rmp-cfg are for --memory: a host has its own registers")
+        }
+        let ways = [("--json", json), ("--csv", csv), ("--map", map), ("--page", page != nil)].filter(\.1).map(\.0)
+        if ways.count > 1 && !(ways == ["--json", "--page"]) {
+            throw ValidationError("\(ways.joined(separator: " and ")): give one of them")
+        }
+        if let threads, !(1...64).contains(threads) { throw ValidationError("--threads \(threads): not 1 to 64") }
+        if let sysroot, !Host().isFolder(sysroot) {
+            throw ValidationError("--sysroot \(sysroot): no such folder. Give one with dev and proc in it")
+        }
+    }
+
+    func run() throws {
+        do {
+            let source = try open()
+            let table = ScannedTable(source.layout, form: form.form)
+            if let page { return try show(page, of: table, in: source) }
+            let survey = try scan(table, in: source)
+            let screen = Screen.current
+            let snapshot = RegionSnapshot(survey)
+            if let svg {
+                let picture = RegionPicture(snapshot, columns: Self.columnsOfSVG)
+                try StandardOutput.write(picture.svg(title: "RMP of \(source.name)"), toFile: svg)
+                if !json && !csv && !map { return }
+            }
+            if map {
+                let lines = RegionPicture(snapshot, columns: screen.columns, rows: screen.rows).lines(on: screen)
+                return try StandardOutput.write(lines.map { $0 + "\n" }.joined())
+            }
+            try StandardOutput.write(
+                json ? survey.json(source).text : csv ? survey.commaSeparated : survey.text(source)
+            )
+        } catch let error as ExitCode {
+            throw error
+        } catch {
+            StandardError.write("rmpfs: \(error)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    /// Columns of an SVG picture's text: rows of 64 cells.
+    private static let columnsOfSVG = 140
+
+    private func open() throws(RMPSourceError) -> RMPSource {
+        if let memory {
+            let registers = RMPRegisters(
+                base: rmpBase?.value ?? 0,
+                end: rmpEnd?.value ?? 0,
+                configuration: rmpCfg?.value ?? 0
+            )
+            return try RMPSource(file: memory, registers)
+        }
+        if let mountPoint { return try RMPSource(mount: mountPoint) }
+        return try RMPSource(host: Host(sysroot: sysroot))
+    }
+
+    private func scan(_ table: ScannedTable, in source: RMPSource) throws(RMPSourceError) -> Survey {
+        let unit = Granularity.region
+        let end = end?.bytes ?? source.end
+        let regions = end.map { 0..<Int(truncatingIfNeeded: ($0 + unit - 1) / unit) } ?? table.regions
+        let depth = quick ? ScanDepth.quick : .full
+        let count = threads ?? min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 8)
+        do throws(MemoryError) {
+            let result = try table.scan(regions, in: source.memory, depth: depth, threads: count)
+            return Survey(table, depth, result)
+        } catch {
+            throw source.failure(error)
+        }
+    }
+
+    private func show(_ address: RegisterValue, of table: ScannedTable, in source: RMPSource) throws {
+        let reading: PageReading?
+        do throws(MemoryError) {
+            reading = try table.page(at: SPA(address.value), in: source.memory)
+        } catch {
+            throw source.failure(error)
+        }
+        guard let reading else {
+            let name = Hexadecimal.text(address.value & ~0xfff)
+            throw RMPSourceError("page \(name)", "no RMP entry covers it: its state is Default, as hypervisor-owned")
+        }
+        try StandardOutput.write(json ? reading.json(form.form).text : reading.text(form.form))
+    }
+}
+
+/// The form of the entries, as an argument.
+enum FormArgument: String, ExpressibleByArgument, CaseIterable {
+    case raw
+    case rmpread
+
+    var form: EntryForm { self == .raw ? .raw : .rmpread }
+}
+
+/// A register's value or an address: hexadecimal behind 0x, else decimal.
+struct RegisterValue: ExpressibleByArgument, Hashable, Sendable {
+    let value: UInt64
+
+    init?(argument: String) {
+        let digits = argument.hasPrefix("0x") || argument.hasPrefix("0X") ? argument.dropFirst(2) : nil
+        guard let value = digits.map({ UInt64($0, radix: 16) }) ?? UInt64(argument) else { return nil }
+        self.value = value
+    }
+}
+
+/// Numbers as addresses are written.
+enum Hexadecimal {
+    static func text(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+
+    /// With all sixteen digits.
+    static func word(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

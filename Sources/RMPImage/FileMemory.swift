@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file as memory: /dev/mem, or a file whose offsets are physical addresses and whose holes hold nothing.
+
+import Glibc
+
+/// Memory behind a descriptor. The descriptor stays the caller's and must stay open.
+public struct FileMemory: PhysicalMemory {
+    /// How the bytes are come by.
+    public enum Access: Sendable, Hashable {
+        /// mmap(2), without a copy. Not for a file that others may cut short, which would end the process by SIGBUS.
+        case mapped
+        /// pread(2).
+        case read
+    }
+
+    private let descriptor: Int32
+    private let access: Access
+    /// Whether others may change it while it is read.
+    public let isLive: Bool
+    /// Whether SEEK_DATA tells where the holes are.
+    private let hasHoles: Bool
+    /// mmap(2) wants multiples of it.
+    private let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+
+    /// - Parameters:
+    ///   - descriptor: open for reading.
+    ///   - isLive: whether others may change it meanwhile.
+    public init(descriptor: Int32, access: Access, isLive: Bool) {
+        self.descriptor = descriptor
+        self.access = access
+        self.isLive = isLive
+        var status = stat()
+        let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        hasHoles = isRegular && (lseek(descriptor, 0, FileMemory.seekData) >= 0 || errno == ENXIO)
+    }
+
+    private static let seekData: Int32 = 3
+
+    /// Memory that is mapped if the page at an address can be, else read: FUSE and some drivers know no mmap(2).
+    public init(descriptor: Int32, mappedIfPossibleAt address: UInt64, isLive: Bool) {
+        let page = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        var access = Access.read
+        if let offset = off_t(exactly: address / page * page),
+            let place = mmap(nil, Int(page), PROT_READ, MAP_SHARED, descriptor, offset), place != MAP_FAILED
+        {
+            munmap(place, Int(page))
+            access = .mapped
+        }
+        self.init(descriptor: descriptor, access: access, isLive: isLive)
+    }
+
+    /// Whether bytes are shown where they lie.
+    public var showsItself: Bool { access == .mapped }
+
+    /// By SEEK_DATA, where the file system knows it; else every address. What lies behind the end of a file is not
+    /// zeros: reading it is an error.
+    public func nextData(from address: UInt64) -> UInt64? {
+        guard hasHoles, let offset = off_t(exactly: address) else { return address }
+        let found = lseek(descriptor, offset, FileMemory.seekData)
+        if found >= 0 { return UInt64(found) }
+        var status = stat()
+        guard errno == ENXIO, fstat(descriptor, &status) == 0 else { return address }
+        return max(address, UInt64(status.st_size))
+    }
+
+    /// The bytes of a range: mapped, or read into the buffer.
+    public func withBytes(
+        of range: Range<UInt64>,
+        buffer: ScanBuffer,
+        _ body: (UnsafeRawBufferPointer) throws(MemoryError) -> Void
+    ) throws(MemoryError) {
+        if access == .mapped { return try withMapping(of: range, body) }
+        let count = Int(range.upperBound - range.lowerBound)
+        let room = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<count])
+        try read(range.lowerBound, into: room)
+        try body(UnsafeRawBufferPointer(room))
+    }
+
+    private func withMapping(
+        of range: Range<UInt64>,
+        _ body: (UnsafeRawBufferPointer) throws(MemoryError) -> Void
+    ) throws(MemoryError) {
+        let start = range.lowerBound / pageSize * pageSize
+        let count = Int(range.upperBound - start)
+        try checkEnd(range)
+        guard let offset = off_t(exactly: start) else { throw MemoryError(.map, address: start, number: EOVERFLOW) }
+        // Without MAP_POPULATE, which walks page by page: a fault maps a whole folio, and a quick scan needs few pages.
+        guard let place = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, offset), place != MAP_FAILED else {
+            throw MemoryError(.map, address: range.lowerBound, number: errno)
+        }
+        defer { munmap(place, count) }
+        let skipped = Int(range.lowerBound - start)
+        try body(UnsafeRawBufferPointer(start: place + skipped, count: count - skipped))
+    }
+
+    /// A page behind the end of a file that is mapped would be a SIGBUS.
+    private func checkEnd(_ range: Range<UInt64>) throws(MemoryError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw MemoryError(.map, address: range.lowerBound, number: errno) }
+        if status.st_mode & S_IFMT == S_IFREG && UInt64(status.st_size) < range.upperBound {
+            throw MemoryError(.end, address: UInt64(status.st_size))
+        }
+    }
+
+    /// Eight bytes by pread(2), whatever the access.
+    public func word(at address: UInt64) throws(MemoryError) -> UInt64 {
+        var word: UInt64 = 0
+        let result = withUnsafeMutableBytes(of: &word) { bytes in
+            Result { () throws(MemoryError) in try read(address, into: bytes) }
+        }
+        try result.get()
+        return UInt64(littleEndian: word)
+    }
+
+    private func read(_ address: UInt64, into bytes: UnsafeMutableRawBufferPointer) throws(MemoryError) {
+        var done = 0
+        while done < bytes.count {
+            let position = address + UInt64(done)
+            guard let offset = off_t(exactly: position) else {
+                throw MemoryError(.read, address: position, number: EOVERFLOW)
+            }
+            let count = pread(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, offset)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw MemoryError(.read, address: position, number: errno) }
+            if count == 0 { throw MemoryError(.end, address: position) }
+            done += count
+        }
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// What placement costs: how many regions RMPOPT could win if the same guests lay as close together as they can.
+
+import RMPModel
+
+/// Regions that RMPOPT could optimize, as things are and as they could be.
+public struct PlacementLoss: Sendable, Hashable {
+    /// How many regions were looked at.
+    public let regions: Int
+    /// How many hold no assigned page now.
+    public let optimizable: Int
+    /// How many hold a page that is assigned and no guest's: these stay as they are wherever guests lie.
+    public let pinned: Int
+    /// How many would hold no assigned page if guests lay as close together as they can.
+    public let optimizableIfPacked: Int
+    /// Pages of guests.
+    public let guestPages: Int
+
+    /// How many regions placement costs.
+    public var lost: Int { optimizableIfPacked - optimizable }
+}
+
+extension RegionTally {
+    /// Pages of guests, in entries of 4 KB and of 2 MB.
+    var guestPages: (small: Int, large: Int) {
+        owners.reduce(into: (0, 0)) { sum, item in
+            guard case .guest = item.owner else { return }
+            sum.0 += item.small
+            sum.1 += item.large
+        }
+    }
+
+    /// Whether an assigned page in it is no guest's.
+    var isPinned: Bool {
+        owners.contains { item in
+            if case .guest = item.owner { return false }
+            return item.owner.isAssigned
+        }
+    }
+
+    /// What guests can have of it: frames that are free or guests' as a whole, and all pages that are.
+    var room: (frames: Int, pages: Int) {
+        let covered = (Granularity.pagesPerRegion - uncovered) / Granularity.pagesPerFrame
+        let guests = guestPages
+        // HV-fixed pages that a quick scan has not looked at count as free: the answer is then the best there can be.
+        return (covered - fixedFrames, pages(of: .free) + unread + guests.small + guests.large)
+    }
+}
+
+extension PlacementLoss {
+    /// Packs the guests of some regions.
+    ///
+    /// Regions that are pinned are filled first, since they are lost anyway, then those with most room. Entries of 2 MB
+    /// need frames without a page that has to stay, entries of 4 KB any pages. The result is the best there is when the
+    /// regions with most frames are those with most pages, which only HV-fixed pages in scattered places can prevent.
+    public init(_ tallies: [RegionTally]) {
+        var small = 0
+        var large = 0
+        var pinnedRoom = (frames: 0, pages: 0)
+        var others: [(frames: Int, pages: Int)] = []
+        var pinned = 0
+        for tally in tallies {
+            let guests = tally.guestPages
+            small += guests.small
+            large += guests.large
+            let room = tally.room
+            if tally.isPinned || tally.uncovered > 0 {
+                pinned += tally.isPinned ? 1 : 0
+                pinnedRoom.frames += room.frames
+                pinnedRoom.pages += room.pages
+            } else {
+                others.append(room)
+            }
+        }
+        // A region that is not covered as a whole is never optimized.
+        let candidates = others.count
+        others.sort { ($0.pages, $0.frames) > ($1.pages, $1.frames) }
+        var used = 0
+        var room = pinnedRoom
+        while used < candidates
+            && (room.frames * Granularity.pagesPerFrame < large || room.pages < small + large)
+        {
+            room.frames += others[used].frames
+            room.pages += others[used].pages
+            used += 1
+        }
+        regions = tallies.count
+        optimizable = tallies.count(where: \.isOptimizable)
+        self.pinned = pinned
+        // Never worse than it is: what lies somewhere can stay there.
+        optimizableIfPacked = max(candidates - used, optimizable)
+        guestPages = small + large
+    }
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts one region after the other: whole frames at once where their entries are alike, entry by entry where not.
+
+public import RMPModel
+
+/// How much of a table is read.
+public enum ScanDepth: String, Sendable, Hashable, CaseIterable {
+    /// All of it; the subpage counts are checked.
+    case full
+    /// The entries of 2 MB-aligned pages, and those frames whose subpage count says that their pages differ. It relies
+    /// on the counts, which a full scan checks.
+    case quick
+}
+
+/// A table to be scanned.
+public struct ScannedTable: Sendable {
+    /// Where it lies.
+    public let layout: RMPLayout
+    /// How its entries are written.
+    public let form: EntryForm
+    /// Bookkeeping, RST and segments: pages with ASID 0 in it are the RMP's own.
+    let places: [Range<UInt64>]
+
+    /// A table.
+    public init(_ layout: RMPLayout, form: EntryForm = .raw) {
+        self.layout = layout
+        self.form = form
+        places = ([layout.head] + layout.segments.map(\.table)).filter { !$0.isEmpty }
+    }
+
+    /// The regions that it covers, in whole or in part.
+    public var regions: Range<Int> {
+        let end = layout.segments.map(\.covered.upperBound).max() ?? 0
+        return 0..<Int(truncatingIfNeeded: (end + Granularity.region - 1) / Granularity.region)
+    }
+}
+
+/// Scans regions of a table, one at a time; for one thread.
+///
+/// Not generic over its memory: the innermost loops are to be compiled once, for what they do.
+final class RegionScanner {
+    private let table: ScannedTable
+    private let memory: any PhysicalMemory
+    private let isLive: Bool
+    private let showsItself: Bool
+    private let isRaw: Bool
+    private let depth: ScanDepth
+    private let buffer = ScanBuffer(count: Int(RMPLayout.bytesPerRegion))
+    /// Room for one frame that is read again, and for reading it.
+    private let again = ScanBuffer(count: FrameComparison.bytes)
+    private let piece = ScanBuffer(count: FrameComparison.bytes)
+    /// Pages with an entry of 4 KB by ``OwnerKey``; two sums, so that equal neighbours do not wait for each other.
+    private let small: UnsafeMutablePointer<UInt32>
+    /// Pages in entries of 2 MB by ``OwnerKey``.
+    private let large: UnsafeMutablePointer<UInt32>
+    /// The low quadwords of a frame that others may change, or whose entries are in another form.
+    private let copy: UnsafeMutablePointer<UInt64>
+    private var tally = RegionTally(region: 0)
+    private var ofTable = (small: 0, large: 0)
+    /// How many bytes of table were looked at.
+    private(set) var bytesRead: UInt64 = 0
+
+    init(_ table: ScannedTable, in memory: any PhysicalMemory, _ depth: ScanDepth) {
+        self.table = table
+        self.memory = memory
+        isLive = memory.isLive
+        showsItself = memory.showsItself
+        isRaw = table.form == .raw
+        self.depth = depth
+        small = .allocate(capacity: 2 * OwnerKey.count)
+        small.initialize(repeating: 0, count: 2 * OwnerKey.count)
+        large = .allocate(capacity: OwnerKey.count)
+        large.initialize(repeating: 0, count: OwnerKey.count)
+        copy = .allocate(capacity: FrameComparison.entries)
+        copy.initialize(repeating: 0, count: FrameComparison.entries)
+    }
+
+    deinit {
+        small.deallocate()
+        large.deallocate()
+        copy.deallocate()
+    }
+
+    // MARK: A region
+
+    func scan(_ region: Int) throws(MemoryError) -> RegionTally {
+        tally = RegionTally(region: region)
+        ofTable = (0, 0)
+        let start = UInt64(region) * Granularity.region
+        var covered: UInt64 = 0
+        for segment in table.layout.segments {
+            let part = segment.covered.clamped(to: start..<start + Granularity.region)
+            if part.isEmpty { continue }
+            covered += part.upperBound - part.lowerBound
+            let entries =
+                segment.table.lowerBound
+                + (part.lowerBound - segment.covered.lowerBound) / Granularity.page * RMPLayout.entryBytes
+            try scan(part, entries: entries)
+        }
+        tally.uncovered = Granularity.pagesPerRegion - Int(covered / Granularity.page)
+        collectOwners()
+        return tally
+    }
+
+    /// A piece of memory whose entries lie in one piece.
+    private func scan(_ part: Range<UInt64>, entries: UInt64) throws(MemoryError) {
+        let pages = Int((part.upperBound - part.lowerBound) / Granularity.page)
+        let range = entries..<entries + UInt64(pages) * RMPLayout.entryBytes
+        guard let data = memory.nextData(from: entries), data < range.upperBound else {
+            small[0] += UInt32(pages)
+            return
+        }
+        let hasPlaces = table.places.contains { $0.overlaps(part) }
+        try memory.withBytes(of: range, buffer: buffer) { bytes throws(MemoryError) in
+            guard let base = bytes.baseAddress else { return }
+            for frame in 0..<pages / Granularity.pagesPerFrame {
+                let offset = frame &* FrameComparison.bytes
+                let address = part.lowerBound + UInt64(frame) * Granularity.frame
+                let place = hasPlaces ? table.places.first { $0.overlaps(address..<address + Granularity.frame) } : nil
+                try scanFrame(base + offset, at: entries + UInt64(offset), of: address, hasPlace: place != nil)
+            }
+        }
+    }
+
+    /// Turns the sums into owners, and clears them: 16 keys for each ASID.
+    private func collectOwners() {
+        typealias Keys = SIMD16<UInt32>
+        var owners: [OwnedPages] = []
+        func add(_ owner: PageOwner, _ pages: (small: Int, large: Int)) {
+            if pages.small + pages.large > 0 {
+                owners.append(OwnedPages(owner: owner, small: pages.small, large: pages.large))
+            }
+        }
+        add(.rmpTable, ofTable)
+        var free = (small: 0, large: 0)
+        for first in stride(from: 0, to: OwnerKey.count, by: Keys.scalarCount) {
+            let pages = UnsafeMutableRawPointer(small + first)
+            let others = UnsafeMutableRawPointer(small + OwnerKey.count + first)
+            let frames = UnsafeMutableRawPointer(large + first)
+            let sum = pages.loadUnaligned(as: Keys.self) &+ others.loadUnaligned(as: Keys.self)
+            let inFrames = frames.loadUnaligned(as: Keys.self)
+            if sum | inFrames == .zero { continue }
+            pages.storeBytes(of: .zero, as: Keys.self)
+            others.storeBytes(of: .zero, as: Keys.self)
+            frames.storeBytes(of: .zero, as: Keys.self)
+            var byRank: [(small: Int, large: Int)] = Array(repeating: (0, 0), count: OwnerKey.unowned.count)
+            var guest = (small: 0, large: 0)
+            for lane in 0..<Keys.scalarCount where sum[lane] | inFrames[lane] != 0 {
+                let key = first + lane
+                let (inSmall, inLarge) = (Int(sum[lane]), Int(inFrames[lane]))
+                // An entry of 2 MB is one entry.
+                if OwnerKey.isUndescribed(key) {
+                    tally.oddities.undescribed += inSmall + inLarge / Granularity.pagesPerFrame
+                }
+                switch OwnerKey.owner(key) {
+                case .guest:
+                    guest.small += inSmall
+                    guest.large += inLarge
+                case .free:
+                    free.small += inSmall
+                    free.large += inLarge
+                case let owner:
+                    for (rank, other) in OwnerKey.unowned.enumerated() where other == owner {
+                        byRank[rank].small += inSmall
+                        byRank[rank].large += inLarge
+                    }
+                }
+            }
+            add(OwnerKey.owner(first | OwnerKey.assigned), guest)
+            for (owner, pages) in zip(OwnerKey.unowned, byRank) { add(owner, pages) }
+        }
+        add(.free, free)
+        tally.owners = owners.sorted { ($1.pages, $0.owner.rank) < ($0.pages, $1.owner.rank) }
+    }
+
+    // MARK: A frame
+
+    /// - Parameters:
+    ///   - frame: its entries.
+    ///   - entries: where they lie.
+    ///   - address: the memory that they are for.
+    ///   - hasPlace: whether the RMP's own memory is in it.
+    private func scanFrame(
+        _ frame: UnsafeRawPointer,
+        at entries: UInt64,
+        of address: UInt64,
+        hasPlace: Bool
+    ) throws(MemoryError) {
+        // Whoever changes a frame's entries changes its first one: the 2 MB entry, or the count of assigned subpages.
+        var place = frame
+        for attempt in 0..<4 {
+            if attempt > 0 && !showsItself { place = try readAgain(entries) }
+            let head = first(of: place)
+            let outcome = look(place, head)
+            if isLive {
+                let isStill = try isStill(head, place, at: entries)
+                if !isStill && attempt < 3 { continue }
+                // It never kept still: what was seen last is counted, and marked.
+                if !isStill { tally.oddities.changed += 1 }
+            }
+            return count(outcome, place, head, of: address, hasPlace: hasPlace)
+        }
+    }
+
+    /// A frame's entries, read anew into room of their own.
+    private func readAgain(_ entries: UInt64) throws(MemoryError) -> UnsafeRawPointer {
+        let range = entries..<entries + UInt64(FrameComparison.bytes)
+        try memory.withBytes(of: range, buffer: piece) { bytes throws(MemoryError) in
+            again.bytes.copyMemory(from: bytes)
+        }
+        return UnsafeRawPointer(again.start)
+    }
+
+    /// How a frame's entries are.
+    private enum Outcome {
+        /// An entry of 2 MB; the others are as they have to be or not.
+        case large(isRegular: Bool)
+        /// All 512 as the first, but for GPA and count.
+        case uniform
+        /// The first, and 511 that are not assigned, at which nobody has looked.
+        case alone
+        /// They differ, and lie in the frame itself or in `copy`.
+        case mixed(isCopied: Bool)
+    }
+
+    @inline(__always)
+    private func first(of frame: UnsafeRawPointer) -> UInt64 {
+        let words = frame.assumingMemoryBound(to: UInt64.self)
+        return table.form.rawLow(words[0], words[1])
+    }
+
+    @inline(__always)
+    private func look(_ frame: UnsafeRawPointer, _ head: UInt64) -> Outcome {
+        let isLarge = head & 2 != 0
+        if depth == .quick {
+            bytesRead &+= RMPLayout.entryBytes
+            if isLarge { return .large(isRegular: true) }
+            if head & OwnerKey.countMask == 0 { return .alone }
+        }
+        bytesRead &+= UInt64(FrameComparison.bytes)
+        if isRaw {
+            if isLarge {
+                return .large(isRegular: FrameComparison.isUniform(frame, as: head & 1, mask: .max))
+            }
+            if FrameComparison.isUniform(frame, as: head, mask: OwnerKey.mask) { return .uniform }
+            if !isLive { return .mixed(isCopied: false) }
+        } else if isLarge {
+            return .large(isRegular: true)
+        }
+        let words = frame.assumingMemoryBound(to: UInt64.self)
+        for entry in 0..<FrameComparison.entries {
+            copy[entry] = table.form.rawLow(words[2 &* entry], words[2 &* entry &+ 1])
+        }
+        return .mixed(isCopied: true)
+    }
+
+    /// Whether the first entry is still the same.
+    private func isStill(_ head: UInt64, _ frame: UnsafeRawPointer, at entries: UInt64) throws(MemoryError) -> Bool {
+        if showsItself { return first(of: reread(frame)) == head }
+        let second = isRaw ? 0 : try memory.word(at: entries + 8)
+        return table.form.rawLow(try memory.word(at: entries), second) == head
+    }
+
+    private func count(
+        _ outcome: Outcome,
+        _ frame: UnsafeRawPointer,
+        _ head: UInt64,
+        of address: UInt64,
+        hasPlace: Bool
+    ) {
+        let key = OwnerKey.of(head)
+        let pages = Granularity.pagesPerFrame
+        switch outcome {
+        case .large(let isRegular):
+            if !isRegular { tally.oddities.irregular += 1 }
+            noteFixed(key)
+            let own = hasPlace && OwnerKey.isUnowned(key) ? ownPages(address, count: pages) : 0
+            ofTable.large += own
+            large[key] += UInt32(pages - own)
+        case .uniform:
+            if Int(head & OwnerKey.countMask) >> 3 != (head & 1 != 0 ? pages - 1 : 0) { tally.oddities.miscounted += 1 }
+            noteFixed(key)
+            let own = hasPlace && OwnerKey.isUnowned(key) ? ownPages(address, count: pages) : 0
+            ofTable.small += own
+            small[key] += UInt32(pages - own)
+        case .alone:
+            noteFixed(key)
+            let own = hasPlace && OwnerKey.isUnowned(key) ? ownPages(address, count: 1) : 0
+            ofTable.small += own
+            small[key] += UInt32(1 - own)
+            tally.unread += pages - 1
+        case .mixed(let isCopied):
+            // Two calls, so that each has its stride as a constant.
+            if isCopied {
+                countEach(UnsafePointer(copy), stride: 1, head, of: address, hasPlace: hasPlace)
+            } else {
+                let words = frame.assumingMemoryBound(to: UInt64.self)
+                countEach(words, stride: 2, head, of: address, hasPlace: hasPlace)
+            }
+        }
+    }
+
+    private func noteFixed(_ key: Int) {
+        if OwnerKey.isFixed(key) { tally.fixedFrames += 1 }
+    }
+
+    /// How many of some pages lie in the RMP's own memory.
+    private func ownPages(_ address: UInt64, count: Int) -> Int {
+        let range = address..<address + UInt64(count) * Granularity.page
+        return table.places.reduce(0) { sum, place in
+            let common = place.clamped(to: range)
+            return sum + Int((common.upperBound - common.lowerBound) / Granularity.page)
+        }
+    }
+
+    /// 512 entries one by one.
+    @inline(__always)
+    private func countEach(
+        _ words: UnsafePointer<UInt64>,
+        stride: Int,
+        _ head: UInt64,
+        of address: UInt64,
+        hasPlace: Bool
+    ) {
+        let fixed = fixedPages
+        let (even, odd) = (small, small + OwnerKey.count)
+        var assigned: UInt64 = 0
+        var sizes: UInt64 = 0
+        var index = 0
+        while index < FrameComparison.entries {
+            let one = words[index &* stride]
+            let two = words[(index &+ 1) &* stride]
+            even[OwnerKey.of(one)] &+= 1
+            odd[OwnerKey.of(two)] &+= 1
+            assigned &+= (one & 1) &+ (two & 1)
+            sizes |= one | two
+            index &+= 2
+        }
+        if fixedPages != fixed { tally.fixedFrames += 1 }
+        if sizes & 2 != 0 { tally.oddities.irregular += 1 }
+        let stated = Int(head & OwnerKey.countMask) >> 3
+        let others = Int(assigned) - Int(head & 1)
+        if isRaw ? stated != others : (stated != 0) != (others != 0) { tally.oddities.miscounted += 1 }
+        if !hasPlace { return }
+        for index in 0..<FrameComparison.entries {
+            let key = OwnerKey.of(words[index * stride])
+            let page = address + UInt64(index) * Granularity.page
+            guard OwnerKey.isUnowned(key), ownPages(page, count: 1) > 0 else { continue }
+            (index & 1 == 0 ? even : odd)[key] -= 1
+            ofTable.small += 1
+        }
+    }
+
+    /// How many pages of the region so far have an entry of their own and stay where they are.
+    private var fixedPages: UInt32 {
+        var sum: UInt32 = 0
+        for key in 1..<OwnerKey.firstGuest where OwnerKey.isFixed(key) {
+            sum &+= small[key] &+ small[OwnerKey.count + key]
+        }
+        return sum
+    }
+}
+
+/// The same pointer, of which the compiler does not know that it is the same: what it points to is loaded anew.
+@inline(never)
+private func reread(_ pointer: UnsafeRawPointer) -> UnsafeRawPointer { pointer }

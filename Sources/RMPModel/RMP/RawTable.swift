@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine's RMP as it would lie in memory: bookkeeping, RST and entries, written piece by piece, so that nobody has
+// to hold all of it.
+
+extension Machine {
+    /// The next bytes of memory, from an address on, that hold RMP other than zeros; nil when none follow.
+    ///
+    /// Whole pages, and as many as are at hand: the bytes right behind may be other than zeros, too. Bookkeeping counts
+    /// as such whatever it holds.
+    public func nextRMPData(from address: UInt64) -> Range<UInt64>? {
+        let start = address.alignedDown(to: Granularity.page)
+        var next: Range<UInt64>?
+        func offer(_ range: Range<UInt64>) {
+            if range.isEmpty || range.upperBound <= address { return }
+            let found = max(range.lowerBound, start)..<range.upperBound
+            if next.map({ found.lowerBound < $0.lowerBound }) ?? true { next = found }
+        }
+        offer(rmpLayout.head)
+        for segment in rmpLayout.segments where segment.table.upperBound > address {
+            if let next, segment.table.lowerBound >= next.lowerBound { continue }
+            if let data = nextData(in: segment, from: max(start, segment.table.lowerBound)) { offer(data) }
+        }
+        return next
+    }
+
+    /// The next piece of a segment's table whose frames are not all zeros: 8 KB for each frame.
+    private func nextData(in segment: RMPSegment, from address: UInt64) -> Range<UInt64>? {
+        let bytesPerFrame = RMPLayout.entryBytes * UInt64(Granularity.pagesPerFrame)
+        let firstFrame = Int(truncatingIfNeeded: segment.covered.lowerBound / Granularity.frame)
+        let frames = Int(truncatingIfNeeded: (segment.table.upperBound - segment.table.lowerBound) / bytesPerFrame)
+        let end = min(firstFrame + frames, platform.rmp.frameCount)
+        var frame = firstFrame + Int(truncatingIfNeeded: (address - segment.table.lowerBound) / bytesPerFrame)
+        func isEmpty(_ frame: Int) -> Bool {
+            !platform.rmp.covers(UInt64(frame) << 9) || platform.rmp.frameWord(frame).bits == 0
+        }
+        while frame < end && isEmpty(frame) {
+            let isWholeRegion =
+                frame % Granularity.framesPerRegion == 0
+                && platform.rmp
+                    .uniformWord(ofRegion: frame / Granularity.framesPerRegion)?.bits == 0
+            frame += isWholeRegion ? Granularity.framesPerRegion : 1
+        }
+        guard frame < end else { return nil }
+        var last = frame + 1
+        // A region is enough for one answer.
+        while last < min(end, frame + Granularity.framesPerRegion) && !isEmpty(last) { last += 1 }
+        let lower = segment.table.lowerBound + UInt64(frame - firstFrame) * bytesPerFrame
+        return lower..<(lower + UInt64(last - frame) * bytesPerFrame)
+    }
+
+    /// Writes the bytes of memory from an address on, as far as they are RMP; zeros elsewhere.
+    ///
+    /// - Parameters:
+    ///   - address: a multiple of 16.
+    ///   - bytes: how many, a multiple of 16, and where to; aligned to 8.
+    ///   - counters: what bookkeeping holds: a counter for each ASID, missing ones are 0 (``assignedPages(byASIDOf:)``
+    ///     has them by region). That they count assigned pages is a choice: firmware's source has 2,048 counters of
+    ///     eight bytes, and does not say more.
+    public func writeRMPMemory(
+        at address: UInt64,
+        into bytes: UnsafeMutableRawBufferPointer,
+        counters: [UInt64] = []
+    ) {
+        let words = bytes.bindMemory(to: UInt64.self)
+        words.update(repeating: 0)
+        let asked = address..<(address + UInt64(bytes.count))
+        func place(_ at: UInt64) -> Int { Int(truncatingIfNeeded: (at - address) / 8) }
+        let head = rmpLayout.head
+        if head.overlaps(asked) {
+            for (asid, count) in counters.prefix(2048).enumerated() {
+                let at = head.lowerBound + UInt64(asid) * 8
+                if asked.contains(at) { words[place(at)] = count }
+            }
+            if let rst = rmpLayout.rst {
+                for entry in rmpLayout.entries {
+                    let at = rst.lowerBound + UInt64(entry.index) * 8
+                    if asked.contains(at) { words[place(at)] = entry.rawValue }
+                }
+            }
+        }
+        for segment in rmpLayout.segments {
+            let piece = segment.table.clamped(to: asked)
+            if piece.isEmpty { continue }
+            let first = (segment.covered.lowerBound >> 12) + (piece.lowerBound - segment.table.lowerBound) / 16
+            let count = Int(truncatingIfNeeded: (piece.upperBound - piece.lowerBound) / 16)
+            let from = place(piece.lowerBound)
+            writeEntries(first, UnsafeMutableBufferPointer(rebasing: words[from..<(from + 2 * count)]))
+        }
+    }
+
+    /// How many pages of a region each ASID has; nothing for a region that does not exist.
+    public func assignedPages(byASIDOf region: Int) -> [(asid: UInt16, pages: Int)] {
+        blockers(ofRegion: region).compactMap { blocker in
+            if case .guest(let asid, _) = blocker.owner { (asid, blocker.pages) } else { nil }
+        }
+    }
+
+    /// The raw entries of pages from `first` on, two words each; pages without an entry keep zeros.
+    private func writeEntries(_ first: UInt64, _ words: UnsafeMutableBufferPointer<UInt64>) {
+        let permissions = UInt64(VMPLPermissions.full.rawValue)
+        var number = 0
+        let count = words.count / 2
+        while number < count {
+            let page = first + UInt64(number)
+            let index = Int(truncatingIfNeeded: page & 511)
+            let rest = min(Granularity.pagesPerFrame - index, count - number)
+            defer { number += rest }
+            if !platform.rmp.covers(page) || page >= platform.rmp.pageCount { continue }
+            let word = platform.rmp.frameWord(Int(truncatingIfNeeded: page >> 9))
+            if word.bits == 0 { continue }
+            for offset in 0..<rest {
+                let entry = platform.rmp.entry(of: word, index: index + offset)
+                var low = entry.bits
+                if index + offset == 0 { low |= UInt64(platform.rmp.subpageCount(page)) << 3 }
+                words[2 * (number + offset)] = low
+                // As in RawRMPEntry.init(_:subpageCount:).
+                words[2 * (number + offset) + 1] = entry.isAssigned && entry.asid != 0 ? permissions : 0
+            }
+        }
+    }
+}

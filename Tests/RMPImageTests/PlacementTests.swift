@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// What packing and moving guests could win, against answers found by trying all there is.
+
+import RMPModel
+import Testing
+
+@testable import RMPImage
+
+@Suite struct PlacementTests {
+    /// A region in which guests have so many pages in entries of 4 KB, and firmware so many whole frames.
+    private func tally(_ region: Int, _ guests: [UInt16: Int], firmware: Int = 0, large: Bool = false) -> RegionTally {
+        var tally = RegionTally(region: region)
+        var free = Granularity.pagesPerRegion
+        func add(_ owner: PageOwner, _ pages: Int, large: Bool) {
+            free -= pages
+            tally.owners.append(OwnedPages(owner: owner, small: large ? 0 : pages, large: large ? pages : 0))
+        }
+        if firmware > 0 { add(.firmware, firmware * 512, large: false) }
+        for (asid, pages) in guests.sorted(by: { $0.key < $1.key }) where pages > 0 {
+            add(.guest(asid: asid), pages, large: large)
+        }
+        tally.owners.append(OwnedPages(owner: .free, small: free, large: 0))
+        tally.fixedFrames = firmware
+        return tally
+    }
+
+    @Test func oneGuestInEachRegion() {
+        // Eight guests of 32 MB, each in a gigabyte of its own; firmware holds one more.
+        let tallies = (0..<8).map { tally($0, [UInt16($0 + 1): 8192]) } + [tally(8, [:], firmware: 2), tally(9, [:])]
+        let loss = PlacementLoss(tallies)
+        #expect(loss.optimizable == 1 && loss.pinned == 1 && loss.guestPages == 65_536)
+        // All of them go where firmware is.
+        #expect(loss.optimizableIfPacked == 9 && loss.lost == 8)
+        let plan = MovePlan(tallies)
+        #expect(plan.singles.map(\.asids) == (1...8).map { [$0] })
+        #expect(plan.steps.count == 8 && !plan.isCutShort)
+    }
+
+    @Test func theCheapestFirst() {
+        let tallies = [
+            tally(0, [1: 100]), tally(1, [1: 300]), tally(2, [2: 150]), tally(3, [2: 100, 3: 10]), tally(4, [3: 9000]),
+            tally(5, [4: 1], firmware: 1), tally(6, [5: 262_144]),
+        ]
+        let plan = MovePlan(tallies)
+        #expect(plan.singles.first == Move(asids: [2], regions: [2], pages: 150))
+        // 2 and 3 together: regions 2, 3 and 4 for 9,260 pages; 2 alone is cheaper, then 1, and 3 wins 3 and 4.
+        #expect(plan.steps.map(\.asids) == [[2], [1], [3]])
+        #expect(plan.steps.map(\.regions) == [[2], [0, 1], [3, 4]])
+        #expect(plan.steps.map(\.pages) == [150, 400, 9110])
+        // For the last, 262,144 pages, there is no room.
+        #expect(plan.isCutShort)
+    }
+
+    @Test(arguments: 0..<40 as Range<UInt64>)
+    func packingIsTheBest(_ number: UInt64) {
+        let seed = testSeed &+ number
+        var random = Random(seed: seed)
+        let large = random.chance(2)
+        let tallies = (0..<7).map { region in
+            let guests = Dictionary(
+                (0..<random.below(3)).map { _ in (UInt16(1 + random.below(4)), 512 * random.below(300)) },
+                uniquingKeysWith: { $1 }
+            )
+            return tally(region, guests, firmware: random.chance(3) ? 1 + random.below(40) : 0, large: large)
+        }
+        let guestPages = tallies.reduce(0) { $0 + $1.guestPages.small + $1.guestPages.large }
+        var best = 0
+        for free in 0..<(1 << tallies.count) {
+            let kept = tallies.filter { free >> $0.region & 1 == 0 }
+            let won = tallies.filter { free >> $0.region & 1 == 1 }
+            if won.contains(where: \.isPinned) { continue }
+            if kept.reduce(0, { $0 + $1.room.frames * 512 }) >= guestPages { best = max(best, won.count) }
+        }
+        #expect(PlacementLoss(tallies).optimizableIfPacked == best, "seed \(seed)")
+    }
+
+    @Test(arguments: 0..<40 as Range<UInt64>)
+    func movesAreWhatTheySay(_ number: UInt64) {
+        let seed = testSeed &+ 100 &+ number
+        let told: Comment = "seed \(seed)"
+        var random = Random(seed: seed)
+        let tallies = (0..<12).map { region in
+            let guests = Dictionary(
+                (0..<random.below(4)).map { _ in (UInt16(1 + random.below(5)), 1 + random.below(20_000)) },
+                uniquingKeysWith: { $1 }
+            )
+            return tally(region, guests, firmware: random.chance(5) ? 1 : 0)
+        }
+        /// The regions that moving a set of guests wins, and the pages that have to leave them.
+        func gain(_ asids: Set<UInt16>) -> (regions: [Int], pages: Int) {
+            let won = tallies.filter { tally in
+                !tally.isPinned && !tally.isOptimizable
+                    && tally.owners.allSatisfy { $0.owner.asid.map(asids.contains) ?? true }
+            }
+            return (won.map(\.region), won.reduce(0) { $0 + $1.guestPages.small })
+        }
+        let plan = MovePlan(tallies)
+        for move in plan.singles {
+            let one = gain(Set(move.asids))
+            #expect(one.regions == move.regions && one.pages == move.pages, told)
+        }
+        var moved: Set<UInt16> = []
+        var pages = 0
+        for move in plan.steps {
+            let before = gain(moved)
+            moved.formUnion(move.asids)
+            let after = gain(moved)
+            #expect(after.regions.count - before.regions.count == move.regions.count, told)
+            #expect(after.pages - before.pages == move.pages, told)
+            pages += move.pages
+        }
+        // What has moved has room in regions that stay held.
+        let won = Set(gain(moved).regions)
+        let room = tallies.filter { !$0.isOptimizable && !won.contains($0.region) }.reduce(0) {
+            $0 + $1.pages(of: .free)
+        }
+        #expect(pages <= room, told)
+        // Of the sets that are all there is in some region none is cheaper than the first.
+        let sets = Set(
+            tallies.filter { !$0.isPinned && !$0.isOptimizable }.map { Set($0.owners.compactMap(\.owner.asid)) }
+        )
+        let costs = sets.map { gain($0) }.map { Double($0.pages) / Double($0.regions.count) }
+        if let first = plan.steps.first, let least = costs.min() {
+            #expect(Double(first.pages) / Double(first.regions.count) <= least, told)
+        }
+    }
+}
+
+extension PageOwner {
+    fileprivate var asid: UInt16? { if case .guest(let asid) = self { asid } else { nil } }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// A scan finds what an entry-by-entry count finds; a quick one what a full one finds.
+
+import RMPModel
+import Testing
+
+@testable import RMPImage
+
+@Suite struct ScanTests {
+    @Test(arguments: 0..<tableCount, EntryForm.allCases)
+    func fullScan(_ number: UInt64, _ form: EntryForm) throws {
+        let seed = testSeed &+ number
+        let random = try RandomTable(seed: seed, form: form)
+        let table = ScannedTable(random.layout, form: form)
+        let found = try table.scan(table.regions, in: random.memory, threads: 1 + Int(number % 3))
+        #expect(found.regions.map(\.region) == Array(table.regions))
+        for tally in found.regions {
+            let wanted = random.tally(tally.region)
+            let told: Comment = "seed \(seed), region \(tally.region)"
+            #expect(Set(tally.owners) == wanted.owners, told)
+            #expect(tally.owners.count == wanted.owners.count, told)
+            #expect(tally.uncovered == wanted.uncovered && tally.unread == 0, told)
+            #expect(tally.fixedFrames == wanted.fixedFrames, told)
+            #expect(tally.oddities.isEmpty, told)
+            #expect(tally.owners.map(\.pages) == tally.owners.map(\.pages).sorted(by: >), told)
+        }
+    }
+
+    @Test(arguments: 0..<tableCount, EntryForm.allCases)
+    func quickScanFindsTheSame(_ number: UInt64, _ form: EntryForm) throws {
+        let seed = testSeed &+ 1000 &+ number
+        let random = try RandomTable(seed: seed, form: form)
+        let table = ScannedTable(random.layout, form: form)
+        let full = try table.scan(table.regions, in: random.memory)
+        let quick = try table.scan(table.regions, in: random.memory, depth: .quick)
+        #expect(quick.bytesRead < full.bytesRead)
+        for (one, other) in zip(full.regions, quick.regions) {
+            let told: Comment = "seed \(seed), region \(one.region)"
+            #expect(one.owners.filter(\.owner.isAssigned) == other.owners.filter(\.owner.isAssigned), told)
+            func unassigned(_ tally: RegionTally) -> Int {
+                tally.pages(of: .free) + tally.pages(of: .hypervisorFixed) + tally.unread
+            }
+            #expect(unassigned(one) == unassigned(other) && one.uncovered == other.uncovered, told)
+            #expect(one.isOptimizable == other.isOptimizable, told)
+        }
+    }
+
+    /// An empty region is a look at each 2 MB-aligned entry.
+    @Test func quickScanReadsLittle() throws {
+        let layout = RMPLayout(regionCount: 4)
+        let table = ScannedTable(layout)
+        let memory = WordMemory()
+        for frame in 0..<512 as Range<UInt64> { memory.write(3 | 5 << 51, page: 3 << 18 + frame << 9, layout) }
+        let found = try table.scan(0..<4, in: memory, depth: .quick)
+        #expect(found.bytesRead == 4 * 512 * 16)
+        #expect(found.regions[3].owners == [OwnedPages(owner: .guest(asid: 5), small: 0, large: 262_144)])
+    }
+
+    @Test(arguments: OddFrame.all)
+    private func oddities(_ odd: OddFrame) throws {
+        let layout = RMPLayout(regionCount: 2)
+        let memory = WordMemory()
+        memory.write(odd.first, page: 1 << 18, layout)
+        if odd.first & 2 != 0 {
+            for page in 1..<512 as Range<UInt64> { memory.write(1, page: 1 << 18 + page, layout) }
+        }
+        memory.write(odd.third, page: 1 << 18 + 2, layout)
+        let found = try ScannedTable(layout).scan(1..<2, in: memory)
+        #expect(found.regions[0].oddities == odd.oddities)
+    }
+
+    /// A frame with something odd about it: its first and third entry.
+    private struct OddFrame: Sendable {
+        var first: UInt64
+        var third: UInt64
+        var oddities: Oddities
+
+        init(_ first: UInt64, _ third: UInt64, _ change: (inout Oddities) -> Void) {
+            self.first = first
+            self.third = third
+            oddities = Oddities()
+            change(&oddities)
+        }
+
+        static let all = [
+            OddFrame(1 << 62, 0) { $0.undescribed = 1 },
+            OddFrame(0, 5 << 51) { $0.undescribed = 1 },
+            OddFrame(1 | 3 << 3, 1) { $0.miscounted = 1 },
+            OddFrame(1 << 3, 3) { $0.irregular = 1 },
+            OddFrame(3 | 5 << 51, 1 | 6 << 51) { $0.irregular = 1 },
+            OddFrame(3 | 1 << 62, 1) { $0.undescribed = 1 },
+        ]
+    }
+
+    @Test func whatIsNotCovered() throws {
+        let layout = try RMPLayout.segmented(
+            base: 1 << 20,
+            shift: 30,
+            entries: [RSTEntry(index: 0, base: 2 << 20, gigabytes: 1), RSTEntry(index: 2, base: 8 << 20, gigabytes: 1)]
+        )
+        let table = ScannedTable(layout)
+        #expect(table.regions == 0..<3)
+        let found = try table.scan(0..<5, in: WordMemory())
+        #expect(found.regions.map(\.uncovered) == [0, 262_144, 0, 262_144, 262_144])
+        #expect(found.regions.map(\.isOptimizable) == [true, false, true, false, false])
+    }
+
+    // MARK: Memory that changes
+
+    /// A live table at rest reads as one that is not live.
+    @Test(arguments: EntryForm.allCases, ScanDepth.allCases)
+    func liveAtRest(_ form: EntryForm, _ depth: ScanDepth) throws {
+        for seed in testSeed &+ 2000..<testSeed &+ 2000 &+ min(tableCount, 8) {
+            let still = try RandomTable(seed: seed, form: form)
+            let live = try RandomTable(seed: seed, form: form, isLive: true)
+            let table = ScannedTable(still.layout, form: form)
+            let one = try table.scan(table.regions, in: still.memory, depth: depth)
+            let other = try table.scan(table.regions, in: live.memory, depth: depth)
+            #expect(one.regions == other.regions, "seed \(seed)")
+        }
+    }
+
+    /// The entry of a frame changes each time that it is looked at again: the region is marked.
+    @Test(arguments: ScanDepth.allCases)
+    func neverStill(_ depth: ScanDepth) throws {
+        let layout = RMPLayout(regionCount: 2)
+        let memory = WordMemory(isLive: true)
+        let head = try #require(layout.entryAddress(of: PFN(1 << 18))?.rawValue)
+        memory.before = { memory, address in
+            if address == head { memory[head] ^= 1 << 12 }
+        }
+        let found = try ScannedTable(layout).scan(0..<2, in: memory, depth: depth)
+        #expect(found.regions.map(\.oddities.changed) == [0, 1])
+    }
+}
