@@ -31,20 +31,24 @@ def family(pid):
     """A process and all below it."""
     found = [pid]
     for parent in found:
-        for task in os.listdir(f"/proc/{parent}/task") if os.path.isdir(f"/proc/{parent}/task") else []:
+        for task in tasks(parent):
             found += [int(child) for child in text_of(f"/proc/{parent}/task/{task}/children").split()]
     return found
+
+
+def tasks(pid):
+    """The threads of a process; none of one that has gone."""
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
 
 
 def stacks(pids):
     """The kernel stacks of all threads of some processes."""
     text = ""
     for pid in pids:
-        try:
-            tasks = os.listdir(f"/proc/{pid}/task")
-        except OSError:
-            continue
-        text += "".join(text_of(f"/proc/{pid}/task/{task}/stack") for task in tasks)
+        text += "".join(text_of(f"/proc/{pid}/task/{task}/stack") for task in tasks(pid))
     return text
 
 
@@ -116,10 +120,11 @@ def attack_run(folder, random, seconds, note):
             front = subprocess.Popen([PROGRAM, "run", "--cpus", "4", "--memory", "4G", "--", *command], cwd=folder,
                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             pids, name = catch(front, RUN, random)
-            victims = pids if random.random() < 0.6 else [random.choice(pids)]
+            # What the command has started is its own business.
+            parts = [pid for pid in pids if pid in daemons()]
+            victims = pids if random.random() < 0.6 or not parts else [random.choice(parts)]
             kill(victims, random)
             counts[name] = counts.get(name, 0) + 1
-            # The caller may have to end a command that nobody could notify; ours end by themselves or with the host.
             if not within(10, lambda: front.poll() is not None):
                 raise Fault(f"killed {victims} of {pids} at '{name}': the one in front goes on")
             if not within(10, lambda: not any(map(is_left, pids)) and not daemons()):
