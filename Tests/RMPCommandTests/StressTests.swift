@@ -114,7 +114,10 @@ struct StressTests {
         guard lines.count == regions || lines.count == regions + 1 else {
             return report.complain("a table of \(lines.count) lines")
         }
-        check(lines, report) { $0 == "CPU(s): none" || $0 == "CPU(s): 0-\(cpus - 1)" }
+        // The first threads take part in v1's passes; a line may mix in what they found for the region at work.
+        let half = cpus / 2
+        let good = ["none", "0-\(cpus - 1)", "0-\(half - 1)", "\(half)-\(cpus - 1)"].map { "CPU(s): " + $0 }
+        check(lines, report) { good.contains(String($0)) }
     }
 
     private static func check(_ text: String, _ report: Report, _ isGood: (Substring) -> Bool) {

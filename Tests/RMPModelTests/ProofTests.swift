@@ -118,7 +118,7 @@ import Testing
                     name: "crowd \(series.name)",
                     table: Generator.crowd,
                     prelude: Generator.crowdPrelude,
-                    sequences: 1,
+                    sequences: 2,
                     steps: 3_000,
                     hasTwin: true,
                     start: try small(series)
@@ -195,7 +195,7 @@ import Testing
         #expect(coverage.comparisons * Executor.wholeEvery >= coverage.steps)
         for series in Series.all {
             let together = coverage.endings(of: series, least: 3)
-            #expect(together >= 50, "seed \(testSeed): in \(together) steps of \(series.name) 3 guests ended at once")
+            #expect(together >= 20, "seed \(testSeed): in \(together) steps of \(series.name) 3 guests ended at once")
         }
         #expect(coverage.unexpected == [], "seed \(testSeed)")
         // With another seed, some of the rarest can be missing.
