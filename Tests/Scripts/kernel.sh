@@ -187,7 +187,7 @@ cannot() {
     is_mounted "$work/fake-mount" && unmount_host "$work/fake-mount"
 }
 mkdir -p "$F/config" "$F/debug"
-cannot 'nothing is there' "^rmpfs: $F/debug/rmpopt/rmpopt-table, .*neither is there.*v9, v10, merged.*mount -t debugfs"
+cannot 'nothing is there' "^rmpfs: $F/debug/rmpopt/rmpopt-table, .*neither exists.*v9, v10, merged.*mount -t debugfs"
 fake rmpopt 444
 cannot 'a table of v1 without action' "config/rmpopt/action: No such file.*mount -t configfs"
 fake x86/rmpopt 440
@@ -203,8 +203,8 @@ while IFS='|' read -r text name pattern; do
 done <<'END'
 |an empty table|line 1 '': the file is empty
 Memory @  0GB: CPU(s): none\nMemory @  1GB: CPU(s): 0-|a cut table|line 2 'Memory @  1GB: .*: the line has no end
-Memory @  0GB: CPU(s): none\nMemory @  2GB: CPU(s): none\n|a region that is missing|line 2 .*region 1 was to come here
-Memory @  0GB: CPU(s): none\nMemory @  0GB: CPU(s): none\n|a region twice|line 2 .*region 1 was to come here
+Memory @  0GB: CPU(s): none\nMemory @  2GB: CPU(s): none\n|a region that is missing|line 2 .*region 1 was expected here
+Memory @  0GB: CPU(s): none\nMemory @  0GB: CPU(s): none\n|a region twice|line 2 .*region 1 was expected here
 Memory @ 0GB: CPU(s): none\nx|another width|line 1 'Memory @ 0GB: CPU.s.: none': not 'Memory
 Memory @  0GB: CPU(s): some\nMemory @  1GB: CPU(s): none\n|another word|line 1 .*not a list of CPUs
 Memory @  0GB: CPU(s): 3,2\nMemory @  1GB: CPU(s): none\n|a list that runs backwards|line 1 .*not a list of CPUs

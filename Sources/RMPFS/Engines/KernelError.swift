@@ -52,13 +52,13 @@ extension KernelError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .nothing(let config, let debug):
-            "\(debug)/rmpopt/rmpopt-table, \(debug)/x86/rmpopt/rmpopt-table: neither is there. The kernel needs series "
+            "\(debug)/rmpopt/rmpopt-table, \(debug)/x86/rmpopt/rmpopt-table: neither exists. The kernel needs series "
                 + "v1 to v8 (\(KernelError.withoutFiles) show nothing), SNP and a segmented RMP; are \(config) and "
                 + "\(debug) mounted? mount -t debugfs none \(debug)\(KernelError.driver)"
         case .unknownVersion(let path, let reason):
             "\(path): not of a version of the series that rmpfs knows: \(reason)"
         case .noAction(let path, let error):
-            "\(path): \(error). A table at this place is that of series v1, which has this file, too. Mount configfs: "
+            "\(path): \(error). A table at this place is that of series v1, which also has this file. Mount configfs: "
                 + "mount -t configfs none /sys/kernel/config"
         case .unreadable(let path, let error):
             "\(path): \(error)"
@@ -74,7 +74,7 @@ extension KernelError: CustomStringConvertible {
         case .changed(let path, let line, let text):
             "\(path): line \(line) '\(text)': changed while it was read; a pass may be running. Read again"
         case .noRequests(let versions):
-            "--allow-reenable: series \(versions) has no file by which a pass can be asked for. Leave it out"
+            "--allow-reenable: series \(versions) has no file that asks for a pass. Leave it out"
         case .covered(let path, let root):
             "\(path): a mount here would cover \(root), whose files it shows. Mount it elsewhere"
         }

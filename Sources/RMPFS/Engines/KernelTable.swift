@@ -117,7 +117,7 @@ struct KernelTableError: Error, Sendable, Hashable, CustomStringConvertible {
         case .empty: "the file is empty"
         case .cut: "the line has no end"
         case .unknown: "not 'Memory @...GB: CPU(s): ...', which is all that series v1 to v8 print"
-        case .wrongRegion(let expected): "region \(expected) was to come here"
+        case .wrongRegion(let expected): "region \(expected) was expected here"
         case .badList: "not a list of CPUs as the kernel prints it"
         case .notOnline(let cpu): "CPU \(cpu) is not online"
         }

@@ -77,7 +77,7 @@ extension MountError: CustomStringConvertible {
         case .deadForeignMount(let path, let type):
             "\(path): a dead mount of type \(type) is here. Unmount it first: fusermount3 -uz '\(path)'"
         case .notRecovered(let path, let reason):
-            "\(path): a dead rmpfs mount is here and could not be taken away (\(reason)). "
+            "\(path): a dead rmpfs mount is here and could not be removed (\(reason)). "
                 + "Unmount it as the user who mounted it: fusermount3 -uz '\(path)'"
         case .noDevice(.accessDenied):
             "/dev/fuse: \(Errno.accessDenied). Let users open it (chmod 666 /dev/fuse, as distributions do), "
@@ -110,14 +110,14 @@ extension MountError: CustomStringConvertible {
             "\(path): a mount of type \(type) is on it, at \(other). Unmount that first: umount '\(other)', "
                 + "or detach both at once: rmpfs unmount --lazy '\(path)'"
         case .exchanged(let path):
-            "\(path): what is on this path is being exchanged, so nothing was done. Try again, or choose a folder that "
+            "\(path): someone keeps renaming what is on this path, so nothing was done. Try again, or choose a folder "
                 + "nobody else can write to"
         case .unmountFailed(let path, let reason):
             "\(path): cannot unmount: \(reason)"
         case .deviceFailed(let error):
             "/dev/fuse: \(error) while serving: the mount has ended. Mount again"
         case .noParent(let error):
-            "--die-with-parent: the process that called: \(error). Linux 5.3 or newer is needed, and that it waits"
+            "--die-with-parent: the process that called: \(error). It has to wait for the mount, on Linux 5.3 or newer"
         case .noThread(let error):
             "cannot start a thread: \(error)"
         }

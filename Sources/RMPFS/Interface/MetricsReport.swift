@@ -61,7 +61,7 @@ enum MetricsReport {
 
     private static func running(_ isRunning: Bool, into text: inout TextBuffer) {
         single(
-            Metric("rmpopt_pass_running", .gauge, "Whether a pass is running, as far as the kernel tells."),
+            Metric("rmpopt_pass_running", .gauge, "Whether a pass is running, as far as the kernel shows it."),
             isRunning ? 1 : 0,
             into: &text
         )
@@ -209,7 +209,7 @@ enum MetricsReport {
                 machine.undefinedOpcodes
             ),
             (
-                Metric("rmpopt_guests", .gauge, "Guests that are there, running or not."),
+                Metric("rmpopt_guests", .gauge, "Guests that exist, running or not."),
                 UInt64(machine.guestIDs.count)
             ),
         ]
