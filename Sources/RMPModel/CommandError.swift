@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a machine refuses a command: one closed list, so that each reason can be given its errno and its sentence.
+// Why a machine refuses a command: one closed list, so that each reason has its errno and its sentence.
 
 /// A refusal. Unless a case says otherwise, the command has changed nothing.
 public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What keeps a guest from taking a command now.
+    /// What prevents a command now.
     public enum Busy: Sendable, Hashable, CaseIterable {
         /// The guest is running.
         case guestRunning
-        /// The guest's pages are still going back to the hypervisor.
+        /// The guest's pages are still being returned to the hypervisor.
         case guestEnding
         /// The guest is not running.
         case guestNotRunning
@@ -15,21 +15,21 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case guestsLeft
         /// The kernel forbids CPU hotplug while SNP is enabled.
         case hotplugForbidden
-        /// It is the last CPU that is online, or CPU 0, which Linux never takes offline.
+        /// It is the last online CPU, or CPU 0, which Linux never takes offline.
         case neededCPU
     }
 
-    /// What this host cannot do at all.
+    /// What this host can never do.
     public enum Unsupported: Sendable, Hashable, CaseIterable {
-        /// The processor or the RMP's place does not allow SNP.
+        /// The processor or the location of the RMP does not allow SNP.
         case snp
-        /// The version of the series knows no shutdown with x86_snp_shutdown.
+        /// The version of the series has no shutdown with x86_snp_shutdown.
         case x86Shutdown
-        /// Not all present CPUs are online, so that SNP cannot be enabled.
+        /// Some present CPUs are offline, so SNP cannot be enabled.
         case offlineCPUs
     }
 
-    /// What is wrong with a value, whatever the machine's state.
+    /// What is wrong with a value, regardless of the machine's state.
     public enum Invalid: Sendable, Hashable {
         /// A guest's name is empty, longer than 255 bytes, or contains NUL or `/`.
         case name
@@ -39,43 +39,43 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case noMemorySet
         /// There is no such CPU.
         case cpu(Int)
-        /// The page is not in a state for this, or has no entry of its own.
+        /// The page is in the wrong state for this, or has no entry of its own.
         case pageState
         /// A number of vCPUs outside the limits.
         case vcpus(Int)
-        /// A guest's memory, in bytes, is not a multiple of its folios'.
+        /// A guest's memory, in bytes, is not a multiple of its folio size.
         case memoryForBacking(UInt64, Backing)
-        /// A range of guest physical addresses, in bytes, is empty or not of whole pages.
+        /// A range of guest physical addresses, in bytes, is empty or does not consist of whole pages.
         case pageRange(Range<UInt64>)
-        /// A range of guest physical addresses, in bytes, reaches beyond the guest's memory.
+        /// A range of guest physical addresses, in bytes, extends beyond the guest's memory.
         case outsideMemory(Range<UInt64>, memoryBytes: UInt64)
         /// An empty range of pages.
         case noPages
     }
 
-    /// Not in this state.
+    /// Not possible in the current state.
     case busy(Busy)
-    /// Not on this host.
+    /// Not possible on this host.
     case unsupported(Unsupported)
-    /// SNP is not enabled, or its firmware not initialised.
+    /// SNP is not enabled, or its firmware is not initialised.
     case noSNP
     /// Firmware refused SNP_INIT_EX.
     case firmwareFailed
-    /// Not a value.
+    /// An invalid value.
     case invalid(Invalid)
     /// The host has too little memory, in bytes.
     case noMemory(requested: UInt64, available: UInt64)
-    /// Memory cannot be where it is asked for.
+    /// Memory cannot be allocated where it was requested.
     case placement(PlacementError)
     /// All ASIDs are taken.
     case noASID
-    /// There are as many guests as there can be.
+    /// The number of guests is at its limit.
     case tooManyGuests(limit: Int)
     /// A guest has this name already.
     case exists([UInt8])
     /// No guest has this number.
     case noSuchGuest(GuestID)
-    /// An RMP instruction failed. From `startGuest` it means that the guest could not be launched and is ending; from
+    /// An RMP instruction failed. From `startGuest` it means that the launch failed and the guest is ending; from
     /// `convert` and `validate`, that the pages before it are done.
     case rmp(RMPCode)
     /// PVALIDATE led to a nested page fault.
@@ -85,7 +85,7 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
     /// RMPOPT faulted.
     case fault(RMPOPTFault)
 
-    /// The error as a sentence that names value and remedy.
+    /// The error as a sentence that names the value and the remedy.
     public var description: String {
         switch self {
         case .busy(.guestRunning): "the guest is running; stop it first"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much there is to do for a command, before it is done: for whoever has others wait meanwhile.
+// How much work a command is, known before it runs: for callers that make others wait while it runs.
 
 extension Machine {
-    /// About how many frames of 2 MB a command visits; 0 for one that does not depend on the size of anything. A frame
-    /// whose pages are visited one by one counts as many, and so does what takes as long.
+    /// About how many frames of 2 MB a command visits; 0 for one whose work does not grow with any size. A frame whose
+    /// pages are visited one by one counts as many, and so does other work that takes as long.
     public func effort(of command: Command) -> Int {
         switch command {
         case .startGuest(let id):
@@ -11,7 +11,7 @@ extension Machine {
             return guest.frameCount
         case .convert(let id, let gpa, _), .validate(let id, let gpa, _):
             guard let guest = guests[id], guest.state == .running else { return 0 }
-            // The frames before the first one are found by their runs.
+            // The frames before the first one are skipped run by run.
             return effort(ofBytes: gpa.clamped(to: 0..<guest.memoryBytes)) + guest.frames.count / 64
         case .leak(let pages):
             let bytes = pages.clamped(to: 0..<configuration.memory.end.pfn.rawValue)
@@ -29,7 +29,7 @@ extension Machine {
 }
 
 extension Guests {
-    /// How many frames that go in one step take as long as one whose pages are visited one by one: 100 ns each against
+    /// How many frames handled in one step take as long as one whose pages are visited one by one: 100 ns each against
     /// 20 to 70 ns a page.
     static let pageByPageEffort = 128
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must be true of a machine at any time, checked from scratch: the counts and summaries that make the machine fast
-// are compared with what they summarise.
+// What must hold for a machine at any time, checked from scratch: the counts and summaries that make the machine fast
+// are compared with the data that they summarise.
 
-/// Checks a machine against itself; for tests and long simulations, not for each command.
+/// Checks a machine against itself; for tests and long simulations, not after each command.
 package struct InvariantChecker {
     private let machine: Machine
     private var found: [String] = []
 
-    /// All violations of a machine, each as a sentence; empty when it is sound.
+    /// All violations in a machine, each as a sentence; empty if there are none.
     package static func violations(in machine: Machine) -> [String] {
         var checker = InvariantChecker(machine: machine)
         checker.checkTables()
@@ -24,7 +24,7 @@ package struct InvariantChecker {
         if !holds { found.append(sentence()) }
     }
 
-    /// A set bit means: no assigned page, covered by the RMP, inside that core's window; the counts count.
+    /// A set bit means: no assigned page, covered by the RMP, inside that core's window; and the counts are right.
     private mutating func checkTables() {
         let tables = machine.platform.rmpopt
         for region in 0..<tables.regionCount {
@@ -116,7 +116,7 @@ package struct InvariantChecker {
         require(seen.count + lost == taken, "\(taken) ASIDs taken, \(seen.count) used, \(lost) lost")
     }
 
-    /// Each frame is held once, and exactly the held ones are out of the free memory.
+    /// Each frame is held once, and exactly the held frames are missing from free memory.
     private mutating func checkMemory() {
         let guests = machine.guests
         var rebuilt = Guests(machine.configuration, firmware: machine.firmware).allocator
@@ -155,7 +155,7 @@ package struct InvariantChecker {
         require(rebuilt.used == guests.allocator.used, "the frames in use are not those that somebody holds")
     }
 
-    /// A guest has what its state says, whole units of its backing, and each of its frames within its node.
+    /// A guest holds what its state requires, in whole units of its backing, with each frame on its node.
     private mutating func checkShape(_ guest: Guest) {
         let frames = guest.frames.reduce(0) { $0 + $1.count }
         let name = "guest \(guest.id.rawValue)"
@@ -176,7 +176,7 @@ package struct InvariantChecker {
         require(guest.teardown == Teardown() || guest.state == .ending, "\(name): a teardown while \(guest.state)")
     }
 
-    /// Leaked pages lie apart, in memory, and their frames are held by nobody else.
+    /// Leaked ranges do not touch, lie in memory, and nothing else holds their frames.
     private mutating func checkLeaks(_ rebuilt: inout FrameAllocator) {
         let guests = machine.guests
         let ranges = guests.leaked.ranges
@@ -207,7 +207,7 @@ package struct InvariantChecker {
         let waits = machine.pendingPass.map { !$0.isQueued } ?? false
         require(!(runs || waits) || machine.driver.next != nil, "a pass runs or waits, and nothing is due")
         if let due = machine.nextDue { require(due >= machine.now, "work is due at \(due), before \(machine.now)") }
-        // A wake-up that is lost leaves the flag behind.
+        // A lost wake-up leaves the flag set.
         let mayBeSet = machine.passIsRunning || machine.requests(.lost) > 0
         require(!machine.optimizationInProgress || mayBeSet, "the flag is set and no pass is running")
     }

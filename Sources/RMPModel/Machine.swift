@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine: the parts put together, and time as an argument. It holds no clock; whoever looks brings it up to date.
+// The machine: the parts put together, with time as an argument. It holds no clock; callers bring it up to date.
 
-/// An SNP host with RMPOPT that has booted.
+/// A booted SNP host with RMPOPT.
 ///
-/// A value: a copy is a fork of the whole machine, at the cost of what is changed afterwards. The same commands at the
-/// same times always give the same machine.
+/// A value: a copy is a fork of the whole machine and costs only what changes afterwards. The same commands at the same
+/// times always give the same machine.
 public struct Machine: Sendable {
     /// What the machine was built from.
     public let configuration: MachineConfiguration
@@ -16,18 +16,18 @@ public struct Machine: Sendable {
     var firmware: Firmware
     var guests: Guests
     var driver: Driver
-    /// When the frames of ending guests go back.
+    /// When the frames of ending guests are returned.
     var work = WorkQueue()
     /// Whether CPU hotplug is disabled.
     var hotplugIsForbidden = false
     /// Whether the memory that is added later is online.
     var hasLateMemory: Bool
-    /// What the running kernel warns of once only.
+    /// Warnings that the running kernel prints only once and has already printed.
     var warned: Set<OneTimeWarning> = []
 
-    /// Boots as far as the configuration's plan says, and runs everything to its end that this sets going.
+    /// Boots as far as the configuration's plan says, and completes everything that this starts.
     ///
-    /// Time counts from the kernel's boot. Afterwards everything that the version of the series optimizes is.
+    /// Time counts from the kernel's boot. Afterwards everything that the version of the series optimizes is optimized.
     public init(_ configuration: MachineConfiguration) {
         self.configuration = configuration
         topology = configuration.topology
@@ -50,7 +50,7 @@ public struct Machine: Sendable {
         runToIdle()
         if configuration.boot.stage == .firmware && !configuration.boot.kvmIsBuiltIn {
             advance(to: now.addingClamped(configuration.boot.firmwareDelay))
-            // A host whose firmware cannot be initialised has booted all the same; its log tells why.
+            // A host whose firmware cannot be initialised has still booted; its log says why.
             try? initializeFirmware()
             runToIdle()
         }
@@ -64,15 +64,15 @@ public struct Machine: Sendable {
         return driver.next.map { min($0, teardown) } ?? teardown
     }
 
-    /// Applies all work that is due at `time` or before, in the order of due times, and moves `now` there. A time in
-    /// the past changes nothing.
+    /// Does all work that is due at `time` or before, in order of due times, and moves `now` there. A time in the past
+    /// changes nothing.
     public mutating func advance(to time: UInt64) { advance(to: time, effort: .max) }
 
-    /// The same in pieces: stops on the way when it has done so much. `now` is then a moment before `time`, and the
-    /// machine is as it is at that moment. Whatever the pieces, the machine is the same at the end.
+    /// The same in pieces: stops on the way once it has done `effort`. `now` is then a moment before `time`, and the
+    /// machine is as it is at that moment. However it is split, the machine is the same at the end.
     ///
-    /// - Parameter effort: in frames of 2 MB that go back, more than 0. At least one step is done; it ends a little
-    ///   above, and above by 16,384 at most where guests end together.
+    /// - Parameter effort: in frames of 2 MB that are returned, more than 0. At least one step is done; the total may
+    ///   exceed `effort` a little, and by at most 16,384 where guests end together.
     /// - Returns: whether `time` has been reached.
     @discardableResult
     public mutating func advance(to time: UInt64, effort: Int) -> Bool {
@@ -81,7 +81,7 @@ public struct Machine: Sendable {
         return true
     }
 
-    /// Advances until no work is pending; `now` is then the time of the last work, or as before when there was none.
+    /// Advances until no work is pending; `now` is then the time of the last work, or unchanged if there was none.
     public mutating func runToIdle() { runToIdle(effort: .max) }
 
     /// The same in pieces, as `advance(to:effort:)`.
@@ -95,13 +95,13 @@ public struct Machine: Sendable {
         platform.events.time = now
     }
 
-    /// Merges what guests and driver have to do, in the order of due times; in the same nanosecond the guests' pages go
-    /// back first, so that a pass sees them. Each step ends its work or makes a region or frame of progress, so that
+    /// Merges the work of guests and driver in order of due times; in the same nanosecond the guests' pages are
+    /// returned first, so that a pass sees them. Each step finishes its work or advances by a region or frame, so that
     /// this ends even when due times have reached the largest value.
     ///
-    /// - Returns: false if it stopped before, having done so much.
+    /// - Returns: false if it stopped early because it had done `effort`.
     private mutating func drain(until limit: UInt64, _ effort: Int) -> Bool {
-        // From where several guests have something due on.
+        // Set once several guests have work due.
         var outlook: TeardownOutlook?
         var left = effort
         while true {
@@ -122,7 +122,7 @@ public struct Machine: Sendable {
                 move(to: next)
                 let horizon = min(limit, teardown.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
                 move(to: driver.step(until: horizon, &platform, topology, isContended: teardown != nil))
-                // Up to a whole pass, or a few regions between two guests' frames.
+                // Up to a whole pass, or a few regions between frames of two guests.
                 left -= teardown == nil ? 4_096 : 64
             } else {
                 return true
@@ -130,9 +130,9 @@ public struct Machine: Sendable {
         }
     }
 
-    /// Takes the guest's frame at work back, and those after it whose turn is before `end`.
+    /// Returns the guest's current frame, and those after it whose turn is before `end`.
     ///
-    /// - Returns: when the next one will be done; nil when the guest has ended.
+    /// - Returns: when the next one will be done; nil if the guest has ended.
     private mutating func stepTeardown(_ id: GuestID, before end: Work, _ effort: inout Int, goesOn: Bool) -> UInt64? {
         let progress = guests.tearDownFrames(
             id,
@@ -149,7 +149,7 @@ public struct Machine: Sendable {
         }
         move(to: progress.last)
         noteRefusals()
-        // Series v2 asks for a pass for each inode of guest_memfd.
+        // Series v2 requests a pass for each guest_memfd inode.
         if configuration.series.guestEndPoint == .inodeFree {
             for _ in 0..<progress.inodesFreed { requestPass(.guestEnd) }
         }
@@ -164,36 +164,36 @@ public struct Machine: Sendable {
 
     // MARK: Passes and log
 
-    /// Asks for a pass.
+    /// Requests a pass.
     @discardableResult
     mutating func requestPass(_ trigger: PassTrigger) -> RequestOutcome {
         if configuration.series.baseMoment == .requestWhileClear && trigger != .request { programWhileClear() }
         return driver.request(trigger, &platform, topology)
     }
 
-    /// - Returns: whether the version of the series says it.
+    /// - Returns: whether the version of the series prints the message.
     @discardableResult
     mutating func say(_ message: KernelMessage) -> Bool { platform.events.say(message) }
 
-    /// Writes a line of the simulator's own, at the level KERN_INFO; not again while it is the last line of the log.
+    /// Writes a line of the simulator's own at level KERN_INFO, unless the last line of the log is the same.
     public mutating func note(_ text: String) {
         if logLines.last?.text != text { platform.events.publish(.line(.info, text)) }
     }
 
-    /// The kernel warns of this once since its start.
+    /// Prints a warning that the kernel prints once after it starts.
     mutating func warnOnce(_ warning: OneTimeWarning, _ message: KernelMessage) {
         if warned.insert(warning).inserted { say(message) }
     }
 
     // MARK: Commands
 
-    /// Advances to `time`, then does what the command asks for.
+    /// Advances to `time`, then carries out the command.
     ///
     /// - Parameters:
     ///   - command: what to do.
     ///   - time: when, in ns of virtual time; a time in the past counts as `now`.
     /// - Returns: see `CommandResult`.
-    /// - Throws: `CommandError`; the time has advanced all the same.
+    /// - Throws: `CommandError`; time has advanced even so.
     @discardableResult
     public mutating func perform(_ command: Command, at time: UInt64) throws(CommandError) -> CommandResult {
         advance(to: time)
@@ -255,7 +255,7 @@ public struct Machine: Sendable {
         return .done
     }
 
-    /// KVM_SEV_INIT2: a VM with an ASID, of which nothing is launched yet.
+    /// KVM_SEV_INIT2: a VM with an ASID, with nothing launched yet.
     private mutating func createVM(_ id: GuestID) throws(CommandError) {
         if try guests.known(id).state == .stopped && firmware.state == .uninitialized { throw .noSNP }
         try guests.createVM(id, &platform.events)
@@ -268,7 +268,7 @@ public struct Machine: Sendable {
         do {
             try guests.start(id, at: now, &platform, &firmware, configuration.costs)
         } catch {
-            // A launch that failed half-way leaves the guest ending.
+            // A launch that failed halfway leaves the guest ending.
             if case .rmp = error { scheduleTeardown(id) }
             throw error
         }
@@ -288,16 +288,16 @@ public struct Machine: Sendable {
         if !succeeded { warnOnce(.decommission, .decommissionFailed) }
         guests.beginTeardown(id, at: now, &platform, configuration.costs)
         scheduleTeardown(id)
-        // Without it `sev_vm_destroy()` returns early (series v5 and later).
+        // If it failed, `sev_vm_destroy()` returns early (series v5 and later).
         if point == .afterDecommission && succeeded { requestPass(.guestEnd) }
     }
 
-    /// Linux repeats an update that overlaps for ever; here it fails without a line in the log.
+    /// Linux retries an overlapping update forever; here it fails without a line in the log.
     private mutating func rmpupdate(_ spa: SPA, _ input: RMPUpdateInput) throws(CommandError) {
         if !platform.snpEnabled { throw .noSNP }
         let code = platform.rmpupdate(spa, input)
         let refusals = platform.takeRefusals()
-        // What is no memory is refused by the kernel before the instruction, and without a line (`pfn_valid()`).
+        // The kernel refuses addresses that are not memory before the instruction, without a line (`pfn_valid()`).
         let bytes = input.pageSize == .size2M ? Granularity.frame : Granularity.page
         let start = spa.rawValue.alignedDown(to: Granularity.page)
         if configuration.memory.contains(start..<start.addingClamped(bytes)) { refusals.forEach { noteRefused($0) } }
@@ -314,12 +314,12 @@ public struct Machine: Sendable {
     }
 }
 
-/// What a kernel warns of once only (`WARN_ONCE()`, `pr_warn_once()`).
+/// What a kernel warns of only once (`WARN_ONCE()`, `pr_warn_once()`).
 enum OneTimeWarning: Sendable, Hashable {
-    /// A decommission that failed.
+    /// A failed decommission.
     case decommission
-    /// A guest's page that could not be taken back.
+    /// A guest's page that could not be reclaimed.
     case guestPage
-    /// A WRMSR that faulted.
+    /// A faulting WRMSR.
     case msr
 }

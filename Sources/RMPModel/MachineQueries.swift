@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be asked of a machine without changing it. Nothing here advances time: the asker does that first.
+// What can be asked of a machine without changing it. Nothing here advances time: the caller does that first.
 
 extension Machine {
-    /// The number of regions in the pass' range: the memory's end aligned up to 1 GB, divided by 1 GB.
+    /// The number of regions in a pass' range: the end of memory aligned up to 1 GB, divided by 1 GB.
     public var regionCount: Int { platform.rmp.regionCount }
     /// The number of CPUs, online or not.
     public var cpuCount: Int { topology.cpuCount }
-    /// The number of cores, each of which has an RMPOPT table.
+    /// The number of cores; each has an RMPOPT table.
     public var coreCount: Int { topology.coreCount }
-    /// The CPUs that are online.
+    /// The online CPUs.
     public var onlineCPUs: CPUSet { topology.online }
     /// The core of each CPU.
     public var coreOfCPU: [Int] { topology.coreOfCPU }
-    /// Where the RMP lies.
+    /// Where the RMP is.
     public var rmpLayout: RMPLayout { firmware.layout }
-    /// Where firmware's own pages lie.
+    /// Where firmware's own pages are.
     public var firmwarePages: FirmwarePages { firmware.pages }
 
     // MARK: RMPOPT tables
 
-    /// Whether the region's bit of the CPU's core is set: what RMPOPT with function 1 answers there. False for a region
-    /// or CPU that does not exist.
+    /// Whether the region's bit of the CPU's core is set: the answer of RMPOPT with function 1. False for a region or
+    /// CPU that does not exist.
     public func isOptimized(region: Int, cpu: Int) -> Bool {
         guard hasRegion(region), hasCPU(cpu) else { return false }
         return platform.rmpopt.isSet(region: region, core: topology.coreOfCPU[cpu])
@@ -33,15 +33,15 @@ extension Machine {
         return platform.rmpopt.isInWindow(region: region, core: topology.coreOfCPU[cpu])
     }
 
-    /// The regions in the window of the CPU's core, those beyond the memory included; empty for a CPU that does not
-    /// exist or whose RMPOPT_EN is 0.
+    /// The regions in the window of the CPU's core, including those beyond memory; empty for a CPU that does not exist
+    /// or whose RMPOPT_EN is 0.
     public func window(ofCPU cpu: Int) -> Range<Int> {
         guard let base = rmpoptBase(ofCPU: cpu), base.isEnabled else { return 0..<0 }
         return RMPOPTWindow.regions(from: base)
     }
 
-    /// Calls `body` for every region in order with whether it is optimized on the CPU, as ``isOptimized(region:cpu:)``
-    /// tells.
+    /// Calls `body` for every region in order, with whether it is optimized on the CPU (see
+    /// ``isOptimized(region:cpu:)``).
     public func forEachRegion<E: Error>(
         ofCPU cpu: Int,
         _ body: (_ region: Int, _ isOptimized: Bool) throws(E) -> Void
@@ -50,7 +50,8 @@ extension Machine {
         let core = topology.coreOfCPU[cpu]
         var word = core >> 6
         for region in 0..<regionCount {
-            // Most rows hold no core or all. The counts lie side by side, the rows of large machines far apart.
+            // Most rows hold no core or all. The counts are adjacent in memory; the rows of large machines are far
+            // apart.
             let cores = platform.rmpopt.setCores[region]
             let isSet = cores != 0 && (cores == coreCount || platform.rmpopt.bits[word] >> UInt64(core & 63) & 1 != 0)
             try body(region, isSet)
@@ -58,7 +59,7 @@ extension Machine {
         }
     }
 
-    /// The windows of all cores with RMPOPT enabled, each with the CPUs of its cores, in the order of their first core.
+    /// The windows of all cores with RMPOPT enabled, each with the CPUs of its cores, ordered by first core.
     public var windows: [(regions: Range<Int>, cpus: CPUSet)] {
         platform.rmpopt.windows.map { window in
             var cpus = CPUSet(limit: cpuCount)
@@ -80,7 +81,7 @@ extension Machine {
         hasRegion(region) ? platform.rmpopt.setCores[region] : 0
     }
 
-    /// The number of words in a region's row: 64 cores a word.
+    /// The number of words in a region's row, with 64 cores a word.
     public var wordsPerRow: Int { platform.rmpopt.wordsPerRow }
 
     /// Calls `body` with a region's row without copying it: bit c % 64 of word c / 64 is core c's bit. The row of a
@@ -94,13 +95,13 @@ extension Machine {
         return try body(platform.rmpopt.bits.span.extracting(first..<(hasRegion(region) ? first + words : first)))
     }
 
-    /// Whether two regions have the same row, so that the text of one serves for the other. False when one of them does
+    /// Whether two regions have the same row, so that the text of one also fits the other. False if one of them does
     /// not exist.
     public func hasEqualRows(_ left: Int, _ right: Int) -> Bool {
         guard hasRegion(left), hasRegion(right) else { return false }
         let cores = platform.rmpopt.setCores[left]
         if cores != platform.rmpopt.setCores[right] { return false }
-        // Rows that hold none or all of the cores, as most do, need no comparison.
+        // Rows that hold none or all of the cores, which is most rows, need no comparison.
         if cores == 0 || cores == coreCount { return true }
         let words = platform.rmpopt.wordsPerRow
         for word in 0..<words
@@ -110,35 +111,35 @@ extension Machine {
         return true
     }
 
-    /// Grows with each change of any bit of any RMPOPT table, of RMPOPT_BASE, of SNP_EN and of the online CPUs: as long
-    /// as it stays the same, so does every text about them.
+    /// Grows with each change of any bit of any RMPOPT table, of RMPOPT_BASE, of SNP_EN and of the online CPUs: while
+    /// it stays the same, so does every text about them.
     public var rowGeneration: UInt64 { platform.rmpopt.generation &+ platform.events.generation }
 
-    /// Puts into `cpus` the online CPUs on which the region is optimized, and takes all others out: those whose core
-    /// has its bit set. ``isOptimized(region:cpu:)`` says the same of one CPU; every report goes by these two.
+    /// Sets `cpus` to the online CPUs on which the region is optimized: those whose core has its bit set.
+    /// ``isOptimized(region:cpu:)`` says the same of one CPU; every report uses one of these two.
     public func collectOptimizedCPUs(ofRegion region: Int, into cpus: inout CPUSet) {
         guard hasRegion(region), platform.rmpopt.setCores[region] > 0 else { return cpus.removeAll() }
         withRow(ofRegion: region) { collectCPUs(ofCores: $0, into: &cpus) }
         cpus.formIntersection(topology.online)
     }
 
-    /// Puts into `cpus` the CPUs of some cores, online or not, and takes all others out.
+    /// Sets `cpus` to the CPUs of some cores, online or not.
     /// - Parameter cores: a mask of cores, in words of 64.
     func collectCPUs(ofCores cores: Span<UInt64>, into cpus: inout CPUSet) {
         cpus.removeAll()
-        // CPU numbers are those of all cores' first threads, then those of their second ones.
+        // CPU numbers: first the first threads of all cores, then their second threads.
         for first in stride(from: 0, to: cpuCount, by: coreCount) { cpus.insert(mask: cores, from: first) }
     }
 
-    /// The regions from the start of memory to its end, holes included.
+    /// The regions from the start of memory to its end, including holes.
     public var configuredRegions: Range<Int> { Int(configuration.memory.start.region)..<regionCount }
 
-    /// What is optimized where, for all of ``configuredRegions``.
+    /// Which regions are optimized on which CPUs, for all of ``configuredRegions``.
     public var optimizationMap: OptimizationMap {
         var map = OptimizationMap(online: onlineCPUs, from: configuredRegions.lowerBound)
         var cpus = CPUSet(limit: cpuCount)
         for region in configuredRegions {
-            // Rows come in runs of equal ones.
+            // Equal rows come in runs.
             if region > configuredRegions.lowerBound && hasEqualRows(region - 1, region) {
                 map.appendLast()
             } else {
@@ -153,63 +154,65 @@ extension Machine {
 
     /// What series v1's `action` shows: set by a request, cleared at the end of every pass.
     public var optimizationInProgress: Bool { driver.flag }
-    /// Whether a pass is running, whatever asked for it.
+    /// Whether a pass is running, whatever requested it.
     public var passIsRunning: Bool { driver.running != nil }
-    /// The pass that waits for its delay, or for the running one.
+    /// The pass that waits for its delay, or for the running pass to end.
     public var pendingPass: PendingPass? { driver.pending }
-    /// How many requests had an outcome since boot.
+    /// How many requests since boot had this outcome.
     public func requests(_ outcome: RequestOutcome) -> UInt64 { platform.events.passes.outcomes[outcome] ?? 0 }
     /// How many passes have begun since boot.
     public var passCount: UInt64 { platform.events.passes.count }
-    /// The pass that is running.
+    /// The running pass.
     public var runningPass: PassRecord? { driver.running?.record }
-    /// The last 64 passes that have ended, oldest first.
+    /// The last 64 ended passes, oldest first.
     public var passes: [PassRecord] { platform.events.passes.records }
-    /// What all passes that have ended since the kernel started have cost together.
+    /// Totals over all passes that have ended since the kernel started.
     public var passTotals: PassTotals { platform.events.passes.totals }
 
     // MARK: Host
 
-    /// Where SNP firmware is in its life.
+    /// The state of SNP firmware.
     public var firmwareState: FirmwareState { firmware.state }
-    /// How many SNP_INIT_EX commands are still to fail.
+    /// How many more SNP_INIT_EX commands will fail.
     public var firmwareFailuresLeft: UInt64 { firmware.failuresLeft }
-    /// How many SNP_DECOMMISSION commands are still to fail.
+    /// How many more SNP_DECOMMISSION commands will fail.
     public var decommissionFailuresLeft: UInt64 { firmware.decommissionFailuresLeft }
-    /// Whether `action` and `description` are in configfs.
+    /// Whether configfs has `action` and `description`.
     public var hasConfigfs: Bool { driver.hasConfigfs }
-    /// Whether processor, RMP and its form allow RMPOPT at all.
+    /// Whether the processor and the RMP's location and form allow RMPOPT at all.
     public var isRMPOPTPossible: Bool {
         isSNPPossible && configuration.processor.rmpopt && (firmware.layout.isSegmented || hasFeatureFlag)
     }
-    /// Whether SYSCFG.SNP_EN is set, so that RMP checks are done.
+    /// Whether SYSCFG.SNP_EN is set, so that RMP checks are active.
     public var isSNPEnabled: Bool { platform.snpEnabled }
     /// Whether the driver of the series is set up, so that passes are possible.
     public var isDriverSetUp: Bool { driver.isSetUp }
-    /// Whether CPU hotplug is forbidden now.
+    /// Whether CPU hotplug is currently forbidden.
     public var isHotplugForbidden: Bool { hotplugIsForbidden }
-    /// The CPUs that are there, online or not.
+    /// The present CPUs, online or not.
     public var presentCPUs: CPUSet { topology.present }
-    /// How many #UD faults the kernel took because it executed RMPOPT on a core whose RMPOPT_EN is 0.
+    /// How many #UD faults the kernel took by executing RMPOPT on a core whose RMPOPT_EN is 0.
     public var undefinedOpcodes: UInt64 { platform.events.opcodeFaults }
-    /// The kernel's log, oldest line first; debug lines among them.
+    /// The kernel's log, oldest line first, including debug lines.
     public var logLines: [LogLine] { platform.events.log.lines }
-    /// Whether the kernel's `rmpopt-table` is there.
+    /// Whether the kernel's `rmpopt-table` exists.
     public var hasTable: Bool { driver.hasTable }
-    /// The number of the table that is there: another one each time it was removed and made again. nil for none.
+    /// The number of the existing table, which changes each time it is removed and made again. nil if there is no
+    /// table.
     public var tableNumber: Int? { driver.hasTable ? driver.tablesMade : nil }
-    /// The regions of which the kernel's `rmpopt-table` has a line; none where it has been cleaned up.
+    /// The regions that have a line in the kernel's `rmpopt-table`; none after it has been cleaned up.
     public var tableRegions: Range<Int> {
         let first = configuredRegions.lowerBound
         guard let table = configuration.series.table, driver.hasTable else { return first..<first }
-        // Without a limit the iterator goes by the kernel's end of memory, else by the range of set-up.
+        // Without a limit the iterator stops at the kernel's end of memory, otherwise at the end of the range from
+        // set-up.
         return table.limit == nil ? first..<endOfMemory : driver.range
     }
 
-    /// Whether the memory that the configuration keeps for later is online; true where there is none.
+    /// Whether the memory that the configuration keeps for later is online; true if there is none.
     public var hasAllMemory: Bool { hasLateMemory }
 
-    /// The memory that a guest could get, in bytes: whole 2 MB frames that nobody holds, wherever they are.
+    /// The memory that a guest could get, in bytes: whole free 2 MB frames, wherever they are.
     public var freeMemory: UInt64 {
         let allocator = guests.allocator
         let frames = allocator.free(in: allocator.memory(ofNode: nil), avoiding: platform.rmp.assignedFrames)
@@ -218,7 +221,8 @@ extension Machine {
 
     // MARK: Events
 
-    /// Records what happens from now on, at most so many events, the oldest of which go first; nil stops and forgets.
+    /// Records events from now on, at most `limit` of them, dropping the oldest first; nil stops recording and forgets
+    /// them.
     public mutating func recordEvents(limit: Int?) { platform.events.record(limit: limit) }
 
     /// The events recorded since the last call, oldest first, and how many were dropped.
@@ -226,23 +230,23 @@ extension Machine {
 
     // MARK: Guests
 
-    /// What is known of a guest; nil when there is none, or when it was removed.
+    /// The state of a guest; nil if it does not exist or was removed.
     public func guest(_ id: GuestID) -> GuestInfo? {
         guard let guest = guests[id], !guest.isRemoved else { return nil }
         return guest.info
     }
 
-    /// The guest of a name.
+    /// The guest with a name.
     public func guestID(named name: [UInt8]) -> GuestID? { guests.id(named: name) }
 
-    /// All guests in the order of their creation.
+    /// All guests in order of creation.
     public var guestIDs: [GuestID] { guests.order.filter { guest($0) != nil } }
 
     // MARK: Registers
 
-    /// RDMSR on a CPU that is online.
+    /// RDMSR on an online CPU.
     ///
-    /// - Throws: `.generalProtection` for a register or CPU that is not there.
+    /// - Throws: `.generalProtection` for a register that does not exist or a CPU that is not online.
     public func rdmsr(_ number: UInt32, cpu: Int) throws(MSRFault) -> UInt64 {
         guard hasCPU(cpu), topology.online.contains(cpu) else { throw .generalProtection }
         return try platform.rdmsr(number, cpu: cpu, core: topology.coreOfCPU[cpu])
@@ -250,10 +254,10 @@ extension Machine {
 
     // MARK: RMP
 
-    /// RMPREAD of the page at `spa`; throws FAIL_INPUT when no RMP entry covers the address.
+    /// RMPREAD of the page at `spa`; throws FAIL_INPUT if no RMP entry covers the address.
     public func rmpread(_ spa: SPA) throws(RMPCode) -> RMPReadOutput { try platform.rmp.read(spa.rawValue) }
 
-    /// The RMP entry of a page; nil when the RMP does not cover it.
+    /// The RMP entry of a page; nil if the RMP does not cover it.
     public func rmpEntry(_ page: PFN) -> RMPEntry? {
         guard platform.rmp.covers(page.rawValue) else { return nil }
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
@@ -261,13 +265,13 @@ extension Machine {
         return RMPEntry(rawLow: platform.rmp.entry(frame: frame, index: index).bits)
     }
 
-    /// The 16 bytes of a page's RMP entry in raw form; nil when the RMP does not cover it.
+    /// The 16 bytes of a page's RMP entry in raw form; nil if the RMP does not cover it.
     public func rawRMP(_ page: PFN) -> RawRMPEntry? {
         rmpEntry(page).map { RawRMPEntry($0, subpageCount: platform.rmp.subpageCount(page.rawValue)) }
     }
 
-    /// The state of a page, Default for one without an RMP entry; nil for an entry that no row of the manual's table
-    /// describes.
+    /// The state of a page, which is Default for one without an RMP entry; nil for an entry that matches no row of the
+    /// manual's table.
     public func pageState(_ page: PFN) -> PageState? { platform.rmp.state(of: page) }
 
     /// The number of assigned 4 KB pages in a region, 0 ... 262,144; 0 for a region that does not exist.

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory of the system a command may need at most, told before it begins: an allocation that fails in the
-// middle would end the process.
+// How much system memory a command may need at most, known before it begins: an allocation that fails midway would end
+// the process.
 
 extension Machine {
-    /// An upper bound of the memory, in bytes, that a command takes while it is carried out, what it gives back at its
-    /// end included; 0 for one that needs no more than constant work does.
+    /// An upper bound, in bytes, of the memory that a command uses while it runs, including memory that it frees at its
+    /// end; 0 for one that needs only a constant amount.
     ///
-    /// Depends on the machine's state, and costs at most a walk over a bit for each 2 MB of its memory.
+    /// Depends on the machine's state; costs at most a walk over one bit for each 2 MB of its memory.
     package func memoryNeeded(for command: Command) -> Int {
         switch command {
         case .startGuest(let id):
             guard let guest = guests[id], guest.state == .stopped || guest.state == .created else { return 0 }
             return memoryNeeded(forLaunchOf: guest)
         case .createGuest:
-            // Tables of names and guests that are full double.
+            // Tables of names and guests double when they are full.
             return Storage.guest + guests.order.count * Storage.guestEntry
         case .convert(let id, let gpa, _):
             guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound <= guest.memoryBytes else { return 0 }
@@ -23,7 +23,7 @@ extension Machine {
             guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound <= guest.memoryBytes else { return 0 }
             return memoryNeeded(forMixed: FrameAllocator.frames(gpa).count)
         case .leak(let pages):
-            // What is written is any number; there are no more pages than the host has.
+            // The range can hold any numbers, but there are no more pages than the host has.
             let most = UInt64(regionCount) * UInt64(Granularity.pagesPerRegion)
             let count = Int(min(pages.upperBound - pages.lowerBound, most)) / Granularity.pagesPerFrame + 2
             let ranges = Storage.grown(guests.leaked.ranges.count + 1, of: Range<UInt64>.self)
@@ -31,7 +31,8 @@ extension Machine {
         case .rmpupdate, .psmash, .firmwareChange, .lock, .pvalidate:
             return memoryNeeded(forRuns: 1, frames: 1) + memoryNeeded(forMixed: 1)
         case .initializeFirmware, .shutDownFirmware, .kexec:
-            // The RMP is made anew, and then holds tables where a range of firmware's begins or ends in a region.
+            // The RMP is built anew, and then holds tables where one of firmware's ranges begins or ends inside a
+            // region.
             let ranges =
                 firmware.fixedRanges.count + firmware.layout.segments.count + firmware.pages.assigned.count + 1
             return regionCount * Storage.region + ranges * 2 * (Storage.table + Storage.mixedFrame)
@@ -42,7 +43,8 @@ extension Machine {
         }
     }
 
-    /// About how much memory the parts take that come and go, in bytes: by what it falls can go back to the system.
+    /// About how much memory the parts use that come and go, in bytes: when it drops, that much can be returned to the
+    /// system.
     package var storedBytes: Int {
         guests.order.count * Storage.guest + platform.rmp.tableCount * Storage.table
             + platform.rmp.mixedFrameCount * Storage.usualMixedFrame
@@ -52,10 +54,10 @@ extension Machine {
         let frames = guest.frameCount
         let free = guests.allocator.freeRunCount(avoiding: platform.rmp.assignedFrames)
         var need = 0
-        // Memory that is taken from below lies in no more pieces than what is free.
+        // Memory taken from the bottom up is in no more pieces than free memory is.
         var pieces = free
         var runs = min(frames, free + frames / Granularity.framesPerRegion + 1)
-        // Copies of the allocator's bits, on which a choice is tried.
+        // Copies of the allocator's bits, on which an allocation is tried.
         let trial = regionCount * RMP.frameWords * MemoryLayout<UInt64>.size
         switch guest.placement {
         case .packed, .local: break
@@ -65,14 +67,14 @@ extension Machine {
         case .aligned:
             let whole = frames / Granularity.framesPerRegion
             let isWhole = frames <= Granularity.framesPerRegion || frames.isMultiple(of: Granularity.framesPerRegion)
-            // Else a list of all regions with their free runs, and those again as one list.
+            // Otherwise a list of all regions with their free runs, and the runs again as one list.
             if !isWhole || !guests.allocator.hasWholeRegions(max(whole, 1), avoiding: platform.rmp.assignedFrames) {
                 need += regionCount * Storage.regionChoice + Storage.grown(2 * free, of: FrameRun.self)
             }
         case .scattered:
             (runs, pieces) = (frames, frames)
             need += trial + Storage.grown(frames, of: Int.self)
-            // When draws miss too often, the rest is drawn from a list of all that is free.
+            // If random picks miss too often, the rest is picked from a list of all free frames.
             let all = guests.allocator.frameCount
             if frames > all / 2 { need += Storage.grown(all, of: Int.self) }
         }
@@ -80,46 +82,46 @@ extension Machine {
         need += Storage.grown(runs, of: FrameRun.self)
         let controls = 2 + guest.vcpus
         need += Storage.grown(controls, of: PFN.self)
-        // Control pages share frames; the initial image and the last frame, which may be used in part, are others.
+        // Control pages share frames; the initial image and the last frame, which may be partly used, are separate.
         let mixed = controls / Granularity.pagesPerFrame + 2 + guest.imageFrames + 1
         return need + memoryNeeded(forRuns: pieces, frames: frames + controls) + memoryNeeded(forMixed: mixed)
     }
 
-    /// For entries in `frames` frames that lie in so many runs: a table for each region that has none and is touched.
+    /// For entries in `frames` frames in `runs` runs: a table for each region that is touched and has none.
     private func memoryNeeded(forRuns runs: Int, frames: Int) -> Int {
         let touched = min(frames, frames / Granularity.framesPerRegion + 2 * runs + 2)
         return min(regionCount - platform.rmp.tableCount, touched) * Storage.table
     }
 
-    /// For entries that differ in so many frames: each may come to its largest form, and two are worked on at a time.
+    /// For `frames` frames of differing entries: each may grow to its largest form, and two are worked on at a time.
     private func memoryNeeded(forMixed frames: Int) -> Int {
-        // Of a range of pages only the ends' frames begin to differ; others do already or stay alike.
+        // In a range of pages only the frames at its ends become mixed; the others already are, or stay uniform.
         let count = min(frames, platform.rmp.mixedFrameCount) + min(frames, Storage.newMixedFrames)
         return (count + 2) * Storage.mixedFrame
             + Storage.grown(platform.rmp.mixedFrameCount + count, of: MixedFrame.self)
     }
 }
 
-/// What the machine's parts take, in bytes, from above: with the allocator's own share, and rounded up.
+/// Upper bounds, in bytes, for the machine's parts: with the allocator's overhead, and rounded up.
 private enum Storage {
     /// An array of 512 words.
     static let table = 4_096 + 64
-    /// The largest mixed frame, two 16-bit fields for each of its pages, and what is made while its form changes.
+    /// The largest mixed frame, two 16-bit fields for each of its pages, and the temporary copy while its form changes.
     static let mixedFrame = 16_384
-    /// One with few different entries.
+    /// A mixed frame with few different entries.
     static let usualMixedFrame = 640
-    /// How many frames of one command begin to differ: those of a launch's control pages, and the ends of ranges.
+    /// How many frames one command makes mixed: those of a launch's control pages, and the ends of ranges.
     static let newMixedFrames = 32
-    /// A guest with its folder and files.
+    /// A guest with its directory and files.
     static let guest = 9_216
-    /// A guest in a table of guests that doubles.
+    /// A guest's entry in a table that doubles.
     static let guestEntry = 1_024
     /// A region's words in the RMP and in the allocator.
     static let region = 192
-    /// A region in the list of those that an aligned guest may get, with its runs.
+    /// A region, with its runs, in the list of those that an aligned guest may get.
     static let regionChoice = 768
 
-    /// An array that grows to `count` elements by doubling: the one that is full and the one of twice its size.
+    /// An array that grows to `count` elements by doubling: the full one, and one of twice its size.
     static func grown<Element>(_ count: Int, of type: Element.Type) -> Int {
         3 * count * MemoryLayout<Element>.stride + 64
     }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RMP and the RMPOPT tables as one: an RMPUPDATE that assigns a page changes both, and nothing may change one
-// alone.
+// The RMP and the RMPOPT tables together: an RMPUPDATE that assigns a page changes both, and nothing may change only
+// one.
 
-/// The machine's memory protection state as the instructions see it.
+/// The machine's memory protection state as instructions see it.
 struct Platform: Sendable {
     var rmp: RMP
     var rmpopt: RMPOPTTables
-    /// The registers that all CPUs have alike, but for SNP_EN.
+    /// The registers that are the same on all CPUs, except SNP_EN.
     private(set) var msrs: MSRs
     /// The CPUs whose SYSCFG.SNP_EN is set.
     private(set) var snpCPUs: CPUSet
-    /// Where what happens is published.
+    /// Where events are published.
     var events: EventStream
-    /// What the kernel's own RMPUPDATEs have failed with and nobody has told of yet.
+    /// Failures of the kernel's own RMPUPDATEs that have not been logged yet.
     private var refusals: [RefusedUpdate] = []
 
     init(rmp: RMP, rmpopt: RMPOPTTables, msrs: MSRs, cpuCount: Int, events: EventStream) {
@@ -23,7 +23,7 @@ struct Platform: Sendable {
         self.events = events
     }
 
-    /// SYSCFG.SNP_EN of the CPUs that the kernel has enabled SNP on: RMP checks are done.
+    /// SYSCFG.SNP_EN on the CPUs where the kernel has enabled SNP: RMP checks are active.
     var snpEnabled: Bool { msrs.snpEnabled }
 
     /// Sets SNP_EN and VMPL_EN on some CPUs.
@@ -34,9 +34,9 @@ struct Platform: Sendable {
         if !wasEnabled { events.publish(.snpEnabled(true)) }
     }
 
-    /// What firmware does in a shutdown with x86_snp_shutdown: SNP_EN is cleared on all CPUs.
+    /// What firmware does in a shutdown with x86_snp_shutdown: it clears SNP_EN on all CPUs.
     ///
-    /// Whether RMPOPT_EN goes with it is not known (`Processor.keepsRMPOPTEnable`).
+    /// Whether this also clears RMPOPT_EN is not known (`Processor.keepsRMPOPTEnable`).
     mutating func clearSNP() {
         msrs.clearSNP()
         snpCPUs.removeAll()
@@ -46,7 +46,7 @@ struct Platform: Sendable {
         events.publish(.snpEnabled(false))
     }
 
-    /// Whether RMPOPT on a CPU answers, or raises #UD.
+    /// Whether RMPOPT on a CPU answers instead of raising #UD.
     func canExecuteRMPOPT(cpu: Int, core: Int) -> Bool { snpCPUs.contains(cpu) && rmpopt.bases[core].isEnabled }
 
     /// RDMSR on a CPU.
@@ -73,8 +73,8 @@ struct Platform: Sendable {
             return
         }
         let base = RMPOPTBase(rawValue: value)
-        // The register can be written only after SNP is enabled, and RMPOPT_EN cannot be cleared while it is (Ashish
-        // Kalra in the texts of the merged commits, September 2026); RMPOPT_EN needs a segmented RMP (the same,
+        // The register can be written only after SNP is enabled, and RMPOPT_EN cannot be cleared while SNP is enabled
+        // (Ashish Kalra in the texts of the merged commits, September 2026); RMPOPT_EN needs a segmented RMP (the same,
         // 2026-06-19). That a refused write is #GP is a choice.
         if !msrs.snpEnabled || (base.isEnabled && !msrs.isSegmented) { throw .generalProtection }
         if !base.isEnabled && rmpopt.bases[core].isEnabled { throw .generalProtection }
@@ -90,7 +90,7 @@ struct Platform: Sendable {
         return code
     }
 
-    /// RMPUPDATE of a whole frame as `RMP.updateFrame` does it.
+    /// RMPUPDATE of a whole frame, as `RMP.updateFrame` does it.
     mutating func rmpupdate(frame: Int, _ first: RMPUpdateInput) -> RMPCode {
         var page = 0
         let code = rmp.updateFrame(frame, first, refusedAt: &page)
@@ -99,7 +99,7 @@ struct Platform: Sendable {
         return code
     }
 
-    /// RMPUPDATE of some pages of a frame as `RMP.updatePages` does it.
+    /// RMPUPDATE of some pages of a frame, as `RMP.updatePages` does it.
     mutating func rmpupdate(frame: Int, pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
         var page = 0
         let code = rmp.updatePages(frame, pages, first, refusedAt: &page)
@@ -108,10 +108,10 @@ struct Platform: Sendable {
         return code
     }
 
-    /// Whether an update has failed of which nobody has told yet.
+    /// Whether a failed update has not been logged yet.
     var hasRefusals: Bool { !refusals.isEmpty }
 
-    /// The updates that have failed since the last call. Linux repeats one that overlaps, and says nothing.
+    /// The updates that have failed since the last call. Linux retries one that overlaps, and prints nothing.
     mutating func takeRefusals() -> [RefusedUpdate] {
         defer { refusals = [] }
         return refusals
@@ -128,7 +128,8 @@ struct Platform: Sendable {
 
     private var hasRMPREAD: Bool { msrs.processor.rmpread }
 
-    /// Some updates of a run may have succeeded before one failed: what counts is whether the frame holds pages now.
+    /// Some updates of a run may have succeeded before one failed: what matters is whether the frame now has assigned
+    /// pages.
     private mutating func noteUpdates(_ frame: Int, _ first: RMPUpdateInput) {
         if first.assigned && frame >= 0 && frame < rmp.frameCount && rmp.assignedPages(inFrame: frame) > 0 {
             clear(region: frame >> 9)
@@ -139,7 +140,7 @@ struct Platform: Sendable {
         if rmpopt.clear(region: region) { events.publish(.regionCleared(region)) }
     }
 
-    /// What SNP_INIT_EX does to the RMPOPT tables: all of them are cleared.
+    /// What SNP_INIT_EX does to the RMPOPT tables: it clears all of them.
     mutating func clearTables() {
         rmpopt.clearAll()
         events.publish(.tablesCleared)
@@ -147,12 +148,12 @@ struct Platform: Sendable {
 
     /// RMPOPT on a core, as `RMPOPTTables.execute` does it.
     ///
-    /// - Throws: `.undefinedOpcode` before all else where SNP_EN is 0, whatever is left in RMPOPT_BASE.
+    /// - Throws: `.undefinedOpcode` before anything else where SNP_EN is 0, whatever RMPOPT_BASE still holds.
     mutating func rmpopt(cpu: Int, core: Int, _ spa: SPA, function: UInt64) throws(RMPOPTFault) -> Bool {
         if !snpCPUs.contains(cpu) { throw .undefinedOpcode }
         return try rmpopt.execute(core: core, spa: spa, function: function, rmp: rmp)
     }
 
-    /// PSMASH. It assigns nothing that was not assigned, so the RMPOPT tables stay.
+    /// PSMASH. It assigns no page that was not assigned, so the RMPOPT tables stay as they are.
     mutating func psmash(_ spa: SPA) -> RMPCode { rmp.smash(spa.rawValue) }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Collections that give room back: Swift's own keep the room of the most elements that they ever held.
+// Collections that return spare capacity: Swift's own keep the capacity for the most elements that they ever held.
 
-/// Below this, room is not worth the copy.
+/// Below this capacity a copy is not worth it.
 private let leastRoom = 1_024
 
 extension Array {
-    /// Gives room back when at most an eighth is in use. Called behind each removal it costs no more than that.
+    /// Returns capacity when at most an eighth is in use. Called after each removal, it costs no more than the removals
+    /// do.
     package mutating func giveRoomBack() {
         guard capacity > leastRoom, count <= capacity / 8 else { return }
         var smaller: [Element] = []
@@ -16,7 +17,7 @@ extension Array {
 }
 
 extension Dictionary {
-    /// As that of an array.
+    /// As for an array.
     package mutating func giveRoomBack() {
         guard capacity > leastRoom, count <= capacity / 8 else { return }
         var smaller = Dictionary(minimumCapacity: 2 * count)

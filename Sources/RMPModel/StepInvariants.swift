@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The invariants after each command, at the price of what the command touched: what else holds is known from the
-// command before, and checked from scratch by `InvariantChecker` now and then.
+// The invariants after each command, at the cost of what the command touched: the rest is known from the command
+// before, and `InvariantChecker` checks it from scratch now and then.
 
 /// Follows a machine command by command.
 package struct StepInvariants: Sendable {
-    /// For each page whether it was assigned when it was last looked at; beside it the sums by frame and by region.
+    /// For each page whether it was assigned at the last check; with it the sums by frame and by region.
     private var isAssigned: [UInt64]
     private var ofFrame: [Int]
     private var ofRegion: [Int]
-    /// The tables' generation and registers when they were last looked at.
+    /// The tables' generation and registers at the last check.
     private var generation: UInt64
     private var bases: [RMPOPTBase]
 
-    /// Looks at everything once.
+    /// Reads everything once.
     package init(of machine: Machine) {
         let rmp = machine.platform.rmp
         (generation, bases) = (machine.platform.rmpopt.generation, machine.platform.rmpopt.bases)
@@ -25,13 +25,13 @@ package struct StepInvariants: Sendable {
         }
     }
 
-    /// All violations, each as a sentence: counts of the touched pages' frames and regions; for every region, that a
-    /// set bit means no assigned page and a core whose window holds the region; and the work.
+    /// All violations, each as a sentence. Checks the counts of the touched pages' frames and regions; for every
+    /// region, that a set bit means no assigned page and a core whose window holds the region; and the work.
     ///
-    /// - Parameter pages: those that the command since the last call may have changed, by number.
+    /// - Parameter pages: the numbers of the pages that the command since the last call may have changed.
     package mutating func violations(in machine: borrowing Machine, touched pages: [UInt64]) -> [String] {
         var found: [String] = []
-        // Where no page, bit or window has changed, what held before still holds.
+        // If no page, bit or window has changed, what held before still holds.
         let (generation, bases) = (machine.platform.rmpopt.generation, machine.platform.rmpopt.bases)
         if !pages.isEmpty || generation != self.generation || bases != self.bases {
             (self.generation, self.bases) = (generation, bases)

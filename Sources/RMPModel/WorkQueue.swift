@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What guests have to do when. The order is total and does not depend on how the queue came to be: two machines that
+// Which guest's work is due when. The order is total and does not depend on how the queue was built: two machines that
 // are brought up to date in different steps must end up the same.
 
-/// A frame of an ending guest that goes back, and when that is done.
+/// A frame of an ending guest that is being returned, and when that is done.
 struct Work: Sendable, Hashable, Comparable {
     var due: UInt64
     var guest: GuestID
@@ -11,7 +11,7 @@ struct Work: Sendable, Hashable, Comparable {
         left.due != right.due ? left.due < right.due : left.guest < right.guest
     }
 
-    /// Behind all work that is due at `time` or before, and before all other.
+    /// After all work that is due at `time` or before, and before all other work.
     static func end(of time: UInt64) -> Work { Work(due: time, guest: GuestID(.max)) }
 }
 
@@ -19,11 +19,11 @@ struct Work: Sendable, Hashable, Comparable {
 struct WorkQueue: Sendable {
     private var heap: [Work] = []
 
-    /// The work that falls due next.
+    /// The work that is due next.
     var next: Work? { heap.first }
     var count: Int { heap.count }
 
-    /// The work behind the next one.
+    /// The work after the next one.
     var second: Work? {
         guard heap.count > 1 else { return nil }
         return heap.count > 2 && heap[2] < heap[1] ? heap[2] : heap[1]
@@ -40,7 +40,7 @@ struct WorkQueue: Sendable {
         }
     }
 
-    /// Takes the next work out.
+    /// Removes and returns the next work.
     mutating func pop() -> Work? {
         guard let last = heap.popLast() else { return nil }
         guard let top = heap.first else { return last }
@@ -48,7 +48,7 @@ struct WorkQueue: Sendable {
         return top
     }
 
-    /// Puts other work in the place of the next one.
+    /// Replaces the next work.
     mutating func replaceTop(with work: Work) {
         if heap.isEmpty { return }
         heap[0] = work

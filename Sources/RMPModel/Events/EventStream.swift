@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one way by which anything learns what happened: whoever does something publishes it, and the consumers take what
-// they want. Nobody looks into another's inside for it.
+// The only way to learn what happened: code that does something publishes it, and consumers take what they want. No
+// part looks inside another for it.
 
-/// The stream of a machine's events, with those who consume it.
+/// The stream of a machine's events, with its consumers.
 struct EventStream: Sendable {
     /// The version whose kernel writes the log.
     private let series: Series
-    /// The time of what happens now, in ns; whoever lets time pass sets it.
+    /// The current time, in ns; the code that advances time sets it.
     var time: UInt64 = 0
 
     // The consumers that every machine has.
     private(set) var log = KernelLog()
     private(set) var passes = PassHistory()
-    /// How many #UD faults the kernel has taken because it executed RMPOPT on a core whose RMPOPT_EN is 0.
+    /// How many #UD faults the kernel has taken by executing RMPOPT on a core whose RMPOPT_EN is 0.
     private(set) var opcodeFaults: UInt64 = 0
-    /// Grows with each event after which a text about CPUs or windows can be another one.
+    /// Grows with each event that can change a text about CPUs or windows.
     private(set) var generation: UInt64 = 0
     /// The consumer that only some machines have.
     private(set) var recorder: EventRecorder?
 
     init(series: Series) { self.series = series }
 
-    /// Whether somebody wants the events that nobody else needs.
+    /// Whether anyone wants the events that only a recording uses.
     var isRecorded: Bool { recorder != nil }
 
-    /// Tells all consumers what happened.
+    /// Passes an event to all consumers.
     mutating func publish(_ event: MachineEvent) {
         log.note(event, at: time)
         passes.note(event)
@@ -36,7 +36,7 @@ struct EventStream: Sendable {
         recorder?.note(TimedEvent(time: time, event: event))
     }
 
-    /// Has the kernel write a line, if its version has it.
+    /// Makes the kernel write a line, if its version has it.
     ///
     /// - Returns: whether it does.
     @discardableResult
@@ -46,7 +46,7 @@ struct EventStream: Sendable {
         return true
     }
 
-    /// CPUs that executed RMPOPT with RMPOPT_EN 0: #UD each, of which the kernel's log shows the first.
+    /// CPUs that executed RMPOPT with RMPOPT_EN 0: a #UD each, of which the kernel's log shows the first.
     mutating func noteFaults(_ count: Int) {
         if count == 0 { return }
         let first = opcodeFaults &+ 1
@@ -54,10 +54,10 @@ struct EventStream: Sendable {
         say(.invalidOpcode(number: Int(truncatingIfNeeded: first), cpu: 0))
     }
 
-    /// Begins to record, or stops and forgets.
+    /// Starts recording, or stops and forgets.
     mutating func record(limit: Int?) { recorder = limit.map { EventRecorder(limit: $0) } }
 
-    /// The recorded events, which are forgotten then.
+    /// Returns the recorded events and forgets them.
     mutating func takeRecorded() -> (events: [TimedEvent], lost: UInt64) {
         guard var taken = recorder else { return ([], 0) }
         recorder = EventRecorder(limit: taken.limit)
@@ -65,7 +65,7 @@ struct EventStream: Sendable {
     }
 }
 
-/// Keeps events for whoever fetches them, at most so many.
+/// Keeps a limited number of events until they are fetched.
 struct EventRecorder: Sendable {
     let limit: Int
     private var events: [TimedEvent] = []

@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens in a machine, as values: one type for everything that logs, counts, records or draws.
+// What happens in a machine, as values: one type for all code that logs, counts, records or draws.
 
 /// Something that happened in a machine.
 public enum MachineEvent: Sendable, Hashable {
-    /// A kernel has started: the first one, or another by kexec. Consumers of what a kernel knows begin anew.
+    /// A kernel has started: the first one, or another by kexec. Consumers that track what a kernel knows start over.
     case kernelStarted
     /// The kernel wrote a line to its log.
     case line(LogLevel, String)
     /// SYSCFG.SNP_EN was set or cleared.
     case snpEnabled(Bool)
-    /// SNP firmware has another state.
+    /// SNP firmware changed its state.
     case firmware(FirmwareState)
     /// A CPU came online or went offline.
     case cpuOnline(Int, Bool)
-    /// A pass was asked for, and what became of that.
+    /// A pass was requested, with the outcome.
     case passRequested(PassTrigger, RequestOutcome)
     /// A pass began.
     case passBegan(number: UInt64, PassTrigger)
     /// A pass ended.
     case passEnded(PassRecord)
-    /// The running and the pending pass were given up: a clean-up, or the end of the kernel.
+    /// The running and the pending pass were abandoned: by a clean-up, or because the kernel ended.
     case passesCancelled
-    /// So many CPUs took a #UD because they executed RMPOPT with RMPOPT_EN 0.
+    /// This many CPUs took a #UD because they executed RMPOPT with RMPOPT_EN 0.
     case undefinedOpcodes(Int)
-    /// RMPUPDATE assigned a page of a region that was optimized: no core has it optimized any more.
+    /// RMPUPDATE assigned a page of an optimized region: it is no longer optimized on any core.
     case regionCleared(Int)
-    /// A pass set bits of a region on so many cores. Published only while events are recorded.
+    /// A pass set bits of a region on this many cores. Published only while events are recorded.
     case regionOptimized(Int, cores: Int)
     /// SNP_INIT_EX cleared the RMPOPT tables of all cores.
     case tablesCleared
-    /// Pages, by number, could not be taken back.
+    /// Pages, by number, could not be reclaimed.
     case pagesLeaked(Range<UInt64>)
-    /// A guest has another state.
+    /// A guest changed its state.
     case guest(GuestID, GuestState)
     /// A guest_memfd inode of an ending guest was freed.
     case inodeFreed(GuestID)
@@ -39,8 +39,8 @@ public enum MachineEvent: Sendable, Hashable {
 
 /// An event and when it happened.
 public struct TimedEvent: Sendable, Hashable {
-    /// When, in ns of virtual time since boot.
+    /// The time, in ns of virtual time since boot.
     public let time: UInt64
-    /// What.
+    /// The event.
     public let event: MachineEvent
 }

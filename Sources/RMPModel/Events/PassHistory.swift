@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is remembered of passes and of requests for them, from events alone.
+// A record of passes and of requests for them, from events alone.
 
-/// The last passes, and what became of requests since the kernel started.
+/// The last passes, and the outcomes of requests since the kernel started.
 struct PassHistory: Sendable {
-    /// Ended passes that are remembered.
+    /// The number of ended passes that are kept.
     static let limit = 64
 
     /// The last ended passes, oldest first.
@@ -12,7 +12,7 @@ struct PassHistory: Sendable {
     private(set) var count: UInt64 = 0
     /// How many requests had each outcome.
     private(set) var outcomes: [RequestOutcome: UInt64] = [:]
-    /// The sums over all passes that have ended.
+    /// Totals over all passes that have ended.
     private(set) var totals = PassTotals()
     /// Regions that RMPUPDATE has un-optimized since the last pass ended.
     private(set) var regionsLost: UInt64 = 0
@@ -33,19 +33,19 @@ struct PassHistory: Sendable {
     }
 }
 
-/// What the ended passes of a kernel have cost together.
+/// Totals over the ended passes of a kernel.
 public struct PassTotals: Sendable, Hashable {
     /// Broadcasts.
     public private(set) var broadcasts: UInt64 = 0
     /// Interrupts to single CPUs.
     public private(set) var interrupts: UInt64 = 0
-    /// RMPOPT executed.
+    /// RMPOPT instructions executed.
     public private(set) var executions: UInt64 = 0
-    /// Those of them that set no new bit.
+    /// Executions that set no new bit.
     public private(set) var executionsInVain: UInt64 = 0
     /// CPU time taken from everything else, in ns.
     public private(set) var stolenTime: UInt64 = 0
-    /// The longest time for which a core had interrupts off at a stretch, in ns.
+    /// The longest time for which a core had interrupts off without a break, in ns.
     public private(set) var interruptsOffMax: UInt64 = 0
 
     mutating func add(_ record: PassRecord) {

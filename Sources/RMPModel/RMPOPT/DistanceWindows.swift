@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The windows that Dave Hansen proposed instead of sockets: 2 TB of fast memory for each node, as near as can be.
+// The windows that Dave Hansen proposed instead of sockets: for each node the nearest possible 2 TB of memory.
 
 /// For each node with CPUs, the window of 2 TB with the lowest average NUMA distance.
 ///
 /// Source: Dave Hansen on series v1 2/6, 2026-02-18 ("lowest average distance", sliding by 1 GB). Choices where the
-/// mail says nothing: windows begin in the memory's range and do not run past its end as long as they need not; the
-/// average is over bytes of memory, so holes do not count; of equal averages the window with more memory wins, then
-/// the lower one.
+/// mail says nothing: windows begin in the memory's range and do not extend past its end unless they must; the average
+/// is over bytes of memory, so holes do not count; of equal averages the window with more memory wins, then the lower
+/// one.
 enum DistanceWindows {
     static func plan(
         _ topology: Topology,
@@ -22,7 +22,7 @@ enum DistanceWindows {
                 .insert(topology.coreOfCPU[cpu])
         }
         return coresOfNode.keys.sorted().map { node in
-            // Bytes, and bytes times distance, below each region: a window's sums are differences.
+            // Bytes, and bytes times distance, below each region: a window's sum is a difference.
             var bytes = [UInt64](repeating: 0, count: regions + 1)
             var weighted = bytes
             for (other, byRegion) in nodesOfMemory {

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is optimized where, as one look found it, and what all reports count in it: of a simulated machine as of a
-// running kernel's table.
+// Which regions are optimized on which CPUs at one moment, and the counts that all reports take from it: for a
+// simulated machine and for a running kernel's table.
 
 /// For each region of a host the online CPUs on which it is optimized.
 public struct OptimizationMap: Sendable {
-    /// On how much of the online CPUs a region is optimized.
+    /// On which share of the online CPUs a region is optimized.
     public enum Share: Sendable, Hashable, CaseIterable {
         /// On all of them.
         case all
-        /// On some of them, and not on all.
+        /// On some of them, but not on all.
         case some
         /// On none of them.
         case none
     }
 
-    /// The CPUs that are online. Others count for nothing: their core's bits say what nobody uses.
+    /// The online CPUs. Others do not count: their cores' bits are of no use to anyone.
     public let online: CPUSet
     /// The first region.
     public let firstRegion: Int
-    /// The sets of CPUs that occur, each once.
+    /// The distinct sets of CPUs.
     public private(set) var sets: [CPUSet] = []
-    /// For each region in order, which of the sets it has.
+    /// For each region in order, the index of its set.
     private var rows: [Int] = []
     private var known: [CPUSet: Int] = [:]
 
@@ -45,7 +45,7 @@ public struct OptimizationMap: Sendable {
         sets.append(cpus)
     }
 
-    /// Appends the next region, which has the same CPUs as the last one; nothing for the first.
+    /// Appends the next region, with the same CPUs as the last one; does nothing for the first.
     public mutating func appendLast() {
         if let last = rows.last { rows.append(last) }
     }
@@ -58,7 +58,7 @@ public struct OptimizationMap: Sendable {
         regions.contains(region) ? sets[rows[region - firstRegion]] : CPUSet(limit: online.limit)
     }
 
-    /// The place in ``sets`` of a region's CPUs; nil for a region that is not in the map.
+    /// The index in ``sets`` of a region's CPUs; nil for a region that is not in the map.
     public func set(ofRegion region: Int) -> Int? { regions.contains(region) ? rows[region - firstRegion] : nil }
 
     /// Whether a region is optimized on a CPU; false for a CPU that is not online.
@@ -73,7 +73,7 @@ public struct OptimizationMap: Sendable {
         return uses
     }
 
-    /// How many regions have which share of the online CPUs.
+    /// How many regions have each share of the online CPUs.
     public var shares: [Share: Int] {
         var shares: [Share: Int] = [:]
         for (set, count) in zip(sets, uses) {

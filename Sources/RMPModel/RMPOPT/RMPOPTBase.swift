@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The MSR that enables RMPOPT on a core and says which 2 TB its table stands for.
+// The MSR that enables RMPOPT on a core and says which 2 TB its table covers.
 
 /// MSR C001_0139, RMPOPT_BASE: bit 0 enables RMPOPT, the rest is the 1 GB-aligned start of the window.
 ///
@@ -10,7 +10,7 @@ public struct RMPOPTBase: Sendable, Hashable {
     /// Regions in a window: 2 TB.
     public static let windowRegions = 2048
 
-    /// Bits that must be 0: 29:1, below the 1 GB-aligned base, and what no address has (a choice).
+    /// Bits that must be 0: 29:1, below the 1 GB-aligned base, and those above any physical address (a choice).
     public static let reservedMask: UInt64 = 0x3fff_fffe | ~(1 << 52 - 1)
 
     /// The register's value.
@@ -28,7 +28,7 @@ public struct RMPOPTBase: Sendable, Hashable {
     public var base: SPA { SPA(rawValue.alignedDown(to: Granularity.region)) }
 }
 
-/// The cores whose tables stand for the same regions.
+/// The cores whose tables cover the same regions.
 struct RMPOPTWindow: Sendable {
     var regions: Range<Int>
     /// A mask of cores, in words of 64.
@@ -39,7 +39,7 @@ struct RMPOPTWindow: Sendable {
         return first..<(first + RMPOPTBase.windowRegions)
     }
 
-    /// The windows of all enabled cores, in the order of their first core.
+    /// The windows of all enabled cores, ordered by first core.
     static func group(_ bases: [RMPOPTBase]) -> [RMPOPTWindow] {
         let words = (bases.count + 63) / 64
         var windows: [RMPOPTWindow] = []

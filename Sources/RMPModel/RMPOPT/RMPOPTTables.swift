@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RMPOPT tables of all cores, region by region: what RMPUPDATE clears and what one line of a file shows is then one
-// short row.
+// The RMPOPT tables of all cores, region by region, so that what RMPUPDATE clears and what one line of a file shows is
+// one short row.
 
 /// The RMPOPT tables and RMPOPT_BASE registers of all cores.
 ///
-/// A table holds one bit for each region of the window: 2048 regions (2 TB) from RMPOPT_BASE. Set means: every page of
-/// the region is hypervisor-owned, no RMP check is needed.
+/// A table holds one bit for each region of the window: 2048 regions (2 TB) from RMPOPT_BASE. A set bit means: every
+/// page of the region is hypervisor-owned, so no RMP check is needed.
 struct RMPOPTTables: Sendable {
     let coreCount: Int
     let regionCount: Int
@@ -16,9 +16,9 @@ struct RMPOPTTables: Sendable {
     private(set) var setCores: [Int]
     /// RMPOPT_BASE of each core.
     private(set) var bases: [RMPOPTBase]
-    /// Whether each core has RMPOPT_EN set.
+    /// Whether every core has RMPOPT_EN set.
     private(set) var areAllEnabled = false
-    /// Cores that share a base: the rows of a window are worked on a word at a time.
+    /// Cores that share a base: rows of a window are processed a word at a time.
     private(set) var windows: [RMPOPTWindow] = []
     /// Grows with each change of any bit or register, so that a reader can tell that nothing has changed.
     private(set) var generation: UInt64 = 0
@@ -41,7 +41,7 @@ struct RMPOPTTables: Sendable {
         bases[core].isEnabled && RMPOPTWindow.regions(from: bases[core]).contains(region)
     }
 
-    /// WRMSR of RMPOPT_BASE. The bits of the tables stay (the sources do not say; the kernel scans after it).
+    /// WRMSR of RMPOPT_BASE. The bits of the tables stay (the sources do not say; the kernel scans afterwards).
     mutating func program(_ base: RMPOPTBase, cores: CPUSet) {
         cores.forEachRun { run in for core in run { bases[core] = base } }
         windows = RMPOPTWindow.group(bases)
@@ -59,7 +59,7 @@ struct RMPOPTTables: Sendable {
 
     /// Sets the bits of all `cores` (a mask of `wordsPerRow` words) whose window holds the region.
     ///
-    /// - Returns: how many bits were new.
+    /// - Returns: how many bits were newly set.
     mutating func set(region: Int, cores: [UInt64]) -> Int {
         var won = 0
         for window in windows where window.regions.contains(region) {
@@ -87,17 +87,17 @@ struct RMPOPTTables: Sendable {
         return count
     }
 
-    /// How many regions from `region` on lie outside of every window; those beyond the memory count, too.
+    /// How many regions from `region` on lie outside every window, including those beyond memory.
     func regionsOutside(from region: Int) -> Int {
         var end = Int.max
         for window in windows where region < window.regions.upperBound { end = min(end, window.regions.lowerBound) }
         return max(0, end - region)
     }
 
-    /// What RMPUPDATE does when it marks a page assigned: the region's bit of every core is cleared.
+    /// What RMPUPDATE does when it marks a page assigned: it clears the region's bit on every core.
     ///
     /// Source: Ashish Kalra, 2026-02-17 and 2026-03-04 (hardware broadcasts to all CPUs). Whether an update from
-    /// assigned to unassigned clears too is UNKNOWN; here it does not: the bits of such a region are clear already.
+    /// assigned to unassigned also clears it is UNKNOWN; here it does not: the bits of such a region are already clear.
     ///
     /// - Returns: whether any bit was set.
     mutating func clear(region: Int) -> Bool {
@@ -108,7 +108,7 @@ struct RMPOPTTables: Sendable {
         return true
     }
 
-    /// What SNP_INIT_EX does: all tables are cleared.
+    /// What SNP_INIT_EX does: it clears all tables.
     mutating func clearAll() {
         for index in bits.indices { bits[index] = 0 }
         for region in setCores.indices { setCores[region] = 0 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Series v1's choice of windows on hosts with more than 2 TB: by socket, or by node where a socket has too much, with
-// all its limits.
+// Series v1's choice of windows on hosts with more than 2 TB, with all its limitations: by socket, or by node where a
+// socket has too much memory.
 
 /// The algorithm of series v1 patch 2/6, `get_cpumask_of_primary_threads()` and `snp_setup_rmpopt()` of that version.
 struct SocketWindows {
@@ -12,8 +12,8 @@ struct SocketWindows {
     /// `NUM_TB()`: whole TB between two page frames.
     private static func terabytes(_ pages: Range<UInt64>) -> Int { Int((pages.upperBound - pages.lowerBound) >> 28) }
 
-    /// - Parameter allocationFails: no memory for the lists of the long path: it returns without a word, and nothing
-    ///   is programmed.
+    /// - Parameter allocationFails: whether allocating the lists of the long path fails: it then returns silently, and
+    ///   nothing is programmed.
     init(_ topology: Topology, _ memory: MemoryMap, allocationFails: Bool) {
         let all = (memory.start.rawValue >> 12)..<(memory.end.rawValue >> 12)
         let total = SocketWindows.terabytes(all) + 1
@@ -38,7 +38,7 @@ struct SocketWindows {
             let range = memory.range(ofNode: node) ?? 0..<0
             return (range.lowerBound >> 12)..<(range.upperBound >> 12)
         }
-        // Each time the node differs from the one recorded last, it is appended and its end becomes the socket's.
+        // A node that differs from the last recorded one is appended, and its end becomes the socket's.
         var nodes: [Int] = []
         var start: UInt64 = 0
         var end: UInt64 = 0
@@ -52,7 +52,7 @@ struct SocketWindows {
         }
         let socket = start..<max(start, end)
         messages.append(.socket(pages: socket, cpus: cpus))
-        // A package without CPUs online has its line all the same, of zeros.
+        // A package without online CPUs still gets its line, of zeros.
         if nodes.isEmpty { return }
         if SocketWindows.terabytes(socket) + 1 <= SocketWindows.limit {
             add(start << 12, cpus, nodes[0], topology)
@@ -62,7 +62,7 @@ struct SocketWindows {
             var ofNode = CPUSet(limit: topology.cpuCount)
             cpus.forEachRun { run in for cpu in run where topology.places[cpu].node == node { ofNode.insert(cpu) } }
             let base = pages(node).lowerBound << 12
-            // The address as it is, before it is masked and the enable bit is set.
+            // The plain address, before it is masked and the enable bit is set.
             messages.append(.window(node: node, cpus: ofNode, base: base))
             add(base, ofNode, node, topology)
         }

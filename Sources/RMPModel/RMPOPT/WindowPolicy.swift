@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which 2 TB each core's RMPOPT table stands for: what the series do, and what was proposed instead.
+// Which 2 TB each core's RMPOPT table covers: what the series does, and what was proposed instead.
 
-/// Who chooses RMPOPT_BASE.
+/// How RMPOPT_BASE is chosen.
 public enum WindowPolicy: Sendable, Hashable, CaseIterable {
-    /// The series, by its version.
+    /// As the version of the series does.
     case series
     /// For each node the window with the lowest average NUMA distance, sliding by 1 GB: proposed by Dave Hansen on v1
     /// 2/6 (2026-02-18), in no posted version.
@@ -18,7 +18,7 @@ public enum WindowPolicy: Sendable, Hashable, CaseIterable {
     }
 }
 
-/// A window for some cores, as it is decided on.
+/// A planned window for some cores.
 struct PlannedWindow: Sendable, Hashable {
     var base: UInt64
     var cores: CPUSet

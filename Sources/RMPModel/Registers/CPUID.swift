@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two CPUID leaves by which software finds SNP and RMPOPT.
+// The two CPUID leaves that tell software about SNP and RMPOPT.
 
-/// What CPUID leaves in its four registers.
+/// The four registers that CPUID returns.
 public struct CPUIDLeaf: Sendable, Hashable {
     /// EAX.
     public var eax: UInt32 = 0
@@ -19,7 +19,7 @@ extension Processor {
     /// The RMP leaf.
     public static let rmpLeaf: UInt32 = 0x8000_0025
 
-    /// CPUID of a leaf; zeros for any other than the two.
+    /// CPUID of a leaf; zeros for any leaf other than these two.
     ///
     /// Source: APM vol 3, Fn8000_001F and Fn8000_0025; series v1 patch 1/6 (EDX bit 0). Choices: SME, SEV and SEV-ES
     /// come with SNP, the C-bit is 51, the first ASID without SEV-ES 1.

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model-specific registers that say whether there is SNP and where the RMP lies, with the rules of writing them.
+// The model-specific registers that say whether SNP is enabled and where the RMP is, with the rules for writing them.
 
 /// A fault of RDMSR or WRMSR.
 public enum MSRFault: Error, Sendable, Hashable, CustomStringConvertible {
-    /// #GP: no such register, a reserved bit, or not in this state.
+    /// #GP: no such register, a reserved bit, or not allowed in this state.
     case generalProtection
 
     /// The fault's mnemonic.
     public var description: String { "#GP" }
 }
 
-/// The registers of SNP but RMPOPT_BASE, which each core has for itself. The others are alike on all cores: BIOS and
-/// kernel write them so, and nothing works otherwise.
+/// The registers of SNP except RMPOPT_BASE, which each core has for itself. The others are the same on all cores: BIOS
+/// and kernel write them that way, and nothing works otherwise.
 ///
 /// Source: APM vol 2 15.36.2 (SYSCFG, and what SNP_EN locks), 15.36.3 (RMP_BASE, RMP_END), 15.36.22 (RMP_CFG). Choices
-/// where they are silent: reserved bits give #GP; RMP_BASE and RMP_END are locked by SNP_EN as RMP_CFG is; setting
-/// SNP_EN needs MEM_ENCRYPT and a processor with SNP.
+/// where they are silent: reserved bits give #GP; SNP_EN locks RMP_BASE and RMP_END as it locks RMP_CFG; setting SNP_EN
+/// needs MEM_ENCRYPT and a processor with SNP.
 public struct MSRs: Sendable, Hashable {
     /// The numbers of the registers.
     public enum Number {
@@ -31,13 +31,13 @@ public struct MSRs: Sendable, Hashable {
 
     /// SYSCFG.MEM_ENCRYPT, bit 23.
     public static let memoryEncryption: UInt64 = 1 << 23
-    /// SYSCFG.SNP_EN, bit 24: set once, until reset or until firmware clears it.
+    /// SYSCFG.SNP_EN, bit 24: once set, it stays until reset or until firmware clears it.
     public static let snpEnable: UInt64 = 1 << 24
     /// SYSCFG.VMPL_EN, bit 25.
     public static let vmplEnable: UInt64 = 1 << 25
     /// SYSCFG.MtrrFixDramModEn, bit 19.
     public static let mtrrFixDramModEnable: UInt64 = 1 << 19
-    /// Bits of SYSCFG that the model knows; others must be 0.
+    /// Bits of SYSCFG that the model has; others must be 0.
     private static let syscfgMask = memoryEncryption | snpEnable | vmplEnable | mtrrFixDramModEnable | 0x70_0000
     /// Bits 51:13 of RMP_BASE and RMP_END.
     private static let addressMask: UInt64 = (1 << 52 - 1) & ~0x1fff
@@ -49,7 +49,7 @@ public struct MSRs: Sendable, Hashable {
     public private(set) var syscfg: UInt64
     /// RMP_BASE.
     public private(set) var rmpBase: UInt64
-    /// RMP_END; its low 13 bits read as 1 on hardware and as written here.
+    /// RMP_END; its low 13 bits read as 1 on hardware, but as written here.
     public private(set) var rmpEnd: UInt64
     /// RMP_CFG: bit 0 SegmentedRmpEn, bits 13:8 the segment size as a shift.
     public private(set) var rmpConfiguration: UInt64
@@ -69,11 +69,11 @@ public struct MSRs: Sendable, Hashable {
     public var isSegmented: Bool { rmpConfiguration & 1 != 0 }
     /// Whether the processor has RMPOPT_BASE.
     public var hasRMPOPT: Bool { processor.rmpopt }
-    /// Whether RMPOPT_BASE stays when SNP_EN is cleared.
+    /// Whether RMPOPT_BASE keeps its value when SNP_EN is cleared.
     var keepsRMPOPTEnable: Bool { processor.keepsRMPOPTEnable }
 
     mutating func enableSNP() { syscfg |= MSRs.snpEnable | MSRs.vmplEnable | MSRs.mtrrFixDramModEnable }
-    /// Firmware clears SNP_EN; the kernel, MtrrFixDramModEn after it (`snp_shutdown()`).
+    /// Firmware clears SNP_EN; after it the kernel clears MtrrFixDramModEn (`snp_shutdown()`).
     mutating func clearSNP() { syscfg &= ~(MSRs.snpEnable | MSRs.vmplEnable | MSRs.mtrrFixDramModEnable) }
 
     func read(_ number: UInt32) throws(MSRFault) -> UInt64 {

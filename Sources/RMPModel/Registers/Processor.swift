@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the processor says of itself with regard to SNP and RMPOPT: the machine file's choice, CPUID's answer.
+// What the processor reports about SNP and RMPOPT: chosen in the machine file, returned by CPUID.
 
 /// The SNP features of a processor.
 public struct Processor: Sendable, Hashable {
@@ -15,19 +15,20 @@ public struct Processor: Sendable, Hashable {
     public var segmentShifts: ClosedRange<UInt8> = 28...39
     /// How many RMP segments the processor caches, CPUID Fn8000_0025 EBX[9:0].
     public var cachedSegments = 512
-    /// Whether the segment table has no more entries than are cached, CPUID Fn8000_0025 EBX[10] (NumSegReduction).
+    /// Whether the segment table has no more entries than the processor caches, CPUID Fn8000_0025 EBX[10]
+    /// (NumSegReduction).
     public var segmentReduction = false
-    /// Whether RMPOPT_BASE stays as it is when firmware clears SNP_EN. Not known: the merged code takes RMPOPT_EN on
-    /// the asking CPU for RMPOPT_EN on all of them, which suggests that it goes. Where it stays, a core whose last
-    /// thread goes offline meanwhile loses it.
+    /// Whether RMPOPT_BASE keeps its value when firmware clears SNP_EN. Not known: the merged code takes RMPOPT_EN on
+    /// the requesting CPU for RMPOPT_EN on all of them, which suggests that it is cleared. If it is kept, a core whose
+    /// last thread goes offline while SNP_EN is clear loses it.
     public var keepsRMPOPTEnable = false
-    /// The number of SEV ASIDs, CPUID Fn8000_001F ECX: 1 ... 1023, of which an SNP guest takes one.
+    /// The number of SEV ASIDs, CPUID Fn8000_001F ECX: 1 ... 1023. Each SNP guest takes one.
     public var asidCount: UInt16 = 1006
 
-    /// A processor with everything.
+    /// A processor with every feature.
     public init() {}
 
-    /// Zen 6 EPYC as far as it is known: all of the features. Shifts, cached segments and ASIDs are a choice, from
-    /// current EPYC processors.
+    /// Zen 6 EPYC as far as it is known: all of the features. Shifts, cached segments and ASIDs are a choice, taken
+    /// from current EPYC processors.
     public static let venice = Processor()
 }

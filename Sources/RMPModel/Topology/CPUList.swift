@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel's cpulist text ("0-3,8,12-15"), written and read as bytes because the files hold bytes.
 
-/// Why bytes are not a cpulist.
+/// Why text is not a cpulist.
 public enum CPUListError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The byte at this offset does not belong into a cpulist (the kernel says EINVAL).
+    /// The byte at this offset does not belong in a cpulist (the kernel says EINVAL).
     case malformed(offset: Int)
     /// A range runs backwards, such as `5-3` (the kernel says EINVAL).
     case reversed(first: Int, last: Int)
     /// A number is at or above the limit (the kernel says ERANGE).
     case outOfRange(limit: Int)
 
-    /// The error as a sentence that names value and remedy.
+    /// The error as a sentence that names the value and the remedy.
     public var description: String {
         switch self {
         case .malformed(let offset):
@@ -23,12 +23,12 @@ public enum CPUListError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The text form of a set of CPUs, as the kernel prints it with `%*pbl` and reads it with `cpulist_parse()`.
+/// The text form of a set of CPUs, as the kernel prints it with `%*pbl` and parses it with `cpulist_parse()`.
 public enum CPUList {
-    /// Appends the text of `set` to `bytes`: runs in ascending order, a run of one as its number, the empty set as
+    /// Appends the text of `set` to `bytes`: runs in ascending order, a run of one CPU as its number, the empty set as
     /// nothing.
     ///
-    /// Source: Linux lib/vsprintf.c, `bitmap_list_string()`; series v1 patch 6/6 prints CPUs so.
+    /// Source: Linux lib/vsprintf.c, `bitmap_list_string()`; series v1 patch 6/6 prints CPUs this way.
     public static func append(_ set: CPUSet, to bytes: inout [UInt8]) {
         var first = true
         set.forEachRun { run in
@@ -49,12 +49,12 @@ public enum CPUList {
         return bytes
     }
 
-    /// Reads a cpulist: decimal numbers and ranges, separated by commas or white space in any number, as
-    /// `cpulist_parse()` takes them; nothing at all is the empty set. The kernel's strides (`0-7:1/2`), `N` and `all`
-    /// are not taken.
+    /// Parses a cpulist: decimal numbers and ranges, separated by any amount of commas and white space, as
+    /// `cpulist_parse()` accepts them; empty text is the empty set. The kernel's strides (`0-7:1/2`), `N` and `all` are
+    /// not accepted.
     ///
     /// - Parameters:
-    ///   - bytes: the text; a newline at the end is white space.
+    ///   - bytes: the text; a trailing newline counts as white space.
     ///   - limit: CPU numbers must be below it.
     /// - Throws: `CPUListError`.
     public static func parse(_ bytes: some Sequence<UInt8>, limit: Int) throws(CPUListError) -> CPUSet {
@@ -69,7 +69,7 @@ public enum CPUList {
         return set
     }
 
-    /// One item at a time: a first number, then perhaps a dash and a last number.
+    /// One item at a time: a first number, then optionally a dash and a last number.
     private struct Parser {
         let limit: Int
         var first: Int?
@@ -95,7 +95,7 @@ public enum CPUList {
             }
         }
 
-        /// Every number is held below the limit as it grows, so that no sum can overflow.
+        /// Each number is kept below the limit as it grows, so that it cannot overflow.
         private func grow(_ number: Int?, _ digit: Int) throws(CPUListError) -> Int {
             let grown = (number ?? 0) * 10 + digit
             if grown >= limit { throw .outOfRange(limit: limit) }

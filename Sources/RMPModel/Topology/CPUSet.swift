@@ -19,7 +19,7 @@ public struct CPUSet: Sendable, Hashable {
         for cpu in 0..<self.limit { insert(cpu) }
     }
 
-    /// The numbers of a range, as far as they are in 0 ..< `limit`.
+    /// The numbers of a range that are in 0 ..< `limit`.
     public init(_ range: Range<Int>, limit: Int) {
         self.init(limit: limit)
         for cpu in range.clamped(to: 0..<self.limit) { insert(cpu) }
@@ -30,17 +30,17 @@ public struct CPUSet: Sendable, Hashable {
         cpu >= 0 && cpu < limit && words[cpu >> 6] >> UInt64(cpu & 63) & 1 != 0
     }
 
-    /// Puts `cpu` into the set; a number outside 0 ..< `limit` is ignored.
+    /// Adds `cpu` to the set; a number outside 0 ..< `limit` is ignored.
     public mutating func insert(_ cpu: Int) {
         if cpu >= 0 && cpu < limit { words[cpu >> 6] |= 1 << UInt64(cpu & 63) }
     }
 
-    /// Takes `cpu` out of the set.
+    /// Removes `cpu` from the set.
     public mutating func remove(_ cpu: Int) {
         if cpu >= 0 && cpu < limit { words[cpu >> 6] &= ~(1 << UInt64(cpu & 63)) }
     }
 
-    /// Takes every CPU out, keeping the storage.
+    /// Removes every CPU, keeping the storage.
     public mutating func removeAll() {
         for index in words.indices { words[index] = 0 }
     }
@@ -48,7 +48,7 @@ public struct CPUSet: Sendable, Hashable {
     /// The number of CPUs in the set.
     public var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
-    /// Whether no CPU is in the set.
+    /// Whether the set is empty.
     public var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
     /// The CPUs that are in either set, below the limit of this one.
@@ -58,7 +58,7 @@ public struct CPUSet: Sendable, Hashable {
         return either
     }
 
-    /// Puts the CPUs of the other set into this one, as far as they are below its limit.
+    /// Adds the CPUs of the other set that are below this one's limit.
     mutating func formUnion(_ other: CPUSet) {
         for index in 0..<min(words.count, other.words.count) { words[index] |= other.words[index] }
         trim()
@@ -79,18 +79,18 @@ public struct CPUSet: Sendable, Hashable {
         return rest
     }
 
-    /// Takes the CPUs of the other set out, keeping the storage.
+    /// Removes the CPUs of the other set, keeping the storage.
     mutating func subtract(_ other: CPUSet) {
         for index in 0..<min(words.count, other.words.count) { words[index] &= ~other.words[index] }
     }
 
-    /// Takes every CPU out that is not in the other set, keeping the storage.
+    /// Removes every CPU that is not in the other set, keeping the storage.
     mutating func formIntersection(_ other: CPUSet) {
         for index in words.indices { words[index] &= index < other.words.count ? other.words[index] : 0 }
     }
 
-    /// Puts the numbers `offset` + n into the set for each bit n that is set in `mask`, as far as they are in
-    /// 0 ..< `limit`; `offset` is 0 or more.
+    /// Adds the numbers `offset` + n for each bit n that is set in `mask`, ignoring those outside 0 ..< `limit`;
+    /// `offset` is 0 or more.
     mutating func insert(mask: Span<UInt64>, from offset: Int) {
         let shift = UInt64(offset & 63)
         var index = offset >> 6
@@ -103,12 +103,12 @@ public struct CPUSet: Sendable, Hashable {
         trim()
     }
 
-    /// Takes out what lies in the last word beyond the limit.
+    /// Clears the bits of the last word beyond the limit.
     private mutating func trim() {
         if limit & 63 != 0, let last = words.indices.last { words[last] &= 1 << UInt64(limit & 63) - 1 }
     }
 
-    /// The smallest CPU number in the set that is `cpu` or above; nil when there is none.
+    /// The smallest CPU number in the set that is `cpu` or above; nil if there is none.
     public func next(from cpu: Int) -> Int? { nextBit(from: cpu, flip: 0) }
 
     /// Calls `body` with each maximal run of consecutive CPU numbers, in ascending order.
@@ -121,7 +121,8 @@ public struct CPUSet: Sendable, Hashable {
         }
     }
 
-    /// The first bit at `cpu` or above that is set in the words XOR `flip`; word by word, since masks are long.
+    /// The first bit at `cpu` or above that is set in the words XOR `flip`; searched word by word, since masks are
+    /// long.
     private func nextBit(from cpu: Int, flip: UInt64) -> Int? {
         var index = max(cpu, 0) >> 6
         guard index < words.count else { return nil }

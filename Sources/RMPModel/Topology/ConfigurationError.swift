@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a machine cannot be built as ordered: one closed list, each refusal a sentence with value, limits and remedy.
+// Why a machine cannot be built as configured: one closed list, each reason a sentence with value, limits and remedy.
 
-/// Why a machine cannot be built as asked for.
+/// Why a machine cannot be built as configured.
 public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The number of CPUs is outside the limits.
     case cpus(Int, limits: ClosedRange<Int>)
@@ -13,26 +13,26 @@ public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertib
     case number(String, Int, limits: ClosedRange<Int>)
     /// Nodes per socket other than 1, 2 and 4.
     case nodesPerPackage(Int)
-    /// The cores of a package cannot be shared out among its nodes.
+    /// The cores of a package cannot be divided evenly among its nodes.
     case coresPerNode(cores: Int, nodes: Int)
     /// No CPU is online at boot.
     case noCPUOnline
-    /// A CPU is online and not present.
+    /// A CPU is online but not present.
     case onlineNotPresent(Int)
     /// A range of bytes overlaps with something.
     case overlap(Range<UInt64>, with: String)
-    /// A range of bytes that must be memory is not, or not aligned as it must be.
+    /// A range of bytes that must be memory is not, or is not aligned as required.
     case place(String, Range<UInt64>, rule: String)
-    /// An address cannot be what it is given for.
+    /// An address that is not allowed for its purpose.
     case address(String, UInt64, rule: String)
     /// Two RMP segments have the same index.
     case segmentTwice(Int)
-    /// Memory that is added later, in bytes, is not whole gigabytes or is all there is.
+    /// Memory that is added later, in bytes, is not whole gigabytes, or is all of the memory.
     case lateMemory(UInt64)
-    /// The NUMA distances are not a square of numbers as they must be.
+    /// The NUMA distances are not a square of valid numbers.
     case distances(String)
 
-    /// The error as a sentence that names value and remedy.
+    /// The error as a sentence that names the value and the remedy.
     public var description: String {
         switch self {
         case .cpus(let value, let limits):

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that must be known before a machine can boot, checked once, so that booting cannot fail.
 
-/// A machine as ordered: its processor, CPUs, memory and firmware, the version of the patch series that it runs, and
-/// how long things take.
+/// A machine's configuration: its processor, CPUs, memory and firmware, the version of the patch series that it runs,
+/// and how long things take.
 ///
-/// What has to go together is checked when it is put together, and cannot be set one by one afterwards. The rest can:
-/// each value of it goes with every machine.
+/// Parts that must fit together are checked when they are combined, and cannot be set one by one afterwards. The others
+/// can: any value of theirs fits any machine.
 public struct MachineConfiguration: Sendable, Hashable {
     /// What the processor can do.
     public var processor: Processor
@@ -13,22 +13,22 @@ public struct MachineConfiguration: Sendable, Hashable {
     public internal(set) var topology: Topology
     /// The memory.
     public internal(set) var memory: MemoryMap
-    /// How far the nodes are from each other.
+    /// The distances between the nodes.
     public internal(set) var distances: NUMADistances
-    /// Where the RMP lies, as the BIOS has reserved it.
+    /// Where the RMP is, as reserved by the BIOS.
     public internal(set) var rmp: RMPLayout
-    /// Firmware's own pages, and those that nobody may ever assign.
+    /// Firmware's own pages, and those that may never be assigned.
     public internal(set) var firmware: FirmwarePages
     /// The version of the RMPOPT series that the host runs.
     public var series: Series
-    /// Which 2 TB each core's table stands for.
+    /// Which 2 TB each core's table covers.
     public var windows: WindowPolicy
     /// How far the host boots, and what goes wrong on the way; ``booting(_:)`` changes it.
     public internal(set) var boot: BootPlan
     /// How long things take.
     public var costs: CostModel
 
-    /// A uniform machine: one package, one node, one span of memory from 0, everything else as usual.
+    /// A uniform machine: one package, one node, one span of memory from 0, everything else at its default.
     ///
     /// - Parameters:
     ///   - cpus: 1 ... 8192.
@@ -39,9 +39,9 @@ public struct MachineConfiguration: Sendable, Hashable {
         try self.init(topology: Topology(cpus: cpus), memory: MemoryMap(bytes: memoryBytes), series: series)
     }
 
-    /// A machine of given CPUs and memory; what is left out is as usual for them.
+    /// A machine with the given CPUs and memory; the other parts default to what is usual for them.
     ///
-    /// - Throws: `ConfigurationError` when the parts do not go together.
+    /// - Throws: `ConfigurationError` if the parts do not fit together.
     public init(
         processor: Processor = .venice,
         topology: Topology,
@@ -70,8 +70,8 @@ public struct MachineConfiguration: Sendable, Hashable {
 
     /// The same machine with another plan.
     ///
-    /// - Throws: `ConfigurationError` when it does not go with the machine: the worker CPU must be present, and memory
-    ///   that comes later must leave memory at boot, and hold neither the RMP nor firmware's own pages.
+    /// - Throws: `ConfigurationError` if it does not fit the machine: the worker CPU must be present, and memory that
+    ///   is added later must leave memory at boot, and hold neither the RMP nor firmware's own pages.
     public func booting(_ plan: BootPlan) throws(ConfigurationError) -> MachineConfiguration {
         var other = self
         other.boot = plan
@@ -79,14 +79,14 @@ public struct MachineConfiguration: Sendable, Hashable {
         return other
     }
 
-    /// The addresses that come online only when memory is added; empty where all of it is there at boot.
+    /// The addresses that come online only when memory is added; empty if all memory is online at boot.
     public var lateMemory: Range<UInt64> {
         let end = memory.end.rawValue
         let start = (end - min(end, boot.lateMemoryBytes)).alignedDown(to: Granularity.region)
         return boot.lateMemoryBytes == 0 ? end..<end : start..<end
     }
 
-    /// What must hold between the parts.
+    /// Checks the rules between the parts.
     private func check() throws(ConfigurationError) {
         guard distances.rows.count == topology.nodeCount else {
             throw .distances("\(topology.nodeCount) rows of \(topology.nodeCount) numbers each are needed")
@@ -119,33 +119,33 @@ public struct MachineConfiguration: Sendable, Hashable {
     }
 }
 
-/// How far a host boots before a mount shows it, and what goes wrong on the way.
+/// How far a host boots before it is mounted, and what goes wrong on the way.
 public struct BootPlan: Sendable, Hashable {
-    /// How far.
+    /// How far the host boots.
     public enum Stage: Sendable, Hashable, CaseIterable {
         /// The kernel has booted; the ccp driver has not initialised SNP firmware.
         case kernel
-        /// SNP_INIT_EX has succeeded and everything it set going has ended.
+        /// SNP_INIT_EX has succeeded and everything that it started has ended.
         case firmware
     }
 
     /// How far the host has booted.
     public var stage = Stage.firmware
-    /// Virtual time between the end of what the kernel's boot set going and the ccp driver's SNP_INIT_EX, in ns.
+    /// Virtual time from the end of everything that the kernel's boot started to the ccp driver's SNP_INIT_EX, in ns.
     public var firmwareDelay: UInt64 = 1_000_000_000
-    /// Whether series v1's long path finds no memory for its lists: no RMPOPT_BASE is programmed then, and the thread
-    /// starts all the same (series v1 patch 2/6).
+    /// Whether series v1's long path finds no memory for its lists: no RMPOPT_BASE is then programmed, but the thread
+    /// still starts (series v1 patch 2/6).
     public var windowAllocationFails = false
-    /// What the kernel has no memory for when the driver of the series asks.
+    /// What the kernel cannot allocate when the driver of the series asks for it.
     public var driverFailures: Set<DriverFailure> = []
     /// How much of the kernel's log is shown.
     public var logView = LogView.plain
-    /// The CPU on which unbound work and timers land while it is online; else the first that is online does. A choice:
-    /// a kernel lets them land anywhere.
+    /// The CPU on which unbound work and timers run while it is online; otherwise they run on the first online CPU. A
+    /// choice: a kernel lets them run anywhere.
     public var workerCPU = 0
     /// Whether KVM is built into the kernel: SNP_INIT_EX then comes before the kernel's own device initcalls.
     public var kvmIsBuiltIn = false
-    /// Memory at the end of the machine's that comes online only when it is added, in bytes: a multiple of 1 GB.
+    /// Memory at the end of the machine's memory that comes online only when it is added, in bytes: a multiple of 1 GB.
     public var lateMemoryBytes: UInt64 = 0
 
     /// A host that has booted without trouble.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the machine's memory lies, to which node it belongs, and the range of regions that a pass walks over.
+// Where the machine's memory is, to which node it belongs, and the range of regions that a pass covers.
 
-/// One piece of contiguous memory of one node.
+/// A contiguous piece of memory of one node.
 public struct MemorySpan: Sendable, Hashable {
     /// The first byte, a multiple of 2 MB.
     public var start: SPA
     /// The size in bytes, a multiple of 2 MB.
     public var bytes: UInt64
-    /// The NUMA node that it belongs to.
+    /// The NUMA node of the memory.
     public var node: Int
 
     /// A span by its numbers; checked by ``MemoryMap/init(spans:nodeCount:)``.
@@ -21,7 +21,7 @@ public struct MemorySpan: Sendable, Hashable {
     public var range: Range<UInt64> { start.rawValue..<(start.rawValue &+ bytes) }
 }
 
-/// The memory of a machine: spans in ascending order that do not overlap. What lies between them are holes, such as the
+/// The memory of a machine: spans in ascending order that do not overlap. The gaps between them are holes, such as the
 /// one below 4 GB for MMIO.
 public struct MemoryMap: Sendable, Hashable {
     /// The sizes that a machine's memory can have, in bytes: 1 GB ... 64 TB (2^46 bytes, Linux's limit with four-level
@@ -81,15 +81,15 @@ public struct MemoryMap: Sendable, Hashable {
     /// Source: series v1 patch 3/6 (`ALIGN(max_pfn << 12, SZ_1G)`).
     public var regionCount: Int { Int(end.rawValue.alignedUp(to: Granularity.region) / Granularity.region) }
 
-    /// From the first byte of a node's memory to its last, holes and other nodes' spans between them included, as
-    /// `node_start_pfn()` and `node_end_pfn()` tell; nil for a node without memory.
+    /// From the first byte of a node's memory to its last, including holes and other nodes' spans in between, as
+    /// `node_start_pfn()` and `node_end_pfn()` give it; nil for a node without memory.
     public func range(ofNode node: Int) -> Range<UInt64>? {
         guard let first = spans.first(where: { $0.node == node }), let last = spans.last(where: { $0.node == node })
         else { return nil }
         return first.range.lowerBound..<last.range.upperBound
     }
 
-    /// Whether a span holds the whole range.
+    /// Whether all of the range is memory.
     public func contains(_ range: Range<UInt64>) -> Bool {
         var at = range.lowerBound
         for span in spans where span.range.contains(at) {
@@ -99,7 +99,7 @@ public struct MemoryMap: Sendable, Hashable {
         return range.isEmpty
     }
 
-    /// What is no memory between 0 and `end` aligned up to 1 GB, ascending.
+    /// The ranges between 0 and `end` aligned up to 1 GB that are not memory, ascending.
     var holes: [Range<UInt64>] {
         var holes: [Range<UInt64>] = []
         var at: UInt64 = 0
@@ -112,7 +112,7 @@ public struct MemoryMap: Sendable, Hashable {
         return holes
     }
 
-    /// Bytes of each region's memory that belong to a node, region by region.
+    /// The bytes of memory of a node in each region.
     func bytes(ofNode node: Int) -> [Int: UInt64] {
         var byRegion: [Int: UInt64] = [:]
         for span in spans where span.node == node {

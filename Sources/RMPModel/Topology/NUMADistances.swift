@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far each node's CPUs are from each node's memory: what the window with the lowest average distance is chosen by.
+// How far each node's CPUs are from each node's memory, for choosing the window with the lowest average distance.
 
 /// The distances between NUMA nodes, as ACPI's SLIT gives them.
 public struct NUMADistances: Sendable, Hashable {
@@ -10,8 +10,8 @@ public struct NUMADistances: Sendable, Hashable {
 
     /// Distances as given.
     ///
-    /// - Throws: `ConfigurationError.distances` when the rows are not a square of `nodeCount` with values in `limits`
-    ///   and 10 from each node to itself.
+    /// - Throws: `ConfigurationError.distances` if the rows are not a square of `nodeCount` with values in `limits` and
+    ///   10 from each node to itself.
     public init(rows: [[Int]], nodeCount: Int) throws(ConfigurationError) {
         guard rows.count == nodeCount, rows.allSatisfy({ $0.count == nodeCount }) else {
             throw .distances("\(nodeCount) rows of \(nodeCount) numbers each are needed")

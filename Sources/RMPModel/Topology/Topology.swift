@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which CPU is a thread of which core, node and package: RMPOPT tables belong to cores, passes run on chosen threads.
+// Which core, node and package each CPU belongs to: RMPOPT tables belong to cores, and passes run on chosen threads.
 
-/// Where one CPU sits.
+/// Where one CPU is.
 public struct CPUPlace: Sendable, Hashable {
     /// The package (socket), from 0.
     public var package: Int
     /// The NUMA node, from 0.
     public var node: Int
-    /// The core, from 0, numbered through the whole machine.
+    /// The core, from 0, numbered across the whole machine.
     public var core: Int
     /// The thread within its core, from 0. Thread 0 is the primary one: the low bits of its APIC id are 0.
     public var thread: Int
@@ -21,7 +21,7 @@ public struct CPUPlace: Sendable, Hashable {
     }
 }
 
-/// The packages of a machine and what is in each of them; all packages are alike.
+/// The packages of a machine and their contents; all packages are alike.
 public struct TopologyShape: Sendable, Hashable {
     /// Packages (sockets), 1 or more.
     public var packages: Int
@@ -31,7 +31,7 @@ public struct TopologyShape: Sendable, Hashable {
     public var coresPerPackage: Int
     /// Threads in a core: 1 or 2 (SMT).
     public var threadsPerCore: Int
-    /// Nodes with memory and without CPUs (CXL), numbered behind those of the packages.
+    /// Nodes with memory but no CPUs (CXL), numbered after those of the packages.
     public var memoryOnlyNodes: Int
 
     /// A shape by its numbers; checked by ``Topology/init(_:present:online:)``.
@@ -63,17 +63,17 @@ public struct Topology: Sendable, Hashable {
 
     /// The place of each possible CPU.
     public let places: [CPUPlace]
-    /// The core of each CPU: `places[cpu].core`, kept side by side for the renderers' inner loops.
+    /// The core of each CPU: `places[cpu].core`, kept contiguous for the renderers' inner loops.
     public let coreOfCPU: [Int]
     /// The number of cores.
     public let coreCount: Int
     /// The number of packages.
     public let packageCount: Int
-    /// The number of NUMA nodes, memory-only ones included.
+    /// The number of NUMA nodes, including memory-only ones.
     public let nodeCount: Int
     /// The package of each node that has CPUs; nil for a memory-only one.
     public let packageOfNode: [Int?]
-    /// The CPUs that are there, online or not.
+    /// The present CPUs, online or not.
     public let present: CPUSet
     /// The CPUs that are online, a subset of `present`.
     public internal(set) var online: CPUSet
@@ -81,8 +81,8 @@ public struct Topology: Sendable, Hashable {
     /// The number of possible CPUs, present or not.
     public var cpuCount: Int { places.count }
 
-    /// A machine of one package and one node with `cpus` CPUs: two threads a core when the number is even, one when it
-    /// is odd.
+    /// A machine of one package and one node with `cpus` CPUs: two threads a core if the number is even, one if it is
+    /// odd.
     ///
     /// - Throws: `ConfigurationError.cpus` when the number is outside `cpuLimits`.
     public init(cpus: Int) throws(ConfigurationError) {
@@ -91,12 +91,12 @@ public struct Topology: Sendable, Hashable {
         try self.init(TopologyShape(coresPerPackage: cpus / threads, threadsPerCore: threads))
     }
 
-    /// A machine of a shape.
+    /// A machine with a given shape.
     ///
     /// - Parameters:
     ///   - shape: packages, nodes, cores, threads.
-    ///   - present: the CPUs that are there; nil for all.
-    ///   - online: the CPUs that are online at boot; nil for all that are there.
+    ///   - present: the present CPUs; nil for all.
+    ///   - online: the CPUs that are online at boot; nil for all present ones.
     /// - Throws: `ConfigurationError` naming the value and the limits.
     public init(
         _ shape: TopologyShape,
@@ -154,7 +154,7 @@ public struct Topology: Sendable, Hashable {
         return resized
     }
 
-    /// One thread of each core that has any online: the first online one in CPU order.
+    /// One thread of each core that has one online: the first online one in CPU order.
     ///
     /// Source: series v1 patch 2/6 (primary or first online thread of each core).
     public var firstOnlineThreads: CPUSet {
@@ -167,7 +167,7 @@ public struct Topology: Sendable, Hashable {
         return first
     }
 
-    /// The online CPUs that are thread 0 of their core. A core whose primary thread is offline is not in it.
+    /// The online CPUs that are thread 0 of their core. A core whose primary thread is offline is not represented.
     ///
     /// Source: series v5 patch 2/7; K Prateek Nayak, 2026-06-17 (primary: low bits of the APIC id are 0).
     public var onlinePrimaryThreads: CPUSet {
@@ -176,7 +176,7 @@ public struct Topology: Sendable, Hashable {
         return primaries
     }
 
-    /// The CPUs that a rule selects now.
+    /// The CPUs that a rule currently selects.
     func select(_ selection: CPUSelection) -> CPUSet {
         switch selection {
         case .firstOnlineThreads: firstOnlineThreads
@@ -187,7 +187,7 @@ public struct Topology: Sendable, Hashable {
 
     /// The threads of a core, ascending.
     func threads(ofCore core: Int) -> [Int] {
-        // CPU numbers are those of all cores' first threads, then those of their second ones.
+        // CPU numbers: first the first threads of all cores, then their second threads.
         Array(stride(from: core, to: cpuCount, by: coreCount))
     }
 
