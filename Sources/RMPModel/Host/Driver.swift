@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's RMPOPT driver: when passes begin, what becomes of requests, when each region's turn is over. It owns its
-// schedule: whoever lets time pass asks for what is next and has it done, and need not know what that is.
+// The host's RMPOPT driver: when passes begin, what requests lead to, when each region's turn ends. It owns its
+// schedule: the code that advances time asks when the next step is due and runs it, without knowing what it is.
 
-/// What became of a request for a pass.
+/// The outcome of a request for a pass.
 public enum RequestOutcome: Sendable, Hashable, CaseIterable {
     /// A pass began.
     case begun
     /// A pass is pending and will begin later.
     case scheduled
-    /// One was requested or pending already: nothing more comes of this request.
+    /// A pass was already requested or pending: this request has no further effect.
     case absorbed
     /// Series v1 and v2: the thread was awake, so the wake-up did nothing.
     case lost
-    /// The version does nothing at this trigger, or the driver is not set up.
+    /// This version does nothing at this trigger, or the driver is not set up.
     case ignored
 }
 
@@ -20,11 +20,12 @@ public enum RequestOutcome: Sendable, Hashable, CaseIterable {
 public struct PendingPass: Sendable, Hashable {
     /// When its delay is over, in ns of virtual time.
     public internal(set) var due: UInt64
-    /// What asked for it first.
+    /// What requested it first.
     public let trigger: PassTrigger
-    /// Requests since then that started nothing of their own.
+    /// Later requests that started nothing of their own.
     public internal(set) var absorbed: UInt64 = 0
-    /// Whether the delay is over and it waits for the running pass to end (a workqueue runs an item once at a time).
+    /// Whether the delay is over and it waits for the running pass to end (a workqueue never runs an item twice at
+    /// once).
     public internal(set) var isQueued = false
 }
 
@@ -33,38 +34,38 @@ struct Driver: Sendable {
     let series: Series
     let costs: CostModel
     private let failures: Set<DriverFailure>
-    /// The CPU on which work lands while it is online.
+    /// The CPU on which work runs while it is online.
     private let workerCPU: Int
-    /// The regions from the start of memory to its end that the driver may ever walk over.
+    /// The regions that the driver may ever walk over, from the start of memory to its end.
     private let regions: (first: Int, limit: Int?)
     /// The regions that a pass walks over.
     private(set) var range: Range<Int>
-    /// `rmpopt_in_progress` of series v1: set by a request only, cleared at the end of every pass.
+    /// `rmpopt_in_progress` of series v1: set only by a request, cleared at the end of every pass.
     private(set) var flag = false
     private(set) var running: RunningPass?
-    /// The delayed work item of the versions with a workqueue.
+    /// The delayed work item of versions with a workqueue.
     private(set) var pending: PendingPass?
-    /// Until when a thread is awake after its pass.
+    /// Until when a thread stays awake after its pass.
     private(set) var awakeUntil: UInt64 = 0
     /// Whether the driver is set up: its thread or workqueue exists.
     private(set) var isSetUp = false
-    /// Whether the file `rmpopt-table` was made and not removed.
+    /// Whether the file `rmpopt-table` was made and has not been removed.
     private(set) var hasTable = false
-    /// How many tables there have been: one that was removed and made again is another one.
+    /// How many tables have existed: one that is removed and made again counts as a new one.
     private(set) var tablesMade = 0
-    /// Whether `action` and `description` are in configfs: series v1 registers them once its thread exists.
+    /// Whether configfs has `action` and `description`: series v1 registers them once its thread exists.
     var hasConfigfs: Bool { isSetUp && series.hasConfigfs && !fails(.configfs) }
-    /// Who takes part in passes where that was decided at set-up.
+    /// The CPUs that take part in passes, in versions that decide it at set-up.
     private(set) var mask: CPUSet
-    /// Whether passes stand still: a fault that a client asked for.
+    /// Whether passes are held: a fault that a client requested.
     private(set) var isStuck = false
-    /// When the running pass will have kept a per-CPU worker's CPU so long that the workqueue complains.
+    /// When the running pass will have kept a per-CPU worker's CPU for so long that the workqueue complains.
     private var hogDue: UInt64?
     private var hogs: UInt64 = 0
 
     /// How long a per-CPU worker may keep its CPU: `wq_cpu_intensive_thresh_us`, 10 ms.
     private static let hogThreshold: UInt64 = 10_000_000
-    /// From how many times on the workqueue complains: `wq_cpu_intensive_warning_thresh`.
+    /// The number of times from which the workqueue complains: `wq_cpu_intensive_warning_thresh`.
     private static let hogWarnings: UInt64 = 4
 
     init(_ configuration: MachineConfiguration) {
@@ -74,24 +75,24 @@ struct Driver: Sendable {
         costs = configuration.costs
         mask = CPUSet(limit: configuration.topology.cpuCount)
         let first = Int(truncatingIfNeeded: configuration.memory.start.region)
-        // The proposed windows cover memory beyond 2 TB, so their passes do.
+        // The proposed windows cover memory beyond 2 TB, and so do their passes.
         let limit = configuration.windows == .series ? configuration.series.passLimit : nil
         regions = (first, limit.map { first + Int(truncatingIfNeeded: $0 >> 30) })
         range = first..<first
     }
 
-    /// The bytes of the range, as the kernel prints them.
+    /// The range in bytes, as the kernel prints it.
     var bytes: Range<UInt64> { UInt64(range.lowerBound) << 30..<UInt64(range.upperBound) << 30 }
 
     // MARK: Set-up and clean-up
 
-    /// Whether set-up returns early because it was done before.
+    /// Whether set-up returns early because it has already been done.
     var isGuarded: Bool { series.hasReinitGuard && isSetUp }
 
-    /// - Parameter endOfMemory: the region behind the last.
+    /// - Parameter endOfMemory: the region after the last.
     mutating func setUp(_ topology: Topology, at moment: Moment, endOfMemory: Int) {
         isSetUp = true
-        // INIT_DELAYED_WORK(): a second set-up (v4) forgets what was pending.
+        // INIT_DELAYED_WORK(): a second set-up (v4) forgets the pending pass.
         pending = nil
         if series.table?.creation == moment {
             if !hasTable { tablesMade += 1 }
@@ -103,7 +104,7 @@ struct Driver: Sendable {
         if series.maskMoment == .setUp { mask = mask.union(topology.select(series.passCPUs)) }
     }
 
-    /// What the version does about itself at a shutdown that clears SNP_EN, but for the registers.
+    /// What the version cleans up at a shutdown that clears SNP_EN, except for registers.
     mutating func cleanUp(_ events: inout EventStream) {
         switch series.cleanUp {
         case .none: return
@@ -117,7 +118,7 @@ struct Driver: Sendable {
         }
     }
 
-    /// Gives up what runs and what is pending.
+    /// Abandons the running and the pending pass.
     mutating func cancel(_ events: inout EventStream) {
         pending = nil
         running = nil
@@ -127,14 +128,14 @@ struct Driver: Sendable {
         events.publish(.passesCancelled)
     }
 
-    /// Whether the version asks for something that the kernel has no memory for.
+    /// Whether the version asks for something that the kernel cannot allocate.
     func fails(_ failure: DriverFailure) -> Bool { failures.contains(failure) && failure.strikes(series) }
 
     // MARK: Schedule
 
     private enum Task { case region, pending, sleep }
 
-    /// What falls due next; in the same nanosecond a region's turn comes before the pending pass.
+    /// What is due next; in the same nanosecond a region's turn comes before the pending pass.
     private var nextTask: (due: UInt64, task: Task)? {
         var next: (due: UInt64, task: Task)?
         func offer(_ due: UInt64?, _ task: Task) {
@@ -146,14 +147,14 @@ struct Driver: Sendable {
         return next
     }
 
-    /// When a thread whose pass has ended sleeps, if that is still to come.
+    /// When a thread whose pass has ended goes to sleep, if that is still to come.
     private var sleepDue: UInt64?
 
-    /// When the driver next does something, in ns; nil when it has nothing to do.
+    /// When the driver next has something to do, in ns; nil if nothing.
     var next: UInt64? { nextTask?.due }
 
-    /// Does what is due next, and all further turns of regions that are done at `horizon`; until then nothing else
-    /// changes anything.
+    /// Does what is due next, and all further turns of regions that end by `horizon`; until then nothing else changes
+    /// anything.
     ///
     /// - Returns: when the last of it was done.
     mutating func step(
@@ -177,7 +178,7 @@ struct Driver: Sendable {
 
     // MARK: Requests
 
-    /// Asks for a pass; what becomes of it is published.
+    /// Requests a pass and publishes the outcome.
     mutating func request(_ trigger: PassTrigger, _ platform: inout Platform, _ topology: Topology) -> RequestOutcome {
         let outcome = decide(trigger, &platform, topology)
         platform.events.publish(.passRequested(trigger, outcome))
@@ -198,7 +199,7 @@ struct Driver: Sendable {
                 if flag { return .absorbed }
                 flag = true
             }
-            // Waking a thread that is awake does nothing: it goes to sleep all the same.
+            // Waking a thread that is awake does nothing: it still goes to sleep.
             return running != nil || now < awakeUntil ? .lost : .begun
         }
         guard var waiting = pending else {
@@ -207,7 +208,7 @@ struct Driver: Sendable {
         }
         waiting.absorbed += 1
         let moves = request.batching == .lastRequest
-        // Our own request is for now: what waits for the running pass need not be brought forward.
+        // A user's request means now: a pass that waits for the running one need not be brought forward.
         if moves && !(trigger == .request && waiting.isQueued) {
             waiting.due = now.addingClamped(request.delay)
             waiting.isQueued = false
@@ -218,7 +219,7 @@ struct Driver: Sendable {
 
     // MARK: Passes
 
-    /// The delay of the pending pass is over: it begins, or waits for the running one.
+    /// The delay of the pending pass is over: the pass begins, or waits for the running one.
     private mutating func fire(_ platform: inout Platform, _ topology: Topology) {
         guard let waiting = pending else { return }
         if running != nil {
@@ -229,7 +230,7 @@ struct Driver: Sendable {
         begin(waiting.trigger, &platform, topology)
     }
 
-    /// The CPUs that take part in a pass which begins now.
+    /// The CPUs that take part in a pass that begins now.
     private mutating func passMask(_ topology: Topology) -> CPUSet {
         switch series.maskMoment {
         case .setUp: return mask.intersection(topology.online)
@@ -265,7 +266,7 @@ struct Driver: Sendable {
         if series.worker == .perCPUWorkqueue { hogDue = now.addingClamped(Driver.hogThreshold) }
     }
 
-    /// Ends the turn of the region at work, and of all further ones that are done at `horizon`.
+    /// Ends the turn of the current region, and of all further ones that are done by `horizon`.
     private mutating func walk(
         until horizon: UInt64,
         _ platform: inout Platform,
@@ -273,12 +274,12 @@ struct Driver: Sendable {
         isContended: Bool
     ) -> UInt64 {
         guard var pass = running else { return platform.events.time }
-        // So that nothing of it is copied at the first change.
+        // Avoids a copy at the first change.
         running = nil
         let progress = pass.run(until: horizon, &platform, costs, isContended: isContended)
         if progress.goesOn {
             running = pass
-            // The timer's tick finds interrupts off in the broadcast, until the pass has ended.
+            // The timer's tick finds interrupts off during the broadcast, until the pass has ended.
             if let hogDue, progress.last >= hogDue, pass.isInterruptible { noteHog(&platform.events) }
         } else {
             end(pass.record, at: progress.last, &platform, topology)
@@ -303,14 +304,15 @@ struct Driver: Sendable {
             awakeUntil = time.addingClamped(costs.threadSleep)
             if awakeUntil > time { sleepDue = awakeUntil }
         }
-        // The work item that waited for this run to end.
+        // Runs the work item that waited for this run to end.
         if pending?.isQueued == true { fire(&platform, topology) }
     }
 
-    /// The workqueue counts a worker that keeps its CPU for long, and complains at the 4th, 5th, 7th, 11th ... time.
+    /// The workqueue counts a worker that keeps its CPU for too long, and complains at the 4th, 5th, 7th, 11th ...
+    /// time.
     ///
-    /// Source: Linux kernel/workqueue.c, wq_cpu_intensive_report(); unbound workqueues are left alone. That the kernel
-    /// is built with CONFIG_WQ_CPU_INTENSIVE_REPORT is a choice.
+    /// Source: Linux kernel/workqueue.c, wq_cpu_intensive_report(); unbound workqueues are exempt. That the kernel is
+    /// built with CONFIG_WQ_CPU_INTENSIVE_REPORT is a choice.
     private mutating func noteHog(_ events: inout EventStream) {
         hogDue = nil
         hogs += 1
@@ -320,7 +322,7 @@ struct Driver: Sendable {
 
     // MARK: Faults that clients ask for
 
-    /// Passes neither go on nor end while it lasts; then the region at work begins anew.
+    /// While held, passes neither continue nor end; after that the current region starts over.
     mutating func hold(_ holds: Bool, _ platform: borrowing Platform) {
         if holds == isStuck { return }
         isStuck = holds

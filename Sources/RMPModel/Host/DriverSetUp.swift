@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the driver of a version comes into being: what it looks at, what it allocates, which registers it writes, in its
+// How the driver of a version is set up: what it checks, what it allocates, which registers it writes, and in which
 // order.
 
 extension Machine {
-    /// Set-up as a whole, by the versions that do it at one moment: RMPOPT_BASE, the thread or workqueue, the masks,
-    /// the range, then the first request.
+    /// The whole set-up, for versions that do it at one moment: RMPOPT_BASE, the thread or workqueue, the masks, the
+    /// range, then the first request.
     mutating func setUpDriver(at moment: Moment) {
         let series = configuration.series
         if driver.isGuarded { return }
@@ -13,7 +13,7 @@ extension Machine {
             return
         }
         if series.writesBaseFirst {
-            // v1's mask says where it is written.
+            // v1's mask says on which CPUs it is written.
             if failing(.cpumask) { return }
             programWindows()
         }
@@ -22,15 +22,15 @@ extension Machine {
         let isAgain = driver.hasTable
         driver.setUp(topology, at: moment, endOfMemory: endOfMemory)
         say(.threadCreated(pid: 1093))
-        // The return value of the registration is ignored: the thread runs without it.
+        // The return value of the registration is ignored: the thread runs without configfs.
         _ = failing(.configfs)
         if endOfMemory > driver.range.upperBound { say(.coverageLimited(end: driver.bytes.upperBound)) }
         requestPass(moment == .boot ? .boot : .firmwareInit)
         if isAgain { say(.folderExists) }
     }
 
-    /// The merged form's share of the kernel's boot: the workqueue and the range. No register is touched, and SNP is
-    /// not looked at.
+    /// What the merged form does at the kernel's boot: the workqueue and the range. It touches no register, and does
+    /// not check SNP.
     ///
     /// Source: commit c6c6f156d192, `rmpopt_init()`.
     mutating func makeWorker() {
@@ -39,10 +39,10 @@ extension Machine {
         say(.enabledAtBoot)
     }
 
-    /// The merged form's look at RMPOPT_EN before each request of its own: where it is 0 on the CPU that asks, the
-    /// register is written on each core, one after the other. That the lowest online CPU asks is a choice.
+    /// The merged form checks RMPOPT_EN before each request of its own: if it is 0 on the requesting CPU, the register
+    /// is written on each core, one after the other. That the lowest online CPU makes the request is a choice.
     ///
-    /// Source: commit c6c6f156d192, `snp_enable_rmpopt()`. A refused WRMSR is warned of once (`ex_handler_msr()`).
+    /// Source: commit c6c6f156d192, `snp_enable_rmpopt()`. A refused WRMSR gives one warning only (`ex_handler_msr()`).
     mutating func programWhileClear() {
         guard hasFeatureFlag, isSNPPossible, driver.isSetUp else { return }
         guard let asking = topology.online.next(from: 0) else { return }
@@ -61,10 +61,10 @@ extension Machine {
         if refused { warnOnce(.msr, .uncheckedMSR(number: RMPOPTBase.msr, value: base)) }
     }
 
-    /// X86_FEATURE_RMPOPT after the kernel has looked for the RMP.
+    /// X86_FEATURE_RMPOPT after the kernel has probed the RMP.
     ///
-    /// Source: `Series.refusesContiguousRMP`; commit c6c6f156d192, `snp_probe_rmptable_info()` (the flag goes where the
-    /// processor has no segmented RMP, and where probing a segmented one fails; without SNP nobody looks for the RMP).
+    /// Source: `Series.refusesContiguousRMP`; commit c6c6f156d192, `snp_probe_rmptable_info()` (the flag is cleared if
+    /// the processor has no segmented RMP, and if probing a segmented one fails; without SNP the RMP is not probed).
     var hasFeatureFlag: Bool {
         let processor = configuration.processor
         if !processor.rmpopt { return false }
@@ -74,7 +74,7 @@ extension Machine {
         return !configuration.series.refusesContiguousRMP
     }
 
-    /// Why the driver is not set up on this host, in the order in which it looks.
+    /// Why the driver is not set up on this host, in the order of its checks.
     private var driverObstacle: KernelMessage? {
         if !configuration.processor.rmpopt { return .notSupported }
         let series = configuration.series
@@ -82,7 +82,7 @@ extension Machine {
         return series.refusesContiguousRMP && !firmware.layout.isSegmented ? .segmentedRequired : nil
     }
 
-    /// Whether the kernel cannot give what the driver asks for now; it has said so then, if the version does.
+    /// Whether the kernel cannot allocate what the driver now asks for; prints the message, if the version has one.
     private mutating func failing(_ failure: DriverFailure) -> Bool {
         if !driver.fails(failure) { return false }
         say(failure.message)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel writes when a page cannot be had back: the refused RMPUPDATE, the entry behind it, KVM's warning, and
-// the pages that it gives up.
+// What the kernel prints when a page cannot be reclaimed: the refused RMPUPDATE, the entry behind it, KVM's warning,
+// and the pages that it gives up.
 
 /// A line of `dump_rmpentry()`.
 ///
-/// Source: Linux arch/x86/virt/svm/sev.c, `dump_rmpentry()`: an assigned page is one line; for any other, a line and
-/// all entries of its 2 MB that are not zero.
+/// Source: Linux arch/x86/virt/svm/sev.c, `dump_rmpentry()`: an assigned page takes one line; any other page takes one
+/// line, then all nonzero entries of its 2 MB.
 enum EntryDumpLine: Sendable, Hashable {
     /// RMPREAD failed, or, without RMPREAD, the kernel found no entry.
     case unreadable(pfn: UInt64, error: Int)
@@ -33,8 +33,8 @@ enum EntryDumpLine: Sendable, Hashable {
     }
 }
 
-/// A line of `dump_stack()` that is the same on each host. The others name a CPU, a process, a kernel's build and its
-/// functions' addresses, which a model does not have: they are left out.
+/// A line of `dump_stack()` that is the same on every host. The other lines name a CPU, a process, a kernel build and
+/// the addresses of its functions, which a model does not have: they are left out.
 ///
 /// Source: Linux lib/dump_stack.c; arch/x86/kernel/dumpstack.c, `show_trace_log_lvl()`.
 enum StackDumpLine: Sendable, Hashable, CaseIterable {
@@ -51,7 +51,7 @@ enum StackDumpLine: Sendable, Hashable, CaseIterable {
     }
 }
 
-/// An RMPUPDATE of the kernel's that failed, and the entry as it was found then.
+/// A failed RMPUPDATE of the kernel's own, and the entry found at that time.
 struct RefusedUpdate: Sendable, Hashable {
     let pfn: UInt64
     let input: RMPUpdateInput
@@ -63,13 +63,13 @@ struct RefusedUpdate: Sendable, Hashable {
 }
 
 extension RMP {
-    /// The 16 bytes of a page's entry in raw form; it must have one.
+    /// The 16 bytes of a page's entry in raw form; the page must have one.
     func raw(_ pfn: UInt64) -> RawRMPEntry {
         let word = entry(frame: Int(truncatingIfNeeded: pfn >> 9), index: Int(truncatingIfNeeded: pfn & 511))
         return RawRMPEntry(RMPEntry(rawLow: word.bits), subpageCount: subpageCount(pfn))
     }
 
-    /// The kernel's dump of an entry. Without RMPREAD the kernel looks it up itself, and knows another error.
+    /// The kernel's dump of an entry. Without RMPREAD the kernel looks it up itself, and reports another error.
     func dump(_ pfn: UInt64, hasRMPREAD: Bool) -> [EntryDumpLine] {
         guard covers(pfn) else {
             return [.unreadable(pfn: pfn, error: hasRMPREAD ? Int(RMPCode.failInput.rawValue) : -14)]
@@ -86,7 +86,7 @@ extension RMP {
 }
 
 extension Machine {
-    /// The lines of an RMPUPDATE that failed: `rmpupdate()` writes its own, the entry's and the stack's.
+    /// The lines of a failed RMPUPDATE: `rmpupdate()` prints its own, the entry's and the stack's.
     ///
     /// Source: Linux arch/x86/virt/svm/sev.c, `rmpupdate()`.
     mutating func noteRefused(_ update: RefusedUpdate) {
@@ -95,13 +95,13 @@ extension Machine {
         for line in StackDumpLine.allCases { say(.stackDump(line)) }
     }
 
-    /// The lines about all updates that the kernel's own work has failed with since the last call, each with what its
-    /// caller says after it.
+    /// The lines about all updates by the kernel's own work that have failed since the last call, each followed by what
+    /// its caller prints.
     ///
-    /// Source: Linux arch/x86/kvm/svm/sev.c: `sev_gmem_invalidate()` warns of guest memory once and goes on, no page of
-    /// it is put on the list of leaked ones; `sev_gmem_prepare()` tells of each page that it cannot make private;
-    /// `kvm_rmp_make_shared()` leaks a VMSA page. drivers/crypto/ccp/sev-dev.c, `snp_reclaim_pages()`, leaks a page
-    /// that firmware had.
+    /// Source: Linux arch/x86/kvm/svm/sev.c: `sev_gmem_invalidate()` warns of guest memory once and continues, without
+    /// adding any of its pages to the list of leaked ones; `sev_gmem_prepare()` reports each page that it cannot make
+    /// private; `kvm_rmp_make_shared()` leaks a VMSA page. drivers/crypto/ccp/sev-dev.c, `snp_reclaim_pages()`, leaks a
+    /// page that firmware had.
     mutating func noteRefusals() {
         for update in platform.takeRefusals() {
             noteRefused(update)
@@ -116,8 +116,8 @@ extension Machine {
         }
     }
 
-    /// The lines of `snp_leak_pages()`: one about the pages, then the entry of each. Lines that would have left the log
-    /// again before it ends are not made.
+    /// The lines of `snp_leak_pages()`: one about the pages, then the entry of each. Lines that would be dropped from
+    /// the log again before it ends are not made.
     mutating func noteLeak(_ pages: Range<UInt64>) {
         platform.events.publish(.pagesLeaked(pages))
         say(.leaking(pages: pages))

@@ -5,13 +5,13 @@
 public enum LogLevel: UInt8, Sendable, Hashable, CaseIterable {
     /// KERN_ERR.
     case error = 3
-    /// KERN_WARNING, and what has no level of its own.
+    /// KERN_WARNING, and lines without a level of their own.
     case warning = 4
     /// KERN_NOTICE.
     case notice = 5
     /// KERN_INFO.
     case info = 6
-    /// KERN_DEBUG. Written only where dynamic debug is on.
+    /// KERN_DEBUG. Written only if dynamic debug is on.
     case debug = 7
 }
 
@@ -19,32 +19,32 @@ public enum LogLevel: UInt8, Sendable, Hashable, CaseIterable {
 public enum LogView: Sendable, Hashable, CaseIterable {
     /// As dmesg prints it, without debug lines.
     case plain
-    /// With debug lines, as where dynamic debug was switched on for the driver.
+    /// With debug lines, as if dynamic debug were switched on for the driver.
     case debug
-    /// With debug lines, and with levels, as `dmesg --raw` prints it.
+    /// With debug lines and levels, as `dmesg --raw` prints it.
     case raw
 }
 
 /// One line of the kernel's log.
 public struct LogLine: Sendable, Hashable {
-    /// When, in ns of virtual time since boot.
+    /// The time, in ns of virtual time since boot.
     public let time: UInt64
-    /// How important.
+    /// The level.
     public let level: LogLevel
-    /// The text without time, with its prefix such as `SEV-SNP: `.
+    /// The text without the time, with its prefix such as `SEV-SNP: `.
     public let text: String
 }
 
 /// The last lines of the kernel's log.
 struct KernelLog: Sendable {
-    /// Lines that are kept; the oldest go first, as in the kernel's ring.
+    /// The number of lines that are kept; the oldest are dropped first, as in the kernel's ring.
     static let limit = 1024
 
     private(set) var lines: [LogLine] = []
-    /// Grows with each line, so that a reader can tell that there is nothing new.
+    /// Grows with each line, so that a reader can tell whether there is anything new.
     private(set) var written: UInt64 = 0
 
-    /// Takes the lines out of the events.
+    /// Picks the lines out of the events.
     mutating func note(_ event: MachineEvent, at time: UInt64) {
         switch event {
         case .kernelStarted: lines = []
@@ -60,8 +60,8 @@ struct KernelLog: Sendable {
         written &+= 1
     }
 
-    /// How many of so many lines, the first ones, would be gone again when the last is written: a multiple of what goes
-    /// at a time, so that the others leave the ring as all of them would.
+    /// How many of the first of `count` lines would be dropped again by the time the last is written: a multiple of
+    /// what is dropped at a time, so that skipping them leaves the ring as writing all of them would.
     static func lost(of count: Int) -> Int {
         let step = limit / 4
         return max(0, count - limit - step) / step * step

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel says: every line of the series and of the code around it, and how important it is.
+// What the kernel prints: every line of the series and of the code around it, with its level.
 
-/// A line that the kernel can write.
+/// A line that the kernel can print.
 ///
-/// Source: series v1 to v10, all patches (which of them a version has stands in its row of `Series`); Linux
-/// arch/x86/virt/svm/sev.c, arch/x86/kvm/svm/sev.c and drivers/crypto/ccp/sev-dev.c (the others). Of a warning with a
-/// stack (WARN_ONCE) the message alone is shown.
+/// Source: series v1 to v10, all patches (the row of a version in `Series` says which of them it has); Linux
+/// arch/x86/virt/svm/sev.c, arch/x86/kvm/svm/sev.c and drivers/crypto/ccp/sev-dev.c (the others). For a warning with a
+/// stack (WARN_ONCE) only the message is shown.
 enum KernelMessage: Sendable, Hashable {
     // The series.
     case passBegins(Range<UInt64>)
@@ -47,7 +47,7 @@ enum KernelMessage: Sendable, Hashable {
     case privateFaultFailed(gpa: GPA, pfn: UInt64, level: Int)
     case invalidOpcode(number: Int, cpu: Int)
 
-    /// The level in a version; nil when that version does not say it.
+    /// The level in a version; nil if that version does not print it.
     func level(in series: Series) -> LogLevel? {
         switch self {
         case .threadCreated: series.messages[.threadCreated]
@@ -102,7 +102,7 @@ enum KernelMessage: Sendable, Hashable {
         case .contiguousTable(let range):
             "SEV-SNP: RMP table physical range [0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound &- 1))]"
         case .segmentTable(let range):
-            // The end of the range is not made the last byte here, unlike in the other lines.
+            // Unlike the other lines, this one prints the end of the range, not its last byte.
             "SEV-SNP: Segmented RMP base table physical range [0x\(hex16(range.lowerBound)) - "
                 + "0x\(hex16(range.upperBound))]"
         case .segmentSize(let gigabytes): "SEV-SNP: Segmented RMP using \(gigabytes)GB segments"

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host kernel's part in SNP's life: boot, SNP_INIT_EX, shutdown, kexec, CPU hotplug, memory that is added.
+// What the host kernel does for SNP: boot, SNP_INIT_EX, shutdown, kexec, CPU hotplug, added memory.
 
 extension Machine {
     // MARK: Boot
 
-    /// The kernel's boot as far as SNP is concerned: the RMP is found, SNP_EN set by the versions that do it here, and
-    /// the driver set up by those that do.
+    /// The kernel's boot as far as SNP is concerned: it finds the RMP, sets SNP_EN in versions that do it here, and
+    /// sets up the driver in versions that do.
     ///
     /// Source: Linux arch/x86/virt/svm/sev.c, `snp_probe_rmptable_info()`, `snp_rmptable_init()`. Device initcalls come
-    /// after it; that of KVM, where it is built in, is linked before those of arch/x86/virt.
+    /// after it; that of KVM, if built in, is linked before those of arch/x86/virt.
     mutating func bootKernel() {
         platform.events.publish(.kernelStarted)
         let series = configuration.series
         if configuration.processor.snp { for message in tableMessages { say(message) } }
         if isSNPPossible {
             if platform.snpEnabled {
-                // After kexec: SNP_EN is found set, and enabling is skipped.
+                // After kexec: the kernel finds SNP_EN set and skips enabling it.
                 if series.hotplugOffAfterKexec { hotplugIsForbidden = true }
             } else if series.snpEnabling == .boot {
                 enableSNP()
@@ -26,7 +26,7 @@ extension Machine {
         if series.workerMoment == .boot && series.baseMoment == .requestWhileClear { makeWorker() }
     }
 
-    /// Whether the processor and the place of the RMP allow SNP.
+    /// Whether the processor and the location of the RMP allow SNP.
     public var isSNPPossible: Bool { configuration.processor.snp && tableProblems.isEmpty }
 
     private mutating func enableSNP() {
@@ -38,9 +38,9 @@ extension Machine {
 
     /// SNP_INIT_EX by the ccp driver.
     ///
-    /// Source: Linux drivers/crypto/ccp/sev-dev.c, `__sev_snp_init_locked()`; AMD's published ASP firmware,
-    /// sev_mcmd.c, and Tycho Andersen's "x86/sev: Do not initialize SNP if missing CPUs" of 2026-04-29 (firmware looks
-    /// for SNP_EN on each CPU that is there).
+    /// Source: Linux drivers/crypto/ccp/sev-dev.c, `__sev_snp_init_locked()`; AMD's published ASP firmware, sev_mcmd.c,
+    /// and Tycho Andersen's "x86/sev: Do not initialize SNP if missing CPUs" of 2026-04-29 (firmware checks SNP_EN on
+    /// each present CPU).
     ///
     /// - Throws: `.unsupported`, `.firmwareFailed`.
     mutating func initializeFirmware() throws(CommandError) {
@@ -51,7 +51,7 @@ extension Machine {
         let isEnabledEverywhere = topology.present.intersection(platform.snpCPUs) == topology.present
         if firmware.failuresLeft > 0 || !isEnabledEverywhere {
             if isEnabledEverywhere { firmware.failuresLeft -= 1 }
-            // INVALID_CONFIG where a CPU has SNP_EN clear.
+            // INVALID_CONFIG if SNP_EN is clear on a CPU.
             let error: UInt64 = isEnabledEverywhere ? 1 : 3
             say(.initCommandFailed(rc: 5, error: error))
             throw .firmwareFailed
@@ -61,11 +61,11 @@ extension Machine {
         if series.workerMoment == .firmwareInit { setUpDriver(at: .firmwareInit) } else { requestPass(.firmwareInit) }
     }
 
-    /// `snp_prepare()`, which returns early where SNP_EN is found set, as after kexec and after a legacy shutdown.
+    /// `snp_prepare()`, which returns early if SNP_EN is already set, as after kexec and after a legacy shutdown.
     ///
     /// Source: Linux arch/x86/virt/svm/sev.c; Tycho Andersen, 2026-04-29 (all present CPUs must be online; the RMP has
-    /// been cleared before that is known, which nobody can see with SNP_EN clear); series v10 patch 3/6 (hotplug is
-    /// disabled first, and given back by a refusal).
+    /// been cleared before that is checked, which nobody can see with SNP_EN clear); series v10 patch 3/6 (hotplug is
+    /// disabled first, and enabled again by a refusal).
     ///
     /// - Throws: `.unsupported(.offlineCPUs)`.
     private mutating func prepareSNP() throws(CommandError) {
@@ -78,8 +78,8 @@ extension Machine {
         enableSNP()
     }
 
-    /// SNP_SHUTDOWN_EX. The legacy kind leaves SNP_EN set, RMP checks go on, and the driver is not told; with `x86`,
-    /// firmware clears SNP_EN and the driver does what its version does then.
+    /// SNP_SHUTDOWN_EX. The legacy kind leaves SNP_EN set, RMP checks continue, and the driver is not told; with `x86`,
+    /// firmware clears SNP_EN and the driver does what its version does in that case.
     ///
     /// Source: Linux drivers/crypto/ccp/sev-dev.c, `__sev_snp_shutdown_locked()`; arch/x86/virt/svm/sev.c,
     /// `snp_shutdown()`.
@@ -93,17 +93,17 @@ extension Machine {
         firmware.shutDown(&platform)
         if !x86 { return }
         platform.clearSNP()
-        // v5 to v10 also write 0 to RMPOPT_BASE, which is not writable any more: whatever it holds now stays.
+        // v5 to v10 also write 0 to RMPOPT_BASE, but it is no longer writable: it keeps whatever it now holds.
         driver.cleanUp(&platform.events)
         platform.clearTables()
         platform.rmp.reset()
         hotplugIsForbidden = false
     }
 
-    /// Another kernel takes over: SNP_EN stays set, everything that the driver knew is gone. CPUs that do not come
-    /// online in it keep their registers.
+    /// Another kernel takes over: SNP_EN stays set, all state of the driver is lost. CPUs that do not come online in it
+    /// keep their registers.
     ///
-    /// - Throws: `.busy(.guestsLeft)`; `.invalid(.cpu)` for a CPU that is not there, or for CPU 0 if it is left out.
+    /// - Throws: `.busy(.guestsLeft)`; `.invalid(.cpu)` for a CPU that is not present, or for CPU 0 if it is left out.
     mutating func kexec(online cpus: CPUSet?) throws(CommandError) {
         if guests.anyLeft { throw .busy(.guestsLeft) }
         let online = cpus ?? topology.present
@@ -119,7 +119,8 @@ extension Machine {
         driver = Driver(configuration)
         warned = []
         hotplugIsForbidden = false
-        // Those that come first: no core is without a CPU in between that has one before and after.
+        // CPUs that come online go first, so that a core with a CPU online before and after is never without one in
+        // between.
         for comes in [true, false] {
             for cpu in 0..<topology.cpuCount
             where online.contains(cpu) == comes && topology.online.contains(cpu) != comes { switchCPU(cpu, comes) }
@@ -146,7 +147,7 @@ extension Machine {
             if isEnabled { platform.enableSNP(on: CPUSet(cpu..<(cpu + 1), limit: topology.cpuCount)) }
         } else {
             topology.online.remove(cpu)
-            // What a core loses while nothing keeps its registers: see `Processor.keepsRMPOPTEnable`.
+            // What a core loses while nothing preserves its registers: see `Processor.keepsRMPOPTEnable`.
             let isOff = !topology.threads(ofCore: core).contains(where: topology.online.contains)
             if isOff && !platform.snpEnabled {
                 platform.rmpopt.program(
@@ -166,7 +167,7 @@ extension Machine {
         return Int(end.alignedUp(to: Granularity.region) / Granularity.region)
     }
 
-    /// Memory comes online that was not there at boot.
+    /// Brings memory online that was not online at boot.
     mutating func addMemory() {
         if hasLateMemory { return }
         hasLateMemory = true

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who executes RMPOPT in a pass: which CPU leads, who follows, and whom that costs an undefined opcode.
+// Who executes RMPOPT in a pass: which CPU leads, which ones follow, and which of them take a #UD.
 
 /// The CPUs of a pass.
 struct PassCrew: Sendable {
     /// The CPU that runs the pass.
     let sender: Int
-    /// The CPU that walks over the range first; nil where none does.
+    /// The CPU that walks over the range first; nil if none does.
     let leader: Int?
-    /// Whether another CPU than the sender leads, by a call for each region that keeps interrupts off there.
+    /// Whether a CPU other than the sender leads, by a call for each region that keeps interrupts off there.
     let isLeaderCalled: Bool
-    /// The CPUs that the broadcasts reach.
+    /// The CPUs that receive the broadcasts.
     let others: CPUSet
     /// The cores of leader and others on which RMPOPT is enabled, as masks in words of 64.
     let leaderCores: [UInt64]
@@ -18,16 +18,16 @@ struct PassCrew: Sendable {
     let executors: Int
     /// How many CPUs take a #UD.
     let faulting: Int
-    /// The CPUs that a broadcast interrupts: `others` without the sender.
+    /// The number of CPUs that a broadcast interrupts: `others` without the sender.
     let interrupted: Int
-    /// Whether several threads of a core execute RMPOPT at once, as all do in v2 where SMT is on, and in v1 those of a
-    /// core whose first online thread has changed.
+    /// Whether several threads of a core execute RMPOPT at once: in v2 all do where SMT is on, in v1 those of a core
+    /// whose first online thread has changed.
     let isCrowded: Bool
 
     /// - Parameters:
     ///   - series: the version.
-    ///   - mask: who takes part, of the CPUs that are online.
-    ///   - preferred: the CPU on which work lands while it is online.
+    ///   - mask: the CPUs that take part, out of the online ones.
+    ///   - preferred: the CPU on which work runs while it is online.
     init(
         _ series: Series,
         mask: CPUSet,

@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every duration of a pass that was ever posted, with the state it was taken in, so that the model can be put beside
-// it.
+// Every duration of a pass that was ever posted, with the state in which it was measured, so that the model can be
+// compared with it.
 
 /// A duration that was posted on the series' threads (all by Ashish Kalra).
 public struct PublishedFigure: Sendable, Hashable {
-    /// What was going on.
+    /// The state of the host.
     public enum State: Sendable, Hashable, CaseIterable {
-        /// No guest has run, and no page is assigned but those of the RMP and of firmware.
+        /// No guest has run, and only pages of the RMP and of firmware are assigned.
         case nothingAssigned
         /// The first 4 KB page of every region is assigned.
         case firstPageOfEachRegion
         /// Two guests of 100 GB, one of them being terminated: the first of two passes.
         case terminationFirstPass
-        /// The same, the second pass.
+        /// The same: the second pass.
         case terminationSecondPass
-        /// A loop over all regions and CPUs, one call to one CPU after the other; in no posted version.
+        /// A loop over all regions and CPUs, calling one CPU after the other; in no posted version.
         case serialCalls
     }
 
     /// When it was posted, as YYYY-MM-DD.
     public let date: String
-    /// The state in words, with what is known of the machine.
+    /// The state in words, with what is known about the machine.
     public let description: String
     /// The state.
     public let state: State
     /// The memory, in GB.
     public let gigabytes: UInt64
-    /// The version whose loop comes nearest to the code that was measured.
+    /// The version whose loop is closest to the code that was measured.
     public let series: Series
     /// The duration, in ns; cycles at 2.0 GHz where cycles were posted.
     public let nanoseconds: UInt64
     /// The number that was posted.
     public let posted: String
-    /// Which parameters of the cost model were fitted to it, by their names in machine files; with none, the model
+    /// Which parameters of the cost model were fitted to it, by their names in machine files; if empty, the model
     /// predicts it.
     public let fitted: [String]
-    /// What is assumed of the machine and the measurement.
+    /// Assumptions about the machine and the measurement.
     public let assumptions: [String]
-    /// Why the model misses it, where it does by more than 15 %.
+    /// Why the model is off, if by more than 15 %.
     public let remark: String
 
     /// All of them, by date.
@@ -54,7 +54,7 @@ public struct PublishedFigure: Sendable, Hashable {
         boot("leader first, first 4 KB of each GB assigned", .firstPageOfEachRegion, 95_275_588, ["broadcast"]),
     ]
 
-    /// What parameters come from that were fitted to no duration in this list.
+    /// Where parameters come from that were not fitted to a duration in this list.
     public static let otherSources: KeyValuePairs<String, String> = [
         "full_scan": "512 entries at 80 ns a miss; the longest serial RMPOPTs of 2026-03-05 agree",
         "contended_follower": "2026-03-05: 114372 cycles on average with all CPUs at once, at 2.0 GHz",
@@ -136,12 +136,12 @@ public struct PublishedFigure: Sendable, Hashable {
 
     // MARK: The model
 
-    /// CPUs of the machines: nobody has posted a number for the one with 2 TB; the model's passes do not depend on it.
+    /// The number of CPUs: nobody has posted it for the machine with 2 TB; the model's passes do not depend on it.
     private static let cpus = 1024
-    /// The first of two passes ends a guest; the second began 1.4 s later by the posted log.
+    /// The first of two passes ends a guest; the second began 1.4 s later according to the posted log.
     private static let secondPassAfter: UInt64 = 1_400_000_000
 
-    /// What the model gives for this state, in ns, by building the machine and running the pass.
+    /// The model's duration for this state, in ns, found by building the machine and running the pass.
     ///
     /// - Throws: `ConfigurationError`, `CommandError` if the machine refuses, which it does not.
     public func modelled(costs: CostModel = .standard) throws -> UInt64 {
@@ -168,7 +168,7 @@ public struct PublishedFigure: Sendable, Hashable {
         return end - pass.start
     }
 
-    /// Guests with 4 KB pages: their end takes about as long as the two passes of the log lie apart.
+    /// Guests with 4 KB pages: their end takes about as long as the time between the two passes of the log.
     private func endOneOfTwoGuests(_ machine: inout Machine) throws(CommandError) {
         var last: GuestID?
         for name in ["a", "b"] {
@@ -184,16 +184,16 @@ public struct PublishedFigure: Sendable, Hashable {
         if state == .terminationSecondPass { machine.advance(to: machine.now + PublishedFigure.secondPassAfter) }
     }
 
-    /// By how much the model is off, in per cent of the posted figure.
+    /// How far the model is off, in per cent of the posted figure.
     public func deviation(of modelled: UInt64) -> Double {
         (Double(modelled) - Double(nanoseconds)) / Double(nanoseconds) * 100
     }
 }
 
 extension Machine {
-    /// Assigns the first page of each region that has none: the state of the shortest pass.
+    /// Assigns the first page of each region that has none: the state in which a pass is shortest.
     mutating func assignFirstPages() throws(CommandError) {
-        // Regions of the RMP and of firmware refuse where their first page is immutable: it is assigned already, or
+        // Regions of the RMP and of firmware refuse if their first page is immutable: it is already assigned, or
         // firmware keeps it HV-fixed.
         for region in configuredRegions where assignedPages(ofRegion: region) == 0 {
             if rmpEntry(SPA(UInt64(region) << 30).pfn)?.immutable == true { continue }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass under way: one region at a time, each with its own due time, so that a reader in the middle sees it half done.
+// A pass under way: one region at a time, each with its own due time, so that a reader can see it half done.
 
 /// A pass that is walking over the range.
 ///
@@ -10,18 +10,19 @@ struct RunningPass: Sendable {
     let order: PassOrder
     let range: Range<Int>
     private(set) var turn: PassTurn
-    /// The region at work.
+    /// The current region.
     private(set) var region: Int
-    /// When the region at work will be done.
+    /// When the current region will be done.
     private(set) var due: UInt64 = 0
     private var cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
-    /// What RMPOPT costs a core that answers at once.
+    /// The cost of RMPOPT on a core that answers at once.
     private var instruction: UInt64 = 0
-    /// Which regions the leader has won in its turn, from the first of the range on; empty in a pass without leader.
+    /// Which regions the leader has newly optimized in its turn, from the first of the range on; empty in a pass
+    /// without a leader.
     private var leaderWon: [Bool]
-    /// Which regions were in the leader's window in its turn; likewise.
+    /// Which regions were in the leader's window in its turn; also empty without a leader.
     private var leaderInside: [Bool]
-    /// For how long a core has had interrupts off since the broadcast.
+    /// How long a core has had interrupts off since the broadcast.
     private var interruptsOff: UInt64 = 0
 
     init(record: PassRecord, crew: PassCrew, order: PassOrder, range: Range<Int>) {
@@ -35,7 +36,7 @@ struct RunningPass: Sendable {
         leaderInside = leaderWon
     }
 
-    /// The cores at work now, as a mask.
+    /// The cores that have their turn now, as a mask.
     var coresAtWork: [UInt64] { turn == .leader ? crew.leaderCores : crew.otherCores }
     /// The CPUs that have their turn now.
     var cpusAtWork: CPUSet {
@@ -44,10 +45,10 @@ struct RunningPass: Sendable {
     }
     /// Whether interrupts are on at the CPU that runs the pass.
     var isInterruptible: Bool { turn == .leader || order != .leaderThenWholeRange }
-    /// How many CPUs have a turn now, and how many of them execute RMPOPT.
+    /// Whether no CPU has a turn now, and how many CPUs execute RMPOPT in the turn.
     private var isEmptyTurn: Bool { turn == .leader ? crew.leader == nil : crew.others.isEmpty }
     private var executors: Int { turn == .leader ? (crew.leaderCores.contains { $0 != 0 } ? 1 : 0) : crew.executors }
-    /// Whether the region at work is the one at which a broadcast is sent.
+    /// Whether a broadcast is sent at the current region.
     private var isBroadcast: Bool {
         switch turn {
         case .leader: false
@@ -56,9 +57,9 @@ struct RunningPass: Sendable {
         }
     }
 
-    /// Works out when the region at work will be done, from what the RMP holds as its turn begins.
+    /// Works out when the current region will be done, from the contents of the RMP at the beginning of its turn.
     mutating func schedule(after now: UInt64, _ platform: borrowing Platform, _ costs: CostModel, isContended: Bool) {
-        // An empty mask interrupts nobody.
+        // An empty mask interrupts no CPU.
         if isEmptyTurn {
             cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
             due = now
@@ -76,10 +77,10 @@ struct RunningPass: Sendable {
         due = now.addingClamped(cost.total)
     }
 
-    /// Lets the turn of the region at work end, and of all further ones that are done at `horizon`; until then nothing
-    /// but the pass changes anything.
+    /// Ends the turn of the current region, and of all further ones that are done by `horizon`; until then only the
+    /// pass changes anything.
     ///
-    /// - Returns: when the last of them was done, and whether there are more.
+    /// - Returns: when the last of them was done, and whether more remain.
     mutating func run(
         until horizon: UInt64,
         _ platform: inout Platform,
@@ -100,8 +101,8 @@ struct RunningPass: Sendable {
         return (last, true)
     }
 
-    /// Lets the turns of regions outside of every window end that are done at `horizon`, all but the last of the range.
-    /// Nothing becomes of them, and each costs what the one at work costs; so they are counted, not visited.
+    /// Ends the turns of regions outside every window that are done by `horizon`, except the last of the range. They do
+    /// not change, and each costs the same as the current one; so they are counted, not visited.
     ///
     /// - Returns: when the last of them was done; nil if there are none.
     private mutating func skipOutside(until horizon: UInt64, _ platform: borrowing Platform) -> UInt64? {
@@ -114,7 +115,7 @@ struct RunningPass: Sendable {
         if turn != .leader {
             let blocked = platform.rmp.blockedRegions(in: region..<(region + count))
             record.regionsScanned += count
-            // In the leader's window once, and in none any more: SNP_EN was cleared in the middle of the pass.
+            // Once in the leader's window, now in none: SNP_EN was cleared in the middle of the pass.
             let kept = leaderInside.isEmpty ? 0 : (region..<(region + count)).count { wasInside($0, platform) }
             record.regionsBlocked += blocked
             record.regionsKept += kept
@@ -128,7 +129,7 @@ struct RunningPass: Sendable {
         leaderInside[region - range.lowerBound] && platform.rmp.isOptimizable(region)
     }
 
-    /// Counts what some regions have cost, each as the one at work, and how many new bits came of them.
+    /// Counts the cost of some regions, each the same as the current one, and the new bits.
     private mutating func note(regions times: UInt64, won: Int, _ platform: borrowing Platform) {
         record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast.multipliedClamped(by: times))
         record.scanTime = record.scanTime.addingClamped(cost.scan.multipliedClamped(by: times))
@@ -158,8 +159,8 @@ struct RunningPass: Sendable {
         record.interruptsOffMax = max(record.interruptsOffMax, interruptsOff)
     }
 
-    /// What the region at work costs all CPUs that execute RMPOPT, summed: those outside of whose window it lies answer
-    /// at once.
+    /// The cost of the current region, summed over all CPUs that execute RMPOPT: those whose window does not hold it
+    /// answer at once.
     private func time(ofAll platform: borrowing Platform) -> UInt64 {
         let mask = coresAtWork
         let cores = mask.reduce(0) { $0 + $1.nonzeroBitCount }
@@ -170,9 +171,9 @@ struct RunningPass: Sendable {
         return cost.handler.multipliedClamped(by: UInt64(working)).addingClamped(idle)
     }
 
-    /// Executes RMPOPT on the cores at work for the region at work and goes on to the next.
+    /// Executes RMPOPT for the current region on the cores whose turn it is, and moves on to the next region.
     ///
-    /// - Returns: whether there is one.
+    /// - Returns: whether there is a next one.
     private mutating func apply(_ platform: inout Platform) -> Bool {
         let isBlocked = !platform.rmp.isOptimizable(region)
         let won = isBlocked ? 0 : platform.rmpopt.set(region: region, cores: coresAtWork)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a version of the RMPOPT series is, as facts: the driver, the files and the documents read them, and no code asks
-// for a version's name.
+// What a version of the RMPOPT series is, as facts: driver, files and documents read them, and no code checks a
+// version's name.
 
 /// What one posted version of the series "Add RMPOPT support", or the form that was merged, makes the host do and show.
 ///
-/// Each fact is a field of its own, with its source (`$fact.source`). None is inferred from another: what a version
-/// does was read in that version, or is marked as concluded.
+/// Each fact is a field of its own, with its source (`$fact.source`). None is derived from another: what a version does
+/// was read in that version, or is marked as concluded.
 public struct Series: Sendable, Hashable {
     /// The name on command lines and in machine files: `v1` ... `v10`, `merged`.
     public internal(set) var name: String
-    /// Other names for it: the commit that completes the merged form.
+    /// Other names: the commit that completes the merged form.
     public internal(set) var aliases: [String] = []
     /// What it changed, in a few words.
     public internal(set) var changes: String
@@ -25,7 +25,7 @@ public struct Series: Sendable, Hashable {
 
     /// Whether configfs has `rmpopt/action` and `rmpopt/description`.
     @Sourced public internal(set) var hasConfigfs: Bool
-    /// Whether a user's request sets `rmpopt_in_progress`, and does nothing while it is set.
+    /// Whether a user's request sets `rmpopt_in_progress`, and has no effect while it is set.
     @Sourced public internal(set) var hasProgressFlag: Bool
     /// The debugfs file, if there is one.
     @Sourced public internal(set) var table: DebugTable?
@@ -34,48 +34,48 @@ public struct Series: Sendable, Hashable {
 
     /// When SYSCFG.SNP_EN is set.
     @Sourced public internal(set) var snpEnabling: SNPEnabling
-    /// Whether a CPU that comes online while SNP is enabled gets SNP_EN, too.
+    /// Whether a CPU that comes online while SNP is enabled also gets SNP_EN.
     @Sourced public internal(set) var enablesSNPOnLateCPUs: Bool
-    /// Whether `snp_prepare()` refuses with -EOPNOTSUPP where a present CPU is offline.
+    /// Whether `snp_prepare()` refuses with -EOPNOTSUPP if a present CPU is offline.
     @Sourced public internal(set) var needsAllOnline: Bool
     /// When the thread or the workqueue is made.
     @Sourced public internal(set) var workerMoment: Moment
     /// When RMPOPT_BASE is written.
     @Sourced public internal(set) var baseMoment: BaseMoment
-    /// Through which CPUs it is written, to their cores.
+    /// On which CPUs it is written, for their cores.
     @Sourced public internal(set) var baseCPUs: CPUSelection
-    /// Whether it is written before the thread or workqueue is made, and so stays when that fails.
+    /// Whether it is written before the thread or workqueue is made, so that it stays if that fails.
     @Sourced public internal(set) var writesBaseFirst: Bool
     /// How RMPOPT_BASE is chosen.
     @Sourced public internal(set) var windowRule: WindowRule
-    /// Whether the driver does without RMPOPT where the RMP is contiguous.
+    /// Whether the driver does without RMPOPT if the RMP is contiguous.
     @Sourced public internal(set) var refusesContiguousRMP: Bool
-    /// Whether set-up returns early when it was done before and not cleaned up.
+    /// Whether set-up returns early if it has been done before and not cleaned up.
     @Sourced public internal(set) var hasReinitGuard: Bool
-    /// Whether set-up allocates a mask of CPUs, and ends where that fails.
+    /// Whether set-up allocates a mask of CPUs, and stops if that fails.
     @Sourced public internal(set) var allocatesSetUpMask: Bool
-    /// When the range of a pass is worked out from the end of memory.
+    /// When the range of a pass is computed from the end of memory.
     @Sourced public internal(set) var rangeMoment: Moment
-    /// How many bytes from the start of memory a pass covers at most; nil for all of it.
+    /// How many bytes from the start of memory a pass covers at most; nil for no limit.
     @Sourced public internal(set) var passLimit: UInt64?
 
     // MARK: Passes
 
     /// What runs a pass.
     @Sourced public internal(set) var worker: Worker
-    /// Which CPUs execute RMPOPT in a pass, beside the one that runs it.
+    /// Which CPUs execute RMPOPT in a pass, besides the one that runs it.
     @Sourced public internal(set) var passCPUs: CPUSelection
     /// Whether that is decided at set-up, or anew in each pass.
     @Sourced public internal(set) var maskMoment: MaskMoment
     /// In which order the CPUs execute RMPOPT.
     @Sourced public internal(set) var order: PassOrder
-    /// Which CPU goes first, and who is left out behind it.
+    /// Which CPU goes first, and which ones do not follow it.
     @Sourced public internal(set) var leader: LeaderRule
-    /// Whether each pass allocates the mask of its followers, and is skipped where that fails.
+    /// Whether each pass allocates the mask of its followers, and is skipped if that fails.
     @Sourced public internal(set) var allocatesPassMask: Bool
     /// How a pass' line in the kernel's log begins; nil for none.
     @Sourced public internal(set) var announcement: String?
-    /// Whether that line comes before the mask of the pass is allocated.
+    /// Whether that line is printed before the mask of the pass is allocated.
     @Sourced public internal(set) var announcesFirst: Bool
 
     // MARK: Triggers
@@ -86,40 +86,40 @@ public struct Series: Sendable, Hashable {
     @Sourced public internal(set) var afterInit: PassRequest?
     /// The request at a guest's end.
     @Sourced public internal(set) var atGuestEnd: PassRequest?
-    /// At which point of a guest's end it comes.
+    /// At which point of a guest's end the request comes.
     @Sourced public internal(set) var guestEndPoint: GuestEndPoint
 
     // MARK: Shutdown
 
-    /// Whether SNP_SHUTDOWN_EX with x86_snp_shutdown is known.
+    /// Whether the version supports SNP_SHUTDOWN_EX with x86_snp_shutdown.
     @Sourced public internal(set) var knowsX86Shutdown: Bool
-    /// What that shutdown does about the driver of the series.
+    /// What that shutdown does to the driver of the series.
     @Sourced public internal(set) var cleanUp: CleanUp
 
     // MARK: CPU hotplug
 
-    /// From when on CPU hotplug is disabled; nil for never.
+    /// From when CPU hotplug is disabled; nil for never.
     @Sourced public internal(set) var hotplugOff: HotplugMoment?
     /// Whether a kernel that finds SNP_EN set at boot disables CPU hotplug.
     @Sourced public internal(set) var hotplugOffAfterKexec: Bool
 
     // MARK: Names
 
-    /// The function of the kernel's that ccp or KVM calls, by which a running kernel can be told.
+    /// The kernel function called by ccp or KVM that identifies the version of a running kernel.
     @Sourced public internal(set) var entryPoint: String
 
     // MARK: Log
 
     /// Which other lines of its own it writes to the kernel's log, and at which level.
     @Sourced public internal(set) var ownMessages: [SeriesMessage: LogLevel]
-    /// What ccp says of an SNP_INIT_EX that firmware refuses; it says nothing of a refused `snp_prepare()`.
+    /// What ccp prints about an SNP_INIT_EX that firmware refuses; it prints nothing about a refused `snp_prepare()`.
     @Sourced public internal(set) var initMessages: [SeriesMessage: LogLevel]
 
-    /// All lines that some versions write and others do not.
+    /// All lines that only some versions write.
     public var messages: [SeriesMessage: LogLevel] { ownMessages.merging(initMessages) { own, _ in own } }
 
-    /// What a trigger asks for; nil where it asks for nothing. A store of 1 is ours in all versions but v1: a pass at
-    /// once, as a request with no delay that puts a pending one off.
+    /// What a trigger requests; nil if nothing. In all versions but v1 a store of 1 is our own addition: a pass at
+    /// once, as a request with no delay that reschedules a pending one.
     public func request(at trigger: PassTrigger) -> PassRequest? {
         switch trigger {
         case .boot: atBoot
@@ -129,7 +129,7 @@ public struct Series: Sendable, Hashable {
         }
     }
 
-    /// The version of a name, `v1` ... `v10` or `merged`, or of an alias; nil for another text.
+    /// The version with a name, `v1` ... `v10` or `merged`, or an alias; nil for any other text.
     public static func named(_ name: some StringProtocol) -> Series? {
         all.first { $0.name == name || $0.aliases.contains { $0 == name } }
     }
@@ -142,13 +142,13 @@ public struct Series: Sendable, Hashable {
 
 /// The file `rmpopt-table` of a version.
 public struct DebugTable: Sendable, Hashable {
-    /// The folder below debugfs' root.
+    /// The directory below debugfs' root.
     @Sourced public internal(set) var folder: [String]
     /// The permission bits.
     @Sourced public internal(set) var mode: UInt32
-    /// Whether the iterator goes on to the address equal to the end of memory: one line more than regions.
+    /// Whether the iterator also shows the address equal to the end of memory: one line more than regions.
     @Sourced public internal(set) var hasEndLine: Bool
-    /// How many bytes from the start of memory it shows at most; nil for all of it.
+    /// How many bytes from the start of memory it shows at most; nil for no limit.
     @Sourced public internal(set) var limit: UInt64?
     /// Whether the file operations have an llseek method.
     @Sourced public internal(set) var isSeekable: Bool
@@ -156,7 +156,7 @@ public struct DebugTable: Sendable, Hashable {
     @Sourced public internal(set) var sharesMask: Bool
     /// When the file is made.
     @Sourced public internal(set) var creation: Moment
-    /// Whether clean-up takes it away again, with what is open (`debugfs_remove_recursive()`).
+    /// Whether clean-up removes it, including open files (`debugfs_remove_recursive()`).
     @Sourced public internal(set) var isRemoved: Bool
 
     /// The file's name.
@@ -170,7 +170,7 @@ public struct DebugTable: Sendable, Hashable {
 public enum Moment: Sendable, Hashable, CaseIterable {
     /// At the kernel's boot.
     case boot
-    /// After SNP_INIT_EX, before the ccp driver takes SNP for initialised.
+    /// After SNP_INIT_EX, before the ccp driver considers SNP initialised.
     case firmwareInit
 }
 
@@ -180,27 +180,27 @@ public enum BaseMoment: Sendable, Hashable {
     case boot
     /// After SNP_INIT_EX, in `snp_setup_rmpopt()`.
     case firmwareInit
-    /// At each request of the kernel's own, if RMPOPT_EN is 0 on the CPU that asks.
+    /// At each request of the kernel's own, if RMPOPT_EN is 0 on the requesting CPU.
     case requestWhileClear
 }
 
-/// Which CPUs something is about.
+/// A selection of CPUs.
 public enum CPUSelection: Sendable, Hashable {
     /// The first online thread of each core.
     case firstOnlineThreads
     /// Every online CPU.
     case allOnline
-    /// The primary threads that are online.
+    /// The online primary threads.
     case onlinePrimaryThreads
 }
 
 /// When a version decides which CPUs take part in passes.
 public enum MaskMoment: Sendable, Hashable {
-    /// At set-up; who is offline when a pass comes is left out of it.
+    /// At set-up; a CPU that is offline during a pass does not take part.
     case setUp
     /// In each pass.
     case pass
-    /// In each pass, and who took part in an earlier one still does.
+    /// In each pass, and CPUs that took part in an earlier one still do.
     case passAndBefore
 }
 
@@ -222,19 +222,19 @@ public enum Worker: Sendable, Hashable {
     case perCPUWorkqueue
 }
 
-/// What a request does to a pass that is pending already.
+/// What a request does to a pass that is already pending.
 public enum Batching: Sendable, Hashable {
     /// Nothing: queue_delayed_work(), the first request counts.
     case firstRequest
-    /// Puts it off: mod_delayed_work(), the last request counts.
+    /// Reschedules it: mod_delayed_work(), the last request counts.
     case lastRequest
 }
 
-/// What a trigger asks for.
+/// What a trigger requests.
 public struct PassRequest: Sendable, Hashable {
     /// How long after the trigger the pass begins, in ns.
     public let delay: UInt64
-    /// What the request does to a pending pass. Nothing to a thread, which has none.
+    /// What the request does to a pending pass. A thread has none.
     public let batching: Batching
 }
 
@@ -248,23 +248,23 @@ public enum PassOrder: Sendable, Hashable {
     case leaderThenWholeRange
 }
 
-/// Which CPU walks over the range first, and who does not follow it.
+/// Which CPU walks over the range first, and which ones do not follow it.
 public enum LeaderRule: Sendable, Hashable {
     /// None does.
     case none
-    /// The CPU on which the work runs, whatever it is: RMPOPT_EN may be 0 there. It alone does not follow, and it may
-    /// take part from then on, as if it had been in the mask.
+    /// The CPU on which the work runs, whichever it is: RMPOPT_EN may be 0 there. Only that CPU does not follow, and it
+    /// may take part from then on, as if it had been in the mask.
     case anyCPU(joinsMask: Bool)
-    /// The CPU on which the work runs if its core takes part, else the first of the mask, where it runs as a call for
-    /// each region, with interrupts off, or in process context. The leader's core does not follow.
+    /// The CPU on which the work runs if its core takes part, otherwise the first of the mask, where it runs as a call
+    /// for each region, with interrupts off, or in process context. The leader's core does not follow.
     case checked(byCall: Bool)
-    /// The CPU on which the work runs, whatever it is. Its core does not follow.
+    /// The CPU on which the work runs, whichever it is. Its core does not follow.
     case anyCPUWithoutSiblings
-    /// The CPU on which the work runs, whatever it is. Its core follows as all others do.
+    /// The CPU on which the work runs, whichever it is. Its core follows like all others.
     case anyCPUAgain
 }
 
-/// What asks for a pass.
+/// What requests a pass.
 public enum PassTrigger: Sendable, Hashable, CaseIterable {
     /// The kernel's boot.
     case boot
@@ -286,11 +286,11 @@ public enum PassTrigger: Sendable, Hashable, CaseIterable {
     }
 }
 
-/// Where in a guest's end a version asks for a pass.
+/// Where in a guest's end a version requests a pass.
 public enum GuestEndPoint: Sendable, Hashable {
     /// Nowhere.
     case never
-    /// When the last reference to one of its guest_memfd inodes has gone, for each of them.
+    /// When the last reference to one of its guest_memfd inodes is gone, for each of them.
     case inodeFree
     /// In `sev_vm_destroy()`, before the guest is decommissioned.
     case beforeDecommission
@@ -306,9 +306,9 @@ public enum SNPEnabling: Sendable, Hashable {
     case prepare
 }
 
-/// What an SNP_SHUTDOWN_EX that clears SNP_EN does about the driver.
+/// What an SNP_SHUTDOWN_EX that clears SNP_EN does to the driver.
 public enum CleanUp: Sendable, Hashable {
-    /// Nothing: a pending pass comes all the same.
+    /// Nothing: a pending pass still comes.
     case none
     /// Cancels the pass, destroys the workqueue, writes 0 to RMPOPT_BASE.
     case all
@@ -316,15 +316,15 @@ public enum CleanUp: Sendable, Hashable {
     case cancelOnly
 }
 
-/// From when on CPU hotplug is disabled. It comes back only with SNP_EN cleared.
+/// From when CPU hotplug is disabled. It is enabled again only once SNP_EN is cleared.
 public enum HotplugMoment: Sendable, Hashable {
-    /// From a successful SNP_INIT_EX on.
+    /// After a successful SNP_INIT_EX.
     case afterInit
-    /// From before SNP_EN is set on; a refused `snp_prepare()` gives it back.
+    /// Before SNP_EN is set; a refused `snp_prepare()` enables it again.
     case beforeSNP
 }
 
-/// A line that some versions write to the kernel's log and others do not.
+/// A line that only some versions write to the kernel's log.
 public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     /// `RMPOPT worker thread created with PID %d`
     case threadCreated
@@ -344,7 +344,7 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     case noThread
     /// `Error %d while registering subsystem %s`
     case noSubsystem
-    /// debugfs' complaint of a folder that is there already.
+    /// debugfs' complaint about a directory that already exists.
     case folderExists
     /// `Failed to allocate RMPOPT workqueue`
     case noWorkqueue
@@ -355,7 +355,7 @@ public enum SeriesMessage: Sendable, Hashable, CaseIterable {
     /// ccp's `SEV-SNP: SNP_INIT_EX failed rc %d, error %#x`
     case initCommandFailed
 
-    /// Its beginning, as `rmpfs series` lists it.
+    /// How the line begins, as `rmpfs series` lists it.
     public var beginning: String {
         switch self {
         case .threadCreated: "RMPOPT worker thread created"

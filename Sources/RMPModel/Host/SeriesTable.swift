@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ten posted versions and the merged form, a row each. The first row is whole; each of the others says how it
+// The ten posted versions and the merged form, one row each. The first row is complete; each of the others says how it
 // differs from the one before it, and where that was read.
 
 extension Series {
@@ -7,7 +7,7 @@ extension Series {
     /// `RMPOPT_WORK_TIMEOUT`: 10,000 ms.
     private static let workTimeout: UInt64 = 10_000_000_000
 
-    /// A row by what it changes of the one before it.
+    /// A row that lists its changes to the row before it.
     private static func row(
         _ name: String,
         after last: Series,
@@ -22,7 +22,7 @@ extension Series {
         return row
     }
 
-    /// Version 1, the only one with a user's way to ask for a pass.
+    /// Version 1, the only one with a way for users to request a pass.
     public static let v1 = Series(
         name: "v1",
         changes: "windows by socket, a kernel thread, configfs, debugfs",
@@ -90,7 +90,7 @@ extension Series {
         )
     )
 
-    /// Version 2: one window, all CPUs, a pass for each guest_memfd inode that is freed.
+    /// Version 2: one window, all CPUs, a pass for each freed guest_memfd inode.
     public static let v2 = row(
         "v2",
         after: v1,
@@ -165,7 +165,7 @@ extension Series {
         )
     }
 
-    /// Version 4: set up after SNP_INIT_EX.
+    /// Version 4: set-up after SNP_INIT_EX.
     public static let v4 = row(
         "v4",
         after: v3,
@@ -225,7 +225,7 @@ extension Series {
         )
     }
 
-    /// Version 6: the table for root alone.
+    /// Version 6: the table is for root only.
     public static let v6 = row(
         "v6",
         after: v5,
@@ -243,7 +243,7 @@ extension Series {
         $0.$announcesFirst = .read(true, "v6 3/6, rmpopt_work_handler()")
     }
 
-    /// Version 7: as version 6 to a user.
+    /// Version 7: the same as version 6 for a user.
     public static let v7 = row(
         "v7",
         after: v6,
@@ -277,7 +277,7 @@ extension Series {
         $0.$hotplugOff = .read(.afterInit, "v8 3/7, __sev_snp_init_locked(); on again in __sev_snp_shutdown_locked()")
     }
 
-    /// Version 9: no file of the kernel's any more.
+    /// Version 9: the kernel has no file any more.
     public static let v9 = row(
         "v9",
         after: v8,
@@ -295,7 +295,7 @@ extension Series {
         )
     }
 
-    /// Version 10: hotplug forbidden before SNP is enabled, and after kexec.
+    /// Version 10: hotplug is forbidden before SNP is enabled, and after kexec.
     public static let v10 = row(
         "v10",
         after: v9,
@@ -315,7 +315,7 @@ extension Series {
         )
     }
 
-    /// The form that is in Linux: five commits on tip x86/sev.
+    /// The form that was merged into Linux: five commits on tip x86/sev.
     public static let merged = row(
         "merged",
         after: v10,

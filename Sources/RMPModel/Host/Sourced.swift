@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A fact with the place where it was read, so that nobody has to believe it, and nobody can state one without a place.
+// A fact with the place where it was read: nobody has to take it on trust, and nobody can state one without a source.
 
-/// How it is known that something is so.
+/// How a fact is known.
 public enum Standing: Sendable, Hashable, CaseIterable {
     /// Read in the posted or merged code, or said by its author.
     case read
-    /// Concluded from other facts; stated by nobody.
+    /// Concluded from other facts; no source states it.
     case concluded
     /// Sources contradict each other or are silent; a choice.
     case unsettled
@@ -24,18 +24,18 @@ public enum Standing: Sendable, Hashable, CaseIterable {
 public struct Source: Sendable, Hashable {
     /// The patch or commit and the place in it, such as `v8 4/7, rmpopt_work_handler()`.
     public let place: String
-    /// Whether it was read there.
+    /// How the fact is known from there.
     public let standing: Standing
 
-    /// A place in words, and whether it was read there.
+    /// A place in words, and how the fact is known from there.
     public init(_ place: String, _ standing: Standing = .read) {
         self.place = place
         self.standing = standing
     }
 }
 
-/// A value and where it comes from. Two are equal if their values are: versions that do the same are alike, wherever
-/// each was read.
+/// A value and where it comes from. Two are equal if their values are: versions that do the same thing are equal,
+/// wherever each was read.
 @propertyWrapper
 public struct Sourced<Value: Sendable & Hashable>: Sendable, Hashable {
     /// The value.
@@ -51,9 +51,9 @@ public struct Sourced<Value: Sendable & Hashable>: Sendable, Hashable {
 
     /// A value read at a place.
     static func read(_ value: Value, _ place: String) -> Sourced { Sourced(value, Source(place)) }
-    /// A value concluded from what is at a place.
+    /// A value concluded from what a place says.
     static func concluded(_ value: Value, _ place: String) -> Sourced { Sourced(value, Source(place, .concluded)) }
-    /// A value chosen where sources do not agree or say nothing.
+    /// A value chosen where sources disagree or say nothing.
     static func unsettled(_ value: Value, _ place: String) -> Sourced { Sourced(value, Source(place, .unsettled)) }
 
     private init(_ value: Value, _ source: Source) {

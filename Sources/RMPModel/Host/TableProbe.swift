@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel finds when it looks for the RMP at boot: its lines in the log, and the reasons to do without SNP.
+// What the kernel finds when it probes the RMP at boot: its lines in the log, and the reasons to do without SNP.
 
 extension Machine {
-    /// Why the kernel does not enable SNP with the RMP where it is; empty when nothing speaks against it.
+    /// Why the kernel does not enable SNP with the RMP where it is; empty if there is no reason.
     var tableProblems: [RMPProblem] {
         configuration.rmp.problems(with: configuration.processor, memory: configuration.memory)
     }
 
-    /// The lines that the kernel writes about the RMP, up to the first problem, at which it stops.
+    /// The lines that the kernel prints about the RMP, up to the first problem, at which it stops.
     ///
-    /// Where it lies is said by the probe, early at boot, and so before anything that set-up finds wrong with it. What
-    /// the probe itself refuses comes alone.
+    /// The probe prints the location of the RMP early at boot, and so before any problem that set-up finds with it.
+    /// What the probe itself refuses is printed alone.
     ///
     /// Source: Linux arch/x86/virt/svm/sev.c: `probe_contiguous_rmptable_info()`, `probe_segmented_rmptable_info()`,
     /// then `setup_contiguous_rmptable()`, `setup_segmented_rmptable()`, whose loop ends at `rst_max_index`.
@@ -43,7 +43,7 @@ extension Machine {
 }
 
 extension KernelMessage {
-    /// The line about a problem of the RMP's place.
+    /// The line about a problem with the RMP's location.
     init(_ problem: RMPProblem) {
         self =
             switch problem {
