@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.bash"
 need python3 setpriv findmnt
 
-plan 71
+plan 72
 
 if [ "$(id -u)" != 0 ]; then
     skip_all "only root can become other users; user.sh tests what an ordinary user's own mount allows"
@@ -137,9 +137,13 @@ unquoted() {
     ! grep -qE 'SECRET|password' "$work/.said" && [ "$(grep -cF 'nothing of it is shown here' "$work/.said")" = 2 ]
 }
 check 'a machine file that is closed to others is not quoted' unquoted "$work/secret.yaml"
-check 'nor one in a folder that is' unquoted "$work/closed/open.yaml"
+export SUDO_UID=65534
+check 'nor one in a folder that is, for a user of sudo' unquoted "$work/closed/open.yaml"
 ln -s closed/open.yaml "$work/link.yaml"
 check 'nor by way of a link' unquoted "$work/link.yaml"
+unset SUDO_UID
+refused 'root itself is told what is wrong in such a folder' 1 'open.yaml:[12]: .*(password|SECRET)' \
+    "$RMPFS" mount --machine "$work/closed/open.yaml" "$work/point"
 refused 'one that everybody can read is' 1 'open.yaml:[12]: .*(password|SECRET)' \
     "$RMPFS" mount --machine "$work/open.yaml" "$work/point"
 finish
