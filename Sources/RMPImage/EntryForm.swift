@@ -1,49 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two forms in which the 16 bytes of an entry are met, and what of an entry decides whose its page is.
+// The two forms of an entry's 16 bytes, and which of its bits decide who owns its page.
 
 import RMPModel
 
 /// How the entries of a table are written.
 public enum EntryForm: String, Sendable, Hashable, CaseIterable {
-    /// As the processor keeps them in memory (``RawRMPEntry``).
+    /// As the processor stores them in memory (``RawRMPEntry``).
     ///
-    /// AMD has published this form for Zen 3 and 4. Whether Zen 5 and later keep it is not known: Linux asks these by
-    /// RMPREAD. An entry that no row of the manual's table of states describes is counted, so that another form shows.
+    /// AMD has published this form for Zen 3 and 4. Whether Zen 5 and later use it is not known: on these, Linux uses
+    /// RMPREAD. The scan counts entries that no row of the manual's table of states describes, so a different form is
+    /// noticed.
     case raw
-    /// As RMPREAD stores them (``RMPReadOutput``): a dump that software has made, entry by entry.
+    /// As RMPREAD stores them (``RMPReadOutput``): a dump made by software, entry by entry.
     case rmpread
 
     /// The low quadword of the raw form.
     ///
-    /// In an entry by RMPREAD, VMSA, validated and lock are not to be seen and 0 here; the subpage count is 1 where
-    /// another page of the 2 MB is assigned.
+    /// RMPREAD does not show VMSA, validated and lock, which are 0 here; the subpage count is 1 if another page of the
+    /// 2 MB is assigned.
     @inline(__always)
     func rawLow(_ first: UInt64, _ second: UInt64) -> UInt64 {
         if self == .raw { return first }
-        // Bytes 8 ... 15: assigned, page size and region status, immutable, nothing, ASID.
+        // Bytes 8 ... 15: assigned, page size and region status, immutable, reserved, ASID.
         return first & OwnerKey.gpaMask | second & 1 | (second >> 8 & 1) << 1 | (second >> 16 & 1) << 2
             | (second >> 9 & 1) << 3 | (second >> 32 & 0x3ff) << OwnerKey.asidShift
     }
 }
 
-/// What of a raw low quadword decides whose the page is and whether the manual describes it, as a small number: ASID,
-/// validated, lock, immutable, assigned.
+/// The bits of a raw low quadword that decide who owns the page and whether the manual describes the entry, as a small
+/// number: ASID, validated, lock, immutable, assigned.
 ///
-/// The literals are the positions in ``RawRMPEntry/LowBits``, which a test compares: constants of another module would
-/// be loaded in the innermost loop.
+/// The literals repeat the positions in ``RawRMPEntry/LowBits``, and a test compares them: constants of another module
+/// would be loaded in the innermost loop.
 enum OwnerKey {
     static let asidShift: UInt64 = 51
     static let gpaMask: UInt64 = 0x7f_ffff_ffff << 12
     static let countMask: UInt64 = 0x1ff << 3
-    /// All but GPA and subpage count: pages that agree in it have one owner and are described alike.
+    /// All but GPA and subpage count: pages that agree in these bits have the same owner, and the manual describes all
+    /// of them or none.
     static let mask: UInt64 = ~(gpaMask | countMask)
-    /// How many keys there are.
+    /// The number of keys.
     static let count = 1 << 14
     static let assigned = 1
     static let immutable = 2
     static let lock = 4
     static let validated = 8
-    /// Keys below it have no ASID.
+    /// Lower keys have no ASID.
     static let firstGuest = 16
 
     @inline(__always)
@@ -53,19 +55,19 @@ enum OwnerKey {
 
     /// Whether no row of the table of page states describes the entry, whatever its GPA.
     ///
-    /// Those are: assigned to nobody but validated, and not assigned but validated or with an ASID.
+    /// Such entries are: assigned, without an ASID, but validated; and not assigned, but validated or with an ASID.
     static func isUndescribed(_ key: Int) -> Bool {
         let isValidated = key & validated != 0
         return key & assigned == 0 ? isValidated || key >= firstGuest : isValidated && key < firstGuest
     }
 
-    /// Whether the page belongs to neither a guest nor the hypervisor.
+    /// Whether the page is assigned, but not to a guest.
     static func isUnowned(_ key: Int) -> Bool { key < firstGuest && key & assigned != 0 }
 
-    /// Whether the page stays where it is: unowned or HV-fixed.
+    /// Whether the page cannot move: unowned or HV-fixed.
     static func isFixed(_ key: Int) -> Bool { key < firstGuest && key & (assigned | immutable) != 0 }
 
-    /// Owners of pages without an ASID, but for those that are free.
+    /// Owners of pages without an ASID, except for free pages.
     static let unowned: [PageOwner] = [.firmware, .reclaim, .locked, .hypervisorFixed]
 
     static func owner(_ key: Int) -> PageOwner {

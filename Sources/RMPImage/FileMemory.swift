@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as memory: /dev/mem, or a file whose offsets are physical addresses and whose holes hold nothing.
+// A file as memory: /dev/mem, or a file whose offsets are physical addresses and whose holes are zeros.
 
 import Glibc
 
-/// Memory behind a descriptor. The descriptor stays the caller's and must stay open.
+/// Memory behind a descriptor. The caller keeps the descriptor and must leave it open.
 public struct FileMemory: PhysicalMemory {
-    /// How the bytes are come by.
+    /// How bytes are read.
     public enum Access: Sendable, Hashable {
-        /// mmap(2), without a copy. Not for a file that others may cut short, which would end the process by SIGBUS.
+        /// mmap(2), without a copy. Not for a file that others may truncate, which would end the process by SIGBUS.
         case mapped
         /// pread(2).
         case read
@@ -15,16 +15,16 @@ public struct FileMemory: PhysicalMemory {
 
     private let descriptor: Int32
     private let access: Access
-    /// Whether others may change it while it is read.
+    /// Whether others may change it during a scan.
     public let isLive: Bool
-    /// Whether SEEK_DATA tells where the holes are.
+    /// Whether SEEK_DATA finds holes.
     private let hasHoles: Bool
-    /// mmap(2) wants multiples of it.
+    /// mmap(2) requires multiples of it.
     private let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
 
     /// - Parameters:
     ///   - descriptor: open for reading.
-    ///   - isLive: whether others may change it meanwhile.
+    ///   - isLive: whether others may change it during a scan.
     public init(descriptor: Int32, access: Access, isLive: Bool) {
         self.descriptor = descriptor
         self.access = access
@@ -36,7 +36,8 @@ public struct FileMemory: PhysicalMemory {
 
     private static let seekData: Int32 = 3
 
-    /// Memory that is mapped if the page at an address can be, else read: FUSE and some drivers know no mmap(2).
+    /// Memory that is mapped if the page at an address can be mapped, else read: FUSE and some drivers do not support
+    /// mmap(2).
     public init(descriptor: Int32, mappedIfPossibleAt address: UInt64, isLive: Bool) {
         let page = UInt64(sysconf(Int32(_SC_PAGESIZE)))
         var access = Access.read
@@ -49,11 +50,11 @@ public struct FileMemory: PhysicalMemory {
         self.init(descriptor: descriptor, access: access, isLive: isLive)
     }
 
-    /// Whether bytes are shown where they lie.
+    /// Whether bytes are read in place.
     public var showsItself: Bool { access == .mapped }
 
-    /// By SEEK_DATA, where the file system knows it; else every address. What lies behind the end of a file is not
-    /// zeros: reading it is an error.
+    /// Uses SEEK_DATA if the file system supports it; else every address may hold data. What lies beyond the end of a
+    /// file is not zeros: reading it is an error.
     public func nextData(from address: UInt64) -> UInt64? {
         guard hasHoles, let offset = off_t(exactly: address) else { return address }
         let found = lseek(descriptor, offset, FileMemory.seekData)
@@ -84,7 +85,7 @@ public struct FileMemory: PhysicalMemory {
         let count = Int(range.upperBound - start)
         try checkEnd(range)
         guard let offset = off_t(exactly: start) else { throw MemoryError(.map, address: start, number: EOVERFLOW) }
-        // Without MAP_POPULATE, which walks page by page: a fault maps a whole folio, and a quick scan needs few pages.
+        // Without MAP_POPULATE, which maps page by page: a fault maps a whole folio, and a quick scan needs few pages.
         guard let place = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, offset), place != MAP_FAILED else {
             throw MemoryError(.map, address: range.lowerBound, number: errno)
         }
@@ -93,7 +94,7 @@ public struct FileMemory: PhysicalMemory {
         try body(UnsafeRawBufferPointer(start: place + skipped, count: count - skipped))
     }
 
-    /// A page behind the end of a file that is mapped would be a SIGBUS.
+    /// Reading a mapped page beyond the end of a file would raise SIGBUS.
     private func checkEnd(_ range: Range<UInt64>) throws(MemoryError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw MemoryError(.map, address: range.lowerBound, number: errno) }
@@ -102,7 +103,7 @@ public struct FileMemory: PhysicalMemory {
         }
     }
 
-    /// Eight bytes by pread(2), whatever the access.
+    /// Eight bytes, always by pread(2).
     public func word(at address: UInt64) throws(MemoryError) -> UInt64 {
         var word: UInt64 = 0
         let result = withUnsafeMutableBytes(of: &word) { bytes in

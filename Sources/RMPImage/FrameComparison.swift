@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether the 512 entries of a frame are alike, at the speed of memory: the common case of every scan.
 
-/// A frame's piece of table: 8 KB, 512 entries of two words.
+/// A frame's part of the table: 8 KB, 512 entries of two words.
 enum FrameComparison {
     static let entries = 512
     static let bytes = 8192
 
     /// Whether the low quadwords of all entries but the first have the bits of `expected` in `mask`.
     ///
-    /// Eight vectors of one entry at a time, in eight sums, so that a sum never waits for the one before. Where entries
-    /// differ, the first ones mostly do: the others are then left to who counts them.
+    /// It takes eight vectors of one entry at a time, into eight sums, so that no sum waits for the previous one. If
+    /// entries differ, the first ones usually do; the caller then counts the rest.
     /// - Parameter frame: 8 KB, aligned to 16.
     static func isUniform(_ frame: UnsafeRawPointer, as expected: UInt64, mask: UInt64) -> Bool {
         let wanted = SIMD2<UInt64>(expected, 0)
         @inline(__always) func entry(_ number: Int) -> SIMD2<UInt64> {
             frame.load(fromByteOffset: number &* 16, as: SIMD2<UInt64>.self) ^ wanted
         }
-        // Seven entries, and 63 times eight.
+        // 7 entries, then 63 times 8.
         var (s0, s1, s2, s3) = (entry(1), entry(2), entry(3), entry(4))
         var (s4, s5, s6, s7) = (entry(5), entry(6), entry(7), SIMD2<UInt64>.zero)
         if (((s0 | s1) | (s2 | s3)) | ((s4 | s5) | s6))[0] & mask != 0 { return false }

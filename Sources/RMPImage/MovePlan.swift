@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which guests are the cheapest to move: the fewest pages for each region that RMPOPT wins by it.
+// Which guests are the cheapest to move: the fewest pages for each region that RMPOPT can then optimize.
 
 import RMPModel
 
-/// Guests that are moved together, and what it brings.
+/// Guests that are moved together, and what that gains.
 public struct Move: Sendable, Hashable {
-    /// Their ASIDs, in order; with those of the moves before, the only guests in the regions won.
+    /// Their ASIDs, in order. Together with the guests of earlier moves, they are the only guests in the regions
+    /// gained.
     public let asids: [UInt16]
-    /// The regions that hold nobody's pages afterwards.
+    /// The regions that hold no assigned pages afterwards.
     public let regions: [Int]
     /// How many pages have to leave these regions.
     public let pages: Int
 
-    /// What a region costs.
+    /// The cost of a region.
     public var pagesPerRegion: Int { regions.isEmpty ? 0 : pages / regions.count }
 }
 
-/// What moving guests could bring.
+/// What moving guests could gain.
 public struct MovePlan: Sendable, Hashable {
-    /// For each guest that alone keeps regions from being optimized: what moving it alone would bring, cheapest region
-    /// first, by ASID where equal.
+    /// For each guest that alone keeps regions from being optimized: what moving it alone would gain, cheapest region
+    /// first, by ASID if equal.
     public let singles: [Move]
-    /// Moves one after the other, each the cheapest by pages for a region given those before it; as many as there is
-    /// room for in regions that stay lost.
+    /// Moves in sequence, each with the fewest pages per region, given the earlier ones; as many as the regions that
+    /// stay lost have room for.
     public let steps: [Move]
-    /// Whether moves were left out for want of room.
+    /// Whether moves were left out for lack of room.
     public let isCutShort: Bool
 
-    /// A set of guests that are all there is in some regions, and these regions.
+    /// A set of guests that are the only ones in some regions, and these regions.
     private struct Group {
         var asids: [UInt16]
         var regions: [Int] = []
         var pages = 0
     }
 
-    /// Works out the moves.
+    /// Computes the moves.
     ///
-    /// Only pages in the regions won are moved, not whole guests; regions that hold firmware's, the RMP's or nobody's
-    /// assigned pages cannot be won. Pages and regions of a set are exact; the order is greedy: the best set of three
-    /// moves may be another than the best, then the best, then the best.
+    /// Only pages in the regions gained move, not whole guests. Regions with assigned pages that belong to firmware,
+    /// the RMP or nobody cannot be gained. Pages and regions of a set are exact, but the order is greedy: the best
+    /// three moves together may differ from three moves that are each the best at their turn.
     ///
-    /// A move's pages need room in regions that stay lost. Those are counted by free pages, not by frames.
+    /// A move's pages need room in regions that stay lost. That room is counted in free pages, not in frames.
     public init(_ tallies: [RegionTally]) {
         var groups: [[UInt16]: Group] = [:]
         var lost: [Int: Int] = [:]
@@ -75,7 +76,7 @@ public struct MovePlan: Sendable, Hashable {
         var isCutShort = false
         while !left.isEmpty && steps.count < MovePlan.limit {
             guard let move = MovePlan.cheapest(left, moved) else { break }
-            // The regions won are no room any more.
+            // The regions gained no longer count as room.
             let without = room - move.regions.reduce(0) { $0 + (lost[$1] ?? 0) }
             if taken + move.pages > without {
                 isCutShort = true
@@ -92,25 +93,25 @@ public struct MovePlan: Sendable, Hashable {
         self.isCutShort = isCutShort
     }
 
-    /// How many steps are worked out at most: further ones are dearer.
+    /// The most steps that are computed: further ones cost more.
     private static let limit = 16
-    /// Regions with more guests than that are not thought of, nor more sets of guests than that, the cheapest first:
-    /// the work grows with the square of their number.
+    /// Regions with more guests than `mostGuests` are left out, and of the sets of guests only the cheapest
+    /// `mostGroups` are tried: the work grows with the square of their number.
     private static let mostGuests = 8
     private static let mostGroups = 1000
 
     private static func isCheaper(_ left: Move, _ right: Move) -> Bool {
-        // Pages by regions, without a division: a/b < c/d.
+        // Compares pages per region without a division: a/b < c/d.
         let (one, other) = (left.pages * right.regions.count, right.pages * left.regions.count)
         if one != other { return one < other }
         if left.regions.count != right.regions.count { return left.regions.count > right.regions.count }
         return left.asids.lexicographicallyPrecedes(right.asids)
     }
 
-    /// The set whose move costs the fewest pages for each region that is then won.
+    /// The set whose move costs the fewest pages for each region gained.
     private static func cheapest(_ groups: [Group], _ moved: Set<UInt16>) -> Move? {
         var best: Move?
-        // Who is still to be moved for each group; groups that need the same guests are won together.
+        // Which guests each group still has to move; groups that need the same guests are gained together.
         let needs = groups.map { group in group.asids.filter { !moved.contains($0) } }
         for candidate in Set(needs) {
             let set = Set(candidate)

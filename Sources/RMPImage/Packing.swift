@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What placement costs: how many regions RMPOPT could win if the same guests lay as close together as they can.
+// What placement costs: how many regions RMPOPT could optimize if the same guests lay as close together as they can.
 
 import RMPModel
 
@@ -9,14 +9,14 @@ public struct PlacementLoss: Sendable, Hashable {
     public let regions: Int
     /// How many hold no assigned page now.
     public let optimizable: Int
-    /// How many hold a page that is assigned and no guest's: these stay as they are wherever guests lie.
+    /// How many hold an assigned page that is not a guest's: these stay as they are, wherever guests lie.
     public let pinned: Int
-    /// How many would hold no assigned page if guests lay as close together as they can.
+    /// How many would hold no assigned page if guests lay as close together as possible.
     public let optimizableIfPacked: Int
     /// Pages of guests.
     public let guestPages: Int
 
-    /// How many regions placement costs.
+    /// How many regions the placement costs.
     public var lost: Int { optimizableIfPacked - optimizable }
 }
 
@@ -30,7 +30,7 @@ extension RegionTally {
         }
     }
 
-    /// Whether an assigned page in it is no guest's.
+    /// Whether it has an assigned page that is not a guest's.
     var isPinned: Bool {
         owners.contains { item in
             if case .guest = item.owner { return false }
@@ -38,11 +38,11 @@ extension RegionTally {
         }
     }
 
-    /// What guests can have of it: frames that are free or guests' as a whole, and all pages that are.
+    /// What guests can use of it: frames that are entirely free or guests', and all pages that are.
     var room: (frames: Int, pages: Int) {
         let covered = (Granularity.pagesPerRegion - uncovered) / Granularity.pagesPerFrame
         let guests = guestPages
-        // HV-fixed pages that a quick scan has not looked at count as free: the answer is then the best there can be.
+        // HV-fixed pages that a quick scan has not looked at count as free: the result is then the best possible.
         return (covered - fixedFrames, pages(of: .free) + unread + guests.small + guests.large)
     }
 }
@@ -50,9 +50,9 @@ extension RegionTally {
 extension PlacementLoss {
     /// Packs the guests of some regions.
     ///
-    /// Regions that are pinned are filled first, since they are lost anyway, then those with most room. Entries of 2 MB
-    /// need frames without a page that has to stay, entries of 4 KB any pages. The result is the best there is when the
-    /// regions with most frames are those with most pages, which only HV-fixed pages in scattered places can prevent.
+    /// Pinned regions are filled first, since they are lost anyway, then those with the most room. Entries of 2 MB need
+    /// frames in which no page has to stay; entries of 4 KB can use any page. The result is optimal if the regions with
+    /// the most frames also have the most pages, which only scattered HV-fixed pages can prevent.
     public init(_ tallies: [RegionTally]) {
         var small = 0
         var large = 0
@@ -87,7 +87,7 @@ extension PlacementLoss {
         regions = tallies.count
         optimizable = tallies.count(where: \.isOptimizable)
         self.pinned = pinned
-        // Never worse than it is: what lies somewhere can stay there.
+        // Never worse than now: everything can stay where it lies.
         optimizableIfPacked = max(candidates - used, optimizable)
         guestPages = small + large
     }

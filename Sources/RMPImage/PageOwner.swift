@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whose a page is, and a region's pages by owner: what the scan counts.
+// Who owns a page, and a region's pages by owner: what the scan counts.
 
-/// Whose a page is, as far as the RMP tells.
+/// Who owns a page, as far as the RMP shows.
 public enum PageOwner: Sendable, Hashable {
-    /// The RMP's: bookkeeping, RST, segments.
+    /// The RMP: bookkeeping, RST, segments.
     case rmpTable
-    /// Firmware's: immutable with ASID 0, Context pages of guests among them.
+    /// Firmware: immutable with ASID 0, including Context pages of guests.
     case firmware
-    /// The guest's that has the ASID, 1 ... 1023.
+    /// The guest with the ASID, 1 ... 1023.
     case guest(asid: UInt16)
-    /// Assigned to nobody: on its way back to the hypervisor, or leaked when it is found so again and again.
+    /// Nobody: assigned, but on its way back to the hypervisor, or leaked if repeated scans find it like this.
     case reclaim
-    /// The same, and locked: RMPUPDATE fails with FAIL_INUSE.
+    /// Nobody, and the entry is locked: RMPUPDATE fails with FAIL_INUSE.
     case locked
-    /// The hypervisor's for ever.
+    /// The hypervisor, for ever: the page cannot be assigned.
     case hypervisorFixed
-    /// The hypervisor's, to be assigned.
+    /// The hypervisor; the page can be assigned.
     case free
 
     /// Whether its pages are assigned, so that RMPOPT refuses the region.
@@ -26,7 +26,7 @@ public enum PageOwner: Sendable, Hashable {
         }
     }
 
-    /// Where it stands among owners with as many pages: in the order of `blockers`.
+    /// Its place among owners with equally many pages: in the order of `blockers`.
     var rank: Int {
         switch self {
         case .rmpTable: 0
@@ -40,9 +40,9 @@ public enum PageOwner: Sendable, Hashable {
     }
 }
 
-/// Pages of one owner by the size of their entries, in pages of 4 KB.
+/// The pages of one owner by the size of their entries, in pages of 4 KB.
 public struct OwnedPages: Sendable, Hashable {
-    /// Whose they are.
+    /// Who owns them.
     public let owner: PageOwner
     /// Pages with an entry of 4 KB each.
     public internal(set) var small: Int
@@ -66,16 +66,17 @@ public struct RegionTally: Sendable, Hashable {
     public let region: Int
     /// The owners that have pages in it, most pages first.
     public internal(set) var owners: [OwnedPages] = []
-    /// Pages known to be unassigned of which a quick scan did not look whether they are HV-fixed; 0 after a full one.
+    /// Pages that are known to be unassigned, but that a quick scan did not check for being HV-fixed; 0 after a full
+    /// scan.
     public internal(set) var unread = 0
     /// Pages that no RMP entry covers.
     public internal(set) var uncovered = 0
-    /// Frames of 2 MB that hold a page which stays where it is: not a guest's, and not free.
+    /// Frames of 2 MB with a page that cannot move: neither a guest's nor free.
     public internal(set) var fixedFrames = 0
-    /// What is not as the manuals have it.
+    /// What differs from the manuals.
     public internal(set) var oddities = Oddities()
 
-    /// A region in which nothing was found yet.
+    /// A region in which nothing has been found yet.
     public init(region: Int) { self.region = region }
 
     /// The number of assigned pages, 0 ... 262,144.
@@ -87,23 +88,23 @@ public struct RegionTally: Sendable, Hashable {
     public func pages(of owner: PageOwner) -> Int { owners.first { $0.owner == owner }?.pages ?? 0 }
 }
 
-/// What a scan met that a table in order does not have, or that changed under it. Each is a number of entries or
-/// frames that were looked at.
+/// What a scan found that a correct table does not have, or that changed during the scan. Each is a number of scanned
+/// entries or frames.
 public struct Oddities: Sendable, Hashable {
     /// Entries that no row of the manual's table of page states describes.
     public var undescribed = 0
-    /// Frames whose first entry states another number of assigned subpages than there are.
+    /// Frames whose first entry gives the wrong number of assigned subpages.
     public var miscounted = 0
-    /// Frames with an entry of 2 MB and something else than its shadow below it, or with a 2 MB entry that does not
-    /// begin a frame.
+    /// Frames with an entry of 2 MB that is followed by something other than its shadow, or with a 2 MB entry that does
+    /// not begin a frame.
     public var irregular = 0
-    /// Frames that changed each time they were read: whose their pages are may be wrong.
+    /// Frames that changed each time they were read: the owners of their pages may be wrong.
     public var changed = 0
 
     /// Nothing odd.
     public init() {}
 
-    /// Whether there is anything.
+    /// Whether all counts are 0.
     public var isEmpty: Bool { self == Oddities() }
 
     static func += (left: inout Oddities, right: Oddities) {

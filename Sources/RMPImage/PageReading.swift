@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// One page's entry, with what the manual calls its state.
+// One page's entry, with the state that the manual gives it.
 
 public import RMPModel
 
-/// What the RMP says of one page.
+/// What the RMP says about one page.
 public struct PageReading: Sendable, Hashable {
     /// The page.
     public let page: PFN
     /// Where its entry lies.
     public let entryAddress: SPA
-    /// Its own entry. In the form by RMPREAD, what that form does not show is 0.
+    /// Its own entry. Fields that RMPREAD does not show are 0 in that form.
     public let entry: RawRMPEntry
-    /// The entry that counts for it: that of the 2 MB-aligned page when it says 2 MB, else its own.
+    /// The entry that applies to it: that of the 2 MB-aligned page if that is a 2 MB entry, else its own.
     public let authority: RawRMPEntry
-    /// Whose the page is.
+    /// Who owns the page.
     public let owner: PageOwner
-    /// Its state; nil when no row of the manual's table describes the entry.
+    /// Its state; nil if no row of the manual's table describes the entry.
     public let state: PageState?
     /// Whether the entries changed each time they were read.
     public let hasChanged: Bool
@@ -25,7 +25,7 @@ public struct PageReading: Sendable, Hashable {
 }
 
 extension ScannedTable {
-    /// Reads one page's entry; nil when none covers it.
+    /// Reads one page's entry; nil if the RMP does not cover the page.
     public func page(at spa: SPA, in memory: any PhysicalMemory) throws(MemoryError) -> PageReading? {
         let page = spa.pfn
         guard let own = layout.entryAddress(of: page), let head = layout.entryAddress(of: PFN(page.rawValue & ~511))
@@ -67,11 +67,11 @@ extension ScannedTable {
 }
 
 extension PageState {
-    /// The state that an entry tells which AMD's firmware may have written.
+    /// The state of a page by an entry that AMD's firmware may have written.
     ///
-    /// Firmware of Zen 4 keeps Firmware, Metadata and IOMMU pages apart by the three highest bits of the GPA, and not
-    /// by the GPA's number as the manual's table has it: 0, 1 and 2. Source: AMD's ASP firmware, `RMP_GPA_STATE` in
-    /// sev_rmp.h. No GPA has these bits otherwise: they are beyond 48 bits of address.
+    /// Firmware of Zen 4 distinguishes Firmware, Metadata and IOMMU pages by the three highest bits of the GPA: 0, 1
+    /// and 2. The manual's table uses the GPA's page number instead. Source: AMD's ASP firmware, `RMP_GPA_STATE` in
+    /// sev_rmp.h. No other GPA has these bits set: they are beyond 48 bits of address.
     public init?(ofFirmware entry: RMPEntry) {
         guard let state = PageState(entry) else { return nil }
         switch (state, entry.gpa.rawValue >> 48) {

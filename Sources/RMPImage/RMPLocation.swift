@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the RMP: from the registers, and for a segmented one from the segment table in memory.
+// Finds the RMP: from the registers and, if it is segmented, from the segment table in memory.
 
 public import RMPModel
 
@@ -25,15 +25,15 @@ public struct RMPRegisters: Sendable, Hashable {
     public var shift: UInt8 { UInt8(configuration >> 8 & 0x3f) }
 }
 
-/// Why an RMP is not found.
+/// Why the RMP was not found.
 public enum LocationError: Error, Sendable {
     /// RMP_BASE is 0: the BIOS has reserved nothing.
     case notReserved
-    /// A register or an entry of the RST has a value that none can have.
+    /// A register or an entry of the RST has an invalid value.
     case value(ConfigurationError)
-    /// Bits 63:52 of an entry of the RST are not zero: there is no RST at that address.
+    /// Bits 63:52 of an entry of the RST are not zero: the address does not hold an RST.
     case segmentTable(index: Int, value: UInt64, address: UInt64)
-    /// No entry of the RST states a segment.
+    /// No entry of the RST defines a segment.
     case noSegments(address: UInt64)
     /// The RST could not be read.
     case memory(MemoryError)
@@ -43,7 +43,7 @@ extension RMPLayout {
     /// The layout that the registers and, for a segmented RMP, the RST in memory describe.
     ///
     /// Source: APM vol 2 15.36.3, 15.36.22.
-    /// - Parameter entries: how many entries of the RST the processor looks at, 1 ... 512: fewer than 512 where it has
+    /// - Parameter entries: how many entries of the RST the processor looks at, 1 ... 512: fewer than 512 if it has
     ///   NumSegReduction.
     public static func find(
         _ registers: RMPRegisters,

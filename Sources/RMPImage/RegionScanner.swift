@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts one region after the other: whole frames at once where their entries are alike, entry by entry where not.
+// Counts the pages of one region after another: whole frames at once if their entries are alike, else entry by entry.
 
 public import RMPModel
 
 /// How much of a table is read.
 public enum ScanDepth: String, Sendable, Hashable, CaseIterable {
-    /// All of it; the subpage counts are checked.
+    /// All of it; this checks the subpage counts.
     case full
-    /// The entries of 2 MB-aligned pages, and those frames whose subpage count says that their pages differ. It relies
-    /// on the counts, which a full scan checks.
+    /// The entries of 2 MB-aligned pages, and all of a frame only if its subpage count says that its pages differ. This
+    /// relies on the counts, which a full scan checks.
     case quick
 }
 
-/// A table to be scanned.
+/// A table to scan.
 public struct ScannedTable: Sendable {
     /// Where it lies.
     public let layout: RMPLayout
@@ -37,7 +37,7 @@ public struct ScannedTable: Sendable {
 
 /// Scans regions of a table, one at a time; for one thread.
 ///
-/// Not generic over its memory: the innermost loops are to be compiled once, for what they do.
+/// Not generic over its memory, so that the innermost loops are compiled once.
 final class RegionScanner {
     private let table: ScannedTable
     private let memory: any PhysicalMemory
@@ -46,14 +46,15 @@ final class RegionScanner {
     private let isRaw: Bool
     private let depth: ScanDepth
     private let buffer = ScanBuffer(count: Int(RMPLayout.bytesPerRegion))
-    /// Room for one frame that is read again, and for reading it.
+    /// Space for reading one frame again.
     private let again = ScanBuffer(count: FrameComparison.bytes)
     private let piece = ScanBuffer(count: FrameComparison.bytes)
-    /// Pages with an entry of 4 KB by ``OwnerKey``; two sums, so that equal neighbours do not wait for each other.
+    /// Pages with an entry of 4 KB by ``OwnerKey``; two sums, so that equal neighbours do not have to wait for each
+    /// other.
     private let small: UnsafeMutablePointer<UInt32>
     /// Pages in entries of 2 MB by ``OwnerKey``.
     private let large: UnsafeMutablePointer<UInt32>
-    /// The low quadwords of a frame that others may change, or whose entries are in another form.
+    /// The low quadwords of a frame that others may change or whose entries are not in raw form.
     private let copy: UnsafeMutablePointer<UInt64>
     private var tally = RegionTally(region: 0)
     private var ofTable = (small: 0, large: 0)
@@ -102,7 +103,7 @@ final class RegionScanner {
         return tally
     }
 
-    /// A piece of memory whose entries lie in one piece.
+    /// A piece of memory whose entries are contiguous.
     private func scan(_ part: Range<UInt64>, entries: UInt64) throws(MemoryError) {
         let pages = Int((part.upperBound - part.lowerBound) / Granularity.page)
         let range = entries..<entries + UInt64(pages) * RMPLayout.entryBytes
@@ -122,7 +123,7 @@ final class RegionScanner {
         }
     }
 
-    /// Turns the sums into owners, and clears them: 16 keys for each ASID.
+    /// Turns the sums into owners and clears them: each ASID has 16 keys.
     private func collectOwners() {
         typealias Keys = SIMD16<UInt32>
         var owners: [OwnedPages] = []
@@ -178,15 +179,15 @@ final class RegionScanner {
     /// - Parameters:
     ///   - frame: its entries.
     ///   - entries: where they lie.
-    ///   - address: the memory that they are for.
-    ///   - hasPlace: whether the RMP's own memory is in it.
+    ///   - address: the memory that they describe.
+    ///   - hasPlace: whether it holds memory of the RMP itself.
     private func scanFrame(
         _ frame: UnsafeRawPointer,
         at entries: UInt64,
         of address: UInt64,
         hasPlace: Bool
     ) throws(MemoryError) {
-        // Whoever changes a frame's entries changes its first one: the 2 MB entry, or the count of assigned subpages.
+        // Any change of a frame's entries changes its first one: the 2 MB entry, or the count of assigned subpages.
         var place = frame
         for attempt in 0..<4 {
             if attempt > 0 && !showsItself { place = try readAgain(entries) }
@@ -195,14 +196,14 @@ final class RegionScanner {
             if isLive {
                 let isStill = try isStill(head, place, at: entries)
                 if !isStill && attempt < 3 { continue }
-                // It never kept still: what was seen last is counted, and marked.
+                // It changed each time: count what was read last, and mark it.
                 if !isStill { tally.oddities.changed += 1 }
             }
             return count(outcome, place, head, of: address, hasPlace: hasPlace)
         }
     }
 
-    /// A frame's entries, read anew into room of their own.
+    /// Reads a frame's entries again, into their own space.
     private func readAgain(_ entries: UInt64) throws(MemoryError) -> UnsafeRawPointer {
         let range = entries..<entries + UInt64(FrameComparison.bytes)
         try memory.withBytes(of: range, buffer: piece) { bytes throws(MemoryError) in
@@ -211,15 +212,15 @@ final class RegionScanner {
         return UnsafeRawPointer(again.start)
     }
 
-    /// How a frame's entries are.
+    /// What a frame's entries look like.
     private enum Outcome {
-        /// An entry of 2 MB; the others are as they have to be or not.
+        /// An entry of 2 MB; the others are as they must be, or not.
         case large(isRegular: Bool)
-        /// All 512 as the first, but for GPA and count.
+        /// All 512 equal the first, except for GPA and count.
         case uniform
-        /// The first, and 511 that are not assigned, at which nobody has looked.
+        /// The first, and 511 that are not assigned and have not been read.
         case alone
-        /// They differ, and lie in the frame itself or in `copy`.
+        /// They differ; they are in the frame itself or in `copy`.
         case mixed(isCopied: Bool)
     }
 
@@ -254,7 +255,7 @@ final class RegionScanner {
         return .mixed(isCopied: true)
     }
 
-    /// Whether the first entry is still the same.
+    /// Whether the first entry has not changed.
     private func isStill(_ head: UInt64, _ frame: UnsafeRawPointer, at entries: UInt64) throws(MemoryError) -> Bool {
         if showsItself { return first(of: reread(frame)) == head }
         let second = isRaw ? 0 : try memory.word(at: entries + 8)
@@ -290,7 +291,7 @@ final class RegionScanner {
             small[key] += UInt32(1 - own)
             tally.unread += pages - 1
         case .mixed(let isCopied):
-            // Two calls, so that each has its stride as a constant.
+            // Two calls, so that the stride is a constant in each.
             if isCopied {
                 countEach(UnsafePointer(copy), stride: 1, head, of: address, hasPlace: hasPlace)
             } else {
@@ -351,7 +352,7 @@ final class RegionScanner {
         }
     }
 
-    /// How many pages of the region so far have an entry of their own and stay where they are.
+    /// How many pages of the region so far have an entry of their own and cannot move.
     private var fixedPages: UInt32 {
         var sum: UInt32 = 0
         for key in 1..<OwnerKey.firstGuest where OwnerKey.isFixed(key) {
@@ -361,6 +362,6 @@ final class RegionScanner {
     }
 }
 
-/// The same pointer, of which the compiler does not know that it is the same: what it points to is loaded anew.
+/// Returns the same pointer without letting the compiler know, so that what it points to is loaded again.
 @inline(never)
 private func reread(_ pointer: UnsafeRawPointer) -> UnsafeRawPointer { pointer }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of a host after a scan: regions, totals, and what could be better.
+// What is known about a host after a scan: regions, totals, and what could be improved.
 
 public import RMPModel
 
@@ -15,20 +15,20 @@ public struct Survey: Sendable {
     public let regions: [RegionTally]
     /// Pages by owner over all regions, most pages first.
     public let totals: [OwnedPages]
-    /// Pages that are known to be unassigned, and no more (``RegionTally/unread``).
+    /// Pages about which it is known only that they are unassigned (``RegionTally/unread``).
     public let unread: Int
     /// Pages without an RMP entry.
     public let uncovered: Int
-    /// Bytes of table that were looked at.
+    /// Bytes of the table that were read.
     public let bytesRead: UInt64
-    /// All that was odd.
+    /// The oddities of all regions.
     public let oddities: Oddities
-    /// What placement costs.
+    /// What the placement costs.
     public let placement: PlacementLoss
-    /// What moving guests could bring.
+    /// What moving guests could gain.
     public let moves: MovePlan
 
-    /// Sums a scan up.
+    /// Sums up a scan.
     public init(_ table: ScannedTable, _ depth: ScanDepth, _ result: ScanResult) {
         layout = table.layout
         form = table.form

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scan of many regions by several threads, each of which takes the next region that nobody has taken.
+// A scan of many regions by several threads, each of which takes the next region that no thread has taken.
 
 import Glibc
 import RMPModel
@@ -9,16 +9,16 @@ import Synchronization
 public struct ScanResult: Sendable {
     /// In the order of the regions.
     public let regions: [RegionTally]
-    /// Bytes of table that were looked at; holes of a file are none.
+    /// Bytes of the table that were read; holes of a file do not count.
     public let bytesRead: UInt64
 }
 
 extension ScannedTable {
     /// Scans regions.
     ///
-    /// Memory is needed for the tallies, and 4 MB for each thread where bytes are not shown where they lie.
+    /// It needs memory for the tallies, and 4 MB for each thread if bytes are not read in place.
     /// - Parameters:
-    ///   - regions: which; those beyond ``regions`` come out uncovered.
+    ///   - regions: the regions to scan; those beyond ``regions`` are reported as uncovered.
     ///   - threads: 1 or more.
     /// - Throws: the first error of any thread.
     public func scan(
@@ -31,7 +31,7 @@ extension ScannedTable {
         var others: [pthread_t] = []
         for _ in 1..<max(threads, 1) {
             var thread = pthread_t()
-            // Fewer threads are slower, and no error.
+            // Fewer threads are slower, but not an error.
             let reference = Unmanaged.passRetained(shared as SharedWork)
             if pthread_create(&thread, nil, runWork, reference.toOpaque()) == 0 {
                 others.append(thread)
@@ -50,13 +50,13 @@ private class SharedWork: @unchecked Sendable {
     func work() {}
 }
 
-/// The body of a thread, apart from any actor.
+/// The body of a thread, outside any actor.
 private func runWork(_ reference: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     if let reference { Unmanaged<SharedWork>.fromOpaque(reference).takeRetainedValue().work() }
     return nil
 }
 
-/// A scan as its threads share it. Unchecked because its base is: all is constant, atomic or behind the mutex.
+/// A scan that threads share. Unchecked because its base is: everything is constant, atomic or behind the mutex.
 private final class SharedScan: SharedWork, @unchecked Sendable {
     private struct Found {
         var tallies: [RegionTally] = []
@@ -90,7 +90,7 @@ private final class SharedScan: SharedWork, @unchecked Sendable {
                 tallies.append(try scanner.scan(region))
             } catch {
                 failure = error
-                // The others stop, too.
+                // Makes the others stop, too.
                 next.store(regions.upperBound, ordering: .relaxed)
             }
         }

@@ -3,7 +3,7 @@
 
 /// A system physical address: what RMPUPDATE, PSMASH, RMPREAD and RMPOPT take in RAX.
 ///
-/// Any 64-bit value is a legal `SPA`; whether there is memory or an RMP entry behind it is for the instruction to say.
+/// Any 64-bit value is a legal `SPA`; the instruction decides whether memory or an RMP entry is behind it.
 public struct SPA: Sendable, Hashable, Comparable {
     /// The address in bytes.
     public var rawValue: UInt64
@@ -24,7 +24,7 @@ public struct SPA: Sendable, Hashable, Comparable {
     public static func < (left: SPA, right: SPA) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// A guest physical address: what an RMP entry says about where a guest sees the page.
+/// A guest physical address: where a guest sees a page, according to its RMP entry.
 ///
 /// An RMP entry holds bits 50:12 only (`RMPEntry`).
 public struct GPA: Sendable, Hashable, Comparable {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The three sizes in which the RMP and RMPOPT count memory, and the arithmetic between them, kept in one place.
 
-/// The units of memory of the RMP and of RMPOPT, in bytes and in one another.
+/// The units of memory of the RMP and of RMPOPT, in bytes and in terms of one another.
 ///
 /// Source: APM vol 2 15.36.3 (4 KB and 2 MB RMP entries), RMPOPT series cover letters (1 GB regions).
 public enum Granularity {
     /// Bytes in a page: one RMP entry covers 4 KB.
     public static let page: UInt64 = 1 << 12
-    /// Bytes in a frame: the reach of a 2 MB RMP entry.
+    /// Bytes in a frame: what a 2 MB RMP entry covers.
     public static let frame: UInt64 = 1 << 21
-    /// Bytes in a region: one bit of an RMPOPT table stands for an aligned 1 GB.
+    /// Bytes in a region: one bit of an RMPOPT table covers an aligned 1 GB.
     public static let region: UInt64 = 1 << 30
     /// Pages in a frame: 512.
     public static let pagesPerFrame = 512
@@ -19,7 +19,7 @@ public enum Granularity {
     public static let pagesPerRegion = pagesPerFrame * framesPerRegion
 }
 
-/// The size of one RMP entry's reach, as the entry's page size bit tells it.
+/// How much memory one RMP entry covers, as given by its page size bit.
 ///
 /// Source: APM vol 2 15.36.3.
 public enum PageSize: UInt8, Sendable, Hashable, CaseIterable {
@@ -33,7 +33,7 @@ public enum PageSize: UInt8, Sendable, Hashable, CaseIterable {
 }
 
 extension UInt64 {
-    /// Rounds up to a multiple of `unit`, a power of two; the largest multiple when there is none above.
+    /// Rounds up to a multiple of `unit`, a power of two; gives the largest multiple if there is none above.
     func alignedUp(to unit: UInt64) -> UInt64 {
         let (sum, overflow) = addingReportingOverflow(unit &- 1)
         return (overflow ? UInt64.max : sum) & ~(unit &- 1)
@@ -42,13 +42,13 @@ extension UInt64 {
     /// Rounds down to a multiple of `unit`, a power of two.
     func alignedDown(to unit: UInt64) -> UInt64 { self & ~(unit &- 1) }
 
-    /// The sum, or the largest value when the sum does not fit: due times must never wrap into the past.
+    /// The sum, or the largest value if the sum does not fit: due times must never wrap into the past.
     func addingClamped(_ other: UInt64) -> UInt64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
     }
 
-    /// The product, or the largest value when it does not fit.
+    /// The product, or the largest value if it does not fit.
     func multipliedClamped(by other: UInt64) -> UInt64 {
         let (product, overflow) = multipliedReportingOverflow(by: other)
         return overflow ? .max : product

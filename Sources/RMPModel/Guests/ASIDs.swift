@@ -3,17 +3,17 @@
 
 /// Which ASIDs are taken.
 ///
-/// Source: CPUID Fn8000_001F ECX tells how many there are (`Processor.asidCount`); that KVM's allocator gives the
-/// lowest free one is arch/x86/kvm/svm/sev.c, `sev_asid_new()`.
+/// Source: CPUID Fn8000_001F ECX gives their number (`Processor.asidCount`); that KVM allocates the lowest free one is
+/// in arch/x86/kvm/svm/sev.c, `sev_asid_new()`.
 struct ASIDs: Sendable {
-    /// What an RMP entry can hold, but for 0, which is the hypervisor's.
+    /// What an RMP entry can hold, except for 0, which is the hypervisor's.
     static let limits: ClosedRange<UInt16> = 1...1023
 
     /// Whether ASID `index` is taken; entry 0 is never used.
     private var taken: [Bool]
     /// How many are taken.
     private(set) var count = 0
-    /// How many of those belong to no guest any more: firmware has refused to let go of them.
+    /// How many of those no longer belong to a guest: firmware has refused to release them.
     private(set) var lost = 0
 
     /// ASIDs 1 ... `count`, none taken.
@@ -21,7 +21,7 @@ struct ASIDs: Sendable {
         taken = [Bool](repeating: false, count: Int(min(count, ASIDs.limits.upperBound)) + 1)
     }
 
-    /// The lowest free ASID, now taken; nil when there is none.
+    /// Takes the lowest free ASID; nil if none is free.
     mutating func take() -> UInt16? {
         guard let asid = taken.indices.dropFirst().first(where: { !taken[$0] }) else { return nil }
         taken[asid] = true
@@ -29,14 +29,14 @@ struct ASIDs: Sendable {
         return UInt16(asid)
     }
 
-    /// Gives an ASID back.
+    /// Frees an ASID.
     mutating func release(_ asid: UInt16) {
         if !isTaken(asid) { return }
         taken[Int(asid)] = false
         count -= 1
     }
 
-    /// Keeps an ASID from being given again, for ever.
+    /// Ensures that an ASID is never given out again.
     mutating func lose(_ asid: UInt16) { if isTaken(asid) { lost += 1 } }
 
     /// Whether `asid` is taken.

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host pages that a guest needs beside its memory: context, response buffer, VMSAs. Each takes a region with it for
-// as long as its guest lives, so they share frames.
+// The host pages that a guest needs besides its memory: context, response buffer, VMSAs. Each costs a region for as
+// long as its guest lives, so they share frames.
 
 /// Single pages for guests, from frames of their own.
 ///
-/// Source: KVM takes one page a guest for the context and one for the response to guest requests, both by
-/// `snp_alloc_firmware_page()`, and one a vCPU for the VMSA by `snp_safe_alloc_page_node()`. That they lie side by
+/// Source: KVM takes one page per guest for the context and one for the response to guest requests, both by
+/// `snp_alloc_firmware_page()`, and one per vCPU for the VMSA by `snp_safe_alloc_page_node()`. That they lie side by
 /// side, in the lowest free frames, is a choice.
 struct ControlPages: Sendable {
-    /// Frames in use for such pages, ascending, each with a bit for each page taken.
+    /// Frames in use for such pages, ascending, with a bit for each page taken.
     private(set) var frames: [(frame: Int, taken: [UInt64])] = []
 
-    /// The lowest page that is free and hypervisor-owned; nil when the host has no memory left.
+    /// The lowest page that is free and hypervisor-owned; nil if the host has no memory left.
     ///
     /// - Parameters:
-    ///   - isVMSA: the page must not be 2 MB-aligned: the processor takes a 2 MB-aligned VMSA page for a 2 MB one, and
-    ///     an access to the pages behind it then faults (the reason for `snp_safe_alloc_page_node()`).
+    ///   - isVMSA: the page must not be 2 MB-aligned: the processor treats a 2 MB-aligned VMSA page as a 2 MB page, and
+    ///     an access to the pages after it then faults (the reason for `snp_safe_alloc_page_node()`).
     ///   - memory: the frames from which it may come.
     mutating func take(
         isVMSA: Bool,
@@ -38,7 +38,7 @@ struct ControlPages: Sendable {
         return mark(slot, isVMSA ? 1 : 0)
     }
 
-    /// Gives a page back, and its frame with the last page.
+    /// Frees a page, and with the last page its frame.
     mutating func release(_ page: PFN, to allocator: inout FrameAllocator) {
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
         guard let slot = frames.firstIndex(where: { $0.frame == frame }) else { return }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's free memory in 2 MB frames, as bits. Which of them a guest gets is the placement's choice, in a file of
-// its own.
+// The host's free memory in 2 MB frames, as bits. Placement, in a file of its own, decides which of them a guest gets.
 
 /// Consecutive frames. Eight bytes: a guest of 60 TB whose frames are scattered has 31 million runs.
 struct FrameRun: Sendable, Hashable {
@@ -22,14 +21,14 @@ struct FrameRun: Sendable, Hashable {
     var range: Range<Int> { first..<(first + count) }
 }
 
-/// The frames that hosts may give to guests.
+/// The frames that a host may give to guests.
 struct FrameAllocator: Sendable {
-    /// Bit f of word f / 64: frame f is in use, or is no memory that could be given away.
+    /// Bit f of word f / 64: frame f is in use, or is not memory that a guest could get.
     private(set) var used: [UInt64]
     /// The memory, ascending, with its nodes.
     let spans: [(frames: Range<Int>, node: Int)]
 
-    /// All memory of `memory` is free, all else in use.
+    /// All memory of `memory` is free, and everything else is in use.
     init(memory: MemoryMap) {
         used = [UInt64](repeating: .max, count: memory.regionCount * RMP.frameWords)
         spans = memory.spans.map { span in (FrameAllocator.frames(span.range), span.node) }
@@ -55,15 +54,15 @@ struct FrameAllocator: Sendable {
         return ranges
     }
 
-    /// Takes every frame that a range of bytes touches out of the free memory.
+    /// Removes every frame that a range of bytes touches from the free memory.
     mutating func reserve(_ range: Range<UInt64>) { reserve(frames: FrameAllocator.frames(range)) }
 
-    /// Takes frames out of the free memory.
+    /// Removes frames from the free memory.
     mutating func reserve(frames: Range<Int>) {
         FrameAllocator.forEachWord(frames) { index, mask in if index < used.count { used[index] |= mask } }
     }
 
-    /// Makes the memory in a range of bytes free that comes online.
+    /// Makes memory free that comes online, a range of bytes.
     mutating func add(_ range: Range<UInt64>) {
         let frames = FrameAllocator.frames(range)
         for span in spans where span.frames.overlaps(frames) {
@@ -71,10 +70,10 @@ struct FrameAllocator: Sendable {
         }
     }
 
-    /// Gives one frame back.
+    /// Frees one frame.
     mutating func release(_ frame: Int) { used[frame >> 6] &= ~(1 << UInt64(frame & 63)) }
 
-    /// Gives frames back.
+    /// Frees frames.
     mutating func release(_ runs: [FrameRun]) {
         for run in runs { FrameAllocator.forEachWord(run.range) { index, mask in used[index] &= ~mask } }
     }
@@ -82,9 +81,9 @@ struct FrameAllocator: Sendable {
     /// Whether a frame is in use.
     func isUsed(_ frame: Int) -> Bool { used[frame >> 6] >> UInt64(frame & 63) & 1 != 0 }
 
-    /// Calls `body` with the free frames of `memory` in ascending runs, none longer than 64, until it answers false.
+    /// Calls `body` with the free frames of `memory` in ascending runs, none longer than 64, until it returns false.
     ///
-    /// A frame in which somebody assigned a page by hand is not free, whatever the host thinks of it.
+    /// A frame with a page that somebody assigned by hand is not free, even if the host has not used it.
     func forEachFreeRun(
         in memory: [Range<Int>],
         avoiding assigned: [UInt64],
@@ -110,7 +109,7 @@ struct FrameAllocator: Sendable {
     /// The number of frames, in use or not, of all memory.
     var frameCount: Int { spans.reduce(0) { $0 + $1.frames.count } }
 
-    /// In how many runs the free frames lie.
+    /// The number of runs of free frames.
     func freeRunCount(avoiding assigned: [UInt64]) -> Int {
         var (count, before) = (0, UInt64(0))
         for index in used.indices {
@@ -121,7 +120,7 @@ struct FrameAllocator: Sendable {
         return count
     }
 
-    /// How many frames of `memory` are free; not more than are needed to find `enough`, if that many are.
+    /// How many frames of `memory` are free; counts no further than needed once it has found `enough`.
     func free(in memory: [Range<Int>], avoiding assigned: [UInt64], enough: Int = .max) -> Int {
         var count = 0
         forEachFreeRun(in: memory, avoiding: assigned) { run in
@@ -131,7 +130,7 @@ struct FrameAllocator: Sendable {
         return count
     }
 
-    /// Appends a run, as part of the last one if it goes on where that ends.
+    /// Appends a run, merged with the last one if it starts where that ends.
     static func append(_ run: FrameRun, to runs: inout [FrameRun]) {
         if let last = runs.last, last.first + last.count == run.first {
             runs[runs.count - 1].count += run.count

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The choice of a guest's frames: one function for each placement, all deterministic.
+// How a guest's frames are chosen: one function for each placement, all deterministic.
 
 /// Why a guest gets no memory.
 enum AllocationError: Error, Sendable, Hashable {
-    /// Only so many frames could be had.
+    /// Only this many frames were available.
     case noRoom(frames: Int)
-    /// The placement itself cannot be.
+    /// The placement itself is impossible.
     case placement(PlacementError)
 }
 
@@ -13,7 +13,7 @@ extension FrameAllocator {
     /// Takes `count` free frames of a node (nil for all memory) in units of `unit` frames (1, or 512: whole aligned
     /// regions), in the order in which the guest will see them.
     ///
-    /// - Throws: `AllocationError`; then nothing is taken.
+    /// - Throws: `AllocationError`; nothing is then taken.
     mutating func take(
         _ count: Int,
         _ placement: Placement,
@@ -38,9 +38,9 @@ extension FrameAllocator {
         return runs
     }
 
-    /// The lowest node with `count` free frames in units of `unit`.
+    /// The lowest node with `count` free frames, in units of `unit`.
     ///
-    /// - Throws: `.noRoom` with the most that a node has.
+    /// - Throws: `.noRoom` with the most frames that any node has.
     func lowestNode(
         withRoomFor count: Int,
         unit: Int,
@@ -56,14 +56,14 @@ extension FrameAllocator {
         throw .noRoom(frames: most)
     }
 
-    /// How many frames there are for a guest that needs `count`: all that are free if they are not enough, else at
-    /// least as many. The rest of memory is not looked at: what a guest costs does not depend on it.
+    /// How many frames are available for a guest that needs `count`: all free frames if they are too few, else at least
+    /// `count`. It does not look at the rest of memory, so that the cost of a guest does not depend on it.
     private func room(for count: Int, unit: Int, _ memory: [Range<Int>], _ assigned: [UInt64]) -> Int {
         if unit == 1 { return free(in: memory, avoiding: assigned, enough: count) }
         return wholeRegions(memory, assigned, enough: (count + unit - 1) / unit).count * unit
     }
 
-    /// The regions that are free from their first frame to their last, ascending; the first `enough` of them.
+    /// The first `enough` regions of which every frame is free, ascending.
     private func wholeRegions(_ memory: [Range<Int>], _ assigned: [UInt64], enough: Int = .max) -> [Int] {
         var regions: [Int] = []
         for range in memory {
@@ -78,7 +78,7 @@ extension FrameAllocator {
         return regions
     }
 
-    /// Whether so many regions are free from their first frame to their last.
+    /// Whether every frame is free in at least `count` regions.
     func hasWholeRegions(_ count: Int, avoiding assigned: [UInt64]) -> Bool {
         wholeRegions(memory(ofNode: nil), assigned, enough: count).count >= count
     }
@@ -113,7 +113,7 @@ extension FrameAllocator {
             left -= part
         }
         if left == 0 { return runs }
-        // What is left: regions that are lost already, then those with most room.
+        // The rest: regions that are lost already, then those with the most room.
         var rest: [(region: Int, isLost: Bool, runs: [FrameRun], free: Int)] = []
         let done = Set(whole.prefix(taken))
         forEachFreeRun(in: memory, avoiding: assigned) { run in
@@ -140,8 +140,8 @@ extension FrameAllocator {
         return runs
     }
 
-    /// Frames drawn one by one; a draw that meets a frame in use is repeated. When too many are, the rest is drawn from
-    /// a list of what is free, so that this ends on a nearly full host as well.
+    /// Draws frames one by one; a draw of a frame in use is repeated. After too many such draws, the rest is drawn from
+    /// a list of free frames, so that this also ends on a nearly full host.
     private func scattered(
         _ count: Int,
         seed: UInt64,

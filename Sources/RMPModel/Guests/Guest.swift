@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of one guest.
+// What is known about one guest.
 
-/// A guest's number: given at creation, never used again.
+/// A guest's number: given at creation and never reused.
 public struct GuestID: Sendable, Hashable, Comparable {
     /// The number, from 1.
     public let rawValue: UInt64
@@ -15,25 +15,25 @@ public struct GuestID: Sendable, Hashable, Comparable {
 
 /// Where a guest is in its life.
 public enum GuestState: Sendable, Hashable, CaseIterable {
-    /// There is no VM of it.
+    /// It has no VM.
     case stopped
-    /// A VM with an ASID, of which nothing is launched: no page of it is in the RMP.
+    /// It has a VM with an ASID, but is not launched: none of its pages is assigned in the RMP.
     case created
-    /// Launched: all its memory was made private, and what it converted since is shared.
+    /// Launched: all its memory was made private; what it has converted since is shared.
     case running
     /// Decommissioned; its pages are going back to the hypervisor.
     case ending
 }
 
-/// What a host does for guests, counted, and how long the processor and firmware need for it.
+/// Counts of what a host does for guests, and how long the processor and firmware need for it.
 public struct GuestWork: Sendable, Hashable {
-    /// RMPUPDATE executed with success.
+    /// Successful RMPUPDATEs.
     public var updates = 0
-    /// PSMASH executed with success.
+    /// Successful PSMASHes.
     public var smashes = 0
     /// Pages measured by firmware: SNP_LAUNCH_UPDATE.
     public var measured = 0
-    /// PVALIDATE executed with success by the guest.
+    /// Successful PVALIDATEs by the guest.
     public var validations = 0
     /// The sum of durations in ns, from the cost model.
     public var duration: UInt64 = 0
@@ -61,27 +61,27 @@ public struct GuestInfo: Sendable, Hashable {
     public var pageSize: PageSize { backing.pageSize }
     /// How its memory is chosen.
     public let placement: Placement
-    /// The node that its memory has to come from; nil for any.
+    /// The node that its memory must come from; nil for any.
     public let node: Int?
     /// Its vCPUs, 1 ... 4096, each with a VMSA page.
     public let vcpus: Int
     /// Where it is in its life.
     public let state: GuestState
-    /// Its ASID while there is a VM of it.
+    /// Its ASID while it has a VM.
     public let asid: UInt16?
-    /// What its last launch was in work; nothing before the first.
+    /// The work of its last launch; all 0 before the first.
     public let launchWork: GuestWork
 }
 
 /// A guest as the model keeps it.
 struct Guest: Sendable {
     /// How many guest_memfd inodes hold the memory, each an equal part of it: the logs of 2026-03-11 show two scans for
-    /// each termination, one an inode freed. That the parts are equal is a choice.
+    /// each termination, one per inode freed. That the parts are equal is a choice.
     static let inodeCount = 2
     /// KVM_MAX_VCPUS of Linux for x86.
     static let vcpuLimits = 1...4096
-    /// How much of a guest's memory, from its first page on, is its measured initial image, in bytes. A choice: what a
-    /// firmware volume, a kernel and an initrd take together.
+    /// How much of a guest's memory, from its first page on, is its measured initial image, in bytes. A choice: about
+    /// the size of a firmware volume, a kernel and an initrd.
     static let initialImage: UInt64 = 16 << 20
 
     let id: GuestID
@@ -93,27 +93,27 @@ struct Guest: Sendable {
     var vcpus = 1
     var state = GuestState.stopped
     var asid: UInt16?
-    /// Whether firmware has not let go of the ASID: its decommission failed.
+    /// Whether firmware has not released the ASID: its decommission failed.
     var keepsASID = false
-    /// Whether the guest was removed while its pages still go back: its name is free, nobody sees it.
+    /// Whether the guest was removed while its pages are still going back: its name is free, and nobody sees it.
     var isRemoved = false
     /// In Context state.
     var contextPage: PFN?
-    /// In Firmware state: where firmware writes its answers to guest requests.
+    /// In Firmware state: firmware writes its responses to guest requests there.
     var responsePage: PFN?
     var vmsaPages: [PFN] = []
-    /// The frames of its memory in the order of its guest physical addresses; the last may be used in part.
+    /// The frames of its memory in the order of its guest physical addresses; the last may be partly used.
     var frames: [FrameRun] = []
     var teardown = Teardown()
     var launchWork = GuestWork()
 
     /// Pages of memory.
     var pages: UInt64 { memoryBytes / Granularity.page }
-    /// Frames of memory, the last perhaps in part.
+    /// Frames of memory; the last may be partly used.
     var frameCount: Int { Int(truncatingIfNeeded: memoryBytes.alignedUp(to: Granularity.frame) / Granularity.frame) }
     /// The frames that hold the initial image.
     var imageFrames: Int { min(frameCount, Int(Guest.initialImage / Granularity.frame)) }
-    /// All pages beside the memory.
+    /// All pages besides the memory.
     var controlPages: [PFN] { [contextPage, responsePage].compactMap { $0 } + vmsaPages }
 
     /// How many pages of the guest's frame number `index` are its memory: 512, or fewer in the last.
@@ -122,7 +122,7 @@ struct Guest: Sendable {
         return Int(min(left, UInt64(Granularity.pagesPerFrame)))
     }
 
-    /// Calls `body` with each frame that the guest still holds and its number in the guest's memory, until it answers
+    /// Calls `body` with each frame that the guest still holds and its number in the guest's memory, until it returns
     /// false.
     func forEachFrame(from first: Int = 0, _ body: (_ number: Int, _ frame: Int) -> Bool) {
         var number = 0
@@ -134,12 +134,12 @@ struct Guest: Sendable {
         }
     }
 
-    /// How many inodes have given all their pages back when `done` frames have gone.
+    /// How many inodes have given back all their pages once `done` frames are back.
     func inodesFreed(after done: Int) -> Int {
         (1...Guest.inodeCount).count { done * Guest.inodeCount >= frameCount * $0 }
     }
 
-    /// How many frames have gone back when the next inode has given all its pages back, `done` frames having gone.
+    /// How many frames are back once the next inode has given back all its pages, given that `done` frames are back.
     func nextInodeFreed(after done: Int) -> Int {
         (1...Guest.inodeCount).map { (frameCount * $0 + Guest.inodeCount - 1) / Guest.inodeCount }.first { $0 > done }
             ?? frameCount
@@ -161,24 +161,24 @@ struct Guest: Sendable {
     }
 }
 
-/// How far the pages of an ending guest have gone back.
+/// How many pages of an ending guest have gone back.
 struct Teardown: Sendable, Hashable {
-    /// The run of frames at work, and the frame within it.
+    /// The run of frames in progress, and the frame within it.
     var run = 0
     var offset = 0
     /// Frames done.
     var done = 0
-    /// When the frame at work will be done.
+    /// When the frame in progress will be done.
     var due: UInt64 = 0
 }
 
-/// What a step of a teardown came to.
+/// The result of a teardown step.
 struct TeardownProgress: Sendable, Hashable {
     /// When the last frame of the step was done.
     var last: UInt64 = 0
-    /// When the next one will be; nil when the guest has ended.
+    /// When the next one will be done; nil if the guest has ended.
     var next: UInt64?
-    /// How many guest_memfd inodes were freed at `last`: a step ends with each. The triggers of series v2.
+    /// How many guest_memfd inodes were freed at `last`: a step ends with each. These are the triggers of series v2.
     var inodesFreed = 0
     /// Whether the guest is stopped now.
     var ended: Bool { next == nil }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of a running guest's pages: shared and private again at its wish, accepted with PVALIDATE, and 2 MB
-// entries split when it treats their pages one by one.
+// What happens to a running guest's pages: made shared and private again on request, accepted with PVALIDATE, and 2 MB
+// entries split when the guest treats their pages one by one.
 
 extension Guests {
-    /// Converts pages of a running guest. Pages that are as asked for stay as they are.
+    /// Converts pages of a running guest. Pages that already have the requested state stay as they are.
     ///
-    /// To shared: a hole is punched into guest_memfd; a whole frame with a 2 MB entry costs one RMPUPDATE of 2 MB, any
-    /// other 2 MB entry is split by PSMASH first and its pages are updated one by one. To private: as by a fault.
-    /// Shared pages stay the guest's and come back at the same place: a choice, as conversion in place does it.
+    /// To shared: this punches a hole into guest_memfd. A whole frame with a 2 MB entry costs one RMPUPDATE of 2 MB;
+    /// any other 2 MB entry is first split by PSMASH, and its pages are updated one by one. To private: as a fault
+    /// does. Shared pages remain the guest's and return at the same place: a choice, as with in-place conversion.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()` and `sev_gmem_prepare()`.
     ///
     /// - Parameter gpa: guest physical addresses in bytes, whole pages of its memory.
     /// - Throws: `.busy(.guestNotRunning)` (`.guestEnding`), `.invalid(.pageRange)`, `.invalid(.outsideMemory)`; `.rmp`
-    ///   when a page refuses, as one that was changed by hand may: the pages before it are converted.
+    ///   if a page refuses, as one that was changed by hand may: the pages before it are then converted.
     mutating func convert(
         _ id: GuestID,
         _ gpa: Range<UInt64>,
@@ -65,7 +65,7 @@ extension Guests {
         return .success
     }
 
-    /// Splits a 2 MB entry: what `sev_handle_rmp_fault()` does when the guest's page size is not the entry's.
+    /// Splits a 2 MB entry: what `sev_handle_rmp_fault()` does if the guest's page size is not the entry's.
     private static func smash(
         _ frame: Int,
         _ platform: inout Platform,
@@ -78,10 +78,10 @@ extension Guests {
     }
 
     /// A running guest accepts its private pages: PVALIDATE of `size`, from Guest-Invalid to Guest-Valid. Shared pages
-    /// and pages that are valid already stay as they are.
+    /// and pages that are already valid stay as they are.
     ///
     /// With 4 KB, a 2 MB entry does not match (an RMP fault with SIZEM): the host splits it. With 2 MB, a frame of 4 KB
-    /// entries answers FAIL_SIZEMISMATCH, upon which Linux guests accept page by page.
+    /// entries returns FAIL_SIZEMISMATCH; Linux guests then accept page by page.
     ///
     /// Source: APM vol 3, PVALIDATE; Linux arch/x86/kvm/svm/sev.c, `sev_handle_rmp_fault()`; arch/x86/coco/sev/core.c.
     ///
@@ -133,7 +133,7 @@ extension Guests {
         return (guest, asid)
     }
 
-    /// Calls `body` with the number, the frame and the pages of each frame that `gpa` touches, until it answers false.
+    /// Calls `body` with the number, the frame and the pages of each frame that `gpa` touches, until it returns false.
     private static func forEachFrame(
         of guest: Guest,
         _ gpa: Range<UInt64>,
@@ -168,7 +168,7 @@ extension Platform {
         return true
     }
 
-    /// Whether an entry is in Guest-Invalid state and the guest's.
+    /// Whether an entry is in Guest-Invalid state and belongs to the guest.
     private static func isInvalid(_ word: EntryWord, _ asid: UInt16) -> Bool {
         word.isAssigned && word.asid == asid && !word.isImmutable && word.bits & EntryWord.validatedBit == 0
     }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's start as KVM does it: memory from the host, pages for firmware, a measured initial image, VMSAs, and
-// private faults for the rest.
+// A guest's start as KVM does it: memory from the host, pages for firmware, a measured initial image, VMSAs, and faults
+// of private pages for the rest.
 
 extension Guests {
     /// Where the guest sees its vCPUs' VMSAs: INITIAL_VMSA_GPA of Linux arch/x86/kvm/svm/sev.c.
     static let vmsaGPA = GPA(0xffff_ffff_f000)
 
-    /// Launches a stopped guest: all its memory becomes private at this moment. A running guest stays as it is.
+    /// Launches a stopped guest: all its memory becomes private at once. A running guest stays as it is.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c. Response page (`snp_guest_req_init()`), context page
     /// (`snp_context_create()`), initial image (`sev_gmem_post_populate()`), VMSAs (`snp_launch_update_vmsa()`), faults
-    /// (`sev_gmem_prepare()`). The order of the steps cannot be seen, as a launch is one moment. Faulted pages are left
-    /// in Guest-Invalid state until the guest accepts them (`validate`).
+    /// (`sev_gmem_prepare()`). The order of the steps is not visible, as a launch takes no time. Faulted pages stay in
+    /// Guest-Invalid state until the guest accepts them (`validate`).
     ///
-    /// - Throws: `.invalid` without memory or with memory that is no multiple of its folios, `.busy` while ending,
-    ///   `.noASID`, `.noMemory`, `.placement`; then nothing has changed. `.rmp` when a page refuses to be assigned;
-    ///   then the guest is ending.
+    /// - Throws: `.invalid` without memory or with memory that is not a multiple of its folios, `.busy` while ending,
+    ///   `.noASID`, `.noMemory`, `.placement`; nothing has then changed. `.rmp` if a page refuses to be assigned; the
+    ///   guest is then ending.
     mutating func start(
         _ id: GuestID,
         at now: UInt64,
@@ -62,13 +62,13 @@ extension Guests {
 
     /// Takes memory and control pages for the guest; all or nothing.
     ///
-    /// Control pages come first, unless they could take what the guest's memory must have: explicit ranges, or the last
-    /// whole gigabytes.
+    /// Control pages come first, unless they could take memory that the guest needs: explicit ranges, or the last whole
+    /// gigabytes.
     private mutating func allocate(_ guest: inout Guest, _ rmp: borrowing RMP) throws(AllocationError) {
         let unit = guest.backing.framesPerUnit
         var node = guest.node
         if node == nil && guest.placement == .local {
-            // One frame more for control pages, should none of that node have room for them.
+            // One more frame for control pages, in case none on that node has room for them.
             let count = guest.frameCount + (unit == 1 ? 1 : 0)
             do throws(AllocationError) {
                 node = try allocator.lowestNode(withRoomFor: count, unit: unit, avoiding: rmp.assignedFrames)
@@ -110,7 +110,7 @@ extension Guests {
         )
     }
 
-    /// Takes a context page, a response page and a VMSA page a vCPU; all or nothing.
+    /// Takes a context page, a response page and a VMSA page per vCPU; all or nothing.
     private mutating func takeControls(_ guest: inout Guest, _ node: Int?, _ rmp: borrowing RMP) -> Bool {
         let memory = allocator.memory(ofNode: node)
         var pages: [PFN] = []
@@ -170,7 +170,7 @@ extension Guests {
         }
         guest.forEachFrame { number, frame in
             if number >= image { return false }
-            // A launch that failed ends with SNP_PAGE_RECLAIM of what firmware has not measured.
+            // A failed launch ends with SNP_PAGE_RECLAIM of the pages that firmware has not measured.
             firmware.endLaunch(frame, pages: guest.pages(inFrame: number), isValid: code == .success, &platform)
             return true
         }
@@ -178,11 +178,11 @@ extension Guests {
         return code
     }
 
-    /// Makes the unassigned ones of `pages` of a frame private: by one 2 MB entry where the backing has such folios,
-    /// the whole frame is asked for and none of its pages is assigned; else by 4 KB entries.
+    /// Makes those of a frame's `pages` private that are unassigned: with one 2 MB entry if the backing has such
+    /// folios, `pages` are the whole frame and none of them is assigned; else with 4 KB entries.
     ///
-    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_prepare()`; a range that is private in part is faulted by the
-    /// page (`kvm_mem_is_private()` and the level that memory attributes allow).
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_prepare()`; a partly private range is faulted page by page
+    /// (`kvm_mem_is_private()` and the level that memory attributes allow).
     static func fault(
         _ frame: Int,
         _ pages: Range<Int>,
@@ -218,7 +218,7 @@ extension Guests {
 }
 
 extension Platform {
-    /// 4 KB RMPUPDATEs of some pages of a frame, in one step when they are all 512.
+    /// 4 KB RMPUPDATEs of some pages of a frame, in one step if they are all 512.
     mutating func rmpupdate(frame: Int, from pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
         pages.count == Granularity.pagesPerFrame
             ? rmpupdate(frame: frame, first) : rmpupdate(frame: frame, pages: pages, first)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a guest holds of the machine, worked out from the RMP when asked.
+// What a guest holds of the machine, computed from the RMP on request.
 
 /// The RMP entries of a guest's private memory by their size.
 public struct GuestEntries: Sendable, Hashable {
@@ -8,13 +8,13 @@ public struct GuestEntries: Sendable, Hashable {
     /// 4 KB entries.
     public var size4K = 0
 
-    /// The pages that they cover.
+    /// The number of pages that they cover.
     public var pages: Int { size2M * Granularity.pagesPerFrame + size4K }
 }
 
 extension Machine {
-    /// The private pages of a running or ending guest by the size of their RMP entries; none for any other. Pages of
-    /// its memory that somebody assigned by hand count, VMSA and firmware pages do not.
+    /// The private pages of a running or ending guest by the size of their RMP entries; none for any other guest. Pages
+    /// of its memory that somebody assigned by hand count; VMSA and firmware pages do not.
     public func entries(ofGuest id: GuestID) -> GuestEntries {
         var entries = GuestEntries()
         guard let guest = guests[id], !guest.isRemoved else { return entries }
@@ -49,10 +49,10 @@ extension Machine {
         return isHeld.indices.filter { isHeld[$0] }
     }
 
-    /// The VMSA pages of a running guest, one a vCPU.
+    /// The VMSA pages of a running guest, one per vCPU.
     public func vmsaPages(ofGuest id: GuestID) -> [PFN] { guests[id]?.vmsaPages ?? [] }
 
-    /// Where the guest's page at `gpa` lies; nil beyond its memory or when it is stopped.
+    /// Where the guest's page at `gpa` lies; nil beyond its memory or if the guest is stopped.
     public func spa(ofGuest id: GuestID, gpa: GPA) -> SPA? {
         guard let guest = guests[id], !guest.isRemoved, gpa.rawValue < guest.memoryBytes else { return nil }
         var spa: SPA?

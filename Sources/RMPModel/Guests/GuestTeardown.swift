@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's end: vCPUs and decommission at once, then its pages go back frame by frame, which takes time with size and
-// can outlast the pass that was to win its regions back.
+// A guest's end: vCPUs and decommission at once, then its pages go back frame by frame, which takes longer the larger
+// the guest and can outlast the pass that should optimize its regions again.
 
 extension Guests {
-    /// The first step of a running guest's end: its VMSA pages and its response page go back.
+    /// The first step of a running guest's end: gives back its VMSA pages and its response page.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c (`sev_free_vcpu()`, `snp_guest_req_cleanup()` at the start of
     /// `sev_vm_destroy()`).
@@ -19,12 +19,12 @@ extension Guests {
     }
 
     /// The second step: firmware forgets the guest, and its context page goes back. Series v3 and v4 ask for a pass
-    /// before it, v5 and later after it, and only when it has succeeded. If it fails, the context page stays what it
-    /// is, with nobody who knows of it, and the guest's ASID is never given to another.
+    /// before it, v5 and later after it, and only when it has succeeded. If it fails, the context page keeps its state,
+    /// nobody tracks it any more, and no other guest ever gets the ASID.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `snp_decommission_context()`, `sev_vm_destroy()`.
     ///
-    /// - Returns: whether it succeeded; so it does for a guest without a context.
+    /// - Returns: whether it succeeded; for a guest without a context it always does.
     mutating func decommission(_ id: GuestID, _ platform: inout Platform, _ firmware: inout Firmware) -> Bool {
         guard let page = self[id]?.contextPage else { return true }
         self[id]?.contextPage = nil
@@ -38,7 +38,7 @@ extension Guests {
         return true
     }
 
-    /// The last step: from now on, the memory goes back. The guest is ending; one without memory is stopped at once.
+    /// The last step: the memory begins to go back. The guest is ending; one without memory is stopped at once.
     mutating func beginTeardown(_ id: GuestID, at now: UInt64, _ platform: inout Platform, _ costs: CostModel) {
         guard var guest = self[id] else { return }
         switch guest.state {
@@ -52,7 +52,7 @@ extension Guests {
         platform.events.publish(.guest(id, guest.state))
     }
 
-    /// Gives the ASID of a guest back that holds nothing any more: it is stopped.
+    /// Frees the ASID of a guest that no longer holds anything: it is now stopped.
     private mutating func forgetVM(_ guest: inout Guest) {
         if let asid = guest.asid {
             if guest.keepsASID { asids.lose(asid) } else { asids.release(asid) }
@@ -64,7 +64,7 @@ extension Guests {
         guest.state = .stopped
     }
 
-    /// Makes a control page hypervisor-owned; one that refuses is leaked and stays taken for ever.
+    /// Makes a control page hypervisor-owned; a page that refuses is leaked and stays taken for ever.
     private mutating func giveBack(_ page: PFN, _ platform: inout Platform) {
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
@@ -77,12 +77,13 @@ extension Guests {
         }
     }
 
-    /// Takes the frame at work back, and those after it whose turn is before `end`. Stops at what others can see, where
-    /// an inode of guest_memfd is freed or a page has refused, so that what this sets going begins at its time.
+    /// Takes back the frame in progress, and those after it whose turn is before `end`. Stops at events that others can
+    /// see, when an inode of guest_memfd is freed or a page has refused, so that whatever the event starts begins on
+    /// time.
     ///
     /// - Parameters:
-    ///   - effort: what is done is taken off; stops also where nothing is left of it, unless `goesOn`.
-    ///   - goesOn: whether it matters that `end` is reached.
+    ///   - effort: reduced by the work done; when none is left, this stops, too, unless `goesOn`.
+    ///   - goesOn: whether to continue to `end` in any case.
     mutating func tearDownFrames(
         _ id: GuestID,
         before end: Work,
@@ -93,7 +94,7 @@ extension Guests {
     ) -> TeardownProgress {
         var progress = TeardownProgress()
         guard var guest = self[id], guest.state == .ending else { return progress }
-        // Taken out while it is worked on: nothing is copied.
+        // Taken out while it is changed, so that nothing is copied.
         self[id] = nil
         repeat {
             progress.last = guest.teardown.due
@@ -113,12 +114,12 @@ extension Guests {
         return progress
     }
 
-    /// Takes the frame at work back and goes on to the next one; behind the last, the guest is stopped.
+    /// Takes back the frame in progress and moves on to the next one; after the last, the guest is stopped.
     ///
-    /// Linux frees a page that refused like any other: it is on no list of leaked pages and stays assigned. That no
-    /// guest gets its frame as long as one of its pages is assigned is a choice; the first access would be a fault.
+    /// Linux frees a page that refused like any other: it is not on the list of leaked pages and stays assigned. That
+    /// no guest gets its frame while any of its pages is assigned is a choice; the first access would fault.
     ///
-    /// - Returns: how much there was to do, in frames of a single entry or kind of entry.
+    /// - Returns: the amount of work, in frames with a single entry or a single kind of entry.
     private mutating func tearDownFrame(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) -> Int {
         var effort = 1
         if guest.teardown.run < guest.frames.count {
@@ -143,15 +144,15 @@ extension Guests {
         return effort
     }
 
-    /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each page that is private.
+    /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each private page.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`: a page that refuses, as one that somebody made
     /// immutable may, stays as it is, and the next one follows.
     ///
-    /// - Returns: how much there was to do, in frames that went in one step.
+    /// - Returns: the amount of work, in frames done in one step.
     private static func takeBack(_ frame: Int, pages: Int, _ platform: inout Platform) -> Int {
         let word = platform.rmp.frameWord(frame)
-        // Pages of one 4 KB kind go in one step, unless they refuse.
+        // 4 KB pages of one kind take one step, unless they refuse.
         let isSimple = !word.isMixed && pages == Granularity.pagesPerFrame
         if isSimple && (word.is2M || !(word.isImmutable || word.isLocked)) {
             if word.isAssigned {
@@ -165,20 +166,21 @@ extension Guests {
         return pageByPageEffort
     }
 
-    /// What the frame at work costs, in ns: by the entries that it has when the work on it begins.
+    /// The cost of the frame in progress, in ns: by the entries that it has when work on it begins.
     private static func cost(of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         guard guest.teardown.run < guest.frames.count else { return 0 }
         return cost(ofFrame: guest.frames[guest.teardown.run].first + guest.teardown.offset, rmp, costs)
     }
 
-    /// What it costs to take a frame back as it is now, in ns.
+    /// The cost of taking back a frame as it is now, in ns.
     static func cost(ofFrame frame: Int, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         let word = rmp.frameWord(frame)
         if word.is2M && !word.isMixed { return costs.share2M }
         return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inFrame: frame)))
     }
 
-    /// Whether a page of a frame may refuse to be taken back; told by the frame as a whole, so seldom true for nothing.
+    /// Whether a page of a frame may refuse to be taken back; judged by the frame as a whole, so it is rarely true
+    /// needlessly.
     static func mayRefuse(frame: Int, _ rmp: borrowing RMP) -> Bool {
         let word = rmp.frameWord(frame)
         return word.isMixed || word.isImmutable || word.isLocked

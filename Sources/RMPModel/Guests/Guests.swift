@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// All guests and what they hold of the host: names, memory, ASIDs. Launch and teardown have files of their own.
+// All guests and what they use of the host: names, memory, ASIDs. Launch and teardown have files of their own.
 
 /// The guests of a machine.
 struct Guests: Sendable {
-    /// How many guests there can be at a time, ending ones among them: a bound on what clients can make the model keep.
+    /// The most guests at a time, including ending ones: this bounds what clients can make the model store.
     static let limit = 65_536
     static let nameLimit = 255
 
-    /// Looked up only, never walked over: a dictionary's order differs from run to run.
+    /// Only looked up, never iterated over: a dictionary's order differs from run to run.
     private var guests: [GuestID: Guest] = [:]
     private var ids: [[UInt8]: GuestID] = [:]
-    /// All guests in the order of their creation, removed ones that are still ending among them.
+    /// All guests in the order of their creation, including removed ones that are still ending.
     private(set) var order: [GuestID] = []
     private var nextID: UInt64 = 1
     var asids: ASIDs
@@ -28,7 +28,7 @@ struct Guests: Sendable {
         let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + firmware.pages.assigned
         for range in reserved + firmware.fixedRanges { allocator.reserve(range) }
         allocator.reserve(configuration.lateMemory)
-        // Memory without RMP entries cannot be given to a guest: RMPUPDATE would refuse it.
+        // A guest cannot get memory without RMP entries: RMPUPDATE would refuse it.
         let coverage = RMPCoverage(
             configuration.rmp,
             configuration.processor,
@@ -50,13 +50,13 @@ struct Guests: Sendable {
         _modify { yield &guests[id] }
     }
 
-    /// Whether any guest is running or ending: firmware knows of it.
+    /// Whether any guest is running or ending: firmware knows about such a guest.
     var anyLeft: Bool { order.contains { guests[$0].map { $0.state == .running || $0.state == .ending } ?? false } }
 
     /// The guest that has an ASID.
     func id(withASID asid: UInt16) -> GuestID? { order.first { guests[$0]?.asid == asid } }
 
-    /// The guest of a name; a removed one has none.
+    /// The guest with a name; a removed guest has none.
     func id(named name: [UInt8]) -> GuestID? { ids[name] }
 
     mutating func create(_ name: [UInt8]) throws(CommandError) -> GuestID {
@@ -85,7 +85,7 @@ struct Guests: Sendable {
         guests[id]?.backing = backing
     }
 
-    /// What can be said about ranges without looking at what is free now is said here, the rest at the launch.
+    /// Checks what it can about ranges without looking at what is free now; the launch checks the rest.
     mutating func setPlacement(_ id: GuestID, _ placement: Placement) throws(CommandError) {
         try requireStopped(id)
         if case .ranges(let ranges) = placement {
@@ -115,7 +115,7 @@ struct Guests: Sendable {
         guests[id]?.vcpus = count
     }
 
-    /// The guest, unless there is none or it was removed.
+    /// The guest, unless it does not exist or was removed.
     func known(_ id: GuestID) throws(CommandError) -> Guest {
         guard let guest = guests[id], !guest.isRemoved else { throw .noSuchGuest(id) }
         return guest
@@ -142,7 +142,7 @@ struct Guests: Sendable {
         events.publish(.guest(id, .created))
     }
 
-    /// Another kernel knows of no VM: those that were only created are gone.
+    /// A new kernel knows no VMs: those that were only created are gone.
     mutating func forgetCreated(_ events: inout EventStream) {
         for id in order where guests[id]?.state == .created {
             if let asid = guests[id]?.asid { asids.release(asid) }
@@ -152,7 +152,7 @@ struct Guests: Sendable {
         }
     }
 
-    /// Frees the name at once; the guest itself goes when none of its pages is left.
+    /// Frees the name at once; the guest itself goes once none of its pages is left.
     mutating func remove(_ id: GuestID) throws(CommandError) {
         let guest = try known(id)
         ids[guest.name] = nil
@@ -161,10 +161,10 @@ struct Guests: Sendable {
         if guest.state == .stopped { forget(id) }
     }
 
-    /// Drops a removed guest that holds nothing any more.
+    /// Drops a removed guest that no longer holds anything.
     mutating func forget(_ id: GuestID) {
         guests[id] = nil
-        // Ascending, so that one of many thousands is found without walking over the others.
+        // The order is ascending, so a binary search finds one guest among many thousands.
         var (low, high) = (0, order.count)
         while low < high {
             let middle = (low + high) / 2

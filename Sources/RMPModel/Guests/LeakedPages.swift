@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages that could not be taken back: assigned to nobody, kept until the RMP is made anew, and each costs its region.
+// Pages that could not be taken back: assigned to nobody, and kept until the RMP is set up again. Each costs its
+// region.
 
 /// The kernel's list of leaked pages.
 ///
 /// Source: Linux drivers/crypto/ccp/sev-dev.c, `snp_leak_pages()`: the pages are kept on a list and never freed; the
-/// log says `Leaking PFN range 0x%llx-0x%llx`. Pages of a guest's memory are not among them.
+/// log says `Leaking PFN range 0x%llx-0x%llx`. The list has no pages of guests' memory.
 struct LeakedPages: Sendable, Hashable {
     /// Page frame numbers, ascending, without overlaps; neighbours are one range.
     private(set) var ranges: [Range<UInt64>] = []
@@ -12,7 +13,7 @@ struct LeakedPages: Sendable, Hashable {
     /// The number of pages.
     var count: UInt64 { ranges.reduce(0) { $0 + UInt64($1.count) } }
 
-    /// Adds pages; those known already stay.
+    /// Adds pages; those already in the list stay.
     mutating func add(_ pages: Range<UInt64>) {
         if pages.isEmpty { return }
         let first = firstIndex(endingAtOrAfter: pages.lowerBound)
@@ -27,7 +28,7 @@ struct LeakedPages: Sendable, Hashable {
 
     /// Whether any of `pages` is leaked.
     func overlaps(_ pages: Range<UInt64>) -> Bool {
-        // A range that only touches ends at the first page and is no overlap; the one behind it may be.
+        // A range that ends just before the first page does not overlap, but the next one may.
         ranges[firstIndex(endingAtOrAfter: pages.lowerBound)...].prefix(2).contains { $0.overlaps(pages) }
     }
 
@@ -42,8 +43,8 @@ struct LeakedPages: Sendable, Hashable {
 }
 
 extension Guests {
-    /// Leaks pages of the host's free memory, as when SNP_PAGE_RECLAIM fails for pages that firmware had: they are in
-    /// Reclaim state from now on, assigned to nobody, and their frames are never given to a guest again.
+    /// Leaks pages of the host's free memory, as if SNP_PAGE_RECLAIM had failed for pages that firmware held: they are
+    /// now in Reclaim state, assigned to nobody, and no guest ever gets their frames again.
     ///
     /// - Parameter pages: page frame numbers.
     /// - Throws: `.invalid(.noPages)`, `.placement` naming the addresses that are not memory or not free. Pages in a
@@ -74,7 +75,7 @@ extension Guests {
         for frame in frames {
             let part = LeakedPages.part(of: pages, inFrame: frame)
             let input = RMPUpdateInput(assigned: true)
-            // Hypervisor-owned pages refuse no 4 KB update.
+            // Hypervisor-owned pages never refuse a 4 KB update.
             _ =
                 part.count == Granularity.pagesPerFrame
                 ? platform.rmpupdate(frame: frame, input) : platform.rmpupdate(frame: frame, pages: part, input)

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the host puts a guest's memory: what decides how many regions the guest costs.
+// Where the host puts a guest's memory: this decides how many regions the guest costs.
 
-/// How a host chooses the memory of a guest. In every case, frames of 2 MB that are free; with a backing of 1 GB, whole
-/// aligned gigabytes that are free.
+/// How a host chooses the memory of a guest: always free frames of 2 MB, or, with a backing of 1 GB, whole free aligned
+/// gigabytes.
 ///
 /// Source: the model's own. Linux takes what its allocator has; the list asked how much a placement by the gigabyte
 /// would give back (Ashish Kalra, 2026-02-18).
 public enum Placement: Sendable, Hashable {
     /// The lowest free memory (first fit).
     case packed
-    /// The lowest free memory of one node: the guest's, or, when it has none, the lowest node with enough of it.
+    /// The lowest free memory of one node: the guest's, or, if it has none, the lowest node with enough memory.
     case local
-    /// Whole free gigabytes, the lowest first; what is left goes where pages are assigned already, as that costs no
-    /// further region, then to the regions with most free memory. A guest of less than a gigabyte starts at a gigabyte.
+    /// Whole free gigabytes, the lowest first; the rest goes where pages are already assigned, as that costs no further
+    /// region, then to the regions with the most free memory. A guest of less than a gigabyte starts at a gigabyte.
     case aligned
-    /// Chosen at random over all free memory, by a seed: the same host and seed give the same frames.
+    /// At random from all free memory, by a seed: the same host and seed give the same frames.
     case scattered(seed: UInt64)
-    /// These addresses in this order, multiples of the frame (of the gigabyte with such a backing), all of them free.
+    /// These addresses in this order, multiples of the frame (or of a gigabyte with that backing), all of them free.
     case ranges([Range<UInt64>])
 
-    /// Appends the text form, which ``init(text:)`` reads back: `packed`, `local`, `aligned`, `scattered 42`,
-    /// `ranges 0x100000000-0x140000000,0x180000000-0x1c0000000` (the second address is the first one behind).
+    /// Appends the text form, which ``init(text:)`` reads back: `packed`, `local`, `aligned`, `scattered 42`, `ranges
+    /// 0x100000000-0x140000000,0x180000000-0x1c0000000` (the second address is the first one after the range).
     public func append(to text: inout [UInt8]) {
         switch self {
         case .packed: text += PlacementWord.packed
@@ -48,19 +48,19 @@ enum PlacementWord {
     static let ranges = Array("ranges".utf8)
 }
 
-/// Why memory cannot be where a guest is to have it.
+/// Why a guest's memory cannot be where it should be.
 public enum PlacementError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// A list of ranges without any.
+    /// A list of ranges is empty.
     case noRanges
-    /// A range, in bytes, is empty or not of whole units of `unit` bytes.
+    /// A range, in bytes, is empty or does not consist of whole units of `unit` bytes.
     case granularity(Range<UInt64>, unit: UInt64)
-    /// A range, in bytes, is not memory, in whole or in part.
+    /// A range, in bytes, is wholly or partly not memory.
     case notMemory(Range<UInt64>)
     /// A range, in bytes, is not free: in use, firmware's, assigned by hand, leaked, or named twice.
     case notFree(Range<UInt64>)
     /// A range, in bytes, is not memory of the guest's node.
     case otherNode(Range<UInt64>, node: Int)
-    /// There is no such node.
+    /// The node does not exist.
     case noSuchNode(Int)
     /// The node has no memory.
     case nodeWithoutMemory(Int)

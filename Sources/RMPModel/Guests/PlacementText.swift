@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text form of a placement, read byte by byte: it comes from users and fuzzers.
 
-/// Why a text is no placement.
+/// Why a text is not a placement.
 public struct PlacementSyntaxError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What stood there instead of what was expected.
+    /// What the text should have had at the offset.
     public enum Expectation: Sendable, Hashable, CaseIterable {
         /// One of the five words.
         case word
-        /// A space and what belongs to the word.
+        /// A space and the argument of the word.
         case space
-        /// A number: decimal, or hexadecimal behind `0x`, below 2^64. In a range it may have a suffix K, M, G, T or P.
+        /// A number: decimal, or hexadecimal after `0x`, below 2^64. In a range it may have a suffix K, M, G, T or P.
         case number
         /// The `-` between a range's two addresses.
         case hyphen
@@ -19,9 +19,9 @@ public struct PlacementSyntaxError: Error, Sendable, Hashable, CustomStringConve
         case end
     }
 
-    /// The offset in bytes at which the text goes wrong; its length when something is missing.
+    /// The offset in bytes at which the text goes wrong; its length if something is missing.
     public let offset: Int
-    /// What was expected there.
+    /// What should have been there.
     public let expected: Expectation
 
     /// The error as a sentence that names the place and the remedy.
@@ -40,9 +40,9 @@ public struct PlacementSyntaxError: Error, Sendable, Hashable, CustomStringConve
 }
 
 extension Placement {
-    /// Reads what ``append(to:)`` writes. Numbers may be decimal or hexadecimal behind `0x`, addresses may have a
-    /// suffix K, M, G, T or P (powers of 1,024, either case); there are no other liberties: one space behind the word,
-    /// no space elsewhere, no newline.
+    /// Reads what ``append(to:)`` writes. Numbers may be decimal, or hexadecimal after `0x`. Addresses may have a
+    /// suffix K, M, G, T or P (powers of 1,024, either case). Nothing else may vary: one space after the word, no space
+    /// elsewhere, no newline.
     public init(text: [UInt8]) throws(PlacementSyntaxError) {
         var reader = PlacementReader(text: text)
         self = try reader.placement()
@@ -111,7 +111,7 @@ private struct PlacementReader {
         return value << UInt64(shift)
     }
 
-    /// Each 1,024 times the one before it.
+    /// Each is 1,024 times the one before it.
     private static let suffixes = Array("kmgtp".utf8)
 
     private mutating func number() throws(PlacementSyntaxError) -> UInt64 {

@@ -1,54 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guests that end together: how far each can go on by itself before anything happens that another, or a reader, could
-// tell the order by. Without it, two guests would take turns frame by frame.
+// Guests that end together: how far each can continue on its own before anything happens that shows the order to
+// another guest or a reader. Without it, two guests would take turns frame by frame.
 
-/// How far ahead the teardown of each guest has been looked at.
+/// How far ahead it has looked at the teardown of each guest.
 ///
-/// Frames belong to one guest each, so the order in which two guests give theirs back cannot be seen, with two
-/// exceptions: a step that frees an inode of guest_memfd or ends its guest (a pass can begin there, an ASID becomes
-/// free), and one in which a page may refuse (the log tells of it). Between two such steps, guests go on one after the
-/// other; the steps themselves are done in their order.
+/// Each frame belongs to one guest, so nobody can see the order in which two guests give theirs back, with two
+/// exceptions: a step that frees an inode of guest_memfd or ends its guest (a pass can begin there, or an ASID becomes
+/// free), and a step in which a page may refuse (the log shows it). Between two such steps, guests continue one after
+/// the other; the steps themselves keep their order.
 ///
-/// Good for as long as only teardowns change the RMP: while time passes, and no command comes between.
+/// Valid only while nothing but teardowns changes the RMP: while time passes without a command.
 struct TeardownOutlook: Sendable {
     private struct View: Sendable {
-        /// The step up to which, without it, none can be seen.
+        /// No step before this one is visible.
         var step: Teardown
-        /// Whether that one can be.
+        /// Whether that step is visible.
         var isVisible: Bool
         /// The number of frames with which the next inode is freed.
         let inodeFreed: Int
     }
 
-    /// So many frames of a guest are looked at ahead, unless its next visible step comes earlier.
+    /// How many frames of a guest it looks ahead, unless the guest's next visible step comes earlier.
     private static let most = 512
-    /// So many of all guests together: this bounds what is done out of its order at a time.
+    /// How many of all guests together: this bounds how much is done out of order at a time.
     private static let mostOfAll = 16_384
 
-    /// Of each guest: the step before which none can be seen.
+    /// For each guest, the step before which no step is visible.
     private var ends: WorkQueue
     private var views: [GuestID: View] = [:]
     private let count: Int
     /// The last answer.
     private var end = Work(due: 0, guest: GuestID(0))
 
-    /// Nothing has been looked at yet.
+    /// An outlook that has looked at nothing yet.
     init(_ work: WorkQueue) {
         ends = work
         count = max(1, min(TeardownOutlook.most, TeardownOutlook.mostOfAll / max(work.count, 1)))
     }
 
-    /// Whether guests are between two ends: some have gone on to the next, others not, as at no moment.
+    /// Whether guests are between two ends: some have moved on to the next, others not; that is the state at no moment
+    /// in time.
     ///
     /// - Parameter next: the work that is due next.
     func isUnderWay(_ next: Work) -> Bool { next < end }
 
-    /// The step before which all guests may go on in any order: the next visible one, or as far as has been looked. The
-    /// same until all of them have come to it.
+    /// The step before which all guests may go on in any order: the next visible one, or as far as it has looked. It
+    /// stays the same until all of them have reached it.
     ///
     /// - Parameters:
     ///   - next: the work that is due next.
-    ///   - limit: steps that are due after it need not be looked at.
+    ///   - limit: this need not look at steps due later.
     mutating func end(
         behind next: Work,
         until limit: UInt64,
@@ -57,7 +58,7 @@ struct TeardownOutlook: Sendable {
         _ costs: CostModel
     ) -> Work {
         if next < end { return end }
-        // All guests as far as the first: else each would stop the others elsewhere.
+        // All guests go as far as the first such step: otherwise each would stop the others somewhere else.
         var target: Work?
         while let next = ends.next, next.due <= limit, views[next.guest]?.isVisible != true {
             if let target, target <= next { break }
@@ -69,9 +70,9 @@ struct TeardownOutlook: Sendable {
         return end
     }
 
-    /// The guest whose step was `end(until:)` has done it.
+    /// Call when a guest has done the step that `end(behind:)` returned.
     ///
-    /// - Parameter due: when the next one will be done; nil when the guest has ended.
+    /// - Parameter due: when the next one will be done; nil if the guest has ended.
     mutating func didStep(_ id: GuestID, due: UInt64?) {
         views[id] = nil
         if let due { ends.replaceTop(with: Work(due: due, guest: id)) } else { _ = ends.pop() }
@@ -95,7 +96,7 @@ struct TeardownOutlook: Sendable {
             )
         var step = view.step
         var left = count
-        // What costs nothing takes no time: at least as far as the next moment.
+        // Steps without cost take no time: look at least as far as the next moment.
         while step.due <= limit,
             target.map({ Work(due: step.due, guest: id) < $0 }) ?? (left > 0 || step.due == view.step.due)
         {

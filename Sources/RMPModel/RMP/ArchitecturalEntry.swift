@@ -10,7 +10,7 @@
 ///     11  reserved
 ///     12  ASID, 4 bytes
 ///
-/// Of a byte with one flag, bit 0 counts and the others are ignored: a choice.
+/// In a byte with one flag, bit 0 counts and the other bits are ignored: a choice.
 ///
 /// Source: APM vol 3, RMPUPDATE and RMPREAD; Linux `struct rmp_state`, `struct rmpread` in arch/x86/virt/svm/sev.c.
 private enum ArchitecturalEntry {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a region is not optimized: whose assigned pages it holds. Worked out when asked, from the RMP alone.
+// Why a region is not optimized: whose assigned pages it holds. Computed on request, from the RMP alone.
 
-/// Some assigned pages of a region that have one owner.
+/// The assigned pages of a region that have the same owner.
 public struct Blocker: Sendable, Hashable {
     /// Who holds pages.
     public enum Owner: Sendable, Hashable {
         /// The RMP itself: bookkeeping, RST and segments.
         case rmpTable
-        /// Firmware: the TMR, command buffers, Context pages of guests, and whatever else is immutable with ASID 0.
+        /// Firmware: the TMR, command buffers, Context pages of guests, and every other immutable page with ASID 0.
         case firmware
         /// The guest with this ASID; the number is nil when no guest has it, as after an RMPUPDATE by hand.
         case guest(asid: UInt16, GuestID?)
@@ -23,7 +23,7 @@ public struct Blocker: Sendable, Hashable {
 
 extension Machine {
     /// The owners of a region's assigned pages, most pages first, then in the order RMP table, firmware, guests by
-    /// ASID, leaked; empty for a region without any.
+    /// ASID, leaked; empty if it has none.
     public func blockers(ofRegion region: Int) -> [Blocker] {
         guard hasRegion(region), platform.rmp.assignedPages[region] > 0 else { return [] }
         var tally = BlockerTally(layout: firmware.layout)
@@ -38,7 +38,7 @@ extension Machine {
 }
 
 extension EntryWord {
-    /// Whether this is the word of a frame of one owner, the same as the other's, which is assigned.
+    /// Whether this is the word of a frame with one owner, the same as that of `other`, which is assigned.
     fileprivate func hasSameOwner(as other: EntryWord) -> Bool {
         (bits ^ other.bits) & (EntryWord.assignedBit | EntryWord.asidMask | EntryWord.mixedMark) == 0
     }
@@ -54,7 +54,7 @@ private struct BlockerTally {
 
     init(layout: RMPLayout) { self.layout = layout }
 
-    /// - Parameter words: those of consecutive frames, the first of which is `first`.
+    /// - Parameter words: the words of consecutive frames, starting with frame `first`.
     mutating func add(_ words: [UInt64], from first: Int, _ rmp: borrowing RMP) {
         var number = 0
         while number < words.count {
@@ -66,8 +66,8 @@ private struct BlockerTally {
                 number += 1
                 continue
             }
-            // Long runs are counted at once: a guest's frames, wherever it sees them, and those of RMP and firmware
-            // that have the same word, of which the places are asked once.
+            // Count long runs at once: a guest's frames, wherever it sees them, and frames of RMP and firmware with the
+            // same word, whose places are looked up once.
             var end = number + 1
             if word.isAssigned && word.asid != 0 {
                 while end < words.count, EntryWord(bits: words[end]).hasSameOwner(as: word) { end += 1 }
@@ -79,7 +79,7 @@ private struct BlockerTally {
         }
     }
 
-    /// `pages` pages that hold the same, from page `index` of `frame` on.
+    /// Adds `pages` pages with the same entry, from page `index` of `frame` on.
     mutating func add(_ word: EntryWord, frame: Int, index: Int = 0, pages: Int) {
         if !word.isAssigned { return }
         if word.asid != 0 { return addGuest(word.asid, pages) }
@@ -94,7 +94,7 @@ private struct BlockerTally {
         }
     }
 
-    /// Frames of one guest lie together, so the last ASID is asked first.
+    /// Frames of one guest lie together, so it tries the last ASID first.
     private mutating func addGuest(_ asid: UInt16, _ pages: Int) {
         let known = byASID.last?.asid == asid ? byASID.count - 1 : byASID.firstIndex { $0.asid == asid }
         if let known {

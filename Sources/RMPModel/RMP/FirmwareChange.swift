@@ -16,18 +16,18 @@ public enum FirmwareChange: Sendable, Hashable, CaseIterable {
     case launchVMSA
     /// SNP_MD_INIT: a firmware page begins to hold metadata of swapped pages.
     case makeMetadata
-    /// SNP_PAGE_SWAP_OUT of a metadata page: it holds none any more.
+    /// SNP_PAGE_SWAP_OUT of a metadata page: it no longer holds any.
     case freeMetadata
-    /// SNP_PAGE_SWAP_OUT of a guest's page: what it held lies elsewhere, and firmware may fill it anew.
+    /// SNP_PAGE_SWAP_OUT of a guest's page: its contents are elsewhere now, and firmware may fill it again.
     case swapOut
     /// SNP_PAGE_SWAP_IN of a page that the guest had accepted.
     case swapIn
     /// A firmware page goes to the IOMMU (SNP_INIT_EX).
     case giveToIOMMU
-    /// SNP_SHUTDOWN_EX with IOMMU_SNP_SHUTDOWN; since firmware 1.53, before which such pages went to Hypervisor.
+    /// SNP_SHUTDOWN_EX with IOMMU_SNP_SHUTDOWN; since firmware 1.53; before that, such pages became Hypervisor pages.
     case takeFromIOMMU
-    /// SNP_PAGE_RECLAIM. Firmware gives up what it holds; RMPUPDATE can take the page back then. A page that is not
-    /// immutable stays as it is, which is a success.
+    /// SNP_PAGE_RECLAIM. Firmware gives up what it holds, so that RMPUPDATE can take the page back. A page that is not
+    /// immutable stays as it is, and the command succeeds.
     case reclaim
 
     /// One row of the table: from which state to which.
@@ -36,7 +36,7 @@ public enum FirmwareChange: Sendable, Hashable, CaseIterable {
         var to: PageState
     }
 
-    /// The table. All other states are refused.
+    /// The table. Firmware refuses all other states.
     var rows: [Row] {
         switch self {
         case .createContext: [Row(from: .firmware, to: .context)]
@@ -62,13 +62,13 @@ public enum FirmwareChange: Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The state that a page in a given state has afterwards; nil when firmware refuses.
+    /// The state of a page after the change; nil if firmware refuses it.
     public func state(after state: PageState) -> PageState? { rows.first { $0.from == state }?.to }
 
     /// Whether an entry of 2 MB is refused.
     private var needs4K: Bool { self == .createContext || self == .launchVMSA }
 
-    /// The entry afterwards; nil when firmware refuses. `gpa` counts for Metadata only.
+    /// The entry after the change; nil if firmware refuses it. `gpa` matters for Metadata only.
     func entry(after entry: RMPEntry, gpa: GPA = GPA(0)) -> RMPEntry? {
         guard let from = PageState(entry), state(after: from) != nil else { return nil }
         if needs4K && entry.pageSize == .size2M { return nil }
@@ -98,7 +98,7 @@ public enum FirmwareChange: Sendable, Hashable, CaseIterable {
 }
 
 extension RMPEntry {
-    /// Firmware holds the lock of the entries that it makes immutable, and gives up both at once.
+    /// Firmware locks the entries that it makes immutable, and gives up both at once.
     fileprivate mutating func release() {
         immutable = false
         locked = false
@@ -106,12 +106,12 @@ extension RMPEntry {
 }
 
 extension RMP {
-    /// Lets firmware change the state of a page, or of the 2 MB whose aligned page it is.
+    /// Lets firmware change the state of a page, or of 2 MB if it is the first page of a 2 MB entry.
     ///
     /// - Parameters:
-    ///   - page: the page; inside a 2 MB entry, the aligned one.
+    ///   - page: the page; for a 2 MB entry, its 2 MB-aligned page.
     ///   - gpa: for `makeMetadata`, what the entry holds as its GPA: page number 2 or above.
-    /// - Returns: the new state; nil, with nothing changed, when the page is not in a state for it.
+    /// - Returns: the new state; nil, with nothing changed, if the page's state does not allow it.
     @discardableResult
     mutating func change(_ page: PFN, by change: FirmwareChange, gpa: GPA = GPA(0)) -> PageState? {
         var state: PageState?
@@ -123,15 +123,14 @@ extension RMP {
         return state
     }
 
-    /// Locks or unlocks an entry: RMPUPDATE and PSMASH of a locked one answer FAIL_INUSE. This is how hardware and
-    /// firmware keep a page that is in use, such as the VMSA of a running virtual CPU.
+    /// Locks or unlocks an entry: RMPUPDATE and PSMASH of a locked entry return FAIL_INUSE. This is how hardware and
+    /// firmware protect a page in use, such as the VMSA of a running virtual CPU.
     ///
-    /// - Returns: whether there is such an entry.
+    /// - Returns: whether the entry exists.
     @discardableResult
     mutating func setLock(_ page: PFN, _ isLocked: Bool) -> Bool { edit(page) { $0.locked = isLocked } }
 
-    /// Changes the entry that stands for a page; false when there is none, or when the page lies inside a 2 MB entry
-    /// and is not the aligned one.
+    /// Changes a page's entry; false if it has none, or if it lies inside a 2 MB entry and is not 2 MB-aligned.
     mutating func edit(_ page: PFN, _ body: (inout RMPEntry) -> Void) -> Bool {
         guard covers(page.rawValue) else { return false }
         let frame = Int(truncatingIfNeeded: page.rawValue >> 9)

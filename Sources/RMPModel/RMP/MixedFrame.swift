@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// A 2 MB frame whose 512 entries differ. Most such frames hold few kinds of entry, so that a byte a page and a small
+// A 2 MB frame whose 512 entries differ. Most such frames hold few kinds of entry, so a byte per page and a small
 // palette are enough: 0.6 KB instead of 4 KB.
 
 /// The 512 entries of a frame, each held as `EntryWord` with its GPA moved back by its page's index: consecutive GPAs
 /// then share one value.
 ///
-/// Two forms in one array, since a frame must cost one allocation:
+/// Both forms are one array, so that a frame costs one allocation:
 ///
 ///     palette form: header, slots 0 ... 2, 64 words of 512 one-byte slot numbers, up to 125 further slots
 ///     packed form:  for more values than that, see ``FramePacking``
 ///
-/// The first slots lie beside the header and the slot numbers at a fixed place, so that the two cache lines that most
-/// updates need are fetched side by side.
+/// The first slots are next to the header, and the slot numbers at a fixed place: most updates need just two adjacent
+/// cache lines.
 ///
-/// A slot is a value with the number of pages that use it in the spare bits 11:3 (1 ... 511); 0 is a free slot. The
-/// header holds the number of assigned pages in bits 9:0 and, in the packed form, its packing, the number of pages
-/// whose value equals their successor's in bits 41:32, from which the way back to the palette is known at once, and bit
-/// 63.
+/// A slot holds a value, and in the spare bits 11:3 the number of pages that use it (1 ... 511); 0 is a free slot. The
+/// header holds the number of assigned pages in bits 9:0. In the packed form it also holds the packing, bit 63, and in
+/// bits 41:32 the number of pages whose value equals the next page's, which shows at once when to return to the
+/// palette.
 struct MixedFrame: Sendable {
     /// Written by the two forms alone.
     var words: [UInt64]
@@ -24,12 +24,12 @@ struct MixedFrame: Sendable {
     private static let firstSlots = 3
     private static let indexStart = 1 + firstSlots
     private static let indexWords = 64
-    /// Slots of the largest palette: 1.6 KB. With more, the packed form is no larger.
+    /// Slots of the largest palette: 1.6 KB. Beyond that, the packed form is no larger.
     static let paletteSlots = 128
     static let packedMark: UInt64 = 1 << 63
     private static let useUnit: UInt64 = 1 << 3
 
-    /// A frame of which page `index` holds `value` and every other page `rest`.
+    /// A frame whose page `index` holds `value` and whose other pages hold `rest`.
     init(rest: EntryWord, value: EntryWord, at index: Int) {
         words = [UInt64](repeating: 0, count: MixedFrame.indexStart + MixedFrame.indexWords)
         reset(rest: rest, value: value, at: index)
@@ -38,7 +38,7 @@ struct MixedFrame: Sendable {
     /// No storage at all: the state of a frame that is not in use.
     init() { words = [] }
 
-    /// Whether the storage can be used again by `reset`.
+    /// Whether `reset` can reuse the storage.
     var isReusable: Bool { !words.isEmpty && !isPacked && words.count <= 1 + 48 + MixedFrame.indexWords }
 
     var isPacked: Bool { words[0] & MixedFrame.packedMark != 0 }
@@ -71,7 +71,7 @@ struct MixedFrame: Sendable {
 
     /// Gives page `index` a value.
     ///
-    /// - Returns: the value that all 512 pages now share, if they do; the frame is then to be dropped.
+    /// - Returns: the value that all 512 pages now share, if they do; the caller then drops the frame.
     mutating func replace(_ index: Int, with value: EntryWord) -> EntryWord? {
         if isPacked { return replacePacked(index, with: value) }
         let old = slot(of: index)
@@ -97,9 +97,9 @@ struct MixedFrame: Sendable {
         words[0] = words[0] &+ (new.bits & EntryWord.assignedBit) &- (old.bits & EntryWord.assignedBit)
     }
 
-    /// The slot that holds `value`, or a free one; nil when `paletteSlots` others are in use.
+    /// The slot that holds `value`, or a free one; nil if `paletteSlots` others are in use.
     ///
-    /// The page before is asked first: runs of updates walk upwards.
+    /// It tries the slot of the page before first: runs of updates walk upwards.
     private mutating func slot(for value: EntryWord, near index: Int) -> Int? {
         let near = slot(of: max(index - 1, 0))
         let nearWord = words[MixedFrame.place(near)]
@@ -117,7 +117,7 @@ struct MixedFrame: Sendable {
         if let free { return free }
         if count >= MixedFrame.paletteSlots { return nil }
         let more = min(count, MixedFrame.paletteSlots - count)
-        // Appending would make room for twice as much as is there.
+        // Appending would double the capacity.
         var larger: [UInt64] = []
         larger.reserveCapacity(words.count + more)
         larger.append(contentsOf: words)

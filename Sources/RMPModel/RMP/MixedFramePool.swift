@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where mixed frames live: numbered, so that a frame's word can name one, and used again, so that a page which is
-// assigned and freed over and over does not allocate each time.
+// Where mixed frames live: numbered, so that a frame's word can name one, and reused, so that a page that is assigned
+// and freed over and over does not allocate each time.
 
 /// The mixed frames of an RMP.
 struct MixedFramePool: Sendable {
     private var frames: [MixedFrame] = []
     private var free: [Int] = []
-    /// How many free numbers may keep their storage; beyond that, memory goes back.
+    /// How many free numbers may keep their storage; beyond that, it is freed.
     private static let spareLimit = 256
 
     /// The number of mixed frames in use.
@@ -31,11 +31,11 @@ struct MixedFramePool: Sendable {
         return number
     }
 
-    /// Gives a number back.
+    /// Frees a number.
     mutating func drop(_ number: Int) {
         if free.count >= MixedFramePool.spareLimit || !frames[number].isReusable { frames[number] = MixedFrame() }
         free.append(number)
-        // The numbers themselves go back with the last frame: a large host can have had many millions.
+        // The last frame frees the list of numbers, too: a large host can have had many millions.
         if count == 0 && frames.count > 4 * MixedFramePool.spareLimit { (frames, free) = ([], []) }
     }
 }

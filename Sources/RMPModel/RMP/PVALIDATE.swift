@@ -9,17 +9,17 @@ public enum PVALIDATECode: UInt32, Sendable, Hashable, CaseIterable {
     case success = 0
     /// FAIL_INPUT: a 2 MB page at an address that is not a multiple of 2 MB.
     case failInput = 1
-    /// FAIL_SIZEMISMATCH: 2 MB asked for, 4 KB entries behind it.
+    /// FAIL_SIZEMISMATCH: the guest asked for 2 MB, but the entries are of 4 KB.
     case failSizeMismatch = 6
 }
 
-/// A nested page fault instead of an answer: the hypervisor must do something first.
+/// A nested page fault instead of a result: the hypervisor must act first.
 ///
 /// Source: APM vol 2 15.36.10.
 public enum PVALIDATEFault: Error, Sendable, Hashable, CaseIterable {
     /// The page is not this guest's at this address, or only firmware may touch it.
     case notAssigned
-    /// 4 KB asked for, a 2 MB entry behind it (bit 35, SIZEM): KVM answers with PSMASH.
+    /// The guest asked for 4 KB, but the entry is of 2 MB (bit 35, SIZEM): KVM responds with PSMASH.
     case sizeMismatch
 }
 
@@ -27,20 +27,20 @@ public enum PVALIDATEFault: Error, Sendable, Hashable, CaseIterable {
 public struct PVALIDATEOutcome: Sendable, Hashable {
     /// EAX.
     public var code: PVALIDATECode
-    /// The carry flag: the page was in the wanted state already, nothing has changed.
+    /// The carry flag: the page was already in the wanted state, and nothing has changed.
     public var isUnchanged: Bool
 }
 
 extension RMP {
     /// PVALIDATE by a guest of the page at `gpa`, which nested paging maps to `page`.
     ///
-    /// Source: APM vol 3, PVALIDATE. Choices: alignment is looked at first, then the owner, then the size; CF is 0 with
-    /// every code but SUCCESS; a page that is immutable (Pre-Guest, Pre-Swap) is not the guest's yet.
+    /// Source: APM vol 3, PVALIDATE. Choices: alignment is checked first, then the owner, then the size; CF is 0 with
+    /// every code but SUCCESS; a page that is immutable (Pre-Guest, Pre-Swap) does not belong to the guest yet.
     ///
     /// - Parameters:
     ///   - page: the page that backs the address.
     ///   - gpa: where the guest sees it.
-    ///   - asid: the guest's.
+    ///   - asid: the guest's ASID.
     ///   - size: the size asked for.
     ///   - validate: whether to accept the page or to give it up.
     mutating func pvalidate(

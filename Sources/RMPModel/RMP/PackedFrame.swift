@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The form of a mixed frame of many different entries: 512 fields of as many bits as its owners and addresses need, so
-// that a frame of which no two pages are alike takes about 2 KB instead of 4 KB.
+// The form of a mixed frame of many different entries: 512 fields, as wide as its owners and addresses need. A frame in
+// which no two pages are alike takes about 2 KB instead of 4 KB.
 
-/// How a frame in packed form lies in its words:
+/// How the words of a frame in packed form are laid out:
 ///
 ///     header, prefix, owners (two a word), 512 fields one behind the other
 ///
-/// A field holds the low bits of the page's GPA, above them its owner. An owner is what an entry holds beside its GPA,
-/// 16 bits. Where a frame has few different ones, a field holds the number of one in the table of owners; where it has
-/// many, it holds the owner itself and there is no table. All GPAs of a frame have the bits above the fields' in
-/// common: the prefix.
+/// A field holds the low bits of the page's GPA, and above them its owner. An owner is everything in an entry except
+/// its GPA, 16 bits. If a frame has few different owners, a field holds a number in the table of owners; if it has
+/// many, it holds the owner itself, and there is no table. All GPAs of a frame share the bits above those in the
+/// fields: the prefix.
 ///
-/// Widths only grow while a frame stays in this form, so at most some dozen updates of its life move all fields.
+/// Widths only grow while a frame stays in this form, so at most a few dozen updates in its life move all fields.
 struct FramePacking: Sendable {
-    /// 1 ... `mostTableBits`: the number of an owner in the table; `directBits`: the owner itself.
+    /// 1 ... `mostTableBits`: an owner's number in the table; `directBits`: the owner itself.
     let ownerBits: Int
     /// 0 ... 39: the bits of a GPA's page number that a field holds.
     let addressBits: Int
 
-    /// A table of 64 owners is 256 bytes; one of twice as many would need as much as the owners themselves.
+    /// A table of 64 owners is 256 bytes; one of 128 would need as much as the owners themselves.
     static let mostTableBits = 6
     static let directBits = 16
 
@@ -26,7 +26,7 @@ struct FramePacking: Sendable {
     private static let addressShift: UInt64 = 16
 
     /// - Parameters:
-    ///   - owners: how many different ones there are, 1 ... 512.
+    ///   - owners: the number of different owners, 1 ... 512.
     ///   - differing: bits in which the GPAs' page numbers differ.
     ///   - before: the frame's packing so far.
     init(owners: Int, differing: UInt64, before: FramePacking?) {
@@ -35,7 +35,7 @@ struct FramePacking: Sendable {
         addressBits = max(before?.addressBits ?? 0, UInt64.bitWidth - differing.leadingZeroBitCount)
     }
 
-    /// The packing that a header tells.
+    /// The packing that a header describes.
     @inline(__always)
     init(header: UInt64) {
         ownerBits = Int(truncatingIfNeeded: header >> FramePacking.ownerShift & 0x1f)
@@ -67,7 +67,7 @@ extension MixedFrame {
     /// frame on the border does not change its form with each update.
     private static let runsForPalette = paletteSlots / 2
 
-    /// Bits 2:0 and 63:51 of an entry: all but GPA and what is derived.
+    /// Bits 2:0 and 63:51 of an entry: all but the GPA and the derived count.
     @inline(__always)
     private static func owner(of entry: EntryWord) -> UInt64 { entry.bits & 7 | (entry.bits >> 51) << 3 }
 
@@ -87,7 +87,7 @@ extension MixedFrame {
         let place = packing.firstField &+ (bit >> 6)
         let shift = UInt64(truncatingIfNeeded: bit & 63)
         var field = words[place] &>> shift
-        // All fields together fill their words, so that there is a next one.
+        // All fields together fill their words, so the next word exists.
         if Int(shift) + packing.width > 64 { field |= words[place + 1] &<< (64 - shift) }
         return field & packing.fieldMask
     }
@@ -116,7 +116,7 @@ extension MixedFrame {
 
     // MARK: The table of owners
 
-    /// The owner in bits 15:0 and how many pages have it in bits 31:16; 0 is a free place.
+    /// The owner in bits 15:0 and how many pages have it in bits 31:16; 0 is a free slot.
     @inline(__always)
     private func tableEntry(_ number: Int) -> UInt64 {
         words[MixedFrame.tableStart + number >> 1] >> UInt64((number & 1) * 32) & 0xffff_ffff
@@ -129,9 +129,9 @@ extension MixedFrame {
         words[place] = words[place] & ~(0xffff_ffff << shift) | entry << shift
     }
 
-    /// Counts a page of `owner`, which the page before `index` often has, too.
+    /// Counts a page of `owner`, which is often also the owner of the page before `index`.
     ///
-    /// - Returns: the owner's number; nil when the table has no place for it.
+    /// - Returns: the owner's number; nil if the table is full.
     private mutating func enter(_ owner: UInt64, near index: Int, _ packing: FramePacking) -> UInt64? {
         if packing.isDirect { return owner }
         let near = Int(field(max(index - 1, 0), packing) >> UInt64(packing.addressBits))
@@ -174,7 +174,7 @@ extension MixedFrame {
             notePairs(of: index, from: old, to: value, packing)
             setField(index, packing, number << UInt64(packing.addressBits) | address & packing.addressMask)
         } else {
-            // The table is made anew from the fields, so that it does not matter that a page has left it.
+            // The table is rebuilt from the fields, so it does not matter that a page has left it.
             pack(index, with: value, before: packing)
         }
         let runs = Granularity.pagesPerFrame - Int(words[0] >> 32 & 0x3ff)
@@ -234,7 +234,7 @@ extension MixedFrame {
         }
     }
 
-    /// Back to the palette form; the frame has two values at least, since it has two runs at least.
+    /// Returns to the palette form. The frame has at least two runs and therefore at least two values.
     private mutating func unpack() {
         let first = value(at: 0)
         guard let other = (1..<Granularity.pagesPerFrame).first(where: { value(at: $0) != first }) else { return }

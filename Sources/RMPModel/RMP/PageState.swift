@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an RMP entry says of its page, in the manual's words: the table of page states, and nothing but the table.
+// What an RMP entry says about its page, in the manual's words: the table of page states, and nothing else.
 
-/// The state of a page, as its RMP entry tells it.
+/// The state of a page, as its RMP entry gives it.
 ///
 /// Source: APM vol 2 table 15-35; SEV-SNP firmware ABI, page states.
 public enum PageState: Sendable, Hashable, CaseIterable, CustomStringConvertible {
-    /// Hypervisor: nobody's but the hypervisor's.
+    /// Hypervisor: it belongs to the hypervisor alone.
     case hypervisor
-    /// HV-Fixed: the hypervisor's, and never to be assigned.
+    /// HV-Fixed: it belongs to the hypervisor and can never be assigned.
     case hypervisorFixed
     /// Firmware: given to firmware.
     case firmware
     /// Firmware, with GPA number 1: memory of the IOMMU, such as its event log.
     case iommu
-    /// Reclaim: firmware has given it up, RMPUPDATE may take it back.
+    /// Reclaim: firmware has given it up, and RMPUPDATE may take it back.
     case reclaim
     /// Context: a guest's context page.
     case context
-    /// Metadata: what firmware keeps of pages that were swapped out.
+    /// Metadata: what firmware records about swapped-out pages.
     case metadata
-    /// Pre-Guest: a guest's page that firmware alone may fill.
+    /// Pre-Guest: a guest's page that only firmware may fill.
     case preGuest
     /// Pre-Swap: a guest's page on its way out or in.
     case preSwap
@@ -60,7 +60,7 @@ public enum PageState: Sendable, Hashable, CaseIterable, CustomStringConvertible
     /// page that is not assigned.
     ///
     /// A page inside a 2 MB entry has that entry's state: pass the entry of the 2 MB-aligned page (Linux
-    /// `__snp_lookup_rmpentry()`). The lock and the size do not matter, nor does VMSA in a guest's page.
+    /// `__snp_lookup_rmpentry()`). The lock and the size do not matter; neither does VMSA in a guest's page.
     public init?(_ entry: RMPEntry) {
         guard let row = PageState.rows.first(where: { $0.matches(entry) }) else { return nil }
         self = row.state
@@ -85,8 +85,8 @@ public enum PageState: Sendable, Hashable, CaseIterable, CustomStringConvertible
         }
     }
 
-    /// The table but its last row, Default, which is the absence of an entry. In the published tables IOMMU pages have
-    /// GPA 1 and Metadata pages any above 0; that number 1 is never a Metadata page is a choice.
+    /// The table without its last row, Default, which is the absence of an entry. In the published tables, IOMMU pages
+    /// have GPA 1 and Metadata pages any GPA above 0; that number 1 is never a Metadata page is a choice.
     static let rows: [Row] = [
         Row(state: .hypervisor, assigned: false, validated: false, hasASID: false, immutable: false),
         Row(state: .hypervisorFixed, assigned: false, validated: false, hasASID: false, immutable: true),
@@ -119,7 +119,8 @@ public enum PageState: Sendable, Hashable, CaseIterable, CustomStringConvertible
 }
 
 extension RMP {
-    /// The state of a page. A page inside a 2 MB entry has the entry's; nil stands for an entry outside of the table.
+    /// The state of a page. A page inside a 2 MB entry has the entry's state; nil is for an entry that is not in the
+    /// table.
     func state(of page: PFN) -> PageState? {
         guard covers(page.rawValue) else { return .uncovered }
         let word = frameWord(Int(truncatingIfNeeded: page.rawValue >> 9))

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RMP as storage: who owns each page, in as few bytes as the memory's real shape needs. The rules of the
-// instructions are in files of their own.
+// The RMP as storage: who owns each page, in as few bytes as the actual contents need. The rules of the instructions
+// are in files of their own.
 
 /// The Reverse Map table over whole regions from address 0.
 ///
-/// Three levels. A region is one word as long as all its frames are alike, then a table of 512 words. A frame's word is
+/// Three levels. A region is one word while all its frames are alike, otherwise a table of 512 words. A frame's word is
 /// the entry of its first page: a 2 MB entry, or 512 entries of 4 KB with consecutive GPAs (equal ones when the ASID is
-/// 0), or the number of a mixed frame. Beside them two counts that RMPOPT lives on: the assigned pages of each region,
+/// 0), or the number of a mixed frame. RMPOPT relies on two more fields: the number of assigned pages in each region,
 /// and which frames hold any.
 struct RMP: Sendable {
     /// The number of regions, covered or not.
@@ -27,7 +27,7 @@ struct RMP: Sendable {
 
     static let frameWords = Granularity.framesPerRegion / 64
 
-    /// An RMP in which every page is hypervisor-owned; without `coverage` each of them has an entry.
+    /// An RMP in which every page is hypervisor-owned; without `coverage`, each page has an entry.
     init(regionCount: Int, coverage: RMPCoverage? = nil) {
         self.regionCount = regionCount
         self.coverage = coverage ?? RMPCoverage(regionCount: regionCount)
@@ -37,7 +37,7 @@ struct RMP: Sendable {
         assignedFrames = [UInt64](repeating: 0, count: regionCount * RMP.frameWords)
     }
 
-    /// Every page hypervisor-owned again.
+    /// Makes every page hypervisor-owned again.
     mutating func reset() { self = RMP(regionCount: regionCount, coverage: coverage) }
 
     /// Whether a page, by its number, has an entry.
@@ -69,12 +69,12 @@ struct RMP: Sendable {
         return EntryWord(bits: tables[region][frame & 511])
     }
 
-    /// The word of a whole region when all its frames have the same and no table is needed.
+    /// The word of a whole region if all its frames have the same and it needs no table.
     func uniformWord(ofRegion region: Int) -> EntryWord? {
         tables[region].isEmpty ? EntryWord(bits: uniform[region]) : nil
     }
 
-    /// The words of a region's frames; empty where all have the same, ``uniformWord(ofRegion:)``.
+    /// The words of a region's frames; empty if all have the same one, ``uniformWord(ofRegion:)``.
     func words(ofRegion region: Int) -> [UInt64] { tables[region] }
 
     /// The number of assigned pages in a frame, 0 ... 512.
@@ -120,7 +120,7 @@ struct RMP: Sendable {
     }
 
     /// Gives one page a 4 KB entry, if it has one. The page must not lie inside a 2 MB entry: RMPUPDATE refuses that
-    /// before.
+    /// earlier.
     mutating func setEntry(frame: Int, index: Int, _ entry: EntryWord) {
         if !covers(UInt64(truncatingIfNeeded: frame) << 9) { return }
         setEntry(frame: frame, of: frameWord(frame), index: index, entry)
@@ -147,7 +147,7 @@ struct RMP: Sendable {
         }
     }
 
-    /// Gives all frames of a region one word at the cost of one frame; the word's ASID must be 0.
+    /// Gives all frames of a region one word, at the cost of one frame; the word's ASID must be 0.
     mutating func setRegion(_ region: Int, _ word: EntryWord) {
         guard coverage.containsRegion(region) else {
             let first = region * Granularity.framesPerRegion
@@ -165,8 +165,8 @@ struct RMP: Sendable {
         }
     }
 
-    /// Gives a region's table back if all its frames are alike again. Not done at each update: a page that is assigned
-    /// and freed over and over would pay for it.
+    /// Frees a region's table if all its frames are alike again. Not done at each update: a page that is assigned and
+    /// freed over and over would pay for it.
     mutating func compact(_ region: Int) {
         guard let first = tables[region].first else { return }
         let word = EntryWord(bits: first)

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which pages have an RMP entry at all: all of them on most machines, for which one comparison must be enough.
+// Which pages have an RMP entry at all. On most machines all of them do, so one comparison must be enough there.
 
 /// The memory that an RMP covers, in frames.
 ///
-/// Source: APM vol 2 15.36.3, 15.36.22: what is not covered is hypervisor-owned (state Default), and instructions on it
-/// answer FAIL_INPUT. Choice: what is covered beyond the end of memory counts as not covered.
+/// Source: APM vol 2 15.36.3, 15.36.22: pages that are not covered are hypervisor-owned (state Default), and
+/// instructions on them return FAIL_INPUT. Choice: whatever lies beyond the end of memory counts as not covered.
 struct RMPCoverage: Sendable, Hashable {
     /// Covered frames in ascending ranges that neither overlap nor touch.
     let frames: [Range<Int>]
-    /// Pages from 0 that are covered without a gap.
+    /// The number of pages from 0 on that are covered without a gap.
     let leadingPages: UInt64
 
     /// All of `regionCount` regions.
     init(regionCount: Int) { self.init([0..<regionCount * Granularity.framesPerRegion]) }
 
-    /// What the segments of a layout cover of `regionCount` regions. Of the RST, a processor may look at its first
-    /// entries only.
+    /// The part of `regionCount` regions that a layout's segments cover. A processor may look only at the first entries
+    /// of the RST.
     init(_ layout: RMPLayout, _ processor: Processor, regionCount: Int) {
         let limit = regionCount * Granularity.framesPerRegion
         let count = RMPLayout.rstLimit(processor)
@@ -51,7 +51,7 @@ struct RMPCoverage: Sendable, Hashable {
         return range.upperBound >= first + Granularity.framesPerRegion
     }
 
-    /// Whether all pages of some regions have entries and this is known at once.
+    /// Whether all pages of some regions have entries and one comparison shows it.
     func containsRegions(_ regions: Range<Int>) -> Bool {
         UInt64(regions.upperBound * Granularity.pagesPerRegion) <= leadingPages
     }

@@ -7,13 +7,13 @@
 public struct RMPEntry: Sendable, Hashable {
     /// Whether the page belongs to a guest or to firmware; otherwise it is hypervisor-owned.
     public var assigned: Bool
-    /// Whether the entry stands for 4 KB or for the whole 2 MB.
+    /// Whether the entry covers 4 KB or the whole 2 MB.
     public var pageSize: PageSize
     /// Whether the entry is locked to firmware: RMPUPDATE fails with FAIL_PERMISSION.
     public var immutable: Bool
-    /// Where the guest sees the page. Bits 50:12 are kept, all others are dropped.
+    /// Where the guest sees the page. Bits 50:12 are kept and all others dropped.
     public var gpa: GPA
-    /// The guest's ASID, 0 ... 1023. Bits above are dropped.
+    /// The guest's ASID, 0 ... 1023. Higher bits are dropped.
     public var asid: UInt16
     /// Whether the page is a VMSA, or, with ASID 0, a guest context page.
     public var vmsa: Bool
@@ -43,7 +43,7 @@ public struct RMPEntry: Sendable, Hashable {
         self.locked = locked
     }
 
-    /// The entry in a raw low quadword; its subpage count (bits 11:3) is left out.
+    /// The entry in a raw low quadword; its subpage count (bits 11:3) is ignored.
     public init(rawLow: UInt64) {
         let word = EntryWord(bits: rawLow)
         self.init(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the RMP itself lies: memory that is assigned for ever, so that its regions never get optimized.
+// Where the RMP itself lies: memory that is always assigned, so its regions never get optimized.
 
-/// One RMP segment: a piece of table and the memory that it covers.
+/// One RMP segment: a part of the table and the memory that it covers.
 public struct RMPSegment: Sendable, Hashable {
     /// The number of its entry in the RST; 0 for the one table of a contiguous RMP.
     public var index: Int
@@ -9,19 +9,19 @@ public struct RMPSegment: Sendable, Hashable {
     public var table: Range<UInt64>
     /// The memory that it covers, in bytes; clipped to the segment size.
     public var covered: Range<UInt64>
-    /// How much it is stated to cover, in bytes. More than `covered` holds when the statement exceeds the segment size:
+    /// How much its RST entry says it covers, in bytes. This is more than `covered` if it exceeds the segment size:
     /// Linux then logs that it was reduced.
     public var statedBytes: UInt64
 
-    /// Whether it covers less than stated.
+    /// Whether it covers less than its RST entry says.
     public var isClipped: Bool { statedBytes > covered.upperBound - covered.lowerBound }
 }
 
-/// The place of the RMP's parts in memory, as the BIOS reserves it: in segments, or in one piece.
+/// The place of the RMP's parts in memory, as the BIOS reserves them: in segments or contiguous.
 ///
-/// Source: APM vol 2 15.36.3 (contiguous), 15.36.22 (segmented). What is made without a place given, by
-/// ``init(regionCount:)``, has the addresses of a published kernel log (segment 0 at 0x8800000, 128 GB a segment); that
-/// its other segments follow without gaps is a choice.
+/// Source: APM vol 2 15.36.3 (contiguous), 15.36.22 (segmented). A layout from ``init(regionCount:)``, which takes no
+/// addresses, has those of a published kernel log (segment 0 at 0x8800000, 128 GB a segment); that its other segments
+/// follow without gaps is a choice.
 public struct RMPLayout: Sendable, Hashable {
     /// The usual RMP_BASE: 16 KB of bookkeeping, then the 4 KB RMP segment table (RST).
     public static let base: UInt64 = 0x870_0000
@@ -37,23 +37,23 @@ public struct RMPLayout: Sendable, Hashable {
     public static let rstBytes: UInt64 = 0x1000
     /// Bytes of an entry.
     public static let entryBytes: UInt64 = 16
-    /// Segment sizes that can be told, as shifts: 2 MB, so that no frame is covered by half, to what an address holds.
-    /// Which of them a processor takes is for ``problems(with:memory:)``.
+    /// Segment sizes that can be given, as shifts: from 2 MB, so that no frame is half covered, to the most that an
+    /// address holds. ``problems(with:memory:)`` decides which of them a processor supports.
     public static let shiftLimits: ClosedRange<UInt8> = 21...51
 
-    /// Whether there is an RST: RMPOPT needs one.
+    /// Whether the RMP has an RST: RMPOPT needs one.
     public let isSegmented: Bool
-    /// RMP_BASE: where bookkeeping begins; 0 when the BIOS has reserved nothing.
+    /// RMP_BASE: where bookkeeping begins; 0 if the BIOS has reserved nothing.
     public let rmpBase: UInt64
     /// RMP_END: the last byte of a contiguous RMP, 0 for a segmented one.
     public let rmpEnd: UInt64
     /// RMP_CFG's segment size, as a shift; 0 for a contiguous RMP.
     public let shift: UInt8
-    /// The segments, in the order of the memory that they cover. A contiguous RMP has one, which is all of its table.
+    /// The segments, in the order of the memory that they cover. A contiguous RMP has one, its whole table.
     public let segments: [RMPSegment]
-    /// The entries of the RST that state a segment, by index.
+    /// The entries of the RST that define a segment, by index.
     public let entries: [RSTEntry]
-    /// Bookkeeping and tables in the order of their addresses, to be searched.
+    /// Bookkeeping and tables in the order of their addresses, for searching.
     let places: [Range<UInt64>]
 
     private init(
@@ -96,13 +96,13 @@ public struct RMPLayout: Sendable, Hashable {
         )
     }
 
-    /// What the kernel finds when the BIOS has reserved no memory for an RMP.
+    /// What the kernel finds if the BIOS has reserved no memory for an RMP.
     public static let unreserved = RMPLayout(isSegmented: false, base: 0, end: 0, shift: 0, entries: [], [])
 
     /// A contiguous RMP: 16 KB of bookkeeping, then one entry for each page from address 0 on.
     ///
     /// - Parameters:
-    ///   - base: RMP_BASE, a multiple of 1 MB above 0. (The register takes 8 KB; firmware wants 1 MB.)
+    ///   - base: RMP_BASE, a multiple of 1 MB above 0. (The register takes multiples of 8 KB; firmware requires 1 MB.)
     ///   - end: RMP_END, the last byte: one less than a multiple of 8 KB, so that the table covers whole 2 MB frames.
     /// - Throws: `ConfigurationError.address` naming the value and the rule.
     public static func contiguous(base: UInt64, end: UInt64) throws(ConfigurationError) -> RMPLayout {
@@ -125,7 +125,8 @@ public struct RMPLayout: Sendable, Hashable {
     /// - Parameters:
     ///   - base: RMP_BASE, a multiple of 1 MB above 0.
     ///   - shift: the segment size as a shift, in `shiftLimits`.
-    ///   - entries: in any order, each index once. An entry of 0 GB is none. More GB than the segment size are clipped.
+    ///   - entries: in any order, each index once. An entry of 0 GB defines no segment. An entry of more than the
+    ///     segment size is clipped.
     /// - Throws: `ConfigurationError` naming the value and the rule.
     public static func segmented(
         base: UInt64,
@@ -195,7 +196,7 @@ public struct RMPLayout: Sendable, Hashable {
         base == 0 ? 0..<0 : base..<(base + bookkeepingBytes + (isSegmented ? rstBytes : 0))
     }
 
-    /// Bookkeeping and RST, 20 KB; without an RST 16 KB; empty when nothing is reserved.
+    /// Bookkeeping and RST, 20 KB; without an RST 16 KB; empty if nothing is reserved.
     public var head: Range<UInt64> { RMPLayout.head(isSegmented: isSegmented, base: rmpBase) }
 
     /// The RST; nil for a contiguous RMP.
@@ -233,7 +234,7 @@ public struct RMPLayout: Sendable, Hashable {
         return low
     }
 
-    /// Where the entry of a page lies; nil when no segment covers it.
+    /// Where the entry of a page lies; nil if no segment covers the page.
     ///
     /// Source: contiguous, RMP_BASE + 0x4000 + page * 16; segmented, the same from the start of the segment's table.
     public func entryAddress(of page: PFN) -> SPA? {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The instruction with which the hypervisor looks at an entry without knowing the raw format.
 
-/// What RMPREAD stores: an RMP entry in architectural form, in which VMSA and validated cannot be seen.
+/// What RMPREAD stores: an RMP entry in architectural form, which does not show VMSA and validated.
 ///
-/// Source: APM vol 3, RMPREAD. Of its codes 0, 1 and 2 the model never gives FAIL_PERMISSION (2): for what is UNKNOWN.
+/// Source: APM vol 3, RMPREAD. Of its codes 0, 1 and 2, the model never returns FAIL_PERMISSION (2): when hardware does
+/// is UNKNOWN.
 public struct RMPReadOutput: Sendable, Hashable {
     /// The guest physical address.
     public var gpa: GPA
@@ -21,8 +22,8 @@ public struct RMPReadOutput: Sendable, Hashable {
 }
 
 extension RMP {
-    /// RMPREAD of the page at `spa`; FAIL_INPUT when no RMP entry covers the address. FAIL_PERMISSION is for a current
-    /// ASID that is not 0: never on a host.
+    /// RMPREAD of the page at `spa`; FAIL_INPUT if no RMP entry covers the address. FAIL_PERMISSION is for a current
+    /// ASID other than 0, which a host never has.
     func read(_ spa: UInt64) throws(RMPCode) -> RMPReadOutput {
         let pfn = spa >> 12
         if !covers(pfn) { throw .failInput }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMPUPDATE of whole frames in one step, for guests: the same answer as page by page, at 1/512 of the work.
+// RMPUPDATE of whole frames in one step, for guests: the same result as page by page, for 1/512 of the work.
 
 extension RMP {
     /// Updates all pages of a frame: one RMPUPDATE when `first.pageSize` is 2 MB, else 512 of 4 KB in ascending order,
     /// page i with GPA `first.gpa` + i * 4 KB (all with `first.gpa` when the ASID is 0).
     ///
-    /// - Returns: the first code that is not SUCCESS; as with single updates, the pages before it are then changed.
+    /// - Returns: the first code that is not SUCCESS; as with single updates, the pages before it have then changed.
     mutating func updateFrame(_ frame: Int, _ first: RMPUpdateInput) -> RMPCode {
         var page = 0
         return updateFrame(frame, first, refusedAt: &page)
     }
 
-    /// The same; `page` is then the page of the frame that did not succeed.
+    /// The same; sets `page` to the page of the frame that was refused, if any.
     mutating func updateFrame(_ frame: Int, _ first: RMPUpdateInput, refusedAt page: inout Int) -> RMPCode {
         let spa = UInt64(truncatingIfNeeded: frame) << 21
         page = 0
@@ -29,7 +29,7 @@ extension RMP {
         return updatePages(frame, pages, first, refusedAt: &page)
     }
 
-    /// The same; `refused` is then the page of the frame that did not succeed.
+    /// The same; sets `refused` to the page of the frame that was refused, if any.
     mutating func updatePages(
         _ frame: Int,
         _ pages: Range<Int>,
@@ -47,7 +47,7 @@ extension RMP {
         return .success
     }
 
-    /// What one page of a frame gets when `first` is for its first page.
+    /// The input for one page of a frame, given `first` for its first page.
     static func input(_ first: RMPUpdateInput, forPage page: Int) -> RMPUpdateInput {
         var input = first
         if first.asid != 0 { input.gpa.rawValue &+= UInt64(truncatingIfNeeded: page) << 12 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instruction with which the hypervisor gives pages away and takes them back, check by check in the manual's order.
+// The instruction with which the hypervisor gives pages away and takes them back, with its checks in the manual's
+// order.
 
 /// What an RMP instruction leaves in EAX.
 ///
@@ -40,7 +41,8 @@ public struct RMPUpdateInput: Sendable, Hashable {
     public var pageSize: PageSize
     /// Whether the entry is to be immutable.
     public var immutable: Bool
-    /// The ASID. Above 1023, which an entry cannot hold, RMPUPDATE answers FAIL_INPUT (the sources do not say).
+    /// The ASID. Above 1023, the most that an entry holds, RMPUPDATE returns FAIL_INPUT (a choice: the sources do not
+    /// say).
     public var asid: UInt32
 
     /// A new entry; without arguments, a hypervisor-owned 4 KB page.
@@ -71,9 +73,9 @@ public struct RMPUpdateInput: Sendable, Hashable {
 extension RMP {
     /// RMPUPDATE of the page at `spa`; bits 11:0 of the address are ignored.
     ///
-    /// Source: the order of checks is the 2021 APM pseudocode's. Choices where it is silent: a locked entry is found
-    /// after an immutable one; an immutable page inside the 2 MB of a 2 MB update gives FAIL_PERMISSION, since HV-fixed
-    /// pages cannot be assigned (APM vol 2 table 15-35), and a locked one FAIL_INUSE, after all others.
+    /// Source: the order of checks is the 2021 APM pseudocode's. Choices where it is silent: immutable is checked
+    /// before locked; an immutable page inside the 2 MB of a 2 MB update gives FAIL_PERMISSION, since HV-fixed pages
+    /// cannot be assigned (APM vol 2 table 15-35), and a locked one FAIL_INUSE, after all others.
     mutating func update(_ spa: UInt64, _ new: RMPUpdateInput) -> RMPCode {
         if new.pageSize == .size2M && spa & (Granularity.frame - Granularity.page) != 0 { return .failInput }
         if !new.assigned && (new.immutable || new.asid != 0) { return .failInput }
@@ -90,13 +92,13 @@ extension RMP {
 
         let covered = word.is2M && !word.isMixed
         if new.pageSize == .size4K {
-            // The pseudocode looks at the 2 MB-aligned page only; hardware sees the pages after it as well (Brijesh
+            // The pseudocode looks at the 2 MB-aligned page only; hardware also checks the pages after it (Brijesh
             // Singh's answer to the quotation of the pseudocode).
             if covered { return .failOverlap }
             setEntry(frame: frame, of: word, index: index, new.word)
             return .success
         }
-        // Pages covered by the frame's own 2 MB entry do not overlap with it: KVM frees 2 MB in one update.
+        // Pages that the frame's own 2 MB entry covers do not overlap with it: KVM frees 2 MB in one update.
         if !covered {
             if assignedPages(inFrame: frame) > 0 { return .failOverlap }
             if hasPage(frame, { $0.isImmutable }) { return .failPermission }
@@ -107,7 +109,8 @@ extension RMP {
         return .success
     }
 
-    /// Whether the entry of any page of a frame without a 2 MB entry is such a one; the page's GPA does not matter.
+    /// Whether any page of a frame without a 2 MB entry has an entry that matches; `matches` must not depend on the
+    /// GPA.
     private func hasPage(_ frame: Int, _ matches: (EntryWord) -> Bool) -> Bool {
         let word = frameWord(frame)
         if !word.isMixed { return matches(word) }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One entry of the RMP segment table: where a segment's table lies and how many gigabytes it stands for.
+// One entry of the RMP segment table: where a segment's table lies and how many gigabytes it covers.
 
 /// An entry of the RST.
 ///
@@ -15,7 +15,7 @@ public struct RSTEntry: Sendable, Hashable {
     public var index: Int
     /// Where the segment's table begins, in bytes: a multiple of 1 MB below 2^52.
     public var base: UInt64
-    /// The gigabytes covered, as stated, 0 ... 1,048,575; 0 means that there is no segment.
+    /// The gigabytes covered, as stated, 0 ... 1,048,575; 0 means no segment.
     public var gigabytes: Int
 
     /// An entry by its fields; checked by ``RMPLayout/segmented(base:shift:entries:)``.
@@ -25,7 +25,7 @@ public struct RSTEntry: Sendable, Hashable {
         self.gigabytes = gigabytes
     }
 
-    /// An entry from its eight bytes: base in bits 51:20, gigabytes in 19:0; nil when one of bits 63:52, which must be
+    /// An entry from its eight bytes: base in bits 51:20, gigabytes in 19:0; nil if any of bits 63:52, which must be
     /// zero, is set.
     public init?(index: Int, rawValue: UInt64) {
         guard rawValue >> 52 == 0 else { return nil }
@@ -36,7 +36,7 @@ public struct RSTEntry: Sendable, Hashable {
         )
     }
 
-    /// The eight bytes; what does not fit is dropped.
+    /// The eight bytes; bits that do not fit are dropped.
     public var rawValue: UInt64 {
         base & RSTEntry.baseMask | UInt64(truncatingIfNeeded: gigabytes & RSTEntry.gigabyteLimit)
     }

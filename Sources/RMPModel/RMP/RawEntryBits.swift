@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bits of a raw entry's low quadword by name, for whoever reads many entries and cannot make a value of each.
+// Names for the bits of a raw entry's low quadword, for code that reads too many entries to make a value of each.
 
 extension RawRMPEntry {
     /// Fields of the low quadword as masks.

@@ -27,8 +27,8 @@ public struct VMPLPermissions: OptionSet, Sendable, Hashable {
 
 /// An RMP entry in raw form.
 ///
-/// The model stores no high quadword. RMPUPDATE gives VMPL0 every permission and the others none, and RMPADJUST, which
-/// could change that, is not modelled: so it follows from the low one (`init(_:subpageCount:)`).
+/// The model stores no high quadword, because it follows from the low one (`init(_:subpageCount:)`): RMPUPDATE gives
+/// VMPL0 every permission and the others none, and RMPADJUST, which could change that, is not modelled.
 ///
 /// Source: PPR for Family 19h Model 01h; AMD's ASP firmware header (`sev_rmp.h`); Linux `struct rmpentry_raw`.
 public struct RawRMPEntry: Sendable, Hashable {
@@ -44,8 +44,8 @@ public struct RawRMPEntry: Sendable, Hashable {
         self.high = high
     }
 
-    /// The raw form of an entry: full permissions for VMPL0 where a guest may come, which is in an assigned page with
-    /// an ASID; 0 in all other fields of the high quadword.
+    /// The raw form of an entry: full permissions for VMPL0 if a guest may access the page, that is, if it is assigned
+    /// and has an ASID; 0 in all other fields of the high quadword.
     ///
     /// - Parameter subpageCount: see ``RMPEntry/rawLow(subpageCount:)``.
     public init(_ entry: RMPEntry, subpageCount: Int = 0) {
@@ -53,9 +53,9 @@ public struct RawRMPEntry: Sendable, Hashable {
         high = entry.assigned && entry.asid != 0 ? UInt64(VMPLPermissions.full.rawValue) : 0
     }
 
-    /// The fields of the low quadword but the subpage count.
+    /// The fields of the low quadword, without the subpage count.
     public var entry: RMPEntry { RMPEntry(rawLow: low) }
-    /// Other assigned 4 KB pages of a 2 MB-aligned page's 2 MB, 0 ... 511.
+    /// For a 2 MB-aligned page, the number of other assigned 4 KB pages in its 2 MB, 0 ... 511.
     public var subpageCount: Int { Int(low >> 3 & 0x1ff) }
     /// The mask of a VMPL, 0 ... 3; empty for any other number.
     public func permissions(ofVMPL vmpl: Int) -> VMPLPermissions {
@@ -84,11 +84,11 @@ public struct RawRMPEntry: Sendable, Hashable {
 
 /// Numbers as the processor stores them.
 enum LittleEndian {
-    /// The `count` low bytes of a number, the lowest first.
+    /// The `count` low bytes of a number, lowest first.
     static func bytes(_ value: UInt64, count: Int) -> [UInt8] {
         (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64($0 * 8)) }
     }
 
-    /// The number that at most eight bytes hold, the lowest first.
+    /// The number that at most eight bytes hold, lowest first.
     static func value(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine's RMP as it would lie in memory: bookkeeping, RST and entries, written piece by piece, so that nobody has
-// to hold all of it.
+// to hold it all.
 
 extension Machine {
-    /// The next bytes of memory, from an address on, that hold RMP other than zeros; nil when none follow.
+    /// The next bytes of memory, from an address on, that hold non-zero parts of the RMP; nil if none follow.
     ///
-    /// Whole pages, and as many as are at hand: the bytes right behind may be other than zeros, too. Bookkeeping counts
-    /// as such whatever it holds.
+    /// Gives whole pages, but not always all of them: the bytes right after may also be non-zero. Bookkeeping always
+    /// counts as non-zero.
     public func nextRMPData(from address: UInt64) -> Range<UInt64>? {
         let start = address.alignedDown(to: Granularity.page)
         var next: Range<UInt64>?
@@ -23,7 +23,7 @@ extension Machine {
         return next
     }
 
-    /// The next piece of a segment's table whose frames are not all zeros: 8 KB for each frame.
+    /// The next part of a segment's table whose frames are not all zeros: 8 KB for each frame.
     private func nextData(in segment: RMPSegment, from address: UInt64) -> Range<UInt64>? {
         let bytesPerFrame = RMPLayout.entryBytes * UInt64(Granularity.pagesPerFrame)
         let firstFrame = Int(truncatingIfNeeded: segment.covered.lowerBound / Granularity.frame)
@@ -42,20 +42,20 @@ extension Machine {
         }
         guard frame < end else { return nil }
         var last = frame + 1
-        // A region is enough for one answer.
+        // One region is enough for one call.
         while last < min(end, frame + Granularity.framesPerRegion) && !isEmpty(last) { last += 1 }
         let lower = segment.table.lowerBound + UInt64(frame - firstFrame) * bytesPerFrame
         return lower..<(lower + UInt64(last - frame) * bytesPerFrame)
     }
 
-    /// Writes the bytes of memory from an address on, as far as they are RMP; zeros elsewhere.
+    /// Writes the bytes of memory from an address on, where they belong to the RMP; zeros elsewhere.
     ///
     /// - Parameters:
     ///   - address: a multiple of 16.
-    ///   - bytes: how many, a multiple of 16, and where to; aligned to 8.
-    ///   - counters: what bookkeeping holds: a counter for each ASID, missing ones are 0 (``assignedPages(byASIDOf:)``
-    ///     has them by region). That they count assigned pages is a choice: firmware's source has 2,048 counters of
-    ///     eight bytes, and does not say more.
+    ///   - bytes: where to write them; its count is a multiple of 16, and it is aligned to 8.
+    ///   - counters: what bookkeeping holds: a counter for each ASID; missing ones are 0 (``assignedPages(byASIDOf:)``
+    ///     gives them by region). That they count assigned pages is a choice: firmware's source has 2,048 counters of
+    ///     eight bytes and says no more.
     public func writeRMPMemory(
         at address: UInt64,
         into bytes: UnsafeMutableRawBufferPointer,
@@ -88,7 +88,7 @@ extension Machine {
         }
     }
 
-    /// How many pages of a region each ASID has; nothing for a region that does not exist.
+    /// How many pages of a region each ASID has; empty for a region that does not exist.
     public func assignedPages(byASIDOf region: Int) -> [(asid: UInt16, pages: Int)] {
         blockers(ofRegion: region).compactMap { blocker in
             if case .guest(let asid, _) = blocker.owner { (asid, blocker.pages) } else { nil }
