@@ -32,7 +32,7 @@ extension ScannedTable {
         for _ in 1..<max(threads, 1) {
             var thread = pthread_t()
             // Fewer threads are slower, but not an error.
-            let reference = Unmanaged.passRetained(shared as SharedWork)
+            let reference = Unmanaged.passRetained(shared)
             if pthread_create(&thread, nil, runWork, reference.toOpaque()) == 0 {
                 others.append(thread)
             } else {
@@ -45,19 +45,14 @@ extension ScannedTable {
     }
 }
 
-/// Something that several threads do together.
-private class SharedWork: @unchecked Sendable {
-    func work() {}
-}
-
 /// The body of a thread, outside any actor.
 private func runWork(_ reference: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    if let reference { Unmanaged<SharedWork>.fromOpaque(reference).takeRetainedValue().work() }
+    if let reference { Unmanaged<SharedScan>.fromOpaque(reference).takeRetainedValue().work() }
     return nil
 }
 
-/// A scan that threads share. Unchecked because its base is: everything is constant, atomic or behind the mutex.
-private final class SharedScan: SharedWork, @unchecked Sendable {
+/// A scan that threads share.
+private final class SharedScan: Sendable {
     private struct Found {
         var tallies: [RegionTally] = []
         var bytesRead: UInt64 = 0
@@ -79,7 +74,7 @@ private final class SharedScan: SharedWork, @unchecked Sendable {
         next = Atomic(regions.lowerBound)
     }
 
-    override func work() {
+    func work() {
         let scanner = RegionScanner(table, in: memory, depth)
         var tallies: [RegionTally] = []
         var failure: MemoryError?
