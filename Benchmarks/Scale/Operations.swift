@@ -94,13 +94,13 @@ struct Operations {
                 machine.runToIdle()
             }
         }
-        let frames = Int(Operations.guestBytes >> 21)
-        launch.report("launch-\(name)", touches: ["frames": frames])
-        convert.report("convert-\(name)", touches: ["frames": Int(Operations.convertedBytes >> 21)])
-        end.report("end-\(name)", touches: ["frames": frames])
+        let chunks = Int(Operations.guestBytes >> 21)
+        launch.report("launch-\(name)", touches: ["chunks": chunks])
+        convert.report("convert-\(name)", touches: ["chunks": Int(Operations.convertedBytes >> 21)])
+        end.report("end-\(name)", touches: ["chunks": chunks])
     }
 
-    /// The ends of several guests, a nanosecond or more apart, so that their frames take turns; the memory is the same
+    /// The ends of several guests, a nanosecond or more apart, so that their chunks take turns; the memory is the same
     /// however many share it. In rounds over all counts, so that each is measured at all times of the run.
     private func ends() throws {
         var samples: [Int: Samples] = [:]
@@ -108,7 +108,7 @@ struct Operations {
             for count in [1, 2, 8, 64] { try samples[count, default: Samples()].time(of: ending(count)) }
         }
         for (count, samples) in samples.sorted(by: { $0.key < $1.key }) {
-            samples.report("ends-\(count)", touches: ["frames": Int(Operations.endingBytes >> 21)])
+            samples.report("ends-\(count)", touches: ["chunks": Int(Operations.endingBytes >> 21)])
         }
     }
 

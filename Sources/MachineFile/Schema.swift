@@ -80,8 +80,8 @@ enum Schema {
     ]
 
     private static let span = [
-        Key("start", .bytes(0...top, multipleOf: Granularity.frame)),
-        Key("size", .bytes(Granularity.frame...top, multipleOf: Granularity.frame), required: true),
+        Key("start", .bytes(0...top, multipleOf: Granularity.chunk)),
+        Key("size", .bytes(Granularity.chunk...top, multipleOf: Granularity.chunk), required: true),
         Key("node", .integer(0...(Topology.nodeLimits.upperBound - 1))),
     ]
 
@@ -89,7 +89,7 @@ enum Schema {
 
     private static let rmp = [
         Key("base", rmpBase),
-        Key("segment_size", .bytes(Granularity.frame...top, multipleOf: Granularity.frame)),
+        Key("segment_size", .bytes(Granularity.chunk...top, multipleOf: Granularity.chunk)),
         Key("segments", .list(.mapping(segment), 1...512)),
         Key("contiguous", .mapping(contiguous)),
     ]

@@ -41,7 +41,7 @@ public struct MovePlan: Sendable, Hashable {
     /// the RMP or nobody cannot be gained. Pages and regions of a set are exact, but the order is greedy: the best
     /// three moves together may differ from three moves that are each the best at their turn.
     ///
-    /// A move's pages need room in regions that stay lost. That room is counted in free pages, not in frames.
+    /// A move's pages need room in regions that stay lost. That room is counted in free pages, not in chunks.
     public init(_ tallies: [RegionTally]) {
         var groups: [[UInt16]: Group] = [:]
         var lost: [Int: Int] = [:]

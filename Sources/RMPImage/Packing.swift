@@ -38,12 +38,12 @@ extension RegionTally {
         }
     }
 
-    /// What guests can use of it: frames that are entirely free or guests', and all pages that are.
-    var room: (frames: Int, pages: Int) {
-        let covered = (Granularity.pagesPerRegion - uncovered) / Granularity.pagesPerFrame
+    /// What guests can use of it: chunks that are entirely free or guests', and all pages that are.
+    var room: (chunks: Int, pages: Int) {
+        let covered = (Granularity.pagesPerRegion - uncovered) / Granularity.pagesPerChunk
         let guests = guestPages
         // HV-fixed pages that a quick scan has not looked at count as free: the result is then the best possible.
-        return (covered - fixedFrames, pages(of: .free) + unread + guests.small + guests.large)
+        return (covered - fixedChunks, pages(of: .free) + unread + guests.small + guests.large)
     }
 }
 
@@ -51,13 +51,13 @@ extension PlacementLoss {
     /// Packs the guests of some regions.
     ///
     /// Pinned regions are filled first, since they are lost anyway, then those with the most room. Entries of 2 MB need
-    /// frames in which no page has to stay; entries of 4 KB can use any page. The result is optimal if the regions with
-    /// the most frames also have the most pages, which only scattered HV-fixed pages can prevent.
+    /// chunks in which no page has to stay; entries of 4 KB can use any page. The result is optimal if the regions with
+    /// the most chunks also have the most pages, which only scattered HV-fixed pages can prevent.
     public init(_ tallies: [RegionTally]) {
         var small = 0
         var large = 0
-        var pinnedRoom = (frames: 0, pages: 0)
-        var others: [(frames: Int, pages: Int)] = []
+        var pinnedRoom = (chunks: 0, pages: 0)
+        var others: [(chunks: Int, pages: Int)] = []
         var pinned = 0
         for tally in tallies {
             let guests = tally.guestPages
@@ -66,7 +66,7 @@ extension PlacementLoss {
             let room = tally.room
             if tally.isPinned || tally.uncovered > 0 {
                 pinned += tally.isPinned ? 1 : 0
-                pinnedRoom.frames += room.frames
+                pinnedRoom.chunks += room.chunks
                 pinnedRoom.pages += room.pages
             } else {
                 others.append(room)
@@ -74,13 +74,13 @@ extension PlacementLoss {
         }
         // A region that is not covered as a whole is never optimized.
         let candidates = others.count
-        others.sort { ($0.pages, $0.frames) > ($1.pages, $1.frames) }
+        others.sort { ($0.pages, $0.chunks) > ($1.pages, $1.chunks) }
         var used = 0
         var room = pinnedRoom
         while used < candidates
-            && (room.frames * Granularity.pagesPerFrame < large || room.pages < small + large)
+            && (room.chunks * Granularity.pagesPerChunk < large || room.pages < small + large)
         {
-            room.frames += others[used].frames
+            room.chunks += others[used].chunks
             room.pages += others[used].pages
             used += 1
         }

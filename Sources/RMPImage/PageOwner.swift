@@ -71,8 +71,8 @@ public struct RegionTally: Sendable, Hashable {
     public internal(set) var unread = 0
     /// Pages that no RMP entry covers.
     public internal(set) var uncovered = 0
-    /// Frames of 2 MB with a page that cannot move: neither a guest's nor free.
-    public internal(set) var fixedFrames = 0
+    /// Chunks of 2 MB with a page that cannot move: neither a guest's nor free.
+    public internal(set) var fixedChunks = 0
     /// What differs from the manuals.
     public internal(set) var oddities = Oddities()
 
@@ -89,16 +89,16 @@ public struct RegionTally: Sendable, Hashable {
 }
 
 /// What a scan found that a correct table does not have, or that changed during the scan. Each is a number of scanned
-/// entries or frames.
+/// entries or chunks.
 public struct Oddities: Sendable, Hashable {
     /// Entries that no row of the manual's table of page states describes.
     public var undescribed = 0
-    /// Frames whose first entry gives the wrong number of assigned subpages.
+    /// Chunks whose first entry gives the wrong number of assigned subpages.
     public var miscounted = 0
-    /// Frames with an entry of 2 MB that is followed by something other than its shadow, or with a 2 MB entry that does
-    /// not begin a frame.
+    /// Chunks with an entry of 2 MB that is followed by something other than its shadow, or with a 2 MB entry that does
+    /// not begin a chunk.
     public var irregular = 0
-    /// Frames that changed each time they were read: the owners of their pages may be wrong.
+    /// Chunks that changed each time they were read: the owners of their pages may be wrong.
     public var changed = 0
 
     /// Nothing odd.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts the pages of one region after another: whole frames at once if their entries are alike, else entry by entry.
+// Counts the pages of one region after another: whole chunks at once if their entries are alike, else entry by entry.
 
 public import RMPModel
 
@@ -7,7 +7,7 @@ public import RMPModel
 public enum ScanDepth: String, Sendable, Hashable, CaseIterable {
     /// All of it; this checks the subpage counts.
     case full
-    /// The entries of 2 MB-aligned pages, and all of a frame only if its subpage count says that its pages differ. This
+    /// The entries of 2 MB-aligned pages, and all of a chunk only if its subpage count says that its pages differ. This
     /// relies on the counts, which a full scan checks.
     case quick
 }
@@ -46,15 +46,15 @@ final class RegionScanner {
     private let isRaw: Bool
     private let depth: ScanDepth
     private let buffer = ScanBuffer(count: Int(RMPLayout.bytesPerRegion))
-    /// Space for reading one frame again.
-    private let again = ScanBuffer(count: FrameComparison.bytes)
-    private let piece = ScanBuffer(count: FrameComparison.bytes)
+    /// Space for reading one chunk again.
+    private let again = ScanBuffer(count: ChunkComparison.bytes)
+    private let piece = ScanBuffer(count: ChunkComparison.bytes)
     /// Pages with an entry of 4 KB by ``OwnerKey``; two sums, so that equal neighbours do not have to wait for each
     /// other.
     private let small: UnsafeMutablePointer<UInt32>
     /// Pages in entries of 2 MB by ``OwnerKey``.
     private let large: UnsafeMutablePointer<UInt32>
-    /// The low quadwords of a frame that others may change or whose entries are not in raw form.
+    /// The low quadwords of a chunk that others may change or whose entries are not in raw form.
     private let copy: UnsafeMutablePointer<UInt64>
     private var tally = RegionTally(region: 0)
     private var ofTable = (small: 0, large: 0)
@@ -72,8 +72,8 @@ final class RegionScanner {
         small.initialize(repeating: 0, count: 2 * OwnerKey.count)
         large = .allocate(capacity: OwnerKey.count)
         large.initialize(repeating: 0, count: OwnerKey.count)
-        copy = .allocate(capacity: FrameComparison.entries)
-        copy.initialize(repeating: 0, count: FrameComparison.entries)
+        copy = .allocate(capacity: ChunkComparison.entries)
+        copy.initialize(repeating: 0, count: ChunkComparison.entries)
     }
 
     deinit {
@@ -114,11 +114,11 @@ final class RegionScanner {
         let hasPlaces = table.places.contains { $0.overlaps(part) }
         try memory.withBytes(of: range, buffer: buffer) { bytes throws(MemoryError) in
             guard let base = bytes.baseAddress else { return }
-            for frame in 0..<pages / Granularity.pagesPerFrame {
-                let offset = frame &* FrameComparison.bytes
-                let address = part.lowerBound + UInt64(frame) * Granularity.frame
-                let place = hasPlaces ? table.places.first { $0.overlaps(address..<address + Granularity.frame) } : nil
-                try scanFrame(base + offset, at: entries + UInt64(offset), of: address, hasPlace: place != nil)
+            for chunk in 0..<pages / Granularity.pagesPerChunk {
+                let offset = chunk &* ChunkComparison.bytes
+                let address = part.lowerBound + UInt64(chunk) * Granularity.chunk
+                let place = hasPlaces ? table.places.first { $0.overlaps(address..<address + Granularity.chunk) } : nil
+                try scanChunk(base + offset, at: entries + UInt64(offset), of: address, hasPlace: place != nil)
             }
         }
     }
@@ -137,21 +137,21 @@ final class RegionScanner {
         for first in stride(from: 0, to: OwnerKey.count, by: Keys.scalarCount) {
             let pages = UnsafeMutableRawPointer(small + first)
             let others = UnsafeMutableRawPointer(small + OwnerKey.count + first)
-            let frames = UnsafeMutableRawPointer(large + first)
+            let chunks = UnsafeMutableRawPointer(large + first)
             let sum = pages.loadUnaligned(as: Keys.self) &+ others.loadUnaligned(as: Keys.self)
-            let inFrames = frames.loadUnaligned(as: Keys.self)
-            if sum | inFrames == .zero { continue }
+            let inChunks = chunks.loadUnaligned(as: Keys.self)
+            if sum | inChunks == .zero { continue }
             pages.storeBytes(of: .zero, as: Keys.self)
             others.storeBytes(of: .zero, as: Keys.self)
-            frames.storeBytes(of: .zero, as: Keys.self)
+            chunks.storeBytes(of: .zero, as: Keys.self)
             var byRank: [(small: Int, large: Int)] = Array(repeating: (0, 0), count: OwnerKey.unowned.count)
             var guest = (small: 0, large: 0)
-            for lane in 0..<Keys.scalarCount where sum[lane] | inFrames[lane] != 0 {
+            for lane in 0..<Keys.scalarCount where sum[lane] | inChunks[lane] != 0 {
                 let key = first + lane
-                let (inSmall, inLarge) = (Int(sum[lane]), Int(inFrames[lane]))
+                let (inSmall, inLarge) = (Int(sum[lane]), Int(inChunks[lane]))
                 // An entry of 2 MB is one entry.
                 if OwnerKey.isUndescribed(key) {
-                    tally.oddities.undescribed += inSmall + inLarge / Granularity.pagesPerFrame
+                    tally.oddities.undescribed += inSmall + inLarge / Granularity.pagesPerChunk
                 }
                 switch OwnerKey.owner(key) {
                 case .guest:
@@ -174,21 +174,21 @@ final class RegionScanner {
         tally.owners = owners.sorted { ($1.pages, $0.owner.rank) < ($0.pages, $1.owner.rank) }
     }
 
-    // MARK: A frame
+    // MARK: A chunk
 
     /// - Parameters:
-    ///   - frame: its entries.
+    ///   - chunk: its entries.
     ///   - entries: where they lie.
     ///   - address: the memory that they describe.
     ///   - hasPlace: whether it holds memory of the RMP itself.
-    private func scanFrame(
-        _ frame: UnsafeRawPointer,
+    private func scanChunk(
+        _ chunk: UnsafeRawPointer,
         at entries: UInt64,
         of address: UInt64,
         hasPlace: Bool
     ) throws(MemoryError) {
-        // Any change of a frame's entries changes its first one: the 2 MB entry, or the count of assigned subpages.
-        var place = frame
+        // Any change of a chunk's entries changes its first one: the 2 MB entry, or the count of assigned subpages.
+        var place = chunk
         for attempt in 0..<4 {
             if attempt > 0 && !showsItself { place = try readAgain(entries) }
             let head = first(of: place)
@@ -203,16 +203,16 @@ final class RegionScanner {
         }
     }
 
-    /// Reads a frame's entries again, into their own space.
+    /// Reads a chunk's entries again, into their own space.
     private func readAgain(_ entries: UInt64) throws(MemoryError) -> UnsafeRawPointer {
-        let range = entries..<entries + UInt64(FrameComparison.bytes)
+        let range = entries..<entries + UInt64(ChunkComparison.bytes)
         try memory.withBytes(of: range, buffer: piece) { bytes throws(MemoryError) in
             again.bytes.copyMemory(from: bytes)
         }
         return UnsafeRawPointer(again.start)
     }
 
-    /// What a frame's entries look like.
+    /// What a chunk's entries look like.
     private enum Outcome {
         /// An entry of 2 MB; the others are as they must be, or not.
         case large(isRegular: Bool)
@@ -220,57 +220,57 @@ final class RegionScanner {
         case uniform
         /// The first, and 511 that are not assigned and have not been read.
         case alone
-        /// They differ; they are in the frame itself or in `copy`.
+        /// They differ; they are in the chunk itself or in `copy`.
         case mixed(isCopied: Bool)
     }
 
     @inline(__always)
-    private func first(of frame: UnsafeRawPointer) -> UInt64 {
-        let words = frame.assumingMemoryBound(to: UInt64.self)
+    private func first(of chunk: UnsafeRawPointer) -> UInt64 {
+        let words = chunk.assumingMemoryBound(to: UInt64.self)
         return table.form.rawLow(words[0], words[1])
     }
 
     @inline(__always)
-    private func look(_ frame: UnsafeRawPointer, _ head: UInt64) -> Outcome {
+    private func look(_ chunk: UnsafeRawPointer, _ head: UInt64) -> Outcome {
         let isLarge = head & 2 != 0
         if depth == .quick {
             bytesRead &+= RMPLayout.entryBytes
             if isLarge { return .large(isRegular: true) }
             if head & OwnerKey.countMask == 0 { return .alone }
         }
-        bytesRead &+= UInt64(FrameComparison.bytes)
+        bytesRead &+= UInt64(ChunkComparison.bytes)
         if isRaw {
             if isLarge {
-                return .large(isRegular: FrameComparison.isUniform(frame, as: head & 1, mask: .max))
+                return .large(isRegular: ChunkComparison.isUniform(chunk, as: head & 1, mask: .max))
             }
-            if FrameComparison.isUniform(frame, as: head, mask: OwnerKey.mask) { return .uniform }
+            if ChunkComparison.isUniform(chunk, as: head, mask: OwnerKey.mask) { return .uniform }
             if !isLive { return .mixed(isCopied: false) }
         } else if isLarge {
             return .large(isRegular: true)
         }
-        let words = frame.assumingMemoryBound(to: UInt64.self)
-        for entry in 0..<FrameComparison.entries {
+        let words = chunk.assumingMemoryBound(to: UInt64.self)
+        for entry in 0..<ChunkComparison.entries {
             copy[entry] = table.form.rawLow(words[2 &* entry], words[2 &* entry &+ 1])
         }
         return .mixed(isCopied: true)
     }
 
     /// Whether the first entry has not changed.
-    private func isStill(_ head: UInt64, _ frame: UnsafeRawPointer, at entries: UInt64) throws(MemoryError) -> Bool {
-        if showsItself { return first(of: reread(frame)) == head }
+    private func isStill(_ head: UInt64, _ chunk: UnsafeRawPointer, at entries: UInt64) throws(MemoryError) -> Bool {
+        if showsItself { return first(of: reread(chunk)) == head }
         let second = isRaw ? 0 : try memory.word(at: entries + 8)
         return table.form.rawLow(try memory.word(at: entries), second) == head
     }
 
     private func count(
         _ outcome: Outcome,
-        _ frame: UnsafeRawPointer,
+        _ chunk: UnsafeRawPointer,
         _ head: UInt64,
         of address: UInt64,
         hasPlace: Bool
     ) {
         let key = OwnerKey.of(head)
-        let pages = Granularity.pagesPerFrame
+        let pages = Granularity.pagesPerChunk
         switch outcome {
         case .large(let isRegular):
             if !isRegular { tally.oddities.irregular += 1 }
@@ -295,14 +295,14 @@ final class RegionScanner {
             if isCopied {
                 countEach(UnsafePointer(copy), stride: 1, head, of: address, hasPlace: hasPlace)
             } else {
-                let words = frame.assumingMemoryBound(to: UInt64.self)
+                let words = chunk.assumingMemoryBound(to: UInt64.self)
                 countEach(words, stride: 2, head, of: address, hasPlace: hasPlace)
             }
         }
     }
 
     private func noteFixed(_ key: Int) {
-        if OwnerKey.isFixed(key) { tally.fixedFrames += 1 }
+        if OwnerKey.isFixed(key) { tally.fixedChunks += 1 }
     }
 
     /// How many of some pages lie in the RMP's own memory.
@@ -328,7 +328,7 @@ final class RegionScanner {
         var assigned: UInt64 = 0
         var sizes: UInt64 = 0
         var index = 0
-        while index < FrameComparison.entries {
+        while index < ChunkComparison.entries {
             let one = words[index &* stride]
             let two = words[(index &+ 1) &* stride]
             even[OwnerKey.of(one)] &+= 1
@@ -337,13 +337,13 @@ final class RegionScanner {
             sizes |= one | two
             index &+= 2
         }
-        if fixedPages != fixed { tally.fixedFrames += 1 }
+        if fixedPages != fixed { tally.fixedChunks += 1 }
         if sizes & 2 != 0 { tally.oddities.irregular += 1 }
         let stated = Int(head & OwnerKey.countMask) >> 3
         let others = Int(assigned) - Int(head & 1)
         if isRaw ? stated != others : (stated != 0) != (others != 0) { tally.oddities.miscounted += 1 }
         if !hasPlace { return }
-        for index in 0..<FrameComparison.entries {
+        for index in 0..<ChunkComparison.entries {
             let key = OwnerKey.of(words[index * stride])
             let page = address + UInt64(index) * Granularity.page
             guard OwnerKey.isUnowned(key), ownPages(page, count: 1) > 0 else { continue }

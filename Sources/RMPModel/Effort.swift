@@ -2,34 +2,34 @@
 // How much work a command is, known before it runs: for callers that make others wait while it runs.
 
 extension Machine {
-    /// About how many frames of 2 MB a command visits; 0 for one whose work does not grow with any size. A frame whose
+    /// About how many chunks of 2 MB a command visits; 0 for one whose work does not grow with any size. A chunk whose
     /// pages are visited one by one counts as many, and so does other work that takes as long.
     public func effort(of command: Command) -> Int {
         switch command {
         case .startGuest(let id):
             guard let guest = guests[id], guest.state == .stopped || guest.state == .created else { return 0 }
-            return guest.frameCount
+            return guest.chunkCount
         case .convert(let id, let gpa, _), .validate(let id, let gpa, _):
             guard let guest = guests[id], guest.state == .running else { return 0 }
-            // The frames before the first one are skipped run by run.
-            return effort(ofBytes: gpa.clamped(to: 0..<guest.memoryBytes)) + guest.frames.count / 64
+            // The chunks before the first one are skipped run by run.
+            return effort(ofBytes: gpa.clamped(to: 0..<guest.memoryBytes)) + guest.chunks.count / 64
         case .leak(let pages):
             let bytes = pages.clamped(to: 0..<configuration.memory.end.pfn.rawValue)
             return effort(ofBytes: bytes.lowerBound << 12..<bytes.upperBound << 12)
         case .initializeFirmware, .shutDownFirmware, .kexec:
-            return regionCount + regionCount * wordsPerRow / 256 + platform.rmp.mixedFrameCount
+            return regionCount + regionCount * wordsPerRow / 256 + platform.rmp.mixedChunkCount
         default: return 0
         }
     }
 
     private func effort(ofBytes bytes: Range<UInt64>) -> Int {
-        let frames = FrameAllocator.frames(bytes).count
-        return frames + min(frames, platform.rmp.mixedFrameCount) * Guests.pageByPageEffort
+        let chunks = ChunkAllocator.chunks(bytes).count
+        return chunks + min(chunks, platform.rmp.mixedChunkCount) * Guests.pageByPageEffort
     }
 }
 
 extension Guests {
-    /// How many frames handled in one step take as long as one whose pages are visited one by one: 100 ns each against
+    /// How many chunks handled in one step take as long as one whose pages are visited one by one: 100 ns each against
     /// 20 to 70 ns a page.
     static let pageByPageEffort = 128
 }

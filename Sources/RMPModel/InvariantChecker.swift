@@ -52,23 +52,23 @@ package struct InvariantChecker {
         for region in 0..<rmp.regionCount {
             var assigned = 0
             if let word = rmp.uniformWord(ofRegion: region) {
-                assigned = word.assignedPagesOfFrame * Granularity.framesPerRegion
+                assigned = word.assignedPagesOfChunk * Granularity.chunksPerRegion
                 require(!word.isMixed && (word.asid == 0), "region \(region) cannot be uniform with \(word.bits)")
-                for index in 0..<RMP.frameWords {
-                    let bits = rmp.assignedFrames[region * RMP.frameWords + index]
-                    require(bits == (word.isAssigned ? .max : 0), "region \(region): frame bits \(bits) are stale")
+                for index in 0..<RMP.chunkWords {
+                    let bits = rmp.assignedChunks[region * RMP.chunkWords + index]
+                    require(bits == (word.isAssigned ? .max : 0), "region \(region): chunk bits \(bits) are stale")
                 }
             } else {
-                for frame in (region << 9)..<(region << 9 + Granularity.framesPerRegion) {
-                    let word = rmp.frameWord(frame)
-                    let pages = word.isMixed ? countAssigned(rmp, frame) : word.assignedPagesOfFrame
+                for chunk in (region << 9)..<(region << 9 + Granularity.chunksPerRegion) {
+                    let word = rmp.chunkWord(chunk)
+                    let pages = word.isMixed ? countAssigned(rmp, chunk) : word.assignedPagesOfChunk
                     assigned += pages
-                    require(pages == rmp.assignedPages(inFrame: frame), "frame \(frame): \(pages) assigned, miscounted")
-                    let bit = rmp.assignedFrames[frame >> 6] >> UInt64(frame & 63) & 1
-                    require((bit == 1) == (pages > 0), "frame \(frame): bit \(bit) with \(pages) assigned pages")
+                    require(pages == rmp.assignedPages(inChunk: chunk), "chunk \(chunk): \(pages) assigned, miscounted")
+                    let bit = rmp.assignedChunks[chunk >> 6] >> UInt64(chunk & 63) & 1
+                    require((bit == 1) == (pages > 0), "chunk \(chunk): bit \(bit) with \(pages) assigned pages")
                     if word.isMixed {
-                        require(mixedNumbers.insert(word.bits).inserted, "frame \(frame) shares its mixed frame")
-                        checkMixed(rmp, frame)
+                        require(mixedNumbers.insert(word.bits).inserted, "chunk \(chunk) shares its mixed chunk")
+                        checkMixed(rmp, chunk)
                     }
                 }
             }
@@ -76,21 +76,21 @@ package struct InvariantChecker {
             require(assigned == counted, "region \(region): \(assigned) assigned pages, counted \(counted)")
         }
         require(
-            mixedNumbers.count == rmp.mixedFrameCount,
-            "\(mixedNumbers.count) mixed frames, counted \(rmp.mixedFrameCount)"
+            mixedNumbers.count == rmp.mixedChunkCount,
+            "\(mixedNumbers.count) mixed chunks, counted \(rmp.mixedChunkCount)"
         )
     }
 
-    private func countAssigned(_ rmp: RMP, _ frame: Int) -> Int {
-        (0..<Granularity.pagesPerFrame).count { rmp.entry(frame: frame, index: $0).isAssigned }
+    private func countAssigned(_ rmp: RMP, _ chunk: Int) -> Int {
+        (0..<Granularity.pagesPerChunk).count { rmp.entry(chunk: chunk, index: $0).isAssigned }
     }
 
-    private mutating func checkMixed(_ rmp: RMP, _ frame: Int) {
-        let first = rmp.entry(frame: frame, index: 0)
-        let alike = (0..<Granularity.pagesPerFrame).allSatisfy {
-            rmp.entry(frame: frame, index: $0) == first.advanced(pages: $0)
+    private mutating func checkMixed(_ rmp: RMP, _ chunk: Int) {
+        let first = rmp.entry(chunk: chunk, index: 0)
+        let alike = (0..<Granularity.pagesPerChunk).allSatisfy {
+            rmp.entry(chunk: chunk, index: $0) == first.advanced(pages: $0)
         }
-        require(!alike, "frame \(frame) is held as mixed and is uniform")
+        require(!alike, "chunk \(chunk) is held as mixed and is uniform")
     }
 
     /// Each guest that is not stopped has an ASID of its own, and no other ASID is taken.
@@ -116,12 +116,12 @@ package struct InvariantChecker {
         require(seen.count + lost == taken, "\(taken) ASIDs taken, \(seen.count) used, \(lost) lost")
     }
 
-    /// Each frame is held once, and exactly the held frames are missing from free memory.
+    /// Each chunk is held once, and exactly the held chunks are missing from free memory.
     private mutating func checkMemory() {
         let guests = machine.guests
         var rebuilt = Guests(machine.configuration, firmware: machine.firmware).allocator
         if machine.hasLateMemory { rebuilt.add(machine.configuration.lateMemory) }
-        for frame in guests.controls.frames.map(\.frame) { hold(frame, &rebuilt) }
+        for chunk in guests.controls.chunks.map(\.chunk) { hold(chunk, &rebuilt) }
         checkLeaks(&rebuilt)
         var controls: Set<PFN> = []
         for id in guests.order {
@@ -144,31 +144,31 @@ package struct InvariantChecker {
                 found.append("guest \(id.rawValue): VMSA page \(page.rawValue) is 2 MB-aligned")
             }
             checkShape(guest)
-            guest.forEachFrame { _, frame in
-                hold(frame, &rebuilt)
+            guest.forEachChunk { _, chunk in
+                hold(chunk, &rebuilt)
                 return true
             }
         }
         let leaked = guests.controls.takenPages.count { guests.leaked.overlaps($0.rawValue..<($0.rawValue + 1)) }
         let taken = guests.controls.takenPages.count
         require(taken == controls.count + leaked, "\(taken) control pages taken, \(controls.count) used")
-        require(rebuilt.used == guests.allocator.used, "the frames in use are not those that somebody holds")
+        require(rebuilt.used == guests.allocator.used, "the chunks in use are not those that somebody holds")
     }
 
-    /// A guest holds what its state requires, in whole units of its backing, with each frame on its node.
+    /// A guest holds what its state requires, in whole units of its backing, with each chunk on its node.
     private mutating func checkShape(_ guest: Guest) {
-        let frames = guest.frames.reduce(0) { $0 + $1.count }
+        let chunks = guest.chunks.reduce(0) { $0 + $1.count }
         let name = "guest \(guest.id.rawValue)"
         let isStopped = guest.state == .stopped || guest.state == .created
-        require(isStopped ? frames == 0 : frames == guest.frameCount, "\(name): \(frames) frames while \(guest.state)")
+        require(isStopped ? chunks == 0 : chunks == guest.chunkCount, "\(name): \(chunks) chunks while \(guest.state)")
         let expected = guest.state == .running ? 2 + guest.vcpus : 0
         require(guest.controlPages.count == expected, "\(name): \(guest.controlPages.count) control pages")
-        let unit = guest.backing.framesPerUnit
-        let isWhole = guest.frames.allSatisfy { $0.first.isMultiple(of: unit) && $0.count.isMultiple(of: unit) }
-        require(isWhole, "\(name): its frames are no whole folios")
+        let unit = guest.backing.chunksPerUnit
+        let isWhole = guest.chunks.allSatisfy { $0.first.isMultiple(of: unit) && $0.count.isMultiple(of: unit) }
+        require(isWhole, "\(name): its chunks are no whole folios")
         if let node = guest.node {
             let memory = machine.guests.allocator.memory(ofNode: node)
-            let isLocal = guest.frames.allSatisfy { run in
+            let isLocal = guest.chunks.allSatisfy { run in
                 memory.contains { $0.contains(run.first) && run.range.upperBound <= $0.upperBound }
             }
             require(isLocal, "\(name): memory outside of node \(node)")
@@ -176,8 +176,8 @@ package struct InvariantChecker {
         require(guest.teardown == Teardown() || guest.state == .ending, "\(name): a teardown while \(guest.state)")
     }
 
-    /// Leaked ranges do not touch, lie in memory, and nothing else holds their frames.
-    private mutating func checkLeaks(_ rebuilt: inout FrameAllocator) {
+    /// Leaked ranges do not touch, lie in memory, and nothing else holds their chunks.
+    private mutating func checkLeaks(_ rebuilt: inout ChunkAllocator) {
         let guests = machine.guests
         let ranges = guests.leaked.ranges
         for (left, right) in zip(ranges, ranges.dropFirst()) where left.upperBound >= right.lowerBound {
@@ -185,18 +185,18 @@ package struct InvariantChecker {
         }
         var last = -1
         for range in ranges {
-            for frame in FrameAllocator.frames((range.lowerBound << 12)..<(range.upperBound << 12)) where frame != last
+            for chunk in ChunkAllocator.chunks((range.lowerBound << 12)..<(range.upperBound << 12)) where chunk != last
             {
-                last = frame
-                if guests.controls.frames.contains(where: { $0.frame == frame }) { continue }
-                hold(frame, &rebuilt)
+                last = chunk
+                if guests.controls.chunks.contains(where: { $0.chunk == chunk }) { continue }
+                hold(chunk, &rebuilt)
             }
         }
     }
 
-    private mutating func hold(_ frame: Int, _ allocator: inout FrameAllocator) {
-        require(!allocator.isUsed(frame), "frame \(frame) is held twice")
-        allocator.reserve(frames: frame..<(frame + 1))
+    private mutating func hold(_ chunk: Int, _ allocator: inout ChunkAllocator) {
+        require(!allocator.isUsed(chunk), "chunk \(chunk) is held twice")
+        allocator.reserve(chunks: chunk..<(chunk + 1))
     }
 
     private mutating func checkWork() {

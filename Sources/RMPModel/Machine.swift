@@ -16,7 +16,7 @@ public struct Machine: Sendable {
     var firmware: Firmware
     var guests: Guests
     var driver: Driver
-    /// When the frames of ending guests are returned.
+    /// When the chunks of ending guests are returned.
     var work = WorkQueue()
     /// Whether CPU hotplug is disabled.
     var hotplugIsForbidden = false
@@ -71,7 +71,7 @@ public struct Machine: Sendable {
     /// The same in pieces: stops on the way once it has done `effort`. `now` is then a moment before `time`, and the
     /// machine is as it is at that moment. However it is split, the machine is the same at the end.
     ///
-    /// - Parameter effort: in frames of 2 MB that are returned, more than 0. At least one step is done; the total may
+    /// - Parameter effort: in chunks of 2 MB that are returned, more than 0. At least one step is done; the total may
     ///   exceed `effort` a little, and by at most 16,384 where guests end together.
     /// - Returns: whether `time` has been reached.
     @discardableResult
@@ -96,7 +96,7 @@ public struct Machine: Sendable {
     }
 
     /// Merges the work of guests and driver in order of due times; in the same nanosecond the guests' pages are
-    /// returned first, so that a pass sees them. Each step finishes its work or advances by a region or frame, so that
+    /// returned first, so that a pass sees them. Each step finishes its work or advances by a region or chunk, so that
     /// this ends even when due times have reached the largest value.
     ///
     /// - Returns: false if it stopped early because it had done `effort`.
@@ -122,7 +122,7 @@ public struct Machine: Sendable {
                 move(to: next)
                 let horizon = min(limit, teardown.map { $0.due > 0 ? $0.due - 1 : 0 } ?? .max)
                 move(to: driver.step(until: horizon, &platform, topology, isContended: teardown != nil))
-                // Up to a whole pass, or a few regions between frames of two guests.
+                // Up to a whole pass, or a few regions between chunks of two guests.
                 left -= teardown == nil ? 4_096 : 64
             } else {
                 return true
@@ -130,11 +130,11 @@ public struct Machine: Sendable {
         }
     }
 
-    /// Returns the guest's current frame, and those after it whose turn is before `end`.
+    /// Returns the guest's current chunk, and those after it whose turn is before `end`.
     ///
     /// - Returns: when the next one will be done; nil if the guest has ended.
     private mutating func stepTeardown(_ id: GuestID, before end: Work, _ effort: inout Int, goesOn: Bool) -> UInt64? {
-        let progress = guests.tearDownFrames(
+        let progress = guests.tearDownChunks(
             id,
             before: end,
             effort: &effort,
@@ -298,7 +298,7 @@ public struct Machine: Sendable {
         let code = platform.rmpupdate(spa, input)
         let refusals = platform.takeRefusals()
         // The kernel refuses addresses that are not memory before the instruction, without a line (`pfn_valid()`).
-        let bytes = input.pageSize == .size2M ? Granularity.frame : Granularity.page
+        let bytes = input.pageSize == .size2M ? Granularity.chunk : Granularity.page
         let start = spa.rawValue.alignedDown(to: Granularity.page)
         if configuration.memory.contains(start..<start.addingClamped(bytes)) { refusals.forEach { noteRefused($0) } }
         if code != .success { throw .rmp(code) }

@@ -212,11 +212,11 @@ extension Machine {
     /// Whether the memory that the configuration keeps for later is online; true if there is none.
     public var hasAllMemory: Bool { hasLateMemory }
 
-    /// The memory that a guest could get, in bytes: whole free 2 MB frames, wherever they are.
+    /// The memory that a guest could get, in bytes: whole free 2 MB chunks, wherever they are.
     public var freeMemory: UInt64 {
         let allocator = guests.allocator
-        let frames = allocator.free(in: allocator.memory(ofNode: nil), avoiding: platform.rmp.assignedFrames)
-        return UInt64(frames) * Granularity.frame
+        let chunks = allocator.free(in: allocator.memory(ofNode: nil), avoiding: platform.rmp.assignedChunks)
+        return UInt64(chunks) * Granularity.chunk
     }
 
     // MARK: Events
@@ -260,9 +260,9 @@ extension Machine {
     /// The RMP entry of a page; nil if the RMP does not cover it.
     public func rmpEntry(_ page: PFN) -> RMPEntry? {
         guard platform.rmp.covers(page.rawValue) else { return nil }
-        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
+        let chunk = Int(truncatingIfNeeded: page.rawValue >> 9)
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
-        return RMPEntry(rawLow: platform.rmp.entry(frame: frame, index: index).bits)
+        return RMPEntry(rawLow: platform.rmp.entry(chunk: chunk, index: index).bits)
     }
 
     /// The 16 bytes of a page's RMP entry in raw form; nil if the RMP does not cover it.

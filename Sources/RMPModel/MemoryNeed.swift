@@ -17,25 +17,25 @@ extension Machine {
             return Storage.guest + guests.order.count * Storage.guestEntry
         case .convert(let id, let gpa, _):
             guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound <= guest.memoryBytes else { return 0 }
-            let frames = FrameAllocator.frames(gpa).count
-            return memoryNeeded(forRuns: guest.frames.count, frames: frames) + memoryNeeded(forMixed: frames)
+            let chunks = ChunkAllocator.chunks(gpa).count
+            return memoryNeeded(forRuns: guest.chunks.count, chunks: chunks) + memoryNeeded(forMixed: chunks)
         case .validate(let id, let gpa, _):
             guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound <= guest.memoryBytes else { return 0 }
-            return memoryNeeded(forMixed: FrameAllocator.frames(gpa).count)
+            return memoryNeeded(forMixed: ChunkAllocator.chunks(gpa).count)
         case .leak(let pages):
             // The range can hold any numbers, but there are no more pages than the host has.
             let most = UInt64(regionCount) * UInt64(Granularity.pagesPerRegion)
-            let count = Int(min(pages.upperBound - pages.lowerBound, most)) / Granularity.pagesPerFrame + 2
+            let count = Int(min(pages.upperBound - pages.lowerBound, most)) / Granularity.pagesPerChunk + 2
             let ranges = Storage.grown(guests.leaked.ranges.count + 1, of: Range<UInt64>.self)
-            return memoryNeeded(forRuns: 1, frames: count) + memoryNeeded(forMixed: count) + ranges
+            return memoryNeeded(forRuns: 1, chunks: count) + memoryNeeded(forMixed: count) + ranges
         case .rmpupdate, .psmash, .firmwareChange, .lock, .pvalidate:
-            return memoryNeeded(forRuns: 1, frames: 1) + memoryNeeded(forMixed: 1)
+            return memoryNeeded(forRuns: 1, chunks: 1) + memoryNeeded(forMixed: 1)
         case .initializeFirmware, .shutDownFirmware, .kexec:
             // The RMP is built anew, and then holds tables where one of firmware's ranges begins or ends inside a
             // region.
             let ranges =
                 firmware.fixedRanges.count + firmware.layout.segments.count + firmware.pages.assigned.count + 1
-            return regionCount * Storage.region + ranges * 2 * (Storage.table + Storage.mixedFrame)
+            return regionCount * Storage.region + ranges * 2 * (Storage.table + Storage.mixedChunk)
         case .reoptimize, .setGuestMemory, .setGuestBacking, .setGuestPlacement, .setGuestNode, .setGuestVCPUs,
             .createVM, .stopGuest, .removeGuest, .setOnline, .failFirmware, .failDecommission, .addMemory, .holdPasses,
             .wrmsr, .rmpopt:
@@ -47,58 +47,58 @@ extension Machine {
     /// system.
     package var storedBytes: Int {
         guests.order.count * Storage.guest + platform.rmp.tableCount * Storage.table
-            + platform.rmp.mixedFrameCount * Storage.usualMixedFrame
+            + platform.rmp.mixedChunkCount * Storage.usualMixedChunk
     }
 
     private func memoryNeeded(forLaunchOf guest: Guest) -> Int {
-        let frames = guest.frameCount
-        let free = guests.allocator.freeRunCount(avoiding: platform.rmp.assignedFrames)
+        let chunks = guest.chunkCount
+        let free = guests.allocator.freeRunCount(avoiding: platform.rmp.assignedChunks)
         var need = 0
         // Memory taken from the bottom up is in no more pieces than free memory is.
         var pieces = free
-        var runs = min(frames, free + frames / Granularity.framesPerRegion + 1)
+        var runs = min(chunks, free + chunks / Granularity.chunksPerRegion + 1)
         // Copies of the allocator's bits, on which an allocation is tried.
-        let trial = regionCount * RMP.frameWords * MemoryLayout<UInt64>.size
+        let trial = regionCount * RMP.chunkWords * MemoryLayout<UInt64>.size
         switch guest.placement {
         case .packed, .local: break
         case .ranges(let ranges):
             (runs, pieces) = (ranges.count, ranges.count)
             need += trial
         case .aligned:
-            let whole = frames / Granularity.framesPerRegion
-            let isWhole = frames <= Granularity.framesPerRegion || frames.isMultiple(of: Granularity.framesPerRegion)
+            let whole = chunks / Granularity.chunksPerRegion
+            let isWhole = chunks <= Granularity.chunksPerRegion || chunks.isMultiple(of: Granularity.chunksPerRegion)
             // Otherwise a list of all regions with their free runs, and the runs again as one list.
-            if !isWhole || !guests.allocator.hasWholeRegions(max(whole, 1), avoiding: platform.rmp.assignedFrames) {
-                need += regionCount * Storage.regionChoice + Storage.grown(2 * free, of: FrameRun.self)
+            if !isWhole || !guests.allocator.hasWholeRegions(max(whole, 1), avoiding: platform.rmp.assignedChunks) {
+                need += regionCount * Storage.regionChoice + Storage.grown(2 * free, of: ChunkRun.self)
             }
         case .scattered:
-            (runs, pieces) = (frames, frames)
-            need += trial + Storage.grown(frames, of: Int.self)
-            // If random picks miss too often, the rest is picked from a list of all free frames.
-            let all = guests.allocator.frameCount
-            if frames > all / 2 { need += Storage.grown(all, of: Int.self) }
+            (runs, pieces) = (chunks, chunks)
+            need += trial + Storage.grown(chunks, of: Int.self)
+            // If random picks miss too often, the rest is picked from a list of all free chunks.
+            let all = guests.allocator.chunkCount
+            if chunks > all / 2 { need += Storage.grown(all, of: Int.self) }
         }
-        if guest.backing.framesPerUnit > 1 { need += Storage.grown(regionCount, of: Int.self) }
-        need += Storage.grown(runs, of: FrameRun.self)
+        if guest.backing.chunksPerUnit > 1 { need += Storage.grown(regionCount, of: Int.self) }
+        need += Storage.grown(runs, of: ChunkRun.self)
         let controls = 2 + guest.vcpus
         need += Storage.grown(controls, of: PFN.self)
-        // Control pages share frames; the initial image and the last frame, which may be partly used, are separate.
-        let mixed = controls / Granularity.pagesPerFrame + 2 + guest.imageFrames + 1
-        return need + memoryNeeded(forRuns: pieces, frames: frames + controls) + memoryNeeded(forMixed: mixed)
+        // Control pages share chunks; the initial image and the last chunk, which may be partly used, are separate.
+        let mixed = controls / Granularity.pagesPerChunk + 2 + guest.imageChunks + 1
+        return need + memoryNeeded(forRuns: pieces, chunks: chunks + controls) + memoryNeeded(forMixed: mixed)
     }
 
-    /// For entries in `frames` frames in `runs` runs: a table for each region that is touched and has none.
-    private func memoryNeeded(forRuns runs: Int, frames: Int) -> Int {
-        let touched = min(frames, frames / Granularity.framesPerRegion + 2 * runs + 2)
+    /// For entries in `chunks` chunks in `runs` runs: a table for each region that is touched and has none.
+    private func memoryNeeded(forRuns runs: Int, chunks: Int) -> Int {
+        let touched = min(chunks, chunks / Granularity.chunksPerRegion + 2 * runs + 2)
         return min(regionCount - platform.rmp.tableCount, touched) * Storage.table
     }
 
-    /// For `frames` frames of differing entries: each may grow to its largest form, and two are worked on at a time.
-    private func memoryNeeded(forMixed frames: Int) -> Int {
-        // In a range of pages only the frames at its ends become mixed; the others already are, or stay uniform.
-        let count = min(frames, platform.rmp.mixedFrameCount) + min(frames, Storage.newMixedFrames)
-        return (count + 2) * Storage.mixedFrame
-            + Storage.grown(platform.rmp.mixedFrameCount + count, of: MixedFrame.self)
+    /// For `chunks` chunks of differing entries: each may grow to its largest form, and two are worked on at a time.
+    private func memoryNeeded(forMixed chunks: Int) -> Int {
+        // In a range of pages only the chunks at its ends become mixed; the others already are, or stay uniform.
+        let count = min(chunks, platform.rmp.mixedChunkCount) + min(chunks, Storage.newMixedChunks)
+        return (count + 2) * Storage.mixedChunk
+            + Storage.grown(platform.rmp.mixedChunkCount + count, of: MixedChunk.self)
     }
 }
 
@@ -106,12 +106,12 @@ extension Machine {
 private enum Storage {
     /// An array of 512 words.
     static let table = 4_096 + 64
-    /// The largest mixed frame, two 16-bit fields for each of its pages, and the temporary copy while its form changes.
-    static let mixedFrame = 16_384
-    /// A mixed frame with few different entries.
-    static let usualMixedFrame = 640
-    /// How many frames one command makes mixed: those of a launch's control pages, and the ends of ranges.
-    static let newMixedFrames = 32
+    /// The largest mixed chunk, two 16-bit fields for each of its pages, and the temporary copy while its form changes.
+    static let mixedChunk = 16_384
+    /// A mixed chunk with few different entries.
+    static let usualMixedChunk = 640
+    /// How many chunks one command makes mixed: those of a launch's control pages, and the ends of ranges.
+    static let newMixedChunks = 32
     /// A guest with its directory and files.
     static let guest = 9_216
     /// A guest's entry in a table that doubles.

@@ -90,21 +90,21 @@ struct Platform: Sendable {
         return code
     }
 
-    /// RMPUPDATE of a whole frame, as `RMP.updateFrame` does it.
-    mutating func rmpupdate(frame: Int, _ first: RMPUpdateInput) -> RMPCode {
+    /// RMPUPDATE of a whole chunk, as `RMP.updateChunk` does it.
+    mutating func rmpupdate(chunk: Int, _ first: RMPUpdateInput) -> RMPCode {
         var page = 0
-        let code = rmp.updateFrame(frame, first, refusedAt: &page)
-        noteUpdates(frame, first)
-        if code != .success { noteRefusal(frame: frame, page, first, code) }
+        let code = rmp.updateChunk(chunk, first, refusedAt: &page)
+        noteUpdates(chunk, first)
+        if code != .success { noteRefusal(chunk: chunk, page, first, code) }
         return code
     }
 
-    /// RMPUPDATE of some pages of a frame, as `RMP.updatePages` does it.
-    mutating func rmpupdate(frame: Int, pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
+    /// RMPUPDATE of some pages of a chunk, as `RMP.updatePages` does it.
+    mutating func rmpupdate(chunk: Int, pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
         var page = 0
-        let code = rmp.updatePages(frame, pages, first, refusedAt: &page)
-        noteUpdates(frame, first)
-        if code != .success { noteRefusal(frame: frame, page, first, code) }
+        let code = rmp.updatePages(chunk, pages, first, refusedAt: &page)
+        noteUpdates(chunk, first)
+        if code != .success { noteRefusal(chunk: chunk, page, first, code) }
         return code
     }
 
@@ -117,8 +117,8 @@ struct Platform: Sendable {
         return refusals
     }
 
-    private mutating func noteRefusal(frame: Int, _ page: Int, _ first: RMPUpdateInput, _ code: RMPCode) {
-        noteRefusal(UInt64(frame) << 9 + UInt64(page), RMP.input(first, forPage: page), code)
+    private mutating func noteRefusal(chunk: Int, _ page: Int, _ first: RMPUpdateInput, _ code: RMPCode) {
+        noteRefusal(UInt64(chunk) << 9 + UInt64(page), RMP.input(first, forPage: page), code)
     }
 
     private mutating func noteRefusal(_ pfn: UInt64, _ input: RMPUpdateInput, _ code: RMPCode) {
@@ -128,11 +128,11 @@ struct Platform: Sendable {
 
     private var hasRMPREAD: Bool { msrs.processor.rmpread }
 
-    /// Some updates of a run may have succeeded before one failed: what matters is whether the frame now has assigned
+    /// Some updates of a run may have succeeded before one failed: what matters is whether the chunk now has assigned
     /// pages.
-    private mutating func noteUpdates(_ frame: Int, _ first: RMPUpdateInput) {
-        if first.assigned && frame >= 0 && frame < rmp.frameCount && rmp.assignedPages(inFrame: frame) > 0 {
-            clear(region: frame >> 9)
+    private mutating func noteUpdates(_ chunk: Int, _ first: RMPUpdateInput) {
+        if first.assigned && chunk >= 0 && chunk < rmp.chunkCount && rmp.assignedPages(inChunk: chunk) > 0 {
+            clear(region: chunk >> 9)
         }
     }
 

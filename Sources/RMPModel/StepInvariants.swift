@@ -4,9 +4,9 @@
 
 /// Follows a machine command by command.
 package struct StepInvariants: Sendable {
-    /// For each page whether it was assigned at the last check; with it the sums by frame and by region.
+    /// For each page whether it was assigned at the last check; with it the sums by chunk and by region.
     private var isAssigned: [UInt64]
-    private var ofFrame: [Int]
+    private var ofChunk: [Int]
     private var ofRegion: [Int]
     /// The tables' generation and registers at the last check.
     private var generation: UInt64
@@ -17,7 +17,7 @@ package struct StepInvariants: Sendable {
         let rmp = machine.platform.rmp
         (generation, bases) = (machine.platform.rmpopt.generation, machine.platform.rmpopt.bases)
         isAssigned = Array(repeating: 0, count: Int(rmp.pageCount >> 6))
-        ofFrame = Array(repeating: 0, count: rmp.frameCount)
+        ofChunk = Array(repeating: 0, count: rmp.chunkCount)
         ofRegion = Array(repeating: 0, count: rmp.regionCount)
         for region in 0..<rmp.regionCount where rmp.uniformWord(ofRegion: region) != .hypervisor {
             let first = UInt64(region) << 18
@@ -25,7 +25,7 @@ package struct StepInvariants: Sendable {
         }
     }
 
-    /// All violations, each as a sentence. Checks the counts of the touched pages' frames and regions; for every
+    /// All violations, each as a sentence. Checks the counts of the touched pages' chunks and regions; for every
     /// region, that a set bit means no assigned page and a core whose window holds the region; and the work.
     ///
     /// - Parameter pages: the numbers of the pages that the command since the last call may have changed.
@@ -49,25 +49,25 @@ package struct StepInvariants: Sendable {
         for page in pages where page < rmp.pageCount { look(page, rmp) }
         var last = -1
         for page in pages where page < rmp.pageCount {
-            let frame = Int(page >> 9)
-            if frame == last { continue }
-            last = frame
-            let pages = ofFrame[frame]
-            if pages != rmp.assignedPages(inFrame: frame) {
-                found.append("frame \(frame): \(pages) assigned, counted \(rmp.assignedPages(inFrame: frame))")
+            let chunk = Int(page >> 9)
+            if chunk == last { continue }
+            last = chunk
+            let pages = ofChunk[chunk]
+            if pages != rmp.assignedPages(inChunk: chunk) {
+                found.append("chunk \(chunk): \(pages) assigned, counted \(rmp.assignedPages(inChunk: chunk))")
             }
-            let bit = rmp.assignedFrames[frame >> 6] >> UInt64(frame & 63) & 1
-            if (bit == 1) != (pages > 0) { found.append("frame \(frame): bit \(bit) with \(pages) assigned pages") }
+            let bit = rmp.assignedChunks[chunk >> 6] >> UInt64(chunk & 63) & 1
+            if (bit == 1) != (pages > 0) { found.append("chunk \(chunk): bit \(bit) with \(pages) assigned pages") }
         }
     }
 
     private mutating func look(_ page: UInt64, _ rmp: borrowing RMP) {
         let (word, bit) = (Int(page >> 6), UInt64(1) << (page & 63))
         let was = isAssigned[word] & bit != 0
-        let now = rmp.entry(frame: Int(page >> 9), index: Int(page & 511)).isAssigned
+        let now = rmp.entry(chunk: Int(page >> 9), index: Int(page & 511)).isAssigned
         if was == now { return }
         isAssigned[word] ^= bit
-        ofFrame[Int(page >> 9)] += now ? 1 : -1
+        ofChunk[Int(page >> 9)] += now ? 1 : -1
         ofRegion[Int(page >> 18)] += now ? 1 : -1
     }
 

@@ -2,7 +2,7 @@
 // Which guest's work is due when. The order is total and does not depend on how the queue was built: two machines that
 // are brought up to date in different steps must end up the same.
 
-/// A frame of an ending guest that is being returned, and when that is done.
+/// A chunk of an ending guest that is being returned, and when that is done.
 struct Work: Sendable, Hashable, Comparable {
     var due: UInt64
     var guest: GuestID

@@ -36,10 +36,10 @@ class Values:
 
     def address(self):
         region = self.random.choice([0, 1, 2, 3, 4, 5, self.regions - 1, self.random.randrange(self.regions + 2)])
-        frame = self.random.choice([0, 1, 2, 511, self.random.randrange(512)])
+        chunk = self.random.choice([0, 1, 2, 511, self.random.randrange(512)])
         page = self.random.choice([0, 0, 1, 511, self.random.randrange(512)])
         odd = self.random.choice([0, 0, 0, 0, 8])
-        return b"0x%x" % ((region << 30) + (frame << 21) + (page << 12) + odd)
+        return b"0x%x" % ((region << 30) + (chunk << 21) + (page << 12) + odd)
 
     def clock(self):
         return b"+%d%s" % (self.random.choice([0, 1, 7, 100, 999]), self.random.choice([b"ns", b"us", b"us", b"ms", b"s", b"min"]))

@@ -8,7 +8,7 @@ import Testing
 @testable import RMPImage
 
 @Suite struct FileMemoryTests {
-    /// A sparse file of 1 GB with a contiguous RMP for 2 GB at 1 MB, of which a frame of region 1 is a guest's.
+    /// A sparse file of 1 GB with a contiguous RMP for 2 GB at 1 MB, of which a chunk of region 1 is a guest's.
     private func withFile(_ body: (Int32, RMPLayout) throws -> Void) throws {
         var name = Array("/tmp/rmpfs-image-test.XXXXXX".utf8CString)
         let descriptor = mkstemp(&name)

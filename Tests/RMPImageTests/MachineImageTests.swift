@@ -57,8 +57,8 @@ import Testing
             if random.chance(4) { _ = try? machine.perform(.stopGuest(id), at: machine.now) }
         }
         for _ in 0..<400 {
-            let frame = UInt64(random.below(4 * 512))
-            let spa = SPA(frame << 21 | UInt64(random.chance(3) ? 0 : random.below(512)) << 12)
+            let chunk = UInt64(random.below(4 * 512))
+            let spa = SPA(chunk << 21 | UInt64(random.chance(3) ? 0 : random.below(512)) << 12)
             let input = RMPUpdateInput(
                 gpa: GPA(random.next() & 0xffff_f000),
                 assigned: !random.chance(4),
@@ -69,7 +69,7 @@ import Testing
             let change = FirmwareChange.allCases[random.below(FirmwareChange.allCases.count)]
             let command: Command =
                 switch random.below(6) {
-                case 0: .psmash(SPA(frame << 21))
+                case 0: .psmash(SPA(chunk << 21))
                 case 1: .firmwareChange(spa, change, gpa: GPA(random.next() & 0xf000))
                 case 2: .lock(spa, random.chance(2))
                 case 3: .leak(spa.rawValue >> 12..<spa.rawValue >> 12 + UInt64(1 + random.below(4)))
@@ -132,15 +132,15 @@ import Testing
                 #expect(tally.oddities.isEmpty, told)
             }
         }
-        // Page by page, each entry and its state: all of some frames that differ, the ends and a sample of others.
+        // Page by page, each entry and its state: all of some chunks that differ, the ends and a sample of others.
         var left = 40
-        for frame in stride(from: 0, to: UInt64(machine.regionCount) << 18, by: 512) {
+        for chunk in stride(from: 0, to: UInt64(machine.regionCount) << 18, by: 512) {
             let isMixed =
-                machine.rawRMP(PFN(frame + 1))?.high != machine.rawRMP(PFN(frame + 511))?.high
-                || machine.rawRMP(PFN(frame))?.subpageCount ?? 0 % 511 != 0
+                machine.rawRMP(PFN(chunk + 1))?.high != machine.rawRMP(PFN(chunk + 511))?.high
+                || machine.rawRMP(PFN(chunk))?.subpageCount ?? 0 % 511 != 0
             left -= isMixed ? 1 : 0
             for index in isMixed && left > 0 ? Array(0..<512) : [0, 511, UInt64(1 + random.below(510))] {
-                let page = PFN(frame + index)
+                let page = PFN(chunk + index)
                 let reading = try table.page(at: SPA(page), in: memory)
                 let told: Comment = "seed \(seed), page \(page)"
                 #expect(reading?.entry == machine.rawRMP(page), told)

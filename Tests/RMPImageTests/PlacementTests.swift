@@ -7,7 +7,7 @@ import Testing
 @testable import RMPImage
 
 @Suite struct PlacementTests {
-    /// A region in which guests have so many pages in entries of 4 KB, and firmware so many whole frames.
+    /// A region in which guests have so many pages in entries of 4 KB, and firmware so many whole chunks.
     private func tally(_ region: Int, _ guests: [UInt16: Int], firmware: Int = 0, large: Bool = false) -> RegionTally {
         var tally = RegionTally(region: region)
         var free = Granularity.pagesPerRegion
@@ -20,7 +20,7 @@ import Testing
             add(.guest(asid: asid), pages, large: large)
         }
         tally.owners.append(OwnedPages(owner: .free, small: free, large: 0))
-        tally.fixedFrames = firmware
+        tally.fixedChunks = firmware
         return tally
     }
 
@@ -69,7 +69,7 @@ import Testing
             let kept = tallies.filter { free >> $0.region & 1 == 0 }
             let won = tallies.filter { free >> $0.region & 1 == 1 }
             if won.contains(where: \.isPinned) { continue }
-            if kept.reduce(0, { $0 + $1.room.frames * 512 }) >= guestPages { best = max(best, won.count) }
+            if kept.reduce(0, { $0 + $1.room.chunks * 512 }) >= guestPages { best = max(best, won.count) }
         }
         #expect(PlacementLoss(tallies).optimizableIfPacked == best, "seed \(seed)")
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random tables of every kind of frame, with the answer for each page worked out beside them, entry by entry.
+// Random tables of every kind of chunk, with the answer for each page worked out beside them, entry by entry.
 
 import RMPImage
 import RMPModel
@@ -20,16 +20,16 @@ struct RandomTable {
         layout = try Self.layout(&random)
         memory = WordMemory(isLive: isLive)
         memory.writeTable(of: layout)
-        let frames = layout.segments.flatMap { segment in
+        let chunks = layout.segments.flatMap { segment in
             (0..<random.below(40)).map { _ in
                 UInt64.random(in: segment.covered.lowerBound >> 21..<segment.covered.upperBound >> 21, using: &random)
             }
         }
-        // The RMP's own memory, too, and the frames beside it.
+        // The RMP's own memory, too, and the chunks beside it.
         let own = ([layout.head] + layout.segments.map(\.table)).flatMap {
             [$0.lowerBound >> 21, $0.upperBound >> 21, ($0.lowerBound >> 21) &- 1]
         }
-        for frame in Set(frames + own).sorted() { fill(frame) }
+        for chunk in Set(chunks + own).sorted() { fill(chunk) }
     }
 
     private static func layout(_ random: inout Random) throws -> RMPLayout {
@@ -49,34 +49,34 @@ struct RandomTable {
         return try .segmented(base: base, shift: shift, entries: entries)
     }
 
-    // MARK: Frames
+    // MARK: Chunks
 
-    private mutating func fill(_ frame: UInt64) {
-        guard layout.entryAddress(of: PFN(frame << 9)) != nil else { return }
+    private mutating func fill(_ chunk: UInt64) {
+        guard layout.entryAddress(of: PFN(chunk << 9)) != nil else { return }
         switch random.below(7) {
-        case 0: return large(frame, entry(large: true))
-        case 1: return small(frame) { [first = entry(large: false)] _, _ in first }
+        case 0: return large(chunk, entry(large: true))
+        case 1: return small(chunk) { [first = entry(large: false)] _, _ in first }
         case 2:
-            // A guest's frame of 4 KB entries with consecutive GPAs, of which a few differ.
+            // A guest's chunk of 4 KB entries with consecutive GPAs, of which a few differ.
             let first = entry(large: false)
             let odd = random.below(3)
-            return small(frame) { random, index in
+            return small(chunk) { random, index in
                 var one = first
                 one.gpa = GPA(UInt64(index) << 12)
                 if random.below(512) < odd { one = RMPEntry() }
                 return one
             }
-        case 3: return small(frame) { random, _ in Self.entry(large: false, &random) }
+        case 3: return small(chunk) { random, _ in Self.entry(large: false, &random) }
         // None but the first, none but the last.
         case 4:
-            return small(frame) { random, index in
+            return small(chunk) { random, index in
                 index == 0 ? Self.entry(large: false, &random) : RMPEntry()
             }
         case 5:
-            return small(frame) { random, index in
+            return small(chunk) { random, index in
                 index == 511 ? Self.entry(large: false, &random) : RMPEntry()
             }
-        default: return small(frame) { random, _ in RMPEntry(immutable: random.chance(2)) }
+        default: return small(chunk) { random, _ in RMPEntry(immutable: random.chance(2)) }
         }
     }
 
@@ -96,19 +96,19 @@ struct RandomTable {
         return entry
     }
 
-    private mutating func large(_ frame: UInt64, _ entry: RMPEntry) {
+    private mutating func large(_ chunk: UInt64, _ entry: RMPEntry) {
         for index in 0..<512 as Range<UInt64> {
-            write(index == 0 ? entry : RMPEntry(assigned: entry.assigned), count: 0, page: frame << 9 + index)
-            note(frame << 9 + index, entry, isLarge: true)
+            write(index == 0 ? entry : RMPEntry(assigned: entry.assigned), count: 0, page: chunk << 9 + index)
+            note(chunk << 9 + index, entry, isLarge: true)
         }
     }
 
-    private mutating func small(_ frame: UInt64, _ make: (inout Random, Int) -> RMPEntry) {
+    private mutating func small(_ chunk: UInt64, _ make: (inout Random, Int) -> RMPEntry) {
         let entries = (0..<512).map { make(&random, $0) }
         let count = entries.dropFirst().count(where: \.assigned)
         for (index, entry) in entries.enumerated() {
-            write(entry, count: index == 0 ? count : 0, page: frame << 9 + UInt64(index))
-            note(frame << 9 + UInt64(index), entry, isLarge: false)
+            write(entry, count: index == 0 ? count : 0, page: chunk << 9 + UInt64(index))
+            note(chunk << 9 + UInt64(index), entry, isLarge: false)
         }
     }
 
@@ -143,27 +143,27 @@ struct RandomTable {
     }
 
     /// What a full scan has to find in a region.
-    func tally(_ region: Int) -> (owners: Set<OwnedPages>, uncovered: Int, fixedFrames: Int) {
+    func tally(_ region: Int) -> (owners: Set<OwnedPages>, uncovered: Int, fixedChunks: Int) {
         var small: [PageOwner: Int] = [:]
         var large: [PageOwner: Int] = [:]
         var uncovered = 0
         var fixed: Set<UInt64> = []
-        // Frame by frame: a frame is covered as a whole or not at all.
-        for frame in UInt64(region) << 9..<UInt64(region + 1) << 9 {
-            guard layout.entryAddress(of: PFN(frame << 9)) != nil else {
+        // Chunk by chunk: a chunk is covered as a whole or not at all.
+        for chunk in UInt64(region) << 9..<UInt64(region + 1) << 9 {
+            guard layout.entryAddress(of: PFN(chunk << 9)) != nil else {
                 uncovered += 512
                 continue
             }
-            if pages[frame << 9] == nil {
+            if pages[chunk << 9] == nil {
                 small[.free, default: 0] += 512
                 continue
             }
-            for page in frame << 9..<(frame + 1) << 9 {
+            for page in chunk << 9..<(chunk + 1) << 9 {
                 let (owner, isLarge) = pages[page] ?? (.free, false)
                 if isLarge { large[owner, default: 0] += 1 } else { small[owner, default: 0] += 1 }
                 switch owner {
                 case .free, .guest: break
-                default: fixed.insert(frame)
+                default: fixed.insert(chunk)
                 }
             }
         }

@@ -20,7 +20,7 @@ import Testing
             #expect(Set(tally.owners) == wanted.owners, told)
             #expect(tally.owners.count == wanted.owners.count, told)
             #expect(tally.uncovered == wanted.uncovered && tally.unread == 0, told)
-            #expect(tally.fixedFrames == wanted.fixedFrames, told)
+            #expect(tally.fixedChunks == wanted.fixedChunks, told)
             #expect(tally.oddities.isEmpty, told)
             #expect(tally.owners.map(\.pages) == tally.owners.map(\.pages).sorted(by: >), told)
         }
@@ -50,14 +50,14 @@ import Testing
         let layout = RMPLayout(regionCount: 4)
         let table = ScannedTable(layout)
         let memory = WordMemory()
-        for frame in 0..<512 as Range<UInt64> { memory.write(3 | 5 << 51, page: 3 << 18 + frame << 9, layout) }
+        for chunk in 0..<512 as Range<UInt64> { memory.write(3 | 5 << 51, page: 3 << 18 + chunk << 9, layout) }
         let found = try table.scan(0..<4, in: memory, depth: .quick)
         #expect(found.bytesRead == 4 * 512 * 16)
         #expect(found.regions[3].owners == [OwnedPages(owner: .guest(asid: 5), small: 0, large: 262_144)])
     }
 
-    @Test(arguments: OddFrame.all)
-    private func oddities(_ odd: OddFrame) throws {
+    @Test(arguments: OddChunk.all)
+    private func oddities(_ odd: OddChunk) throws {
         let layout = RMPLayout(regionCount: 2)
         let memory = WordMemory()
         memory.write(odd.first, page: 1 << 18, layout)
@@ -69,8 +69,8 @@ import Testing
         #expect(found.regions[0].oddities == odd.oddities)
     }
 
-    /// A frame with something odd about it: its first and third entry.
-    private struct OddFrame: Sendable {
+    /// A chunk with something odd about it: its first and third entry.
+    private struct OddChunk: Sendable {
         var first: UInt64
         var third: UInt64
         var oddities: Oddities
@@ -83,12 +83,12 @@ import Testing
         }
 
         static let all = [
-            OddFrame(1 << 62, 0) { $0.undescribed = 1 },
-            OddFrame(0, 5 << 51) { $0.undescribed = 1 },
-            OddFrame(1 | 3 << 3, 1) { $0.miscounted = 1 },
-            OddFrame(1 << 3, 3) { $0.irregular = 1 },
-            OddFrame(3 | 5 << 51, 1 | 6 << 51) { $0.irregular = 1 },
-            OddFrame(3 | 1 << 62, 1) { $0.undescribed = 1 },
+            OddChunk(1 << 62, 0) { $0.undescribed = 1 },
+            OddChunk(0, 5 << 51) { $0.undescribed = 1 },
+            OddChunk(1 | 3 << 3, 1) { $0.miscounted = 1 },
+            OddChunk(1 << 3, 3) { $0.irregular = 1 },
+            OddChunk(3 | 5 << 51, 1 | 6 << 51) { $0.irregular = 1 },
+            OddChunk(3 | 1 << 62, 1) { $0.undescribed = 1 },
         ]
     }
 
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    /// The entry of a frame changes each time that it is looked at again: the region is marked.
+    /// The entry of a chunk changes each time that it is looked at again: the region is marked.
     @Test(arguments: ScanDepth.allCases)
     func neverStill(_ depth: ScanDepth) throws {
         let layout = RMPLayout(regionCount: 2)

@@ -33,23 +33,23 @@ import Testing
         return work
     }
 
-    @Test func aWholeFrameIsOneUpdate() throws {
+    @Test func aWholeChunkIsOneUpdate() throws {
         var (machine, id) = try Self.running()
         let costs = machine.configuration.costs
-        let frame = Self.base..<(Self.base + 2 << 20)
-        var work = try Self.convert(&machine, id, frame, toPrivate: false)
+        let chunk = Self.base..<(Self.base + 2 << 20)
+        var work = try Self.convert(&machine, id, chunk, toPrivate: false)
         #expect(work.updates == 1 && work.smashes == 0 && work.duration == costs.share2M)
         #expect(machine.privatePages(ofGuest: id) == 262_144 - 512)
-        work = try Self.convert(&machine, id, frame, toPrivate: false)
+        work = try Self.convert(&machine, id, chunk, toPrivate: false)
         #expect(work == GuestWork())
-        work = try Self.convert(&machine, id, frame, toPrivate: true)
+        work = try Self.convert(&machine, id, chunk, toPrivate: true)
         #expect(work.updates == 1 && work.duration == costs.assign + costs.privateFault)
         #expect(machine.entries(ofGuest: id) == GuestEntries(size2M: 504, size4K: 4096))
-        work = try Self.convert(&machine, id, frame, toPrivate: true)
+        work = try Self.convert(&machine, id, chunk, toPrivate: true)
         #expect(work == GuestWork())
     }
 
-    @Test func partOfAFrameIsSmashed() throws {
+    @Test func partOfAChunkIsSmashed() throws {
         var (machine, id) = try Self.running()
         let costs = machine.configuration.costs
         let page = (Self.base + 0x3000)..<(Self.base + 0x4000)
@@ -60,17 +60,17 @@ import Testing
         #expect(machine.rmpEntry(PFN(spa.pfn.rawValue + 3)) == RMPEntry())
         let next = RMPEntry(assigned: true, gpa: GPA(Self.base + 0x4000), asid: 1)
         #expect(machine.rmpEntry(PFN(spa.pfn.rawValue + 4)) == next)
-        // The rest of the frame goes page by page, and it comes back as a whole once nothing of it is assigned.
-        let frame = Self.base..<(Self.base + 2 << 20)
+        // The rest of the chunk goes page by page, and it comes back as a whole once nothing of it is assigned.
+        let chunk = Self.base..<(Self.base + 2 << 20)
         work = try Self.convert(&machine, id, page, toPrivate: true)
         #expect(work.updates == 1 && machine.entries(ofGuest: id).size4K == 4096 + 512)
-        work = try Self.convert(&machine, id, frame, toPrivate: false)
+        work = try Self.convert(&machine, id, chunk, toPrivate: false)
         #expect(work.updates == 512 && work.smashes == 0)
-        work = try Self.convert(&machine, id, frame, toPrivate: true)
+        work = try Self.convert(&machine, id, chunk, toPrivate: true)
         #expect(work.updates == 1 && machine.entries(ofGuest: id) == GuestEntries(size2M: 504, size4K: 4096))
     }
 
-    /// Every kind of start and end over three frames, against a plain set of pages.
+    /// Every kind of start and end over three chunks, against a plain set of pages.
     @Test(arguments: Backing.allCases) func everyAlignment(_ backing: Backing) throws {
         let edges: [Int] = [0, 1, 255, 511, 512, 513, 1023, 1024, 1025, 1535, 1536]
         let (fresh, id) = try Self.running(backing)
@@ -151,7 +151,7 @@ import Testing
         // The rest of it, 2 MB asked for.
         work = try validate((Self.base + 2 << 20)..<(Self.base + 4 << 20), .size2M)
         #expect(work.validations == 511 && work.smashes == 0)
-        // A whole frame page by page.
+        // A whole chunk page by page.
         work = try validate((Self.base + 4 << 20)..<(Self.base + 6 << 20), .size4K)
         #expect(work.validations == 512 && work.smashes == 1)
         // The initial image is valid, shared pages cannot be.
@@ -181,8 +181,8 @@ import Testing
         let spa = SPA(10 << 30 + Self.base)
         #expect(machine.code(.psmash(spa)) == .success)
         #expect(machine.code(.rmpupdate(spa, .init(assigned: true, immutable: true))) == .success)
-        let frame = Self.base..<(Self.base + 2 << 20)
-        #expect(machine.refusal(.convert(id, gpa: frame, toPrivate: false)) == .rmp(.failPermission))
+        let chunk = Self.base..<(Self.base + 2 << 20)
+        #expect(machine.refusal(.convert(id, gpa: chunk, toPrivate: false)) == .rmp(.failPermission))
         let stopped = try machine.makeGuest("stopped", bytes: 4096)
         #expect(machine.refusal(.convert(stopped, gpa: 0..<4096, toPrivate: false)) == .busy(.guestNotRunning))
         try machine.perform(.stopGuest(id), at: machine.now)

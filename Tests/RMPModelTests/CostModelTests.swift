@@ -12,9 +12,9 @@ import Testing
         let pass = try #require(machine.passes.first)
         let time = Double(try #require(pass.end) - pass.start)
         #expect(abs(time - 311_135_734) / 311_135_734 < 0.15)
-        let region = CostModel.standard.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 512).total * 2048
+        let region = CostModel.standard.region(.oneThreadPerCore, firstAssignedChunk: nil, cores: 512).total * 2048
         #expect(abs(Double(region) - 311_135_734) / 311_135_734 < 0.15)
-        let fail = CostModel.standard.region(.oneThreadPerCore, firstAssignedFrame: 0, cores: 512).total * 2048
+        let fail = CostModel.standard.region(.oneThreadPerCore, firstAssignedChunk: 0, cores: 512).total * 2048
         #expect(abs(Double(fail) - 95_275_588) / 95_275_588 < 0.02)
     }
 
@@ -37,22 +37,22 @@ import Testing
 
     @Test func costParts() {
         let costs = CostModel.standard
-        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 1).followers == 0)
-        #expect(costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 2).followers == costs.contendedFollower)
+        #expect(costs.region(.oneThreadPerCore, firstAssignedChunk: nil, cores: 1).followers == 0)
+        #expect(costs.region(.oneThreadPerCore, firstAssignedChunk: nil, cores: 2).followers == costs.contendedFollower)
         #expect(
-            costs.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 0).total == costs.broadcast
+            costs.region(.oneThreadPerCore, firstAssignedChunk: nil, cores: 0).total == costs.broadcast
                 + costs.instruction
         )
-        let half = costs.region(.oneThreadPerCore, firstAssignedFrame: 256, cores: 8)
+        let half = costs.region(.oneThreadPerCore, firstAssignedChunk: 256, cores: 8)
         #expect(half.scan == costs.fullScan / 2 + costs.instruction && half.broadcast == costs.broadcast)
         #expect(half.handler == half.total - half.broadcast)
         // The merged order's second phase: the result is at hand, or is not.
-        let cached = costs.region(.independent, firstAssignedFrame: nil, cores: 8)
+        let cached = costs.region(.independent, firstAssignedChunk: nil, cores: 8)
         #expect(cached.total == costs.independentFollower + costs.instruction && cached.total == cached.handler)
-        let scanned = costs.region(.independent, firstAssignedFrame: nil, cores: 8, isCached: false)
+        let scanned = costs.region(.independent, firstAssignedChunk: nil, cores: 8, isCached: false)
         #expect(scanned.total == costs.fullScan + costs.instruction)
         var huge = CostModel()
         huge.broadcast = .max
-        #expect(huge.region(.oneThreadPerCore, firstAssignedFrame: nil, cores: 2).total == .max)
+        #expect(huge.region(.oneThreadPerCore, firstAssignedChunk: nil, cores: 2).total == .max)
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guests that end together: all at once must leave behind, and tell, what one frame after the other does. Larger hosts
+// Guests that end together: all at once must leave behind, and tell, what one chunk after the other does. Larger hosts
 // and more guests than the naive model can follow.
 
 import Testing
@@ -25,11 +25,11 @@ import Testing
                 let first = (random.next() % pages) << 12
                 _ = try? machine.perform(.convert(id, gpa: first..<(pages << 12), toPrivate: false), at: machine.now)
             }
-            guard random.chance(4), let frames = machine.guests[id]?.frames, let run = frames.last else { continue }
-            let frame = SPA(UInt64(run.first) << 21)
-            let isOne = machine.platform.rmp.frameWord(run.first).is2M
+            guard random.chance(4), let chunks = machine.guests[id]?.chunks, let run = chunks.last else { continue }
+            let chunk = SPA(UInt64(run.first) << 21)
+            let isOne = machine.platform.rmp.chunkWord(run.first).is2M
             let input = RMPUpdateInput(assigned: true, pageSize: isOne ? .size2M : .size4K, immutable: true, asid: 7)
-            _ = try? machine.perform(.rmpupdate(frame, input), at: machine.now)
+            _ = try? machine.perform(.rmpupdate(chunk, input), at: machine.now)
         }
         return machine
     }
@@ -47,11 +47,11 @@ import Testing
         if one.passes != other.passes { return "passes" }
         if one.guests.allocator.used != other.guests.allocator.used { return "free memory" }
         if one.platform.rmp.assignedPages != other.platform.rmp.assignedPages { return "assigned pages" }
-        if one.platform.rmp.assignedFrames != other.platform.rmp.assignedFrames { return "assigned frames" }
-        for frame in 0..<one.platform.rmp.frameCount {
+        if one.platform.rmp.assignedChunks != other.platform.rmp.assignedChunks { return "assigned chunks" }
+        for chunk in 0..<one.platform.rmp.chunkCount {
             for index in [0, 1, 511] {
-                let word = one.platform.rmp.entry(frame: frame, index: index)
-                if word != other.platform.rmp.entry(frame: frame, index: index) { return "frame \(frame)" }
+                let word = one.platform.rmp.entry(chunk: chunk, index: index)
+                if word != other.platform.rmp.entry(chunk: chunk, index: index) { return "chunk \(chunk)" }
             }
         }
         return nil
@@ -79,11 +79,11 @@ import Testing
         var machine = try machine(cpus: 4, gigabytes: 8)
         let id = try machine.makeGuest("vm", bytes: 64 << 20)
         try machine.perform(.startGuest(id), at: machine.now)
-        let frames = machine.guests[id]?.frames.flatMap(\.range) ?? []
+        let chunks = machine.guests[id]?.chunks.flatMap(\.range) ?? []
         let input = RMPUpdateInput(gpa: GPA(20 << 21), assigned: true, pageSize: .size2M, immutable: true, asid: 1)
-        try machine.perform(.rmpupdate(SPA(UInt64(frames[20]) << 21), input), at: machine.now)
+        try machine.perform(.rmpupdate(SPA(UInt64(chunks[20]) << 21), input), at: machine.now)
         try machine.perform(.stopGuest(id), at: machine.now)
-        // 8 frames of the initial image by the page, 12 and the one that refuses by the 2 MB.
+        // 8 chunks of the initial image by the page, 12 and the one that refuses by the 2 MB.
         let costs = machine.configuration.costs
         let expected = machine.now + 8 * 512 * costs.share4K + 13 * costs.share2M
         machine.runToIdle()

@@ -111,7 +111,7 @@ import Testing
     private let place = (UInt64(10) << 30)..<(UInt64(11) << 30)
     private let immutable = RMPUpdateInput(assigned: true, immutable: true)
 
-    /// A guest of 4 MB with a 2 MB entry and 512 of 4 KB, its first frame being the image.
+    /// A guest of 4 MB with a 2 MB entry and 512 of 4 KB, its first chunk being the image.
     private func guest(_ machine: inout Machine) throws -> GuestID {
         let id = try machine.makeGuest("vm", bytes: 32 << 20, placement: .ranges([place]))
         try machine.perform(.startGuest(id), at: machine.now)
@@ -124,8 +124,8 @@ import Testing
         let id = try guest(&machine)
         var whole = immutable
         whole.pageSize = .size2M
-        let frame = SPA(10 << 30 + 18 << 20)
-        #expect(machine.code(.rmpupdate(frame, whole)) == .success)
+        let chunk = SPA(10 << 30 + 18 << 20)
+        #expect(machine.code(.rmpupdate(chunk, whole)) == .success)
         for page in [2, 3] as [UInt64] {
             #expect(machine.code(.rmpupdate(SPA((Self.first + page) << 12), immutable)) == .success)
         }
@@ -204,7 +204,7 @@ import Testing
         let gpa = UInt64(16 << 20)..<UInt64(16 << 20 + 4096)
         try machine.perform(.convert(id, gpa: gpa, toPrivate: false), at: machine.now)
         let spa = try #require(machine.spa(ofGuest: id, gpa: GPA(gpa.lowerBound)))
-        machine.platform.rmp.setEntry(frame: Int(spa.rawValue >> 21), index: 0, .hypervisorFixed)
+        machine.platform.rmp.setEntry(chunk: Int(spa.rawValue >> 21), index: 0, .hypervisorFixed)
         let start = machine.logLines.count
         #expect(machine.refusal(.convert(id, gpa: gpa, toPrivate: true)) == .rmp(.failPermission))
         let number = String(spa.pfn.rawValue, radix: 16)

@@ -28,10 +28,10 @@ import Testing
         #expect(machine.guest(id)?.state == .ending && machine.guest(id)?.asid == 1)
         let costs = machine.configuration.costs
         // The initial image has 4 KB entries, whatever the backing.
-        let frameCost = 512 * costs.share4K
+        let chunkCost = 512 * costs.share4K
         let due = try #require(machine.nextDue)
-        #expect(due == machine.now + frameCost)
-        let end = machine.now + 8 * frameCost + 4088 * (backing == .size4K ? frameCost : costs.share2M)
+        #expect(due == machine.now + chunkCost)
+        let end = machine.now + 8 * chunkCost + 4088 * (backing == .size4K ? chunkCost : costs.share2M)
         machine.advance(to: end - 1)
         #expect(machine.guest(id)?.state == .ending && InvariantChecker.violations(in: machine) == [])
         machine.advance(to: end)
@@ -46,7 +46,7 @@ import Testing
         try machine.perform(.startGuest(id), at: machine.now)
         #expect(machine.regions(ofGuest: id) == regions)
         try machine.perform(.stopGuest(id), at: machine.now)
-        #expect(machine.nextDue == machine.now + frameCost)
+        #expect(machine.nextDue == machine.now + chunkCost)
         machine.runToIdle()
         #expect(InvariantChecker.violations(in: machine) == [])
     }
@@ -73,11 +73,11 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    @Test func memoryThatIsNoWholeFrame() throws {
+    @Test func memoryThatIsNoWholeChunk() throws {
         var machine = try machine()
         let id = try machine.makeGuest("odd", bytes: 10 << 21 + 3 << 12)
         try machine.perform(.startGuest(id), at: machine.now)
-        // Frame 0 is HV-fixed in part, frame 1 holds the context page, frames 2 to 9 the initial image.
+        // Chunk 0 is HV-fixed in part, chunk 1 holds the context page, chunks 2 to 9 the initial image.
         let first = machine.rmpEntry(PFN(2 * 512))
         #expect(first == RMPEntry(assigned: true, gpa: GPA(0), asid: 1, validated: true))
         let second = machine.rmpEntry(PFN(11 * 512))
@@ -113,7 +113,7 @@ import Testing
             Issue.record("64 GB cannot all be free")
             return
         }
-        // Not free: 1 HV-fixed frame, 1 with the head, 128 of table, 1 TMR, 1 with command buffers, 1 for the context.
+        // Not free: 1 HV-fixed chunk, 1 with the head, 128 of table, 1 TMR, 1 with command buffers, 1 for the context.
         #expect(available == 64 << 30 - 133 << 21)
         #expect(machine.guest(id)?.state == .stopped && InvariantChecker.violations(in: machine) == [])
         #expect(machine.refusal(.setGuestMemory(id, bytes: available)) == nil)

@@ -144,7 +144,7 @@ import Testing
         )
     }
 
-    /// Whole states look at frames that are kept as one word as such; here every page is asked for.
+    /// Whole states look at chunks that are kept as one word as such; here every page is asked for.
     @Test func everyPageAfterRandomCommands() throws {
         let start = try Self.start()
         var generator = Generator(seed: testSeed, Generator.dense, start.naive.setup.configuration)

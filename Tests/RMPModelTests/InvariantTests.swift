@@ -42,10 +42,10 @@ import Testing
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("is optimized, not covered") })
     }
 
-    @Test func aFrameGivenBackWhileHeld() throws {
+    @Test func aChunkGivenBackWhileHeld() throws {
         var (machine, _) = try Self.sound()
         machine.guests.allocator.release(5)
-        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("frames in use") })
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("chunks in use") })
     }
 
     @Test func anASIDGivenBackWhileUsed() throws {
@@ -60,16 +60,16 @@ import Testing
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("pieces of work") })
     }
 
-    @Test func aFrameHeldTwice() throws {
+    @Test func aChunkHeldTwice() throws {
         var (machine, id) = try Self.sound()
-        machine.guests[id]?.frames.append(FrameRun(first: 5, count: 1))
+        machine.guests[id]?.chunks.append(ChunkRun(first: 5, count: 1))
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("held twice") })
     }
 
     @Test func aContextPageInAnotherState() throws {
         var (machine, id) = try Self.sound()
         let page = try #require(machine.guests[id]?.contextPage)
-        machine.platform.rmp.setEntry(frame: Int(page.rawValue >> 9), index: Int(page.rawValue & 511), .firmware)
+        machine.platform.rmp.setEntry(chunk: Int(page.rawValue >> 9), index: Int(page.rawValue & 511), .firmware)
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("context page") })
     }
 
@@ -97,11 +97,11 @@ import Testing
     @Test func aResponsePageInAnotherState() throws {
         var (machine, id) = try Self.sound()
         let page = try #require(machine.guests[id]?.responsePage)
-        machine.platform.rmp.setEntry(frame: Int(page.rawValue >> 9), index: Int(page.rawValue & 511), .hypervisor)
+        machine.platform.rmp.setEntry(chunk: Int(page.rawValue >> 9), index: Int(page.rawValue & 511), .hypervisor)
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("response page") })
     }
 
-    @Test func aLeakInAGuestsFrame() throws {
+    @Test func aLeakInAGuestsChunk() throws {
         var (machine, id) = try Self.sound()
         let spa = try #require(machine.spa(ofGuest: id, gpa: GPA(0)))
         machine.guests.leaked.add(spa.pfn.rawValue..<(spa.pfn.rawValue + 1))
@@ -118,7 +118,7 @@ import Testing
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("outside of node 1") })
         machine = sound
         machine.guests[id]?.memoryBytes = 1 << 30
-        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("frames while running") })
+        #expect(InvariantChecker.violations(in: machine).contains { $0.contains("chunks while running") })
         machine = sound
         machine.guests[id]?.teardown.done = 1
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("a teardown while running") })

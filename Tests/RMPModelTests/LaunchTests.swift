@@ -17,7 +17,7 @@ import Testing
         )
         #expect(machine.rmpEntry(try #require(guest.responsePage)) == RMPEntry(assigned: true, immutable: true))
         let vmsas = machine.vmsaPages(ofGuest: id)
-        // 600 of them reach into a second frame, whose first page is left out.
+        // 600 of them reach into a second chunk, whose first page is left out.
         #expect(Set(vmsas).count == 600 && vmsas.allSatisfy { $0.rawValue & 511 != 0 })
         #expect(Set(vmsas.map { $0.rawValue >> 9 }).count == 2)
         let expected = RMPEntry(assigned: true, gpa: GPA(0xffff_ffff_f000), asid: 1, vmsa: true, validated: true)
@@ -27,13 +27,13 @@ import Testing
         #expect(machine.vmsaPages(ofGuest: id) == [])
         #expect(vmsas.allSatisfy { machine.rmpEntry($0) == RMPEntry() })
         machine.runToIdle()
-        #expect(machine.guests.controls.frames.isEmpty && InvariantChecker.violations(in: machine) == [])
+        #expect(machine.guests.controls.chunks.isEmpty && InvariantChecker.violations(in: machine) == [])
         for count in [0, -1, 4097] { #expect(machine.refusal(.setGuestVCPUs(id, count)) == .invalid(.vcpus(count))) }
     }
 
-    /// A VMSA page first in a frame of its own.
-    @Test func aFrameOfVMSAsBeginsAtItsSecondPage() throws {
-        var allocator = FrameAllocator(memory: try MemoryMap(bytes: 1 << 30))
+    /// A VMSA page first in a chunk of its own.
+    @Test func aChunkOfVMSAsBeginsAtItsSecondPage() throws {
+        var allocator = ChunkAllocator(memory: try MemoryMap(bytes: 1 << 30))
         var controls = ControlPages()
         let rmp = RMP(regionCount: 1)
         #expect(controls.take(isVMSA: true, in: [4..<8], from: &allocator, rmp: rmp) == PFN(4 * 512 + 1))
@@ -41,7 +41,7 @@ import Testing
         #expect(controls.take(isVMSA: true, in: [0..<1], from: &allocator, rmp: rmp) == PFN(1))
         #expect(controls.take(isVMSA: true, in: [4..<8], from: &allocator, rmp: rmp) == PFN(4 * 512 + 2))
         for page in [1, 2048, 2049, 2050] as [UInt64] { controls.release(PFN(page), to: &allocator) }
-        #expect(controls.frames.isEmpty && !allocator.isUsed(0) && !allocator.isUsed(4))
+        #expect(controls.chunks.isEmpty && !allocator.isUsed(0) && !allocator.isUsed(4))
     }
 
     @Test(arguments: Backing.allCases) func initialImage(_ backing: Backing) throws {
@@ -72,8 +72,8 @@ import Testing
     /// A page that refuses ends the launch, and everything goes back: pages that firmware has not measured as well.
     @Test(arguments: [3, 9]) func aLaunchThatFails(_ bad: Int) throws {
         var machine = try machine()
-        let frame = 2560 + bad
-        machine.platform.rmp.setEntry(frame: frame, index: 7, .hypervisorFixed)
+        let chunk = 2560 + bad
+        machine.platform.rmp.setEntry(chunk: chunk, index: 7, .hypervisorFixed)
         let start = UInt64(2560) << 21
         let id = try machine.makeGuest("vm", bytes: 12 << 21, placement: .ranges([start..<(start + 12 << 21)]))
         #expect(machine.refusal(.startGuest(id)) == .rmp(.failPermission))
@@ -83,9 +83,9 @@ import Testing
         #expect(machine.assignedPages(ofRegion: 5) == 0 && InvariantChecker.violations(in: machine) == [])
     }
 
-    @Test(arguments: [1, 2, 3, 9, 512]) func inodes(_ frames: Int) throws {
+    @Test(arguments: [1, 2, 3, 9, 512]) func inodes(_ chunks: Int) throws {
         var machine = try machine()
-        let id = try machine.makeGuest("vm", bytes: UInt64(frames) << 21)
+        let id = try machine.makeGuest("vm", bytes: UInt64(chunks) << 21)
         try machine.perform(.startGuest(id), at: machine.now)
         try machine.perform(.stopGuest(id), at: machine.now)
         let costs = machine.configuration.costs
@@ -93,14 +93,14 @@ import Testing
         var effort = Int.max
         repeat {
             steps.append(
-                machine.guests.tearDownFrames(id, before: .end(of: .max), effort: &effort, &machine.platform, costs)
+                machine.guests.tearDownChunks(id, before: .end(of: .max), effort: &effort, &machine.platform, costs)
             )
         } while steps.last?.ended == false
-        #expect(steps.map(\.inodesFreed) == (frames == 1 ? [2] : [1, 1]))
-        #expect(steps.map(\.ended) == (frames == 1 ? [true] : [false, true]))
+        #expect(steps.map(\.inodesFreed) == (chunks == 1 ? [2] : [1, 1]))
+        #expect(steps.map(\.ended) == (chunks == 1 ? [true] : [false, true]))
         #expect(steps.map(\.last) == steps.map(\.last).sorted() && machine.leaked == [])
         #expect(machine.guest(id)?.state == .stopped)
-        let none = machine.guests.tearDownFrames(id, before: .end(of: .max), effort: &effort, &machine.platform, costs)
+        let none = machine.guests.tearDownChunks(id, before: .end(of: .max), effort: &effort, &machine.platform, costs)
         #expect(none == TeardownProgress())
     }
 
@@ -127,14 +127,14 @@ import Testing
     /// A launch that finds memory and no room for its VMSA pages has taken nothing.
     @Test func noRoomForControlPages() throws {
         var machine = try machine(cpus: 2, gigabytes: 1)
-        let free = machine.guests.allocator.free(in: [0..<512], avoiding: machine.platform.rmp.assignedFrames)
+        let free = machine.guests.allocator.free(in: [0..<512], avoiding: machine.platform.rmp.assignedChunks)
         let id = try machine.makeGuest("vm", bytes: 4096)
-        machine.guests.allocator.reserve(frames: 0..<511)
+        machine.guests.allocator.reserve(chunks: 0..<511)
         try machine.perform(.setGuestVCPUs(id, 511), at: machine.now)
         let used = machine.guests.allocator.used
         #expect(free > 0)
         #expect(machine.refusal(.startGuest(id)) == .noMemory(requested: 4096, available: 0))
-        #expect(machine.guests.allocator.used == used && machine.guests.controls.frames.isEmpty)
+        #expect(machine.guests.allocator.used == used && machine.guests.controls.chunks.isEmpty)
         #expect(machine.guests.asids.count == 0)
     }
 }

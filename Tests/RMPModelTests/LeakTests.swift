@@ -21,7 +21,7 @@ import Testing
         machine.runToIdle()
         #expect(machine.optimizedCoreCount(ofRegion: freeRegion) == 0)
         #expect(InvariantChecker.violations(in: machine) == [])
-        // Even when somebody takes the page back by hand, the host does not give its frame away.
+        // Even when somebody takes the page back by hand, the host does not give its chunk away.
         for page in pages { #expect(machine.code(.rmpupdate(SPA(page << 12), .init())) == .success) }
         let place = (UInt64(10) << 30)..<(UInt64(11) << 30)
         let id = try machine.makeGuest("vm", bytes: 4096, placement: .ranges([place]))
@@ -29,12 +29,12 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    @Test func manyFrames() throws {
+    @Test func manyChunks() throws {
         var machine = try machine()
         let pages = (Self.first + 1)..<(Self.first + 262_144 + 700)
         try machine.perform(.leak(pages), at: machine.now)
         #expect(machine.assignedPages(ofRegion: 10) == 262_143 && machine.assignedPages(ofRegion: 11) == 700)
-        // More of the same frame, then the piece between two.
+        // More of the same chunk, then the piece between two.
         let more = (Self.first + 262_144 + 702)..<(Self.first + 262_144 + 710)
         try machine.perform(.leak(more), at: machine.now)
         #expect(machine.leaked == [pages, more])
@@ -55,7 +55,7 @@ import Testing
         let top = UInt64.max << 12
         #expect(refused(0..<(1 << 60)) == .placement(.notMemory(0..<top)))
         #expect(refused((1 << 60)..<(.max)) == .placement(.notMemory(top..<top)))
-        // A guest's, firmware's, a control page's frame, and a page that is leaked already.
+        // A guest's, firmware's, a control page's chunk, and a page that is leaked already.
         #expect(refused(262_144..<262_145) == .placement(.notFree((1 << 30)..<(1 << 30 + 4096))))
         #expect(refused(4 << 18..<(4 << 18 + 1)) == .placement(.notFree((4 << 30)..<(4 << 30 + 4096))))
         #expect(refused(512 + 100..<512 + 101) == .placement(.notFree((612 << 12)..<(613 << 12))))
@@ -78,8 +78,8 @@ import Testing
         let immutable = RMPUpdateInput(assigned: true, immutable: true)
         var whole = immutable
         whole.pageSize = .size2M
-        let frame = SPA(10 << 30 + 18 << 20)
-        #expect(machine.code(.rmpupdate(frame, whole)) == .success)
+        let chunk = SPA(10 << 30 + 18 << 20)
+        #expect(machine.code(.rmpupdate(chunk, whole)) == .success)
         for page in [Self.first + 2, Self.first + 3, vmsa.rawValue] {
             #expect(machine.code(.rmpupdate(SPA(page << 12), immutable)) == .success)
         }
@@ -88,12 +88,12 @@ import Testing
         let leaked = [vmsa.rawValue..<(vmsa.rawValue + 1)]
         #expect(machine.leaked == leaked && machine.assignedPages(ofRegion: 10) == 514)
         #expect(machine.guest(id)?.state == .stopped && InvariantChecker.violations(in: machine) == [])
-        // As long as they are assigned, no guest gets their frames; then they are as good as any.
+        // As long as they are assigned, no guest gets their chunks; then they are as good as any.
         #expect(machine.refusal(.startGuest(id)) == .placement(.notFree((10 << 30)..<(10 << 30 + 2 << 20))))
         for page in [Self.first + 2, Self.first + 3] {
-            machine.platform.rmp.setEntry(frame: Int(page >> 9), index: Int(page & 511), .hypervisor)
+            machine.platform.rmp.setEntry(chunk: Int(page >> 9), index: Int(page & 511), .hypervisor)
         }
-        machine.platform.rmp.setFrame(Int(frame.rawValue >> 21), .hypervisor)
+        machine.platform.rmp.setChunk(Int(chunk.rawValue >> 21), .hypervisor)
         // The next life gets another VMSA page.
         try machine.perform(.startGuest(id), at: machine.now)
         #expect(!machine.vmsaPages(ofGuest: id).contains(vmsa) && InvariantChecker.violations(in: machine) == [])

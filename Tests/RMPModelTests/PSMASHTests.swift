@@ -26,10 +26,10 @@ import Testing
     )
     func codes(_ name: String, _ at: UInt64, _ entry: RMPEntry, _ code: RMPCode) {
         var rmp = RMP(regionCount: 64)
-        rmp.setFrame(0, entry.word)
+        rmp.setChunk(0, entry.word)
         #expect(rmp.smash(at) == code, "\(name)")
         let kept = code == .success ? RMPEntry(assigned: true, asid: 3).word : entry.word
-        #expect(rmp.entry(frame: 0, index: 0) == kept, "\(name)")
+        #expect(rmp.entry(chunk: 0, index: 0) == kept, "\(name)")
     }
 
     @Test func whatIsWritten() throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct PVALIDATETests {
-    /// Frame 1: a 2 MB entry at GPA 0x400000; frame 2: the same in 4 KB; page 9: Pre-Guest. All of ASID 3.
+    /// Chunk 1: a 2 MB entry at GPA 0x400000; chunk 2: the same in 4 KB; page 9: Pre-Guest. All of ASID 3.
     private func rmp() -> RMP {
         var rmp = RMP(regionCount: 1)
         let input = RMPUpdateInput(gpa: GPA(0x40_0000), assigned: true, pageSize: .size2M, asid: 3)

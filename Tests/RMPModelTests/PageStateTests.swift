@@ -88,13 +88,13 @@ import Testing
         for (change, rows) in Self.table {
             for (state, entry) in Self.entries {
                 var rmp = RMP(regionCount: 1)
-                rmp.setEntry(frame: 3, index: 7, entry.word)
+                rmp.setEntry(chunk: 3, index: 7, entry.word)
                 let page = PFN(3 * 512 + 7)
                 let result = rmp.change(page, by: change, gpa: GPA(0x9000))
                 #expect(result == rows[state] && change.state(after: state) == rows[state], "\(change) from \(state)")
                 #expect(rmp.state(of: page) == rows[state] ?? state, "\(change) from \(state)")
                 if rows[state] == nil || rows[state] == state {
-                    #expect(rmp.entry(frame: 3, index: 7) == entry.word, "\(change) from \(state)")
+                    #expect(rmp.entry(chunk: 3, index: 7) == entry.word, "\(change) from \(state)")
                 }
                 #expect(rmp.assignedPages[0] == (entry.assigned ? 1 : 0))
             }
@@ -112,9 +112,9 @@ import Testing
         for (change, asid, isTaken) in changes {
             var rmp = RMP(regionCount: 1)
             let entry = RMPEntry(assigned: true, pageSize: .size2M, immutable: true, asid: asid)
-            rmp.setFrame(2, entry.word)
+            rmp.setChunk(2, entry.word)
             #expect((rmp.change(PFN(1024), by: change, gpa: GPA(0x9000)) != nil) == isTaken, "\(change)")
-            #expect((rmp.frameWord(2) == entry.word) != isTaken, "\(change)")
+            #expect((rmp.chunkWord(2) == entry.word) != isTaken, "\(change)")
         }
     }
 
@@ -122,26 +122,26 @@ import Testing
     @Test func reclaimKeepsTheOwner() {
         var rmp = RMP(regionCount: 1)
         let entry = RMPEntry(assigned: true, immutable: true, gpa: GPA(0x5000), asid: 3, validated: true, locked: true)
-        rmp.setEntry(frame: 3, index: 7, entry.word)
+        rmp.setEntry(chunk: 3, index: 7, entry.word)
         #expect(rmp.change(PFN(3 * 512 + 7), by: .reclaim) == .guestValid)
         let after = RMPEntry(assigned: true, gpa: GPA(0x5000), asid: 3, validated: true)
-        #expect(rmp.entry(frame: 3, index: 7) == after.word)
+        #expect(rmp.entry(chunk: 3, index: 7) == after.word)
         #expect(rmp.update(3 << 21 + 7 << 12, .init()) == .success)
     }
 
     @Test func whatFirmwareWrites() {
         var rmp = RMP(regionCount: 1)
         let page = PFN(9)
-        rmp.setEntry(frame: 0, index: 9, .firmware)
+        rmp.setEntry(chunk: 0, index: 9, .firmware)
         // Page number 0 and 1 are Firmware's and the IOMMU's.
         for gpa in [0, 0x1fff] as [UInt64] { #expect(rmp.change(page, by: .makeMetadata, gpa: GPA(gpa)) == nil) }
         #expect(rmp.change(page, by: .makeMetadata, gpa: GPA(0x2abc)) == .metadata)
-        #expect(rmp.entry(frame: 0, index: 9).gpa == 0x2000)
+        #expect(rmp.entry(chunk: 0, index: 9).gpa == 0x2000)
         #expect(rmp.change(page, by: .freeMetadata) == .firmware)
-        #expect(rmp.entry(frame: 0, index: 9) == .firmware)
+        #expect(rmp.entry(chunk: 0, index: 9) == .firmware)
         #expect(rmp.update(9 << 12, .init()) == .failPermission)
         #expect(rmp.change(page, by: .reclaim) == .reclaim)
-        #expect(rmp.entry(frame: 0, index: 9) == RMPEntry(assigned: true).word)
+        #expect(rmp.entry(chunk: 0, index: 9) == RMPEntry(assigned: true).word)
         #expect(rmp.update(9 << 12, .init()) == .success)
         #expect(rmp.state(of: page) == .hypervisor)
     }
@@ -154,7 +154,7 @@ import Testing
         #expect(rmp.update(9 << 12, input) == .success)
         #expect(rmp.state(of: page) == .preGuest)
         #expect(rmp.change(page, by: .launchVMSA) == .guestValid)
-        #expect(RMPEntry(rawLow: rmp.entry(frame: 0, index: 9).bits).vmsa)
+        #expect(RMPEntry(rawLow: rmp.entry(chunk: 0, index: 9).bits).vmsa)
         // What the hypervisor wants to swap it takes from the guest first.
         #expect(rmp.change(page, by: .swapOut) == nil)
         #expect(rmp.update(9 << 12, input) == .success)
@@ -166,7 +166,7 @@ import Testing
         plain.immutable = false
         #expect(rmp.update(9 << 12, plain) == .success)
         #expect(rmp.state(of: page) == .guestInvalid)
-        #expect(!RMPEntry(rawLow: rmp.entry(frame: 0, index: 9).bits).vmsa)
+        #expect(!RMPEntry(rawLow: rmp.entry(chunk: 0, index: 9).bits).vmsa)
         _ = try rmp.pvalidate(page, gpa: GPA(0x5000), asid: 3, size: .size4K, validate: true)
         #expect(rmp.state(of: page) == .guestValid)
         #expect(rmp.update(9 << 12, .init()) == .success)
@@ -174,7 +174,7 @@ import Testing
         // A page that firmware has not measured is the guest's still, and RMPUPDATE can take it back.
         #expect(rmp.update(9 << 12, input) == .success)
         #expect(rmp.change(page, by: .reclaim) == .guestInvalid)
-        #expect(rmp.entry(frame: 0, index: 9).asid == 3)
+        #expect(rmp.entry(chunk: 0, index: 9).asid == 3)
         #expect(rmp.update(9 << 12, .init()) == .success)
     }
 
@@ -184,7 +184,7 @@ import Testing
         #expect(rmp.state(of: PFN(1024)) == .guestInvalid && rmp.state(of: PFN(1024 + 511)) == .guestInvalid)
         #expect(rmp.state(of: PFN(1024 + 512)) == .hypervisor)
         // Firmware changes the aligned page, and with it all of them.
-        rmp.setFrame(2, RMPEntry(assigned: true, pageSize: .size2M, immutable: true, asid: 3).word)
+        rmp.setChunk(2, RMPEntry(assigned: true, pageSize: .size2M, immutable: true, asid: 3).word)
         #expect(rmp.change(PFN(1025), by: .launchUpdate) == nil)
         #expect(rmp.change(PFN(1024), by: .launchUpdate) == .guestValid)
         #expect(rmp.state(of: PFN(1500)) == .guestValid)
@@ -193,7 +193,7 @@ import Testing
         #expect(rmp.update(2 << 21 + 4096, .init()) == .success)
         #expect(rmp.state(of: PFN(1025)) == .hypervisor)
         #expect(rmp.state(of: PFN(1024)) == .guestValid && rmp.subpageCount(1024) == 510)
-        #expect(rmp.mixedFrameCount == 1)
+        #expect(rmp.mixedChunkCount == 1)
     }
 
     @Test func locks() {

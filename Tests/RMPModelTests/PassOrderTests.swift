@@ -27,9 +27,9 @@ private func pass(_ machine: inout Machine) throws -> PassRecord {
 }
 
 extension Machine {
-    /// The share of each region that a scan reads before it stops, in frames of 512.
-    fileprivate var scannedFrames: [UInt64] {
-        (0..<regionCount).map { UInt64(platform.rmp.firstAssignedFrame(ofRegion: $0) ?? 512) }
+    /// The share of each region that a scan reads before it stops, in chunks of 512.
+    fileprivate var scannedChunks: [UInt64] {
+        (0..<regionCount).map { UInt64(platform.rmp.firstAssignedChunk(ofRegion: $0) ?? 512) }
     }
 }
 
@@ -56,8 +56,8 @@ extension Machine {
         let machine = try host(.merged)
         let record = try #require(machine.passes.last)
         let costs = CostModel.standard
-        let first = machine.scannedFrames.reduce(0) { $0 + costs.fullScan * $1 / 512 + costs.instruction }
-        let own = machine.scannedFrames.reduce(0) { $0 + costs.independentFollower * $1 / 512 + costs.instruction }
+        let first = machine.scannedChunks.reduce(0) { $0 + costs.fullScan * $1 / 512 + costs.instruction }
+        let own = machine.scannedChunks.reduce(0) { $0 + costs.independentFollower * $1 / 512 + costs.instruction }
         #expect(record.scanTime == first && record.broadcastTime == costs.broadcast && record.followerTime == own)
         #expect(record.end == record.start + first + costs.broadcast + own)
         #expect(record.interruptsOffMax == own)
@@ -70,7 +70,7 @@ extension Machine {
         configuration.costs.cachedRegions = 3
         let machine = Machine(configuration)
         let costs = configuration.costs
-        let own = machine.scannedFrames.enumerated().reduce(0) { sum, item in
+        let own = machine.scannedChunks.enumerated().reduce(0) { sum, item in
             sum + (item.offset < 3 ? costs.independentFollower : costs.fullScan) * item.element / 512
                 + costs.instruction
         }

@@ -23,13 +23,13 @@ import Testing
         return Machine(try MachineConfiguration(topology: topology, memory: memory))
     }
 
-    private static func frames(_ machine: Machine, _ id: GuestID) -> [Int] {
-        var frames: [Int] = []
-        machine.guests[id]?.forEachFrame { _, frame in
-            frames.append(frame)
+    private static func chunks(_ machine: Machine, _ id: GuestID) -> [Int] {
+        var chunks: [Int] = []
+        machine.guests[id]?.forEachChunk { _, chunk in
+            chunks.append(chunk)
             return true
         }
-        return frames
+        return chunks
     }
 
     private static func started(
@@ -67,18 +67,18 @@ import Testing
 
     @Test func alignedTakesTheRoomiestRegions() throws {
         var machine = try machine(cpus: 2, gigabytes: 4)
-        // Regions 1 to 3 are each free but for some frames that the host holds without assigned pages.
+        // Regions 1 to 3 are each free but for some chunks that the host holds without assigned pages.
         let fills: [(Int, Int)] = [(1, 100), (2, 10), (3, 50)]
         for (region, count) in fills {
-            machine.guests.allocator.reserve(frames: (region << 9)..<(region << 9 + count))
+            machine.guests.allocator.reserve(chunks: (region << 9)..<(region << 9 + count))
         }
-        let lost = machine.guests.allocator.free(in: [0..<512], avoiding: machine.platform.rmp.assignedFrames)
+        let lost = machine.guests.allocator.free(in: [0..<512], avoiding: machine.platform.rmp.assignedChunks)
         let runs = try machine.guests.allocator.take(
             lost + 502 + 1,
             .aligned,
             unit: 1,
             node: nil,
-            avoiding: machine.platform.rmp.assignedFrames
+            avoiding: machine.platform.rmp.assignedChunks
         )
         #expect(runs.reduce(0) { $0 + $1.count } == lost + 503)
         let regions = runs.map { $0.first >> 9 }.reduce(into: [Int]()) { if $0.last != $1 { $0.append($1) } }
@@ -90,21 +90,21 @@ import Testing
         var second = first
         let one = try Self.started(&first, "vm", bytes: 2 << 30, .scattered(seed: 42))
         let two = try Self.started(&second, "vm", bytes: 2 << 30, .scattered(seed: 42))
-        let frames = Self.frames(first, one)
-        #expect(frames == Self.frames(second, two) && frames.count == 1024)
-        #expect(Set(frames).count == 1024 && frames != frames.sorted())
-        // 1,024 frames over 64 regions: each region is lost.
+        let chunks = Self.chunks(first, one)
+        #expect(chunks == Self.chunks(second, two) && chunks.count == 1024)
+        #expect(Set(chunks).count == 1024 && chunks != chunks.sorted())
+        // 1,024 chunks over 64 regions: each region is lost.
         #expect(first.regions(ofGuest: one) == Array(0..<64))
         var third = try machine()
         let three = try Self.started(&third, "vm", bytes: 2 << 30, .scattered(seed: 43))
-        #expect(Self.frames(third, three) != frames)
-        // To the last frame: draws that meet used frames must end.
+        #expect(Self.chunks(third, three) != chunks)
+        // To the last chunk: draws that meet used chunks must end.
         let free = first.guests.allocator.free(
             in: first.guests.allocator.memory(ofNode: nil),
-            avoiding: first.platform.rmp.assignedFrames
+            avoiding: first.platform.rmp.assignedChunks
         )
         let rest = try Self.started(&first, "rest", bytes: UInt64(free) << 21, .scattered(seed: 1))
-        #expect(Set(Self.frames(first, rest)).count == free)
+        #expect(Set(Self.chunks(first, rest)).count == free)
         let whole = try Self.started(&third, "whole", bytes: 0 + 4096, backing: .size4K, .scattered(seed: 5))
         #expect(third.regions(ofGuest: whole).count <= 2)
     }
@@ -113,11 +113,11 @@ import Testing
     func gigabytes(_ placement: Placement) throws {
         var machine = try machine()
         let id = try Self.started(&machine, "vm", bytes: 3 << 30, backing: .size1G, placement)
-        let frames = Self.frames(machine, id)
-        #expect(frames.count == 3 * 512)
-        for number in stride(from: 0, to: frames.count, by: 512) {
-            #expect(frames[number] & 511 == 0)
-            #expect(Array(frames[number..<(number + 512)]) == Array(frames[number]..<(frames[number] + 512)))
+        let chunks = Self.chunks(machine, id)
+        #expect(chunks.count == 3 * 512)
+        for number in stride(from: 0, to: chunks.count, by: 512) {
+            #expect(chunks[number] & 511 == 0)
+            #expect(Array(chunks[number..<(number + 512)]) == Array(chunks[number]..<(chunks[number] + 512)))
         }
         #expect(machine.entries(ofGuest: id) == GuestEntries(size2M: 3 * 512 - 8, size4K: 8 * 512))
         // No whole gigabyte is left when each has a page that is not free.
@@ -179,7 +179,7 @@ import Testing
     }
 
     /// Control pages do not take away what explicit ranges name.
-    @Test func rangesAtTheLowestFreeFrame() throws {
+    @Test func rangesAtTheLowestFreeChunk() throws {
         var machine = try machine()
         let id = try Self.started(&machine, "vm", bytes: 2 << 21, .ranges([(1 << 21)..<(3 << 21)]))
         #expect(machine.spa(ofGuest: id, gpa: GPA(0)) == SPA(1 << 21))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// More long random sequences, besides that of ProofTests: runs against single updates, forms of mixed frames, and
+// More long random sequences, besides that of ProofTests: runs against single updates, forms of mixed chunks, and
 // everything at once against the invariants on a larger machine. RMPFS_TEST_SEED repeats a run.
 
 import Testing
@@ -7,7 +7,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct PropertyTests {
-    /// Few frames, pages, ASIDs and GPAs, so that commands meet: a frame becomes whole, mixed, wide and whole again.
+    /// Few chunks, pages, ASIDs and GPAs, so that commands meet: a chunk becomes whole, mixed, wide and whole again.
     private static func update(_ random: inout Random, _ spa: UInt64) -> RMPUpdateInput {
         let index = spa >> 12 & 511
         let gpa: UInt64 =
@@ -31,17 +31,17 @@ import Testing
         var random = Random(seed: testSeed)
         for round in 0..<150 {
             var bulk = RMP(regionCount: 1)
-            let frame = Int(random.next() % 512)
-            let base = UInt64(frame) << 21
+            let chunk = Int(random.next() % 512)
+            let base = UInt64(chunk) << 21
             for _ in 0..<Int(random.next() % 4) {
                 let spa = base + (random.chance(2) ? 0 : random.next() % 512 << 12)
                 _ = bulk.update(spa, Self.update(&random, spa))
             }
-            if random.chance(8) { bulk.setEntry(frame: frame, index: 300, .hypervisorFixed) }
+            if random.chance(8) { bulk.setEntry(chunk: chunk, index: 300, .hypervisorFixed) }
             var single = bulk
             var input = Self.update(&random, base)
             if round.isMultiple(of: 50) { input.asid = 5000 }
-            let code = bulk.updateFrame(frame, input)
+            let code = bulk.updateChunk(chunk, input)
             var expected = RMPCode.success
             if input.pageSize == .size2M {
                 expected = single.update(base, input)
@@ -54,53 +54,53 @@ import Testing
             }
             try #require(code == expected, "seed \(testSeed), round \(round)")
             for index in 0..<512 {
-                let same = bulk.entry(frame: frame, index: index) == single.entry(frame: frame, index: index)
+                let same = bulk.entry(chunk: chunk, index: index) == single.entry(chunk: chunk, index: index)
                 try #require(same, "seed \(testSeed), round \(round), page \(index)")
             }
-            try #require(bulk.assignedPages == single.assignedPages && bulk.assignedFrames == single.assignedFrames)
-            try #require(bulk.mixedFrameCount == single.mixedFrameCount, "seed \(testSeed), round \(round)")
+            try #require(bulk.assignedPages == single.assignedPages && bulk.assignedChunks == single.assignedChunks)
+            try #require(bulk.mixedChunkCount == single.mixedChunkCount, "seed \(testSeed), round \(round)")
         }
     }
 
-    /// Through every form of a mixed frame: palette, its growth, packed, and back.
-    @Test func mixedFramesChangeForm() {
+    /// Through every form of a mixed chunk: palette, its growth, packed, and back.
+    @Test func mixedChunksChangeForm() {
         var rmp = RMP(regionCount: 1)
         var expected = [EntryWord](repeating: .hypervisor, count: 512)
         func set(_ index: Int, _ entry: RMPEntry) {
-            rmp.setEntry(frame: 9, index: index, entry.word)
+            rmp.setEntry(chunk: 9, index: index, entry.word)
             expected[index] = entry.word
         }
         func check() {
-            #expect((0..<512).allSatisfy { rmp.entry(frame: 9, index: $0) == expected[$0] })
+            #expect((0..<512).allSatisfy { rmp.entry(chunk: 9, index: $0) == expected[$0] })
             #expect(rmp.assignedPages[0] == expected.count { $0.isAssigned })
         }
         for index in 0..<512 {
             set(index, RMPEntry(assigned: true, gpa: GPA(UInt64(index * index) << 12), asid: 1))
             if [0, 3, 4, 127, 255, 256, 257, 511].contains(index) { check() }
         }
-        #expect(rmp.mixedFrameCount == 1)
+        #expect(rmp.mixedChunkCount == 1)
         for index in 0..<511 {
             set(index, RMPEntry(assigned: true, gpa: GPA(UInt64(index) << 12), asid: 2))
             if [100, 382, 383, 384, 385, 510].contains(index) { check() }
         }
-        #expect(rmp.mixedFrameCount == 1)
+        #expect(rmp.mixedChunkCount == 1)
         set(511, RMPEntry(assigned: true, gpa: GPA(511 << 12), asid: 2))
         check()
-        #expect(rmp.mixedFrameCount == 0)
+        #expect(rmp.mixedChunkCount == 0)
         for index in (0..<512).reversed() { set(index, RMPEntry()) }
         check()
-        #expect(rmp.mixedFrameCount == 0)
+        #expect(rmp.mixedChunkCount == 0)
         rmp.compact(0)
         #expect(rmp.uniformWord(ofRegion: 0) == .hypervisor)
     }
 
     /// What is stored must shrink again, not only read right.
     @Test func storageShrinks() throws {
-        var frame = MixedFrame(rest: .hypervisor, value: .firmware, at: 0)
-        for index in 0..<512 { _ = frame.replace(index, with: RMPEntry(gpa: GPA(UInt64(index) << 30)).word) }
-        #expect(frame.isPacked && frame.words.count > 200)
-        for index in 0..<500 { _ = frame.replace(index, with: .hypervisor) }
-        #expect(!frame.isPacked && frame.words.count < 200)
+        var chunk = MixedChunk(rest: .hypervisor, value: .firmware, at: 0)
+        for index in 0..<512 { _ = chunk.replace(index, with: RMPEntry(gpa: GPA(UInt64(index) << 30)).word) }
+        #expect(chunk.isPacked && chunk.words.count > 200)
+        for index in 0..<500 { _ = chunk.replace(index, with: .hypervisor) }
+        #expect(!chunk.isPacked && chunk.words.count < 200)
 
         var machine = try machine()
         let guest = try machine.makeGuest("vm", bytes: 4 << 30)
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    /// A few pages, some frames, or whole gigabytes.
+    /// A few pages, some chunks, or whole gigabytes.
     private static func memory(_ random: inout Random) -> UInt64 {
         switch random.next() % 4 {
         case 0: (random.next() % 3) << 30

@@ -185,7 +185,7 @@ import Testing
     @Test func coverage() throws {
         let rmp = try gaps()
         let pages = UInt64(Granularity.pagesPerRegion)
-        #expect(rmp.coverage.frames == [0..<512, 1024..<1792])
+        #expect(rmp.coverage.chunks == [0..<512, 1024..<1792])
         for (pfn, covered) in [
             (0, true), (pages - 1, true), (pages, false), (2 * pages - 1, false), (2 * pages, true),
             (3 * pages + pages / 2 - 1, true), (3 * pages + pages / 2, false), (4 * pages, false),
@@ -205,7 +205,7 @@ import Testing
         for size in PageSize.allCases {
             #expect(rmp.update(spa, .init(assigned: true, pageSize: size, asid: 1)) == .failInput)
             #expect(rmp.update(spa, .init(pageSize: size)) == .failInput)
-            #expect(rmp.updateFrame(512 + 5, .init(assigned: true, pageSize: size, asid: 1)) == .failInput)
+            #expect(rmp.updateChunk(512 + 5, .init(assigned: true, pageSize: size, asid: 1)) == .failInput)
         }
         #expect(rmp.smash(spa) == .failInput)
         #expect(throws: RMPCode.failInput) { try rmp.read(spa) }
@@ -213,8 +213,8 @@ import Testing
             try rmp.pvalidate(PFN(spa >> 12), gpa: GPA(0), asid: 1, size: .size4K, validate: true)
         }
         // Nor does firmware leave anything there.
-        rmp.setFrame(512 + 5, .firmware)
-        rmp.setEntry(frame: 512 + 6, index: 3, .firmware)
+        rmp.setChunk(512 + 5, .firmware)
+        rmp.setEntry(chunk: 512 + 6, index: 3, .firmware)
         rmp.setRegion(1, .firmware)
         rmp.setRegion(3, .firmware)
         #expect(rmp.assignedPages == [0, 0, 0, Granularity.pagesPerRegion / 2])
@@ -236,7 +236,7 @@ import Testing
         let base: UInt64 = 0x870_0000
         let layout = try RMPLayout.contiguous(base: base, end: base + 0x4000 + 3 << 21 + 0x1fff)
         let coverage = RMPCoverage(layout, Processor(), regionCount: 4)
-        #expect(coverage.leadingPages == (3 << 21 + 0x2000) / 16 && coverage.frames == [0..<769])
+        #expect(coverage.leadingPages == (3 << 21 + 0x2000) / 16 && coverage.chunks == [0..<769])
         var rmp = RMP(regionCount: 4, coverage: coverage)
         let last = UInt64(coverage.leadingPages - 1) << 12
         #expect(rmp.update(last, .init(assigned: true, asid: 1)) == .success)

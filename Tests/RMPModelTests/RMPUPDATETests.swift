@@ -178,49 +178,49 @@ import Testing
 
     @Test func immutableInsideTwoMegabytes() {
         var rmp = RMP(regionCount: 1)
-        rmp.setEntry(frame: 3, index: 5, .hypervisorFixed)
+        rmp.setEntry(chunk: 3, index: 5, .hypervisorFixed)
         #expect(rmp.update(3 << 21, Self.private2M) == .failPermission)
-        rmp.setEntry(frame: 3, index: 6, RMPEntry(assigned: true).word)
+        rmp.setEntry(chunk: 3, index: 6, RMPEntry(assigned: true).word)
         #expect(rmp.update(3 << 21, Self.private2M) == .failOverlap)
     }
 
     @Test func lockedEntriesAreInUse() {
         var rmp = RMP(regionCount: 1)
-        rmp.setEntry(frame: 3, index: 5, RMPEntry(assigned: true, locked: true).word)
+        rmp.setEntry(chunk: 3, index: 5, RMPEntry(assigned: true, locked: true).word)
         #expect(rmp.update(3 << 21 + 5 << 12, .init()) == .failInUse)
-        rmp.setEntry(frame: 3, index: 5, .firmware)
+        rmp.setEntry(chunk: 3, index: 5, .firmware)
         #expect(rmp.update(3 << 21 + 5 << 12, .init()) == .failPermission)
     }
 
     /// A locked page inside the 2 MB is found last of all.
     @Test func lockedInsideTwoMegabytes() {
         var rmp = RMP(regionCount: 1)
-        rmp.setEntry(frame: 3, index: 5, RMPEntry(locked: true).word)
+        rmp.setEntry(chunk: 3, index: 5, RMPEntry(locked: true).word)
         #expect(rmp.update(3 << 21, Self.private2M) == .failInUse)
-        rmp.setEntry(frame: 3, index: 6, .hypervisorFixed)
+        rmp.setEntry(chunk: 3, index: 6, .hypervisorFixed)
         #expect(rmp.update(3 << 21, Self.private2M) == .failPermission)
-        rmp.setEntry(frame: 3, index: 7, RMPEntry(assigned: true).word)
+        rmp.setEntry(chunk: 3, index: 7, RMPEntry(assigned: true).word)
         #expect(rmp.update(3 << 21, Self.private2M) == .failOverlap)
-        rmp.setFrame(4, RMPEntry(locked: true).word)
+        rmp.setChunk(4, RMPEntry(locked: true).word)
         #expect(rmp.update(4 << 21, Self.private2M) == .failInUse)
     }
 
     @Test func vmsaAndValidatedAreCleared() {
         var rmp = RMP(regionCount: 1)
-        rmp.setEntry(frame: 0, index: 1, RMPEntry(assigned: true, asid: 4, vmsa: true, validated: true).word)
+        rmp.setEntry(chunk: 0, index: 1, RMPEntry(assigned: true, asid: 4, vmsa: true, validated: true).word)
         #expect(rmp.update(0x1000, .init(assigned: true, asid: 4)) == .success)
-        #expect(rmp.entry(frame: 0, index: 1) == RMPEntry(assigned: true, asid: 4).word)
+        #expect(rmp.entry(chunk: 0, index: 1) == RMPEntry(assigned: true, asid: 4).word)
     }
 
     /// Locked (FAIL_INUSE) comes behind immutable and before overlaps: a choice.
     @Test func lockedBeforeOverlap() {
         var rmp = RMP(regionCount: 1)
-        rmp.setFrame(4, RMPEntry(assigned: true, pageSize: .size2M, locked: true).word)
+        rmp.setChunk(4, RMPEntry(assigned: true, pageSize: .size2M, locked: true).word)
         #expect(rmp.update(4 << 21, Self.privatePage) == .failInUse)
-        rmp.setEntry(frame: 3, index: 0, RMPEntry(locked: true).word)
-        rmp.setEntry(frame: 3, index: 6, RMPEntry(assigned: true).word)
+        rmp.setEntry(chunk: 3, index: 0, RMPEntry(locked: true).word)
+        rmp.setEntry(chunk: 3, index: 6, RMPEntry(assigned: true).word)
         #expect(rmp.update(3 << 21, Self.private2M) == .failInUse)
-        rmp.setEntry(frame: 3, index: 0, RMPEntry(immutable: true, locked: true).word)
+        rmp.setEntry(chunk: 3, index: 0, RMPEntry(immutable: true, locked: true).word)
         #expect(rmp.update(3 << 21, Self.private2M) == .failPermission)
     }
 }

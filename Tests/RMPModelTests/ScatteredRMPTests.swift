@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ScatteredRMPTests {
     /// 8 GB in segments of 1 GB, whose tables of 4 MB lie in six regions, out of order; some begin in the middle of a
-    /// frame, two touch, and one goes on in the next region.
+    /// chunk, two touch, and one goes on in the next region.
     static func layout() throws -> RMPLayout {
         let bases: [UInt64] = [
             0x1_4010_0000, 0x4000_0000, 0x1_4050_0000, 0x2030_0000, 0x7fe0_0000, 0x1_c000_0000, 0x1000_0000,
@@ -53,11 +53,11 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    /// Guests' pages around the tables are told apart from them, in frames that both share, too.
+    /// Guests' pages around the tables are told apart from them, in chunks that both share, too.
     @Test func guestsAroundTheTables() throws {
         var machine = try machine()
         let expected = pagesOfTable(machine.rmpLayout)
-        // Two tables begin 1 MB into a frame, in front of which there is room; behind region 7's table its frame is
+        // Two tables begin 1 MB into a chunk, in front of which there is room; behind region 7's table its chunk is
         // free.
         for (page, asid) in [(0x14_0000, 5), (0x14_00ff, 5), (0x2_0200, 6), (0x1c_0400, 7), (0x1c_07ff, 5)] {
             let input = RMPUpdateInput(gpa: GPA(UInt64(page) << 12), assigned: true, asid: UInt32(asid))

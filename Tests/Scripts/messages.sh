@@ -131,7 +131,7 @@ line=$(tail -n 1 "$M/debug/rmpopt/log" | cut -c 16-)
 why="$((64 << 30)) bytes asked for, ([0-9]+) available to guests; ask for less or end a guest"
 available=$(sed -nE "s/^rmpfs: guest big not launched: $why; rmpsim.memory.free shows what is free$/\1/p" <<<"$line")
 check 'the log says how much is free, and where to read it' test -n "$available"
-# Frames for the guest's context and VMSA pages are set aside first.
+# Chunks for the guest's context and VMSA pages are set aside first.
 check 'the estimate is right' test "$free" -ge "$available" -a $((free - available)) -le $((4 << 20))
 check 'less memory than the host has' test "$free" -lt $((64 << 30))
 call write "$G/state" running >"$work/.output"

@@ -63,7 +63,7 @@ for kind in segmented scattered; do
     guest a 300M 4K packed
     guest b 2G 2M 'scattered 7'
     guest c 100M 4K 'scattered 8'
-    # The last frame of memory: an entry of 2 MB, and one page of nobody's behind it.
+    # The last chunk of memory: an entry of 2 MB, and one page of nobody's behind it.
     odd=$(($(value memory_end) - 0x200000))
     printf '%#x assigned=1 asid=77 gpa=0x200000 size=2M\n' $((odd - 0x200000)) >"$M/rmpsim/memory/rmpupdate"
     printf '%#x assigned=1\n' $((odd + 0x3000)) >"$M/rmpsim/memory/rmpupdate"

@@ -91,16 +91,16 @@ extension Survey {
         }
         if oddities.miscounted > 0 {
             lines.append(
-                "warning: \(oddities.miscounted) frames state another number of subpages than they have: do not use "
+                "warning: \(oddities.miscounted) chunks state another number of subpages than they have: do not use "
                     + "--quick on this host"
             )
         }
         if oddities.irregular > 0 {
-            lines.append("warning: \(oddities.irregular) frames have entries that no 2 MB entry leaves behind")
+            lines.append("warning: \(oddities.irregular) chunks have entries that no 2 MB entry leaves behind")
         }
         if oddities.changed > 0 {
             lines.append(
-                "warning: \(oddities.changed) frames changed each time they were read: their pages may be others'"
+                "warning: \(oddities.changed) chunks changed each time they were read: their pages may be others'"
             )
         }
         return lines

@@ -43,10 +43,10 @@ final class SharedMachine: Sendable {
 
     /// When work is long.
     struct Limits: Sendable {
-        /// How much is done at a time, in frames of 2 MB that go back: 0.2 to 3 ms, by how far they lie apart, and more
+        /// How much is done at a time, in chunks of 2 MB that go back: 0.2 to 3 ms, by how far they lie apart, and more
         /// while somebody surveys a copy.
         var piece = 4_096
-        /// A command that visits more frames is done on a copy. Making one takes up to 20 ms on the largest machine.
+        /// A command that visits more chunks is done on a copy. Making one takes up to 20 ms on the largest machine.
         var inPlace = 32_768
     }
 

@@ -7,16 +7,16 @@
 public enum Granularity {
     /// Bytes in a page: one RMP entry covers 4 KB.
     public static let page: UInt64 = 1 << 12
-    /// Bytes in a frame: what a 2 MB RMP entry covers.
-    public static let frame: UInt64 = 1 << 21
+    /// Bytes in a chunk: what a 2 MB RMP entry covers.
+    public static let chunk: UInt64 = 1 << 21
     /// Bytes in a region: one bit of an RMPOPT table covers an aligned 1 GB.
     public static let region: UInt64 = 1 << 30
-    /// Pages in a frame: 512.
-    public static let pagesPerFrame = 512
-    /// Frames in a region: 512.
-    public static let framesPerRegion = 512
+    /// Pages in a chunk: 512.
+    public static let pagesPerChunk = 512
+    /// Chunks in a region: 512.
+    public static let chunksPerRegion = 512
     /// Pages in a region: 262,144.
-    public static let pagesPerRegion = pagesPerFrame * framesPerRegion
+    public static let pagesPerRegion = pagesPerChunk * chunksPerRegion
 }
 
 /// How much memory one RMP entry covers, as given by its page size bit.
@@ -29,7 +29,7 @@ public enum PageSize: UInt8, Sendable, Hashable, CaseIterable {
     case size2M = 1
 
     /// The size in bytes: 4,096 or 2,097,152.
-    public var bytes: UInt64 { self == .size4K ? Granularity.page : Granularity.frame }
+    public var bytes: UInt64 { self == .size4K ? Granularity.page : Granularity.chunk }
 }
 
 extension UInt64 {

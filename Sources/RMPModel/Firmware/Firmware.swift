@@ -80,7 +80,7 @@ struct Firmware: Sendable {
     /// SNP_PAGE_RECLAIM: the page goes to Reclaim state, from which RMPUPDATE can take it back.
     func reclaim(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .reclaim) }
 
-    /// Writes one state to a range of whole pages, a region or a frame at a time where it can: the RMP of 64 TB is 256
+    /// Writes one state to a range of whole pages, a region or a chunk at a time where it can: the RMP of 64 TB is 256
     /// GB long.
     private static func write(_ word: EntryWord, to range: Range<UInt64>, of rmp: inout RMP) {
         var at = range.lowerBound
@@ -89,11 +89,11 @@ struct Firmware: Sendable {
             if at.isMultiple(of: Granularity.region) && left >= Granularity.region {
                 rmp.setRegion(Int(at >> 30), word)
                 at += Granularity.region
-            } else if at.isMultiple(of: Granularity.frame) && left >= Granularity.frame {
-                rmp.setFrame(Int(at >> 21), word)
-                at += Granularity.frame
+            } else if at.isMultiple(of: Granularity.chunk) && left >= Granularity.chunk {
+                rmp.setChunk(Int(at >> 21), word)
+                at += Granularity.chunk
             } else {
-                rmp.setEntry(frame: Int(at >> 21), index: Int(at >> 12 & 511), word)
+                rmp.setEntry(chunk: Int(at >> 21), index: Int(at >> 12 & 511), word)
                 at += Granularity.page
             }
         }

@@ -41,13 +41,13 @@ public struct FirmwarePages: Sendable, Hashable {
     /// patch 6/6; directly above the RMP if there is no memory above 4 GB, or if the RMP itself reaches that far.
     init(memory: MemoryMap, layout: RMPLayout) {
         let fourGB: UInt64 = 4 << 30
-        let needed = Granularity.frame + 2 * Granularity.page
+        let needed = Granularity.chunk + 2 * Granularity.page
         let tables = layout.segments.map(\.table) + [layout.head]
         func isFree(_ start: UInt64) -> Bool {
             let range = start..<(start + needed)
             return memory.contains(range) && !tables.contains { $0.overlaps(range) }
         }
-        let aboveRMP = (tables.map(\.upperBound).max() ?? 0).alignedUp(to: Granularity.frame)
+        let aboveRMP = (tables.map(\.upperBound).max() ?? 0).alignedUp(to: Granularity.chunk)
         let start = isFree(fourGB) ? fourGB : aboveRMP
         assigned = [start..<(start + needed)]
         hypervisorFixed = FirmwarePages.usualFixed

@@ -7,22 +7,22 @@ extension Firmware {
     /// Source: SEV-SNP firmware ABI, SNP_LAUNCH_UPDATE, page type VMSA.
     func launchUpdateVMSA(_ page: PFN, _ platform: inout Platform) { platform.rmp.change(page, by: .launchVMSA) }
 
-    /// The end of a launch for the first `pages` pages of a frame of the initial image: SNP_LAUNCH_UPDATE of each, or
+    /// The end of a launch for the first `pages` pages of a chunk of the initial image: SNP_LAUNCH_UPDATE of each, or
     /// SNP_PAGE_RECLAIM after a failed launch, so that RMPUPDATE can take them back. Pages whose state firmware refuses
     /// stay as they are.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_post_populate()`; `FirmwareChange` defines what the commands do.
-    func endLaunch(_ frame: Int, pages: Int, isValid: Bool, _ platform: inout Platform) {
+    func endLaunch(_ chunk: Int, pages: Int, isValid: Bool, _ platform: inout Platform) {
         let change: FirmwareChange = isValid ? .launchUpdate : .reclaim
         func ended(_ word: EntryWord) -> EntryWord? { change.entry(after: RMPEntry(rawLow: word.bits))?.word }
-        let whole = platform.rmp.frameWord(frame)
-        if !whole.isMixed && pages == Granularity.pagesPerFrame {
-            if let word = ended(whole) { platform.rmp.setFrame(frame, word) }
+        let whole = platform.rmp.chunkWord(chunk)
+        if !whole.isMixed && pages == Granularity.pagesPerChunk {
+            if let word = ended(whole) { platform.rmp.setChunk(chunk, word) }
             return
         }
         for page in 0..<pages {
-            guard let word = ended(platform.rmp.entry(frame: frame, index: page)) else { continue }
-            platform.rmp.setEntry(frame: frame, index: page, word)
+            guard let word = ended(platform.rmp.entry(chunk: chunk, index: page)) else { continue }
+            platform.rmp.setEntry(chunk: chunk, index: page, word)
         }
     }
 }

@@ -9,7 +9,7 @@
 public enum Backing: Sendable, Hashable, CaseIterable {
     /// Single pages: every RMP entry covers 4 KB.
     case size4K
-    /// Transparent huge pages: RMP entries of 2 MB if a whole frame backs the guest.
+    /// Transparent huge pages: RMP entries of 2 MB if a whole chunk backs the guest.
     case size2M
     /// hugetlb: whole free aligned gigabytes, RMP entries of 2 MB.
     case size1G
@@ -18,7 +18,7 @@ public enum Backing: Sendable, Hashable, CaseIterable {
     public var bytes: UInt64 {
         switch self {
         case .size4K: Granularity.page
-        case .size2M: Granularity.frame
+        case .size2M: Granularity.chunk
         case .size1G: Granularity.region
         }
     }
@@ -26,6 +26,6 @@ public enum Backing: Sendable, Hashable, CaseIterable {
     /// The largest RMP entry that such folios allow.
     public var pageSize: PageSize { self == .size4K ? .size4K : .size2M }
 
-    /// How many frames are taken from the host at once. Single pages also come in whole frames: a choice.
-    var framesPerUnit: Int { self == .size1G ? Granularity.framesPerRegion : 1 }
+    /// How many chunks are taken from the host at once. Single pages also come in whole chunks: a choice.
+    var chunksPerUnit: Int { self == .size1G ? Granularity.chunksPerRegion : 1 }
 }

@@ -102,47 +102,47 @@ struct Guest: Sendable {
     /// In Firmware state: firmware writes its responses to guest requests there.
     var responsePage: PFN?
     var vmsaPages: [PFN] = []
-    /// The frames of its memory in the order of its guest physical addresses; the last may be partly used.
-    var frames: [FrameRun] = []
+    /// The chunks of its memory in the order of its guest physical addresses; the last may be partly used.
+    var chunks: [ChunkRun] = []
     var teardown = Teardown()
     var launchWork = GuestWork()
 
     /// Pages of memory.
     var pages: UInt64 { memoryBytes / Granularity.page }
-    /// Frames of memory; the last may be partly used.
-    var frameCount: Int { Int(truncatingIfNeeded: memoryBytes.alignedUp(to: Granularity.frame) / Granularity.frame) }
-    /// The frames that hold the initial image.
-    var imageFrames: Int { min(frameCount, Int(Guest.initialImage / Granularity.frame)) }
+    /// Chunks of memory; the last may be partly used.
+    var chunkCount: Int { Int(truncatingIfNeeded: memoryBytes.alignedUp(to: Granularity.chunk) / Granularity.chunk) }
+    /// The chunks that hold the initial image.
+    var imageChunks: Int { min(chunkCount, Int(Guest.initialImage / Granularity.chunk)) }
     /// All pages besides the memory.
     var controlPages: [PFN] { [contextPage, responsePage].compactMap { $0 } + vmsaPages }
 
-    /// How many pages of the guest's frame number `index` are its memory: 512, or fewer in the last.
-    func pages(inFrame index: Int) -> Int {
-        let left = pages - min(pages, UInt64(index) * UInt64(Granularity.pagesPerFrame))
-        return Int(min(left, UInt64(Granularity.pagesPerFrame)))
+    /// How many pages of the guest's chunk number `index` are its memory: 512, or fewer in the last.
+    func pages(inChunk index: Int) -> Int {
+        let left = pages - min(pages, UInt64(index) * UInt64(Granularity.pagesPerChunk))
+        return Int(min(left, UInt64(Granularity.pagesPerChunk)))
     }
 
-    /// Calls `body` with each frame that the guest still holds and its number in the guest's memory, until it returns
+    /// Calls `body` with each chunk that the guest still holds and its number in the guest's memory, until it returns
     /// false.
-    func forEachFrame(from first: Int = 0, _ body: (_ number: Int, _ frame: Int) -> Bool) {
+    func forEachChunk(from first: Int = 0, _ body: (_ number: Int, _ chunk: Int) -> Bool) {
         var number = 0
         let start = max(first, teardown.done)
-        for run in frames {
+        for run in chunks {
             let skipped = min(run.count, max(0, start - number))
             for offset in skipped..<run.count where !body(number + offset, run.first + offset) { return }
             number += run.count
         }
     }
 
-    /// How many inodes have given back all their pages once `done` frames are back.
+    /// How many inodes have given back all their pages once `done` chunks are back.
     func inodesFreed(after done: Int) -> Int {
-        (1...Guest.inodeCount).count { done * Guest.inodeCount >= frameCount * $0 }
+        (1...Guest.inodeCount).count { done * Guest.inodeCount >= chunkCount * $0 }
     }
 
-    /// How many frames are back once the next inode has given back all its pages, given that `done` frames are back.
+    /// How many chunks are back once the next inode has given back all its pages, given that `done` chunks are back.
     func nextInodeFreed(after done: Int) -> Int {
-        (1...Guest.inodeCount).map { (frameCount * $0 + Guest.inodeCount - 1) / Guest.inodeCount }.first { $0 > done }
-            ?? frameCount
+        (1...Guest.inodeCount).map { (chunkCount * $0 + Guest.inodeCount - 1) / Guest.inodeCount }.first { $0 > done }
+            ?? chunkCount
     }
 
     var info: GuestInfo {
@@ -163,18 +163,18 @@ struct Guest: Sendable {
 
 /// How many pages of an ending guest have gone back.
 struct Teardown: Sendable, Hashable {
-    /// The run of frames in progress, and the frame within it.
+    /// The run of chunks in progress, and the chunk within it.
     var run = 0
     var offset = 0
-    /// Frames done.
+    /// Chunks done.
     var done = 0
-    /// When the frame in progress will be done.
+    /// When the chunk in progress will be done.
     var due: UInt64 = 0
 }
 
 /// The result of a teardown step.
 struct TeardownProgress: Sendable, Hashable {
-    /// When the last frame of the step was done.
+    /// When the last chunk of the step was done.
     var last: UInt64 = 0
     /// When the next one will be done; nil if the guest has ended.
     var next: UInt64?

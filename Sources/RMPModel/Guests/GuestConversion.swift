@@ -5,7 +5,7 @@
 extension Guests {
     /// Converts pages of a running guest. Pages that already have the requested state stay as they are.
     ///
-    /// To shared: this punches a hole into guest_memfd. A whole frame with a 2 MB entry costs one RMPUPDATE of 2 MB;
+    /// To shared: this punches a hole into guest_memfd. A whole chunk with a 2 MB entry costs one RMPUPDATE of 2 MB;
     /// any other 2 MB entry is first split by PSMASH, and its pages are updated one by one. To private: as a fault
     /// does. Shared pages remain the guest's and return at the same place: a choice, as with in-place conversion.
     ///
@@ -24,12 +24,12 @@ extension Guests {
         let (guest, asid) = try running(id, gpa)
         var work = GuestWork()
         var code = RMPCode.success
-        Guests.forEachFrame(of: guest, gpa) { number, frame, pages in
-            let start = GPA(UInt64(number) * Granularity.frame)
+        Guests.forEachChunk(of: guest, gpa) { number, chunk, pages in
+            let start = GPA(UInt64(number) * Granularity.chunk)
             code =
                 toPrivate
-                ? Guests.fault(frame, pages, start, guest, asid, &platform, costs, &work)
-                : Guests.share(frame, pages, &platform, costs, &work)
+                ? Guests.fault(chunk, pages, start, guest, asid, &platform, costs, &work)
+                : Guests.share(chunk, pages, &platform, costs, &work)
             return code == .success
         }
         if code != .success { throw .rmp(code) }
@@ -37,28 +37,28 @@ extension Guests {
     }
 
     private static func share(
-        _ frame: Int,
+        _ chunk: Int,
         _ pages: Range<Int>,
         _ platform: inout Platform,
         _ costs: CostModel,
         _ work: inout GuestWork
     ) -> RMPCode {
-        let word = platform.rmp.frameWord(frame)
+        let word = platform.rmp.chunkWord(chunk)
         if word.is2M && !word.isMixed {
-            if pages.count == Granularity.pagesPerFrame {
-                let code = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: .size2M))
+            if pages.count == Granularity.pagesPerChunk {
+                let code = platform.rmpupdate(chunk: chunk, RMPUpdateInput(pageSize: .size2M))
                 if code == .success { work.add(1, of: \.updates, taking: costs.share2M) }
                 return code
             }
-            let code = smash(frame, &platform, costs, &work)
+            let code = smash(chunk, &platform, costs, &work)
             if code != .success { return code }
-        } else if pages.count == Granularity.pagesPerFrame && !word.isMixed && word.isAssigned {
-            let code = platform.rmpupdate(frame: frame, RMPUpdateInput())
+        } else if pages.count == Granularity.pagesPerChunk && !word.isMixed && word.isAssigned {
+            let code = platform.rmpupdate(chunk: chunk, RMPUpdateInput())
             if code == .success { work.add(pages.count, of: \.updates, taking: costs.share4K) }
             return code
         }
-        for page in pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
-            let code = platform.rmpupdate(frame: frame, pages: page..<(page + 1), RMPUpdateInput())
+        for page in pages where platform.rmp.entry(chunk: chunk, index: page).isAssigned {
+            let code = platform.rmpupdate(chunk: chunk, pages: page..<(page + 1), RMPUpdateInput())
             if code != .success { return code }
             work.add(1, of: \.updates, taking: costs.share4K)
         }
@@ -67,12 +67,12 @@ extension Guests {
 
     /// Splits a 2 MB entry: what `sev_handle_rmp_fault()` does if the guest's page size is not the entry's.
     private static func smash(
-        _ frame: Int,
+        _ chunk: Int,
         _ platform: inout Platform,
         _ costs: CostModel,
         _ work: inout GuestWork
     ) -> RMPCode {
-        let code = platform.psmash(SPA(UInt64(frame) << 21))
+        let code = platform.psmash(SPA(UInt64(chunk) << 21))
         if code == .success { work.add(1, of: \.smashes, taking: costs.smash) }
         return code
     }
@@ -80,7 +80,7 @@ extension Guests {
     /// A running guest accepts its private pages: PVALIDATE of `size`, from Guest-Invalid to Guest-Valid. Shared pages
     /// and pages that are already valid stay as they are.
     ///
-    /// With 4 KB, a 2 MB entry does not match (an RMP fault with SIZEM): the host splits it. With 2 MB, a frame of 4 KB
+    /// With 4 KB, a 2 MB entry does not match (an RMP fault with SIZEM): the host splits it. With 2 MB, a chunk of 4 KB
     /// entries returns FAIL_SIZEMISMATCH; Linux guests then accept page by page.
     ///
     /// Source: APM vol 3, PVALIDATE; Linux arch/x86/kvm/svm/sev.c, `sev_handle_rmp_fault()`; arch/x86/coco/sev/core.c.
@@ -96,21 +96,21 @@ extension Guests {
         let (guest, asid) = try running(id, gpa)
         var work = GuestWork()
         var code = RMPCode.success
-        Guests.forEachFrame(of: guest, gpa) { _, frame, pages in
-            var word = platform.rmp.frameWord(frame)
-            let isWhole = pages.count == Granularity.pagesPerFrame
+        Guests.forEachChunk(of: guest, gpa) { _, chunk, pages in
+            var word = platform.rmp.chunkWord(chunk)
+            let isWhole = pages.count == Granularity.pagesPerChunk
             if word.is2M && !word.isMixed && !(size == .size2M && isWhole) {
                 if word.asid != asid { return true }
-                code = Guests.smash(frame, &platform, costs, &work)
+                code = Guests.smash(chunk, &platform, costs, &work)
                 if code != .success { return false }
-                word = platform.rmp.frameWord(frame)
+                word = platform.rmp.chunkWord(chunk)
             }
             if isWhole && !word.isMixed {
-                let count = word.is2M ? 1 : Granularity.pagesPerFrame
-                if platform.validate(frame: frame, asid) { work.add(count, of: \.validations, taking: costs.validate) }
+                let count = word.is2M ? 1 : Granularity.pagesPerChunk
+                if platform.validate(chunk: chunk, asid) { work.add(count, of: \.validations, taking: costs.validate) }
                 return true
             }
-            for page in pages where platform.validate(frame: frame, page: page, asid) {
+            for page in pages where platform.validate(chunk: chunk, page: page, asid) {
                 work.add(1, of: \.validations, taking: costs.validate)
             }
             return true
@@ -133,38 +133,38 @@ extension Guests {
         return (guest, asid)
     }
 
-    /// Calls `body` with the number, the frame and the pages of each frame that `gpa` touches, until it returns false.
-    private static func forEachFrame(
+    /// Calls `body` with the number, the chunk and the pages of each chunk that `gpa` touches, until it returns false.
+    private static func forEachChunk(
         of guest: Guest,
         _ gpa: Range<UInt64>,
-        _ body: (_ number: Int, _ frame: Int, _ pages: Range<Int>) -> Bool
+        _ body: (_ number: Int, _ chunk: Int, _ pages: Range<Int>) -> Bool
     ) {
-        guest.forEachFrame(from: Int(gpa.lowerBound / Granularity.frame)) { number, frame in
-            let start = UInt64(number) * Granularity.frame
+        guest.forEachChunk(from: Int(gpa.lowerBound / Granularity.chunk)) { number, chunk in
+            let start = UInt64(number) * Granularity.chunk
             if start >= gpa.upperBound { return false }
             let first = gpa.lowerBound > start ? Int((gpa.lowerBound - start) / Granularity.page) : 0
-            let end = Int(min(gpa.upperBound - start, Granularity.frame) / Granularity.page)
-            return body(number, frame, first..<end)
+            let end = Int(min(gpa.upperBound - start, Granularity.chunk) / Granularity.page)
+            return body(number, chunk, first..<end)
         }
     }
 }
 
 extension Platform {
-    /// PVALIDATE of a whole frame whose entries are alike.
+    /// PVALIDATE of a whole chunk whose entries are alike.
     ///
     /// - Returns: whether anything changed.
-    fileprivate mutating func validate(frame: Int, _ asid: UInt16) -> Bool {
-        let word = rmp.frameWord(frame)
+    fileprivate mutating func validate(chunk: Int, _ asid: UInt16) -> Bool {
+        let word = rmp.chunkWord(chunk)
         guard Platform.isInvalid(word, asid) else { return false }
-        rmp.setFrame(frame, EntryWord(bits: word.bits | EntryWord.validatedBit))
+        rmp.setChunk(chunk, EntryWord(bits: word.bits | EntryWord.validatedBit))
         return true
     }
 
     /// PVALIDATE of one page with a 4 KB entry.
-    fileprivate mutating func validate(frame: Int, page: Int, _ asid: UInt16) -> Bool {
-        let word = rmp.entry(frame: frame, index: page)
+    fileprivate mutating func validate(chunk: Int, page: Int, _ asid: UInt16) -> Bool {
+        let word = rmp.entry(chunk: chunk, index: page)
         guard Platform.isInvalid(word, asid) else { return false }
-        rmp.setEntry(frame: frame, index: page, EntryWord(bits: word.bits | EntryWord.validatedBit))
+        rmp.setEntry(chunk: chunk, index: page, EntryWord(bits: word.bits | EntryWord.validatedBit))
         return true
     }
 

@@ -40,8 +40,8 @@ extension Guests {
             if guest.asid == nil { asids.release(asid) }
             switch error {
             case .placement(let reason): throw .placement(reason)
-            case .noRoom(let frames):
-                throw .noMemory(requested: guest.memoryBytes, available: UInt64(frames) * Granularity.frame)
+            case .noRoom(let chunks):
+                throw .noMemory(requested: guest.memoryBytes, available: UInt64(chunks) * Granularity.chunk)
             }
         }
         guest.asid = asid
@@ -65,30 +65,30 @@ extension Guests {
     /// Control pages come first, unless they could take memory that the guest needs: explicit ranges, or the last whole
     /// gigabytes.
     private mutating func allocate(_ guest: inout Guest, _ rmp: borrowing RMP) throws(AllocationError) {
-        let unit = guest.backing.framesPerUnit
+        let unit = guest.backing.chunksPerUnit
         var node = guest.node
         if node == nil && guest.placement == .local {
-            // One more frame for control pages, in case none on that node has room for them.
-            let count = guest.frameCount + (unit == 1 ? 1 : 0)
+            // One more chunk for control pages, in case none on that node has room for them.
+            let count = guest.chunkCount + (unit == 1 ? 1 : 0)
             do throws(AllocationError) {
-                node = try allocator.lowestNode(withRoomFor: count, unit: unit, avoiding: rmp.assignedFrames)
+                node = try allocator.lowestNode(withRoomFor: count, unit: unit, avoiding: rmp.assignedChunks)
             } catch {
-                guard case .noRoom(let frames) = error else { throw error }
-                throw .noRoom(frames: max(0, frames - (unit == 1 ? 1 : 0)))
+                guard case .noRoom(let chunks) = error else { throw error }
+                throw .noRoom(chunks: max(0, chunks - (unit == 1 ? 1 : 0)))
             }
         }
         var isExplicit = false
         if case .ranges = guest.placement { isExplicit = true }
         if isExplicit || unit > 1 {
-            guest.frames = try takeMemory(guest, node, rmp)
+            guest.chunks = try takeMemory(guest, node, rmp)
             guard takeControls(&guest, node, rmp) else {
-                allocator.release(guest.frames)
-                throw .noRoom(frames: 0)
+                allocator.release(guest.chunks)
+                throw .noRoom(chunks: 0)
             }
         } else {
-            guard takeControls(&guest, node, rmp) else { throw .noRoom(frames: 0) }
+            guard takeControls(&guest, node, rmp) else { throw .noRoom(chunks: 0) }
             do throws(AllocationError) {
-                guest.frames = try takeMemory(guest, node, rmp)
+                guest.chunks = try takeMemory(guest, node, rmp)
             } catch {
                 for page in guest.controlPages { controls.release(page, to: &allocator) }
                 throw error
@@ -100,13 +100,13 @@ extension Guests {
         _ guest: Guest,
         _ node: Int?,
         _ rmp: borrowing RMP
-    ) throws(AllocationError) -> [FrameRun] {
+    ) throws(AllocationError) -> [ChunkRun] {
         try allocator.take(
-            guest.frameCount,
+            guest.chunkCount,
             guest.placement,
-            unit: guest.backing.framesPerUnit,
+            unit: guest.backing.chunksPerUnit,
             node: node,
-            avoiding: rmp.assignedFrames
+            avoiding: rmp.assignedChunks
         )
     }
 
@@ -143,18 +143,18 @@ extension Guests {
             work.add(1, of: \.updates, taking: costs.assign)
             if page == guest.contextPage { firmware.createContext(page, &platform) }
         }
-        let image = guest.imageFrames
+        let image = guest.imageChunks
         var code = RMPCode.success
-        guest.forEachFrame { number, frame in
-            let pages = guest.pages(inFrame: number)
-            let gpa = GPA(UInt64(number) * Granularity.frame)
+        guest.forEachChunk { number, chunk in
+            let pages = guest.pages(inChunk: number)
+            let gpa = GPA(UInt64(number) * Granularity.chunk)
             if number < image {
                 let input = RMPUpdateInput(gpa: gpa, assigned: true, immutable: true, asid: UInt32(asid))
-                code = platform.rmpupdate(frame: frame, from: 0..<pages, input)
+                code = platform.rmpupdate(chunk: chunk, from: 0..<pages, input)
                 work.add(pages, of: \.updates, taking: costs.assign)
                 work.add(pages, of: \.measured, taking: costs.launchUpdate)
             } else {
-                code = fault(frame, 0..<pages, gpa, guest, asid, &platform, costs, &work)
+                code = fault(chunk, 0..<pages, gpa, guest, asid, &platform, costs, &work)
             }
             return code == .success
         }
@@ -168,23 +168,23 @@ extension Guests {
                 work.add(1, of: \.measured, taking: costs.launchUpdate)
             }
         }
-        guest.forEachFrame { number, frame in
+        guest.forEachChunk { number, chunk in
             if number >= image { return false }
             // A failed launch ends with SNP_PAGE_RECLAIM of the pages that firmware has not measured.
-            firmware.endLaunch(frame, pages: guest.pages(inFrame: number), isValid: code == .success, &platform)
+            firmware.endLaunch(chunk, pages: guest.pages(inChunk: number), isValid: code == .success, &platform)
             return true
         }
         guest.launchWork = work
         return code
     }
 
-    /// Makes those of a frame's `pages` private that are unassigned: with one 2 MB entry if the backing has such
-    /// folios, `pages` are the whole frame and none of them is assigned; else with 4 KB entries.
+    /// Makes those of a chunk's `pages` private that are unassigned: with one 2 MB entry if the backing has such
+    /// folios, `pages` are the whole chunk and none of them is assigned; else with 4 KB entries.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_prepare()`; a partly private range is faulted page by page
     /// (`kvm_mem_is_private()` and the level that memory attributes allow).
     static func fault(
-        _ frame: Int,
+        _ chunk: Int,
         _ pages: Range<Int>,
         _ gpa: GPA,
         _ guest: Guest,
@@ -193,23 +193,23 @@ extension Guests {
         _ costs: CostModel,
         _ work: inout GuestWork
     ) -> RMPCode {
-        let isEmpty = platform.rmp.assignedPages(inFrame: frame) == 0
-        let isWhole = pages.count == Granularity.pagesPerFrame
+        let isEmpty = platform.rmp.assignedPages(inChunk: chunk) == 0
+        let isWhole = pages.count == Granularity.pagesPerChunk
         let each = costs.privateFault.addingClamped(costs.assign)
         var input = RMPUpdateInput(gpa: gpa, assigned: true, asid: UInt32(asid))
         if isEmpty && isWhole && guest.backing.pageSize == .size2M {
             input.pageSize = .size2M
-            let code = platform.rmpupdate(frame: frame, input)
+            let code = platform.rmpupdate(chunk: chunk, input)
             if code == .success { work.add(1, of: \.updates, taking: each) }
             return code
         }
         if isEmpty {
-            let code = platform.rmpupdate(frame: frame, from: pages, input)
+            let code = platform.rmpupdate(chunk: chunk, from: pages, input)
             if code == .success { work.add(pages.count, of: \.updates, taking: each) }
             return code
         }
-        for page in pages where !platform.rmp.entry(frame: frame, index: page).isAssigned {
-            let code = platform.rmpupdate(frame: frame, pages: page..<(page + 1), input)
+        for page in pages where !platform.rmp.entry(chunk: chunk, index: page).isAssigned {
+            let code = platform.rmpupdate(chunk: chunk, pages: page..<(page + 1), input)
             if code != .success { return code }
             work.add(1, of: \.updates, taking: each)
         }
@@ -218,9 +218,9 @@ extension Guests {
 }
 
 extension Platform {
-    /// 4 KB RMPUPDATEs of some pages of a frame, in one step if they are all 512.
-    mutating func rmpupdate(frame: Int, from pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
-        pages.count == Granularity.pagesPerFrame
-            ? rmpupdate(frame: frame, first) : rmpupdate(frame: frame, pages: pages, first)
+    /// 4 KB RMPUPDATEs of some pages of a chunk, in one step if they are all 512.
+    mutating func rmpupdate(chunk: Int, from pages: Range<Int>, _ first: RMPUpdateInput) -> RMPCode {
+        pages.count == Granularity.pagesPerChunk
+            ? rmpupdate(chunk: chunk, first) : rmpupdate(chunk: chunk, pages: pages, first)
     }
 }

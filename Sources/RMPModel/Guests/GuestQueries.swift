@@ -9,7 +9,7 @@ public struct GuestEntries: Sendable, Hashable {
     public var size4K = 0
 
     /// The number of pages that they cover.
-    public var pages: Int { size2M * Granularity.pagesPerFrame + size4K }
+    public var pages: Int { size2M * Granularity.pagesPerChunk + size4K }
 }
 
 extension Machine {
@@ -18,15 +18,15 @@ extension Machine {
     public func entries(ofGuest id: GuestID) -> GuestEntries {
         var entries = GuestEntries()
         guard let guest = guests[id], !guest.isRemoved else { return entries }
-        guest.forEachFrame { number, frame in
-            let word = platform.rmp.frameWord(frame)
-            let pages = guest.pages(inFrame: number)
+        guest.forEachChunk { number, chunk in
+            let word = platform.rmp.chunkWord(chunk)
+            let pages = guest.pages(inChunk: number)
             if word.is2M && !word.isMixed {
                 entries.size2M += 1
-            } else if pages == Granularity.pagesPerFrame {
-                entries.size4K += platform.rmp.assignedPages(inFrame: frame)
+            } else if pages == Granularity.pagesPerChunk {
+                entries.size4K += platform.rmp.assignedPages(inChunk: chunk)
             } else {
-                entries.size4K += (0..<pages).count { platform.rmp.entry(frame: frame, index: $0).isAssigned }
+                entries.size4K += (0..<pages).count { platform.rmp.entry(chunk: chunk, index: $0).isAssigned }
             }
             return true
         }
@@ -41,8 +41,8 @@ extension Machine {
     public func regions(ofGuest id: GuestID) -> [Int] {
         guard let guest = guests[id], !guest.isRemoved, guest.state != .stopped else { return [] }
         var isHeld = [Bool](repeating: false, count: regionCount)
-        guest.forEachFrame { _, frame in
-            if platform.rmp.assignedPages(inFrame: frame) > 0 { isHeld[frame >> 9] = true }
+        guest.forEachChunk { _, chunk in
+            if platform.rmp.assignedPages(inChunk: chunk) > 0 { isHeld[chunk >> 9] = true }
             return true
         }
         for page in guest.controlPages { isHeld[Int(page.rawValue >> 18)] = true }
@@ -57,8 +57,8 @@ extension Machine {
         guard let guest = guests[id], !guest.isRemoved, gpa.rawValue < guest.memoryBytes else { return nil }
         var spa: SPA?
         let number = Int(gpa.rawValue >> 21)
-        guest.forEachFrame(from: number) { found, frame in
-            if found == number { spa = SPA(UInt64(frame) << 21 | gpa.rawValue & (Granularity.frame - 1)) }
+        guest.forEachChunk(from: number) { found, chunk in
+            if found == number { spa = SPA(UInt64(chunk) << 21 | gpa.rawValue & (Granularity.chunk - 1)) }
             return false
         }
         return spa

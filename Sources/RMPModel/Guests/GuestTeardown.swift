@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's end: vCPUs and decommission at once, then its pages go back frame by frame, which takes longer the larger
+// A guest's end: vCPUs and decommission at once, then its pages go back chunk by chunk, which takes longer the larger
 // the guest and can outlast the pass that should optimize its regions again.
 
 extension Guests {
@@ -59,7 +59,7 @@ extension Guests {
         }
         guest.asid = nil
         guest.keepsASID = false
-        guest.frames = []
+        guest.chunks = []
         guest.teardown = Teardown()
         guest.state = .stopped
     }
@@ -67,8 +67,8 @@ extension Guests {
     /// Makes a control page hypervisor-owned; a page that refuses is leaked and stays taken for ever.
     private mutating func giveBack(_ page: PFN, _ platform: inout Platform) {
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
-        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
-        if platform.rmp.entry(frame: frame, index: index).isAssigned,
+        let chunk = Int(truncatingIfNeeded: page.rawValue >> 9)
+        if platform.rmp.entry(chunk: chunk, index: index).isAssigned,
             platform.rmpupdate(SPA(page), RMPUpdateInput()) != .success
         {
             leaked.add(page.rawValue..<(page.rawValue + 1))
@@ -77,14 +77,14 @@ extension Guests {
         }
     }
 
-    /// Takes back the frame in progress, and those after it whose turn is before `end`. Stops at events that others can
+    /// Takes back the chunk in progress, and those after it whose turn is before `end`. Stops at events that others can
     /// see, when an inode of guest_memfd is freed or a page has refused, so that whatever the event starts begins on
     /// time.
     ///
     /// - Parameters:
     ///   - effort: reduced by the work done; when none is left, this stops, too, unless `goesOn`.
     ///   - goesOn: whether to continue to `end` in any case.
-    mutating func tearDownFrames(
+    mutating func tearDownChunks(
         _ id: GuestID,
         before end: Work,
         effort: inout Int,
@@ -100,8 +100,8 @@ extension Guests {
             progress.last = guest.teardown.due
             platform.events.time = progress.last
             let freed = guest.inodesFreed(after: guest.teardown.done)
-            effort -= tearDownFrame(of: &guest, &platform, costs)
-            let done = guest.state == .ending ? guest.teardown.done : guest.frameCount
+            effort -= tearDownChunk(of: &guest, &platform, costs)
+            let done = guest.state == .ending ? guest.teardown.done : guest.chunkCount
             progress.inodesFreed = guest.inodesFreed(after: done) - freed
             for _ in 0..<progress.inodesFreed { platform.events.publish(.inodeFreed(id)) }
         } while guest.state == .ending && progress.inodesFreed == 0 && !platform.hasRefusals
@@ -114,29 +114,29 @@ extension Guests {
         return progress
     }
 
-    /// Takes back the frame in progress and moves on to the next one; after the last, the guest is stopped.
+    /// Takes back the chunk in progress and moves on to the next one; after the last, the guest is stopped.
     ///
     /// Linux frees a page that refused like any other: it is not on the list of leaked pages and stays assigned. That
-    /// no guest gets its frame while any of its pages is assigned is a choice; the first access would fault.
+    /// no guest gets its chunk while any of its pages is assigned is a choice; the first access would fault.
     ///
-    /// - Returns: the amount of work, in frames with a single entry or a single kind of entry.
-    private mutating func tearDownFrame(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) -> Int {
+    /// - Returns: the amount of work, in chunks with a single entry or a single kind of entry.
+    private mutating func tearDownChunk(of guest: inout Guest, _ platform: inout Platform, _ costs: CostModel) -> Int {
         var effort = 1
-        if guest.teardown.run < guest.frames.count {
-            let run = guest.frames[guest.teardown.run]
-            let frame = run.first + guest.teardown.offset
-            effort = Guests.takeBack(frame, pages: guest.pages(inFrame: guest.teardown.done), &platform)
-            allocator.release(frame)
+        if guest.teardown.run < guest.chunks.count {
+            let run = guest.chunks[guest.teardown.run]
+            let chunk = run.first + guest.teardown.offset
+            effort = Guests.takeBack(chunk, pages: guest.pages(inChunk: guest.teardown.done), &platform)
+            allocator.release(chunk)
             guest.teardown.done += 1
             guest.teardown.offset += 1
             if guest.teardown.offset == run.count {
                 guest.teardown.run += 1
                 guest.teardown.offset = 0
             }
-            let leftRegion = frame & 511 == 511 || guest.teardown.offset == 0
-            if leftRegion { platform.rmp.compact(frame >> 9) }
+            let leftRegion = chunk & 511 == 511 || guest.teardown.offset == 0
+            if leftRegion { platform.rmp.compact(chunk >> 9) }
         }
-        if guest.teardown.run < guest.frames.count {
+        if guest.teardown.run < guest.chunks.count {
             guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
         } else {
             forgetVM(&guest)
@@ -144,45 +144,45 @@ extension Guests {
         return effort
     }
 
-    /// Makes the guest's pages of a frame shared: one update for a 2 MB entry, else one for each private page.
+    /// Makes the guest's pages of a chunk shared: one update for a 2 MB entry, else one for each private page.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`: a page that refuses, as one that somebody made
     /// immutable may, stays as it is, and the next one follows.
     ///
-    /// - Returns: the amount of work, in frames done in one step.
-    private static func takeBack(_ frame: Int, pages: Int, _ platform: inout Platform) -> Int {
-        let word = platform.rmp.frameWord(frame)
+    /// - Returns: the amount of work, in chunks done in one step.
+    private static func takeBack(_ chunk: Int, pages: Int, _ platform: inout Platform) -> Int {
+        let word = platform.rmp.chunkWord(chunk)
         // 4 KB pages of one kind take one step, unless they refuse.
-        let isSimple = !word.isMixed && pages == Granularity.pagesPerFrame
+        let isSimple = !word.isMixed && pages == Granularity.pagesPerChunk
         if isSimple && (word.is2M || !(word.isImmutable || word.isLocked)) {
             if word.isAssigned {
-                _ = platform.rmpupdate(frame: frame, RMPUpdateInput(pageSize: word.is2M ? .size2M : .size4K))
+                _ = platform.rmpupdate(chunk: chunk, RMPUpdateInput(pageSize: word.is2M ? .size2M : .size4K))
             }
             return 1
         }
-        for page in 0..<pages where platform.rmp.entry(frame: frame, index: page).isAssigned {
-            _ = platform.rmpupdate(frame: frame, pages: page..<(page + 1), RMPUpdateInput())
+        for page in 0..<pages where platform.rmp.entry(chunk: chunk, index: page).isAssigned {
+            _ = platform.rmpupdate(chunk: chunk, pages: page..<(page + 1), RMPUpdateInput())
         }
         return pageByPageEffort
     }
 
-    /// The cost of the frame in progress, in ns: by the entries that it has when work on it begins.
+    /// The cost of the chunk in progress, in ns: by the entries that it has when work on it begins.
     private static func cost(of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
-        guard guest.teardown.run < guest.frames.count else { return 0 }
-        return cost(ofFrame: guest.frames[guest.teardown.run].first + guest.teardown.offset, rmp, costs)
+        guard guest.teardown.run < guest.chunks.count else { return 0 }
+        return cost(ofChunk: guest.chunks[guest.teardown.run].first + guest.teardown.offset, rmp, costs)
     }
 
-    /// The cost of taking back a frame as it is now, in ns.
-    static func cost(ofFrame frame: Int, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
-        let word = rmp.frameWord(frame)
+    /// The cost of taking back a chunk as it is now, in ns.
+    static func cost(ofChunk chunk: Int, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
+        let word = rmp.chunkWord(chunk)
         if word.is2M && !word.isMixed { return costs.share2M }
-        return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inFrame: frame)))
+        return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inChunk: chunk)))
     }
 
-    /// Whether a page of a frame may refuse to be taken back; judged by the frame as a whole, so it is rarely true
+    /// Whether a page of a chunk may refuse to be taken back; judged by the chunk as a whole, so it is rarely true
     /// needlessly.
-    static func mayRefuse(frame: Int, _ rmp: borrowing RMP) -> Bool {
-        let word = rmp.frameWord(frame)
+    static func mayRefuse(chunk: Int, _ rmp: borrowing RMP) -> Bool {
+        let word = rmp.chunkWord(chunk)
         return word.isMixed || word.isImmutable || word.isLocked
     }
 }

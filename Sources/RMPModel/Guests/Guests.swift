@@ -14,7 +14,7 @@ struct Guests: Sendable {
     private(set) var order: [GuestID] = []
     private var nextID: UInt64 = 1
     var asids: ASIDs
-    var allocator: FrameAllocator
+    var allocator: ChunkAllocator
     var controls = ControlPages()
     var leaked = LeakedPages()
     let memory: MemoryMap
@@ -24,7 +24,7 @@ struct Guests: Sendable {
         memory = configuration.memory
         nodeCount = configuration.topology.nodeCount
         asids = ASIDs(count: configuration.processor.asidCount)
-        allocator = FrameAllocator(memory: memory)
+        allocator = ChunkAllocator(memory: memory)
         let reserved = [firmware.layout.head] + firmware.layout.segments.map(\.table) + firmware.pages.assigned
         for range in reserved + firmware.fixedRanges { allocator.reserve(range) }
         allocator.reserve(configuration.lateMemory)
@@ -35,7 +35,7 @@ struct Guests: Sendable {
             regionCount: configuration.memory.regionCount
         )
         var end = 0
-        for covered in coverage.frames + [configuration.memory.regionCount << 9..<configuration.memory.regionCount << 9]
+        for covered in coverage.chunks + [configuration.memory.regionCount << 9..<configuration.memory.regionCount << 9]
         {
             if end < covered.lowerBound {
                 allocator.reserve(UInt64(end) << 21..<UInt64(covered.lowerBound) << 21)
@@ -91,8 +91,8 @@ struct Guests: Sendable {
         if case .ranges(let ranges) = placement {
             if ranges.isEmpty { throw .placement(.noRanges) }
             for range in ranges {
-                if range.isEmpty || (range.lowerBound | range.upperBound) & (Granularity.frame - 1) != 0 {
-                    throw .placement(.granularity(range, unit: Granularity.frame))
+                if range.isEmpty || (range.lowerBound | range.upperBound) & (Granularity.chunk - 1) != 0 {
+                    throw .placement(.granularity(range, unit: Granularity.chunk))
                 }
                 if !memory.contains(range) { throw .placement(.notMemory(range)) }
             }

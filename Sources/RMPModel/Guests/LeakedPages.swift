@@ -44,11 +44,11 @@ struct LeakedPages: Sendable, Hashable {
 
 extension Guests {
     /// Leaks pages of the host's free memory, as if SNP_PAGE_RECLAIM had failed for pages that firmware held: they are
-    /// now in Reclaim state, assigned to nobody, and no guest ever gets their frames again.
+    /// now in Reclaim state, assigned to nobody, and no guest ever gets their chunks again.
     ///
     /// - Parameter pages: page frame numbers.
     /// - Throws: `.invalid(.noPages)`, `.placement` naming the addresses that are not memory or not free. Pages in a
-    ///   frame with leaked pages count as free while they are hypervisor-owned.
+    ///   chunk with leaked pages count as free while they are hypervisor-owned.
     mutating func leak(_ pages: Range<UInt64>, _ platform: inout Platform) throws(CommandError) {
         if pages.isEmpty { throw .invalid(.noPages) }
         let limit: UInt64 = (1 << 52) - 1
@@ -57,45 +57,45 @@ extension Guests {
         }
         let bytes = (pages.lowerBound << 12)..<(pages.upperBound << 12)
         guard memory.contains(bytes) else { throw .placement(.notMemory(bytes)) }
-        let frames = FrameAllocator.frames(bytes)
-        for frame in frames {
-            let part = LeakedPages.part(of: pages, inFrame: frame)
-            let isKnown = leaked.overlaps(LeakedPages.pages(ofFrame: frame))
-            let isFree = !allocator.isUsed(frame) || (isKnown && !controls.frames.contains { $0.frame == frame })
-            let word = platform.rmp.frameWord(frame)
+        let chunks = ChunkAllocator.chunks(bytes)
+        for chunk in chunks {
+            let part = LeakedPages.part(of: pages, inChunk: chunk)
+            let isKnown = leaked.overlaps(LeakedPages.pages(ofChunk: chunk))
+            let isFree = !allocator.isUsed(chunk) || (isKnown && !controls.chunks.contains { $0.chunk == chunk })
+            let word = platform.rmp.chunkWord(chunk)
             let isOwned =
                 word.isMixed
-                ? part.allSatisfy { platform.rmp.entry(frame: frame, index: $0) == .hypervisor } : word == .hypervisor
+                ? part.allSatisfy { platform.rmp.entry(chunk: chunk, index: $0) == .hypervisor } : word == .hypervisor
             if !isFree || !isOwned {
-                let first = UInt64(frame * Granularity.pagesPerFrame)
+                let first = UInt64(chunk * Granularity.pagesPerChunk)
                 let addresses = (first + UInt64(part.lowerBound)) << 12..<(first + UInt64(part.upperBound)) << 12
                 throw .placement(.notFree(addresses))
             }
         }
-        for frame in frames {
-            let part = LeakedPages.part(of: pages, inFrame: frame)
+        for chunk in chunks {
+            let part = LeakedPages.part(of: pages, inChunk: chunk)
             let input = RMPUpdateInput(assigned: true)
             // Hypervisor-owned pages never refuse a 4 KB update.
             _ =
-                part.count == Granularity.pagesPerFrame
-                ? platform.rmpupdate(frame: frame, input) : platform.rmpupdate(frame: frame, pages: part, input)
-            if frame & 511 == 511 { platform.rmp.compact(frame >> 9) }
+                part.count == Granularity.pagesPerChunk
+                ? platform.rmpupdate(chunk: chunk, input) : platform.rmpupdate(chunk: chunk, pages: part, input)
+            if chunk & 511 == 511 { platform.rmp.compact(chunk >> 9) }
         }
-        allocator.reserve(frames: frames)
+        allocator.reserve(chunks: chunks)
         leaked.add(pages)
     }
 }
 
 extension LeakedPages {
-    /// The page frame numbers of a frame.
-    static func pages(ofFrame frame: Int) -> Range<UInt64> {
-        let first = UInt64(frame * Granularity.pagesPerFrame)
-        return first..<(first + UInt64(Granularity.pagesPerFrame))
+    /// The page frame numbers of a chunk.
+    static func pages(ofChunk chunk: Int) -> Range<UInt64> {
+        let first = UInt64(chunk * Granularity.pagesPerChunk)
+        return first..<(first + UInt64(Granularity.pagesPerChunk))
     }
 
-    /// Which of a frame's 512 pages belong to `pages`.
-    static func part(of pages: Range<UInt64>, inFrame frame: Int) -> Range<Int> {
-        let all = LeakedPages.pages(ofFrame: frame)
+    /// Which of a chunk's 512 pages belong to `pages`.
+    static func part(of pages: Range<UInt64>, inChunk chunk: Int) -> Range<Int> {
+        let all = LeakedPages.pages(ofChunk: chunk)
         let part = pages.clamped(to: all)
         return Int(part.lowerBound - all.lowerBound)..<Int(part.upperBound - all.lowerBound)
     }

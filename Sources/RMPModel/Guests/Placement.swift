@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the host puts a guest's memory: this decides how many regions the guest costs.
 
-/// How a host chooses the memory of a guest: always free frames of 2 MB, or, with a backing of 1 GB, whole free aligned
+/// How a host chooses the memory of a guest: always free chunks of 2 MB, or, with a backing of 1 GB, whole free aligned
 /// gigabytes.
 ///
 /// Source: the model's own. Linux takes what its allocator has; the list asked how much a placement by the gigabyte
@@ -14,9 +14,9 @@ public enum Placement: Sendable, Hashable {
     /// Whole free gigabytes, the lowest first; the rest goes where pages are already assigned, as that costs no further
     /// region, then to the regions with the most free memory. A guest of less than a gigabyte starts at a gigabyte.
     case aligned
-    /// At random from all free memory, by a seed: the same host and seed give the same frames.
+    /// At random from all free memory, by a seed: the same host and seed give the same chunks.
     case scattered(seed: UInt64)
-    /// These addresses in this order, multiples of the frame (or of a gigabyte with that backing), all of them free.
+    /// These addresses in this order, multiples of the chunk (or of a gigabyte with that backing), all of them free.
     case ranges([Range<UInt64>])
 
     /// Appends the text form, which ``init(text:)`` reads back: `packed`, `local`, `aligned`, `scattered 42`, `ranges

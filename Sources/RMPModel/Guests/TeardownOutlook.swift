@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Guests that end together: how far each can continue on its own before anything happens that shows the order to
-// another guest or a reader. Without it, two guests would take turns frame by frame.
+// another guest or a reader. Without it, two guests would take turns chunk by chunk.
 
 /// How far ahead it has looked at the teardown of each guest.
 ///
-/// Each frame belongs to one guest, so nobody can see the order in which two guests give theirs back, with two
+/// Each chunk belongs to one guest, so nobody can see the order in which two guests give theirs back, with two
 /// exceptions: a step that frees an inode of guest_memfd or ends its guest (a pass can begin there, or an ASID becomes
 /// free), and a step in which a page may refuse (the log shows it). Between two such steps, guests continue one after
 /// the other; the steps themselves keep their order.
@@ -16,11 +16,11 @@ struct TeardownOutlook: Sendable {
         var step: Teardown
         /// Whether that step is visible.
         var isVisible: Bool
-        /// The number of frames with which the next inode is freed.
+        /// The number of chunks with which the next inode is freed.
         let inodeFreed: Int
     }
 
-    /// How many frames of a guest it looks ahead, unless the guest's next visible step comes earlier.
+    /// How many chunks of a guest it looks ahead, unless the guest's next visible step comes earlier.
     private static let most = 512
     /// How many of all guests together: this bounds how much is done out of order at a time.
     private static let mostOfAll = 16_384
@@ -101,19 +101,19 @@ struct TeardownOutlook: Sendable {
             target.map({ Work(due: step.due, guest: id) < $0 }) ?? (left > 0 || step.due == view.step.due)
         {
             if step.done + 1 >= view.inodeFreed
-                || Guests.mayRefuse(frame: guest.frames[step.run].first + step.offset, rmp)
+                || Guests.mayRefuse(chunk: guest.chunks[step.run].first + step.offset, rmp)
             {
                 view.isVisible = true
                 break
             }
             step.done += 1
             step.offset += 1
-            if step.offset == guest.frames[step.run].count {
+            if step.offset == guest.chunks[step.run].count {
                 step.run += 1
                 step.offset = 0
             }
-            let frame = guest.frames[step.run].first + step.offset
-            step.due = step.due.addingClamped(Guests.cost(ofFrame: frame, rmp, costs))
+            let chunk = guest.chunks[step.run].first + step.offset
+            step.due = step.due.addingClamped(Guests.cost(ofChunk: chunk, rmp, costs))
             left -= 1
         }
         view.step = step

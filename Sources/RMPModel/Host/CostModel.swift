@@ -7,7 +7,7 @@
 /// succeeds, 95,275,588 ns when every region fails at its first page. The second is almost only the broadcast, 46.5 us
 /// a region; a success adds a scan of 512 entries (41 us at 80 ns a miss) and the other cores' own RMPOPT (57 us, the
 /// average of 2026-03-05 with all cores at once). Nobody has measured anything between the two: that a scan which stops
-/// at frame k costs k/512 of a whole one, for the first core and for the others alike, is this model's assumption.
+/// at chunk k costs k/512 of a whole one, for the first core and for the others alike, is this model's assumption.
 public struct CostModel: Sendable, Hashable {
     /// One broadcast to the participating CPUs, and the wait for all of them.
     public var broadcast: UInt64 = 46_500
@@ -44,7 +44,7 @@ public struct CostModel: Sendable, Hashable {
     public var share4K: UInt64 = 80
     /// Making a 2 MB entry shared at a guest's end: also one RMPUPDATE.
     public var share2M: UInt64 = 80
-    /// Making a page or a frame private: one RMPUPDATE, as `share4K`.
+    /// Making a page or a chunk private: one RMPUPDATE, as `share4K`.
     public var assign: UInt64 = 80
     /// PSMASH: it writes 512 entries, 8 KB of RMP in 128 cache lines, at 80 ns a miss as in `fullScan`. The model's
     /// choice, nobody has posted it.
@@ -65,21 +65,21 @@ public struct CostModel: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - turn: who executes RMPOPT.
-    ///   - firstAssignedFrame: the lowest frame (0 ... 511) with an assigned page, at which the scan stops; nil if
+    ///   - firstAssignedChunk: the lowest chunk (0 ... 511) with an assigned page, at which the scan stops; nil if
     ///     there is none.
     ///   - cores: how many cores execute RMPOPT with the region inside their window; the others answer at once.
     ///   - isCached: whether the other cores find the result of the first scan in the cache.
     ///   - isContended: whether a guest's pages are being returned at the same time.
     public func region(
         _ turn: PassTurn,
-        firstAssignedFrame: Int?,
+        firstAssignedChunk: Int?,
         cores: Int,
         isCached: Bool = true,
         isContended: Bool = false
     ) -> RegionCost {
-        let frames = UInt64(Granularity.framesPerRegion)
-        let scanned = cores == 0 ? 0 : UInt64(truncatingIfNeeded: firstAssignedFrame ?? Granularity.framesPerRegion)
-        func part(_ whole: UInt64) -> UInt64 { whole.multipliedClamped(by: scanned) / frames }
+        let chunks = UInt64(Granularity.chunksPerRegion)
+        let scanned = cores == 0 ? 0 : UInt64(truncatingIfNeeded: firstAssignedChunk ?? Granularity.chunksPerRegion)
+        func part(_ whole: UInt64) -> UInt64 { whole.multipliedClamped(by: scanned) / chunks }
         let others = cores > 1
         let cost =
             switch turn {

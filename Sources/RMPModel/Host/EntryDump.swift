@@ -10,7 +10,7 @@ enum EntryDumpLine: Sendable, Hashable {
     /// RMPREAD failed, or, without RMPREAD, the kernel found no entry.
     case unreadable(pfn: UInt64, error: Int)
     case assigned(pfn: UInt64, RawRMPEntry)
-    case unassigned(pfn: UInt64, frame: Range<UInt64>)
+    case unassigned(pfn: UInt64, chunk: Range<UInt64>)
     case nonZero(pfn: UInt64, RawRMPEntry)
 
     var level: LogLevel {
@@ -24,9 +24,9 @@ enum EntryDumpLine: Sendable, Hashable {
             "SEV-SNP: Failed to read RMP entry for PFN 0x\(hex(pfn)), error \(error)"
         case .assigned(let pfn, let entry):
             "SEV-SNP: PFN 0x\(hex(pfn)), RMP entry: [0x\(hex16(entry.low)) - 0x\(hex16(entry.high))]"
-        case .unassigned(let pfn, let frame):
+        case .unassigned(let pfn, let chunk):
             "SEV-SNP: PFN 0x\(hex(pfn)) unassigned, dumping non-zero entries in 2M PFN region: "
-                + "[0x\(hex(frame.lowerBound)) - 0x\(hex(frame.upperBound))]"
+                + "[0x\(hex(chunk.lowerBound)) - 0x\(hex(chunk.upperBound))]"
         case .nonZero(let pfn, let entry):
             "SEV-SNP: PFN: 0x\(hex(pfn)), [0x\(hex16(entry.low)) - 0x\(hex16(entry.high))]"
         }
@@ -65,7 +65,7 @@ struct RefusedUpdate: Sendable, Hashable {
 extension RMP {
     /// The 16 bytes of a page's entry in raw form; the page must have one.
     func raw(_ pfn: UInt64) -> RawRMPEntry {
-        let word = entry(frame: Int(truncatingIfNeeded: pfn >> 9), index: Int(truncatingIfNeeded: pfn & 511))
+        let word = entry(chunk: Int(truncatingIfNeeded: pfn >> 9), index: Int(truncatingIfNeeded: pfn & 511))
         return RawRMPEntry(RMPEntry(rawLow: word.bits), subpageCount: subpageCount(pfn))
     }
 
@@ -74,9 +74,9 @@ extension RMP {
         guard covers(pfn) else {
             return [.unreadable(pfn: pfn, error: hasRMPREAD ? Int(RMPCode.failInput.rawValue) : -14)]
         }
-        if entry(frame: Int(pfn >> 9), index: Int(pfn & 511)).isAssigned { return [.assigned(pfn: pfn, raw(pfn))] }
+        if entry(chunk: Int(pfn >> 9), index: Int(pfn & 511)).isAssigned { return [.assigned(pfn: pfn, raw(pfn))] }
         let first = pfn & ~511
-        var lines = [EntryDumpLine.unassigned(pfn: pfn, frame: first..<(first + 512))]
+        var lines = [EntryDumpLine.unassigned(pfn: pfn, chunk: first..<(first + 512))]
         for other in first..<(first + 512) {
             let entry = raw(other)
             if entry.low != 0 || entry.high != 0 { lines.append(.nonZero(pfn: other, entry)) }

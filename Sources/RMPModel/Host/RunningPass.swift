@@ -67,7 +67,7 @@ struct RunningPass: Sendable {
         }
         cost = costs.region(
             turn,
-            firstAssignedFrame: platform.rmp.firstAssignedFrame(ofRegion: region),
+            firstAssignedChunk: platform.rmp.firstAssignedChunk(ofRegion: region),
             cores: platform.rmpopt.coresWithWindow(over: region, of: coresAtWork),
             isCached: crew.leaderCores.contains { $0 != 0 } && UInt64(region - range.lowerBound) < costs.cachedRegions,
             isContended: isContended

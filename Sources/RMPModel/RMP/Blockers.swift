@@ -27,9 +27,9 @@ extension Machine {
     public func blockers(ofRegion region: Int) -> [Blocker] {
         guard hasRegion(region), platform.rmp.assignedPages[region] > 0 else { return [] }
         var tally = BlockerTally(layout: firmware.layout)
-        let first = region * Granularity.framesPerRegion
+        let first = region * Granularity.chunksPerRegion
         if let word = platform.rmp.uniformWord(ofRegion: region) {
-            tally.add(word, frame: first, pages: Granularity.pagesPerRegion)
+            tally.add(word, chunk: first, pages: Granularity.pagesPerRegion)
         } else {
             tally.add(platform.rmp.words(ofRegion: region), from: first, platform.rmp)
         }
@@ -38,7 +38,7 @@ extension Machine {
 }
 
 extension EntryWord {
-    /// Whether this is the word of a frame with one owner, the same as that of `other`, which is assigned.
+    /// Whether this is the word of a chunk with one owner, the same as that of `other`, which is assigned.
     fileprivate func hasSameOwner(as other: EntryWord) -> Bool {
         (bits ^ other.bits) & (EntryWord.assignedBit | EntryWord.asidMask | EntryWord.mixedMark) == 0
     }
@@ -54,19 +54,19 @@ private struct BlockerTally {
 
     init(layout: RMPLayout) { self.layout = layout }
 
-    /// - Parameter words: the words of consecutive frames, starting with frame `first`.
+    /// - Parameter words: the words of consecutive chunks, starting with chunk `first`.
     mutating func add(_ words: [UInt64], from first: Int, _ rmp: borrowing RMP) {
         var number = 0
         while number < words.count {
             let word = EntryWord(bits: words[number])
             if word.isMixed {
-                for index in 0..<Granularity.pagesPerFrame {
-                    add(rmp.entry(of: word, index: index), frame: first + number, index: index, pages: 1)
+                for index in 0..<Granularity.pagesPerChunk {
+                    add(rmp.entry(of: word, index: index), chunk: first + number, index: index, pages: 1)
                 }
                 number += 1
                 continue
             }
-            // Count long runs at once: a guest's frames, wherever it sees them, and frames of RMP and firmware with the
+            // Count long runs at once: a guest's chunks, wherever it sees them, and chunks of RMP and firmware with the
             // same word, whose places are looked up once.
             var end = number + 1
             if word.isAssigned && word.asid != 0 {
@@ -74,16 +74,16 @@ private struct BlockerTally {
             } else {
                 while end < words.count, words[end] == word.bits { end += 1 }
             }
-            add(word, frame: first + number, pages: (end - number) * Granularity.pagesPerFrame)
+            add(word, chunk: first + number, pages: (end - number) * Granularity.pagesPerChunk)
             number = end
         }
     }
 
-    /// Adds `pages` pages with the same entry, from page `index` of `frame` on.
-    mutating func add(_ word: EntryWord, frame: Int, index: Int = 0, pages: Int) {
+    /// Adds `pages` pages with the same entry, from page `index` of `chunk` on.
+    mutating func add(_ word: EntryWord, chunk: Int, index: Int = 0, pages: Int) {
         if !word.isAssigned { return }
         if word.asid != 0 { return addGuest(word.asid, pages) }
-        let first = UInt64(frame * Granularity.pagesPerFrame + index) << 12
+        let first = UInt64(chunk * Granularity.pagesPerChunk + index) << 12
         let bytes = layout.bytes(in: first..<(first + UInt64(pages) << 12))
         let ofTable = Int(truncatingIfNeeded: bytes.alignedUp(to: Granularity.page) / Granularity.page)
         table += ofTable
@@ -94,7 +94,7 @@ private struct BlockerTally {
         }
     }
 
-    /// Frames of one guest lie together, so it tries the last ASID first.
+    /// Chunks of one guest lie together, so it tries the last ASID first.
     private mutating func addGuest(_ asid: UInt16, _ pages: Int) {
         let known = byASID.last?.asid == asid ? byASID.count - 1 : byASID.firstIndex { $0.asid == asid }
         if let known {

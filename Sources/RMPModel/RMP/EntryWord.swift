@@ -17,7 +17,7 @@ struct EntryWord: Sendable, Hashable {
     static let vmsaBit: UInt64 = 1 << 61
     static let validatedBit: UInt64 = 1 << 62
     static let lockBit: UInt64 = 1 << 63
-    /// In a frame's word: the frame's pages differ, and bits 63:12 hold the number of its mixed frame.
+    /// In a chunk's word: the chunk's pages differ, and bits 63:12 hold the number of its mixed chunk.
     static let mixedMark: UInt64 = 1 << 3
 
     init(bits: UInt64) { self.bits = bits }
@@ -47,6 +47,6 @@ struct EntryWord: Sendable, Hashable {
         return EntryWord(bits: bits & ~EntryWord.gpaMask | moved & EntryWord.gpaMask)
     }
 
-    /// How many pages of a frame are assigned if this word holds for all of it: 0 or 512.
-    var assignedPagesOfFrame: Int { isAssigned ? Granularity.pagesPerFrame : 0 }
+    /// How many pages of a chunk are assigned if this word holds for all of it: 0 or 512.
+    var assignedPagesOfChunk: Int { isAssigned ? Granularity.pagesPerChunk : 0 }
 }

@@ -133,14 +133,14 @@ extension RMP {
     /// Changes a page's entry; false if it has none, or if it lies inside a 2 MB entry and is not 2 MB-aligned.
     mutating func edit(_ page: PFN, _ body: (inout RMPEntry) -> Void) -> Bool {
         guard covers(page.rawValue) else { return false }
-        let frame = Int(truncatingIfNeeded: page.rawValue >> 9)
+        let chunk = Int(truncatingIfNeeded: page.rawValue >> 9)
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
-        let word = frameWord(frame)
+        let word = chunkWord(chunk)
         let is2M = word.is2M && !word.isMixed
         if is2M && index != 0 { return false }
         var entry = RMPEntry(rawLow: self.entry(of: word, index: index).bits)
         body(&entry)
-        if is2M { setFrame(frame, entry.word) } else { setEntry(frame: frame, of: word, index: index, entry.word) }
+        if is2M { setChunk(chunk, entry.word) } else { setEntry(chunk: chunk, of: word, index: index, entry.word) }
         return true
     }
 }

@@ -12,13 +12,13 @@ extension RMP {
     /// has 4, PSMASH_FAIL_BADADDR.
     mutating func smash(_ spa: UInt64) -> RMPCode {
         let pfn = spa >> 12
-        if spa & (Granularity.frame - 1) != 0 || !covers(pfn) { return .failInput }
-        let frame = Int(truncatingIfNeeded: pfn >> 9)
-        let word = frameWord(frame)
+        if spa & (Granularity.chunk - 1) != 0 || !covers(pfn) { return .failInput }
+        let chunk = Int(truncatingIfNeeded: pfn >> 9)
+        let word = chunkWord(chunk)
         if word.isMixed || !word.is2M || !word.isAssigned { return .failInput }
         if word.isImmutable { return .failPermission }
         if word.isLocked { return .failInUse }
-        setFrame(frame, EntryWord(bits: word.bits & ~EntryWord.pageSizeBit))
+        setChunk(chunk, EntryWord(bits: word.bits & ~EntryWord.pageSizeBit))
         return .success
     }
 }

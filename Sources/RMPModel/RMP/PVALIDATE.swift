@@ -50,11 +50,11 @@ extension RMP {
         size: PageSize,
         validate: Bool
     ) throws(PVALIDATEFault) -> PVALIDATEOutcome {
-        if size == .size2M && gpa.rawValue & (Granularity.frame - 1) != 0 {
+        if size == .size2M && gpa.rawValue & (Granularity.chunk - 1) != 0 {
             return PVALIDATEOutcome(code: .failInput, isUnchanged: false)
         }
         guard covers(page.rawValue) else { throw .notAssigned }
-        let word = frameWord(Int(truncatingIfNeeded: page.rawValue >> 9))
+        let word = chunkWord(Int(truncatingIfNeeded: page.rawValue >> 9))
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         let is2M = word.is2M && !word.isMixed
         let entry = is2M ? word : entry(of: word, index: index)

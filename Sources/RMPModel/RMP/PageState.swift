@@ -123,7 +123,7 @@ extension RMP {
     /// table.
     func state(of page: PFN) -> PageState? {
         guard covers(page.rawValue) else { return .uncovered }
-        let word = frameWord(Int(truncatingIfNeeded: page.rawValue >> 9))
+        let word = chunkWord(Int(truncatingIfNeeded: page.rawValue >> 9))
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         let isInside2M = word.is2M && !word.isMixed
         return PageState(RMPEntry(rawLow: (isInside2M ? word : entry(of: word, index: index)).bits))

@@ -4,28 +4,28 @@
 
 /// The Reverse Map table over whole regions from address 0.
 ///
-/// Three levels. A region is one word while all its frames are alike, otherwise a table of 512 words. A frame's word is
+/// Three levels. A region is one word while all its chunks are alike, otherwise a table of 512 words. A chunk's word is
 /// the entry of its first page: a 2 MB entry, or 512 entries of 4 KB with consecutive GPAs (equal ones when the ASID is
-/// 0), or the number of a mixed frame. RMPOPT relies on two more fields: the number of assigned pages in each region,
-/// and which frames hold any.
+/// 0), or the number of a mixed chunk. RMPOPT relies on two more fields: the number of assigned pages in each region,
+/// and which chunks hold any.
 struct RMP: Sendable {
     /// The number of regions, covered or not.
     let regionCount: Int
     /// Which of their pages have an entry; no other page is ever written to.
     let coverage: RMPCoverage
-    /// Each region's word for all its frames, while its table is empty. Only words that mean the same for every frame
+    /// Each region's word for all its chunks, while its table is empty. Only words that mean the same for every chunk
     /// are kept here: ASID 0.
     private var uniform: [UInt64]
     private var tables: [[UInt64]]
     /// The number of regions with a table.
     private(set) var tableCount = 0
-    private var mixed = MixedFramePool()
+    private var mixed = MixedChunkPool()
     /// Assigned 4 KB pages of each region, 0 ... 262,144.
     private(set) var assignedPages: [Int]
-    /// Eight words a region: bit f of the row is set when frame f holds an assigned page.
-    private(set) var assignedFrames: [UInt64]
+    /// Eight words a region: bit f of the row is set when chunk f holds an assigned page.
+    private(set) var assignedChunks: [UInt64]
 
-    static let frameWords = Granularity.framesPerRegion / 64
+    static let chunkWords = Granularity.chunksPerRegion / 64
 
     /// An RMP in which every page is hypervisor-owned; without `coverage`, each page has an entry.
     init(regionCount: Int, coverage: RMPCoverage? = nil) {
@@ -34,7 +34,7 @@ struct RMP: Sendable {
         uniform = [UInt64](repeating: 0, count: regionCount)
         tables = [[UInt64]](repeating: [], count: regionCount)
         assignedPages = [Int](repeating: 0, count: regionCount)
-        assignedFrames = [UInt64](repeating: 0, count: regionCount * RMP.frameWords)
+        assignedChunks = [UInt64](repeating: 0, count: regionCount * RMP.chunkWords)
     }
 
     /// Makes every page hypervisor-owned again.
@@ -55,50 +55,50 @@ struct RMP: Sendable {
 
     /// The number of pages of all regions, covered or not.
     var pageCount: UInt64 { UInt64(regionCount) * UInt64(Granularity.pagesPerRegion) }
-    /// The number of frames.
-    var frameCount: Int { regionCount * Granularity.framesPerRegion }
-    /// The number of frames whose pages differ.
-    var mixedFrameCount: Int { mixed.count }
+    /// The number of chunks.
+    var chunkCount: Int { regionCount * Granularity.chunksPerRegion }
+    /// The number of chunks whose pages differ.
+    var mixedChunkCount: Int { mixed.count }
 
     // MARK: Reading
 
-    /// The word of a frame.
-    func frameWord(_ frame: Int) -> EntryWord {
-        let region = frame >> 9
+    /// The word of a chunk.
+    func chunkWord(_ chunk: Int) -> EntryWord {
+        let region = chunk >> 9
         if tables[region].isEmpty { return EntryWord(bits: uniform[region]) }
-        return EntryWord(bits: tables[region][frame & 511])
+        return EntryWord(bits: tables[region][chunk & 511])
     }
 
-    /// The word of a whole region if all its frames have the same and it needs no table.
+    /// The word of a whole region if all its chunks have the same and it needs no table.
     func uniformWord(ofRegion region: Int) -> EntryWord? {
         tables[region].isEmpty ? EntryWord(bits: uniform[region]) : nil
     }
 
-    /// The words of a region's frames; empty if all have the same one, ``uniformWord(ofRegion:)``.
+    /// The words of a region's chunks; empty if all have the same one, ``uniformWord(ofRegion:)``.
     func words(ofRegion region: Int) -> [UInt64] { tables[region] }
 
-    /// The number of assigned pages in a frame, 0 ... 512.
-    func assignedPages(inFrame frame: Int) -> Int {
-        let word = frameWord(frame)
-        return word.isMixed ? mixed[RMP.number(word)].assignedPages : word.assignedPagesOfFrame
+    /// The number of assigned pages in a chunk, 0 ... 512.
+    func assignedPages(inChunk chunk: Int) -> Int {
+        let word = chunkWord(chunk)
+        return word.isMixed ? mixed[RMP.number(word)].assignedPages : word.assignedPagesOfChunk
     }
 
-    /// The entry of page `index` of `frame` with its own GPA. Inside a 2 MB entry, the pages after the first hold
+    /// The entry of page `index` of `chunk` with its own GPA. Inside a 2 MB entry, the pages after the first hold
     /// nothing but the assigned bit, as RMPUPDATE leaves them.
-    func entry(frame: Int, index: Int) -> EntryWord { entry(of: frameWord(frame), index: index) }
+    func entry(chunk: Int, index: Int) -> EntryWord { entry(of: chunkWord(chunk), index: index) }
 
-    /// The same for a frame whose word is known.
+    /// The same for a chunk whose word is known.
     func entry(of word: EntryWord, index: Int) -> EntryWord {
         if word.isMixed { return mixed[RMP.number(word)].value(at: index).advanced(pages: index) }
         if word.is2M { return index == 0 ? word : EntryWord(bits: word.bits & EntryWord.assignedBit) }
         return word.advanced(pages: index)
     }
 
-    /// The lowest frame of a region, 0 ... 511, that holds an assigned page.
-    func firstAssignedFrame(ofRegion region: Int) -> Int? {
+    /// The lowest chunk of a region, 0 ... 511, that holds an assigned page.
+    func firstAssignedChunk(ofRegion region: Int) -> Int? {
         if assignedPages[region] == 0 { return nil }
-        for word in 0..<RMP.frameWords {
-            let bits = assignedFrames[region * RMP.frameWords + word]
+        for word in 0..<RMP.chunkWords {
+            let bits = assignedChunks[region * RMP.chunkWords + word]
             if bits != 0 { return word * 64 + bits.trailingZeroBitCount }
         }
         return nil
@@ -106,66 +106,66 @@ struct RMP: Sendable {
 
     // MARK: Writing
 
-    /// Gives a whole frame one word, an entry of its first page: 2 MB, or 512 entries of 4 KB.
+    /// Gives a whole chunk one word, an entry of its first page: 2 MB, or 512 entries of 4 KB.
     ///
-    /// A frame without entries stays as it is.
-    mutating func setFrame(_ frame: Int, _ word: EntryWord) {
-        if !covers(UInt64(truncatingIfNeeded: frame) << 9) { return }
-        let old = frameWord(frame)
+    /// A chunk without entries stays as it is.
+    mutating func setChunk(_ chunk: Int, _ word: EntryWord) {
+        if !covers(UInt64(truncatingIfNeeded: chunk) << 9) { return }
+        let old = chunkWord(chunk)
         if old == word { return }
-        let before = assignedPages(inFrame: frame)
+        let before = assignedPages(inChunk: chunk)
         if old.isMixed { mixed.drop(RMP.number(old)) }
-        setFrameWord(frame, word)
-        noteAssigned(frame, before: before, after: word.assignedPagesOfFrame)
+        setChunkWord(chunk, word)
+        noteAssigned(chunk, before: before, after: word.assignedPagesOfChunk)
     }
 
     /// Gives one page a 4 KB entry, if it has one. The page must not lie inside a 2 MB entry: RMPUPDATE refuses that
     /// earlier.
-    mutating func setEntry(frame: Int, index: Int, _ entry: EntryWord) {
-        if !covers(UInt64(truncatingIfNeeded: frame) << 9) { return }
-        setEntry(frame: frame, of: frameWord(frame), index: index, entry)
+    mutating func setEntry(chunk: Int, index: Int, _ entry: EntryWord) {
+        if !covers(UInt64(truncatingIfNeeded: chunk) << 9) { return }
+        setEntry(chunk: chunk, of: chunkWord(chunk), index: index, entry)
     }
 
-    /// The same for a covered frame whose word is known.
-    mutating func setEntry(frame: Int, of word: EntryWord, index: Int, _ entry: EntryWord) {
+    /// The same for a covered chunk whose word is known.
+    mutating func setEntry(chunk: Int, of word: EntryWord, index: Int, _ entry: EntryWord) {
         let value = entry.advanced(pages: -index)
         guard word.isMixed else {
             if value == word { return }
             let number = mixed.make(rest: word, value: value, at: index)
-            setFrameWord(frame, RMP.mixedWord(number))
-            noteAssigned(frame, before: word.assignedPagesOfFrame, after: mixed[number].assignedPages)
+            setChunkWord(chunk, RMP.mixedWord(number))
+            noteAssigned(chunk, before: word.assignedPagesOfChunk, after: mixed[number].assignedPages)
             return
         }
         let number = RMP.number(word)
         let before = mixed[number].assignedPages
         if let shared = mixed[number].replace(index, with: value) {
             mixed.drop(number)
-            setFrameWord(frame, shared)
-            noteAssigned(frame, before: before, after: shared.assignedPagesOfFrame)
+            setChunkWord(chunk, shared)
+            noteAssigned(chunk, before: before, after: shared.assignedPagesOfChunk)
         } else {
-            noteAssigned(frame, before: before, after: mixed[number].assignedPages)
+            noteAssigned(chunk, before: before, after: mixed[number].assignedPages)
         }
     }
 
-    /// Gives all frames of a region one word, at the cost of one frame; the word's ASID must be 0.
+    /// Gives all chunks of a region one word, at the cost of one chunk; the word's ASID must be 0.
     mutating func setRegion(_ region: Int, _ word: EntryWord) {
         guard coverage.containsRegion(region) else {
-            let first = region * Granularity.framesPerRegion
-            for frame in first..<(first + Granularity.framesPerRegion) { setFrame(frame, word) }
+            let first = region * Granularity.chunksPerRegion
+            for chunk in first..<(first + Granularity.chunksPerRegion) { setChunk(chunk, word) }
             return
         }
-        for frame in 0..<tables[region].count where EntryWord(bits: tables[region][frame]).isMixed {
-            mixed.drop(RMP.number(EntryWord(bits: tables[region][frame])))
+        for chunk in 0..<tables[region].count where EntryWord(bits: tables[region][chunk]).isMixed {
+            mixed.drop(RMP.number(EntryWord(bits: tables[region][chunk])))
         }
         dropTable(region)
         uniform[region] = word.bits
-        assignedPages[region] = word.assignedPagesOfFrame * Granularity.framesPerRegion
-        for index in 0..<RMP.frameWords {
-            assignedFrames[region * RMP.frameWords + index] = word.isAssigned ? .max : 0
+        assignedPages[region] = word.assignedPagesOfChunk * Granularity.chunksPerRegion
+        for index in 0..<RMP.chunkWords {
+            assignedChunks[region * RMP.chunkWords + index] = word.isAssigned ? .max : 0
         }
     }
 
-    /// Frees a region's table if all its frames are alike again. Not done at each update: a page that is assigned and
+    /// Frees a region's table if all its chunks are alike again. Not done at each update: a page that is assigned and
     /// freed over and over would pay for it.
     mutating func compact(_ region: Int) {
         guard let first = tables[region].first else { return }
@@ -181,22 +181,22 @@ struct RMP: Sendable {
         tableCount -= 1
     }
 
-    private mutating func setFrameWord(_ frame: Int, _ word: EntryWord) {
-        let region = frame >> 9
+    private mutating func setChunkWord(_ chunk: Int, _ word: EntryWord) {
+        let region = chunk >> 9
         if tables[region].isEmpty {
-            tables[region] = [UInt64](repeating: uniform[region], count: Granularity.framesPerRegion)
+            tables[region] = [UInt64](repeating: uniform[region], count: Granularity.chunksPerRegion)
             tableCount += 1
         }
-        tables[region][frame & 511] = word.bits
+        tables[region][chunk & 511] = word.bits
     }
 
-    private mutating func noteAssigned(_ frame: Int, before: Int, after: Int) {
+    private mutating func noteAssigned(_ chunk: Int, before: Int, after: Int) {
         if before == after { return }
-        assignedPages[frame >> 9] += after - before
+        assignedPages[chunk >> 9] += after - before
         if before == 0 {
-            assignedFrames[frame >> 6] |= 1 << UInt64(frame & 63)
+            assignedChunks[chunk >> 6] |= 1 << UInt64(chunk & 63)
         } else if after == 0 {
-            assignedFrames[frame >> 6] &= ~(1 << UInt64(frame & 63))
+            assignedChunks[chunk >> 6] &= ~(1 << UInt64(chunk & 63))
         }
     }
 

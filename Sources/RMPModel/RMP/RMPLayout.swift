@@ -37,7 +37,7 @@ public struct RMPLayout: Sendable, Hashable {
     public static let rstBytes: UInt64 = 0x1000
     /// Bytes of an entry.
     public static let entryBytes: UInt64 = 16
-    /// Segment sizes that can be given, as shifts: from 2 MB, so that no frame is half covered, to the most that an
+    /// Segment sizes that can be given, as shifts: from 2 MB, so that no chunk is half covered, to the most that an
     /// address holds. ``problems(with:memory:)`` decides which of them a processor supports.
     public static let shiftLimits: ClosedRange<UInt8> = 21...51
 
@@ -103,7 +103,7 @@ public struct RMPLayout: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - base: RMP_BASE, a multiple of 1 MB above 0. (The register takes multiples of 8 KB; firmware requires 1 MB.)
-    ///   - end: RMP_END, the last byte: one less than a multiple of 8 KB, so that the table covers whole 2 MB frames.
+    ///   - end: RMP_END, the last byte: one less than a multiple of 8 KB, so that the table covers whole 2 MB chunks.
     /// - Throws: `ConfigurationError.address` naming the value and the rule.
     public static func contiguous(base: UInt64, end: UInt64) throws(ConfigurationError) -> RMPLayout {
         try check(base: base)

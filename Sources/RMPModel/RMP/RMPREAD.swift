@@ -27,7 +27,7 @@ extension RMP {
     func read(_ spa: UInt64) throws(RMPCode) -> RMPReadOutput {
         let pfn = spa >> 12
         if !covers(pfn) { throw .failInput }
-        let word = entry(frame: Int(truncatingIfNeeded: pfn >> 9), index: Int(truncatingIfNeeded: pfn & 511))
+        let word = entry(chunk: Int(truncatingIfNeeded: pfn >> 9), index: Int(truncatingIfNeeded: pfn & 511))
         return RMPReadOutput(
             gpa: GPA(word.gpa),
             assigned: word.isAssigned,
@@ -42,9 +42,9 @@ extension RMP {
     /// by entries of their own, 0 ... 511; for any other page, 0.
     func subpageCount(_ pfn: UInt64) -> Int {
         if !covers(pfn) || pfn & 511 != 0 { return 0 }
-        let frame = Int(truncatingIfNeeded: pfn >> 9)
-        let first = entry(frame: frame, index: 0)
+        let chunk = Int(truncatingIfNeeded: pfn >> 9)
+        let first = entry(chunk: chunk, index: 0)
         if first.is2M { return 0 }
-        return assignedPages(inFrame: frame) - (first.isAssigned ? 1 : 0)
+        return assignedPages(inChunk: chunk) - (first.isAssigned ? 1 : 0)
     }
 }

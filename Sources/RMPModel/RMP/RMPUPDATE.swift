@@ -77,15 +77,15 @@ extension RMP {
     /// before locked; an immutable page inside the 2 MB of a 2 MB update gives FAIL_PERMISSION, since HV-fixed pages
     /// cannot be assigned (APM vol 2 table 15-35), and a locked one FAIL_INUSE, after all others.
     mutating func update(_ spa: UInt64, _ new: RMPUpdateInput) -> RMPCode {
-        if new.pageSize == .size2M && spa & (Granularity.frame - Granularity.page) != 0 { return .failInput }
+        if new.pageSize == .size2M && spa & (Granularity.chunk - Granularity.page) != 0 { return .failInput }
         if !new.assigned && (new.immutable || new.asid != 0) { return .failInput }
         if new.asid > 0x3ff { return .failInput }
         let pfn = spa >> 12
         if !covers(pfn) { return .failInput }
 
-        let frame = Int(truncatingIfNeeded: pfn >> 9)
+        let chunk = Int(truncatingIfNeeded: pfn >> 9)
         let index = Int(truncatingIfNeeded: pfn & 511)
-        let word = frameWord(frame)
+        let word = chunkWord(chunk)
         let old = entry(of: word, index: index)
         if old.isImmutable { return .failPermission }
         if old.isLocked { return .failInUse }
@@ -95,25 +95,25 @@ extension RMP {
             // The pseudocode looks at the 2 MB-aligned page only; hardware also checks the pages after it (Brijesh
             // Singh's answer to the quotation of the pseudocode).
             if covered { return .failOverlap }
-            setEntry(frame: frame, of: word, index: index, new.word)
+            setEntry(chunk: chunk, of: word, index: index, new.word)
             return .success
         }
-        // Pages that the frame's own 2 MB entry covers do not overlap with it: KVM frees 2 MB in one update.
+        // Pages that the chunk's own 2 MB entry covers do not overlap with it: KVM frees 2 MB in one update.
         if !covered {
-            if assignedPages(inFrame: frame) > 0 { return .failOverlap }
-            if hasPage(frame, { $0.isImmutable }) { return .failPermission }
-            if hasPage(frame, { $0.isLocked }) { return .failInUse }
+            if assignedPages(inChunk: chunk) > 0 { return .failOverlap }
+            if hasPage(chunk, { $0.isImmutable }) { return .failPermission }
+            if hasPage(chunk, { $0.isLocked }) { return .failInUse }
         }
-        setFrame(frame, new.assigned ? new.word : .hypervisor)
-        if !new.assigned { setEntry(frame: frame, index: 0, new.word) }
+        setChunk(chunk, new.assigned ? new.word : .hypervisor)
+        if !new.assigned { setEntry(chunk: chunk, index: 0, new.word) }
         return .success
     }
 
-    /// Whether any page of a frame without a 2 MB entry has an entry that matches; `matches` must not depend on the
+    /// Whether any page of a chunk without a 2 MB entry has an entry that matches; `matches` must not depend on the
     /// GPA.
-    private func hasPage(_ frame: Int, _ matches: (EntryWord) -> Bool) -> Bool {
-        let word = frameWord(frame)
+    private func hasPage(_ chunk: Int, _ matches: (EntryWord) -> Bool) -> Bool {
+        let word = chunkWord(chunk)
         if !word.isMixed { return matches(word) }
-        return (0..<Granularity.pagesPerFrame).contains { matches(entry(of: word, index: $0)) }
+        return (0..<Granularity.pagesPerChunk).contains { matches(entry(of: word, index: $0)) }
     }
 }

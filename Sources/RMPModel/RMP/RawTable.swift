@@ -23,29 +23,29 @@ extension Machine {
         return next
     }
 
-    /// The next part of a segment's table whose frames are not all zeros: 8 KB for each frame.
+    /// The next part of a segment's table whose chunks are not all zeros: 8 KB for each chunk.
     private func nextData(in segment: RMPSegment, from address: UInt64) -> Range<UInt64>? {
-        let bytesPerFrame = RMPLayout.entryBytes * UInt64(Granularity.pagesPerFrame)
-        let firstFrame = Int(truncatingIfNeeded: segment.covered.lowerBound / Granularity.frame)
-        let frames = Int(truncatingIfNeeded: (segment.table.upperBound - segment.table.lowerBound) / bytesPerFrame)
-        let end = min(firstFrame + frames, platform.rmp.frameCount)
-        var frame = firstFrame + Int(truncatingIfNeeded: (address - segment.table.lowerBound) / bytesPerFrame)
-        func isEmpty(_ frame: Int) -> Bool {
-            !platform.rmp.covers(UInt64(frame) << 9) || platform.rmp.frameWord(frame).bits == 0
+        let bytesPerChunk = RMPLayout.entryBytes * UInt64(Granularity.pagesPerChunk)
+        let firstChunk = Int(truncatingIfNeeded: segment.covered.lowerBound / Granularity.chunk)
+        let chunks = Int(truncatingIfNeeded: (segment.table.upperBound - segment.table.lowerBound) / bytesPerChunk)
+        let end = min(firstChunk + chunks, platform.rmp.chunkCount)
+        var chunk = firstChunk + Int(truncatingIfNeeded: (address - segment.table.lowerBound) / bytesPerChunk)
+        func isEmpty(_ chunk: Int) -> Bool {
+            !platform.rmp.covers(UInt64(chunk) << 9) || platform.rmp.chunkWord(chunk).bits == 0
         }
-        while frame < end && isEmpty(frame) {
+        while chunk < end && isEmpty(chunk) {
             let isWholeRegion =
-                frame % Granularity.framesPerRegion == 0
+                chunk % Granularity.chunksPerRegion == 0
                 && platform.rmp
-                    .uniformWord(ofRegion: frame / Granularity.framesPerRegion)?.bits == 0
-            frame += isWholeRegion ? Granularity.framesPerRegion : 1
+                    .uniformWord(ofRegion: chunk / Granularity.chunksPerRegion)?.bits == 0
+            chunk += isWholeRegion ? Granularity.chunksPerRegion : 1
         }
-        guard frame < end else { return nil }
-        var last = frame + 1
+        guard chunk < end else { return nil }
+        var last = chunk + 1
         // One region is enough for one call.
-        while last < min(end, frame + Granularity.framesPerRegion) && !isEmpty(last) { last += 1 }
-        let lower = segment.table.lowerBound + UInt64(frame - firstFrame) * bytesPerFrame
-        return lower..<(lower + UInt64(last - frame) * bytesPerFrame)
+        while last < min(end, chunk + Granularity.chunksPerRegion) && !isEmpty(last) { last += 1 }
+        let lower = segment.table.lowerBound + UInt64(chunk - firstChunk) * bytesPerChunk
+        return lower..<(lower + UInt64(last - chunk) * bytesPerChunk)
     }
 
     /// Writes the bytes of memory from an address on, where they belong to the RMP; zeros elsewhere.
@@ -103,10 +103,10 @@ extension Machine {
         while number < count {
             let page = first + UInt64(number)
             let index = Int(truncatingIfNeeded: page & 511)
-            let rest = min(Granularity.pagesPerFrame - index, count - number)
+            let rest = min(Granularity.pagesPerChunk - index, count - number)
             defer { number += rest }
             if !platform.rmp.covers(page) || page >= platform.rmp.pageCount { continue }
-            let word = platform.rmp.frameWord(Int(truncatingIfNeeded: page >> 9))
+            let word = platform.rmp.chunkWord(Int(truncatingIfNeeded: page >> 9))
             if word.bits == 0 { continue }
             for offset in 0..<rest {
                 let entry = platform.rmp.entry(of: word, index: index + offset)

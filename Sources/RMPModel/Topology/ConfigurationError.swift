@@ -42,7 +42,7 @@ public enum ConfigurationError: Error, Sendable, Hashable, CustomStringConvertib
                 + "\(limits.upperBound >> 40) TB (\(limits.upperBound) bytes)"
         case .memoryGranularity(let value):
             "\(value) bytes of memory: the size must be a multiple of 2 MB, such as "
-                + "\(value.alignedDown(to: Granularity.frame)) bytes"
+                + "\(value.alignedDown(to: Granularity.chunk)) bytes"
         case .number(let name, let value, let limits):
             "\(value) \(name): give \(limits.lowerBound) to \(limits.upperBound)"
         case .nodesPerPackage(let value): "\(value) nodes per socket: give 1, 2 or 4"

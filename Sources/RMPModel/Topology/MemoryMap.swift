@@ -50,7 +50,7 @@ public struct MemoryMap: Sendable, Hashable {
         var end: UInt64 = 0
         var sum: UInt64 = 0
         for span in spans {
-            for value in [span.start.rawValue, span.bytes] where !value.isMultiple(of: Granularity.frame) {
+            for value in [span.start.rawValue, span.bytes] where !value.isMultiple(of: Granularity.chunk) {
                 throw .memoryGranularity(value)
             }
             guard span.bytes > 0, span.bytes <= MemoryMap.sizeLimits.upperBound,

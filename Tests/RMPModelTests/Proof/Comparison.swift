@@ -125,13 +125,13 @@ extension NaiveMachine {
         if machine.guest(id) != expected {
             found.append("guest \(String(describing: machine.guest(id))), expected \(expected)")
         }
-        let frames = Array(guest.frames[guest.done...])
-        if machine.given(id).frames != frames { found.append("guest \(id.rawValue): frames, expected \(frames)") }
+        let chunks = Array(guest.chunks[guest.done...])
+        if machine.given(id).chunks != chunks { found.append("guest \(id.rawValue): chunks, expected \(chunks)") }
         let controls = machine.guests[id]?.controlPages.map(\.rawValue) ?? []
         if controls != guest.controls {
             found.append("guest \(id.rawValue): control pages \(controls), expected \(guest.controls)")
         }
-        let touched = frames.filter { rmp.assignedPages(ofFrame: $0) > 0 } + guest.controls.map { $0 / 512 }
+        let touched = chunks.filter { rmp.assignedPages(ofChunk: $0) > 0 } + guest.controls.map { $0 / 512 }
         let regions = Set(touched.map { Int($0 / 512) }).sorted()
         if machine.regions(ofGuest: id) != regions {
             found.append("guest \(id.rawValue): regions \(machine.regions(ofGuest: id)), expected \(regions)")

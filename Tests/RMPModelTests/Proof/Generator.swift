@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random steps by weights, and the values in them. Few frames, pages, ASIDs, names and sizes, so that steps meet.
+// Random steps by weights, and the values in them. Few chunks, pages, ASIDs, names and sizes, so that steps meet.
 
 @testable import RMPModel
 
@@ -30,10 +30,10 @@ struct Generator {
     var random: Random
     private let rows: [Row]
     private let sum: UInt64
-    /// Frames that most addresses lie in: those with pages of firmware and of the RMP, and some others.
+    /// Chunks that most addresses lie in: those with pages of firmware and of the RMP, and some others.
     private let taken: [UInt64]
     private let others: [UInt64]
-    /// Frames for 2 MB entries, seldom touched by the page.
+    /// Chunks for 2 MB entries, seldom touched by the page.
     private let wide: [UInt64]
     private var isFilling = true
     /// Pages that firmware holds at the beginning, the RMP's first one among them.
@@ -83,11 +83,11 @@ struct Generator {
         return SPA((random.chance(5) ? pick(taken) : pick(others)) << 21 + page << 12)
     }
 
-    /// A frame with 2 MB entries.
-    mutating func wideFrame() -> SPA { SPA(pick(wide) << 21) }
+    /// A chunk with 2 MB entries.
+    mutating func wideChunk() -> SPA { SPA(pick(wide) << 21) }
 
-    /// An update in one frame whose pages first become all different, then all alike, and so on: through every form in
-    /// which the machine keeps a frame.
+    /// An update in one chunk whose pages first become all different, then all alike, and so on: through every form in
+    /// which the machine keeps a chunk.
     mutating func denseUpdate() -> Command {
         if random.chance(1_500) { isFilling.toggle() }
         let spa = SPA(wide[0] << 21 + (random.next() % 512) << 12)
@@ -98,25 +98,25 @@ struct Generator {
     /// A page that firmware holds at the beginning.
     mutating func buffer() -> SPA { SPA(pick(buffers)) }
 
-    /// A guest's frame with a 2 MB entry; anything of a guest when there is none.
+    /// A guest's chunk with a 2 MB entry; anything of a guest when there is none.
     mutating func guest2M(_ naive: NaiveMachine) -> SPA {
-        let frames = naive.guests.keys.sorted().flatMap { naive.guests[$0]?.frames.dropFirst(8) ?? [] }
-        let covered = frames.first { naive.rmp.isCovered($0 * 512) }
+        let chunks = naive.guests.keys.sorted().flatMap { naive.guests[$0]?.chunks.dropFirst(8) ?? [] }
+        let covered = chunks.first { naive.rmp.isCovered($0 * 512) }
         return covered.map { SPA($0 << 21) } ?? guestAddress(naive)
     }
 
-    /// A page of a running guest's frame with a 2 MB entry that refuses to be split, or, more rarely, that does not;
-    /// else the whole frame. Any guest and pages when there is none.
+    /// A page of a running guest's chunk with a 2 MB entry that refuses to be split, or, more rarely, that does not;
+    /// else the whole chunk. Any guest and pages when there is none.
     mutating func pages2M(_ naive: NaiveMachine) -> (GuestID, Range<UInt64>) {
         for (id, guest) in naive.guests.sorted(by: { $0.key < $1.key }) where guest.state == .running {
-            let index = guest.frames.indices.dropFirst(8).first { naive.rmp.isCovered(guest.frames[$0] * 512) }
+            let index = guest.chunks.indices.dropFirst(8).first { naive.rmp.isCovered(guest.chunks[$0] * 512) }
             guard let index else { continue }
-            let entry = naive.rmp[guest.frames[index] * 512]
-            let frame = UInt64(index) << 21
+            let entry = naive.rmp[guest.chunks[index] * 512]
+            let chunk = UInt64(index) << 21
             if !entry.immutable && !entry.locked && !random.chance(8) {
-                return (GuestID(id), frame..<(frame + 2 << 20))
+                return (GuestID(id), chunk..<(chunk + 2 << 20))
             }
-            let first = frame + (random.next() % guest.pages(ofFrame: index)) << 12
+            let first = chunk + (random.next() % guest.pages(ofChunk: index)) << 12
             return (GuestID(id), first..<(first + 4096))
         }
         let id = guest(naive)
@@ -138,14 +138,14 @@ struct Generator {
         }
     }
 
-    /// A frame that nobody holds at the beginning.
-    mutating func frame() -> SPA { SPA(pick(others) << 21) }
+    /// A chunk that nobody holds at the beginning.
+    mutating func chunk() -> SPA { SPA(pick(others) << 21) }
 
     /// An address in a guest's memory, or just behind; any other when it has none.
     mutating func guestAddress(_ naive: NaiveMachine) -> SPA {
-        guard let guest = naive.guests[guest(naive).rawValue], !guest.frames.isEmpty else { return address(naive) }
+        guard let guest = naive.guests[guest(naive).rawValue], !guest.chunks.isEmpty else { return address(naive) }
         if random.chance(16) && !guest.controls.isEmpty { return SPA(pick(guest.controls) << 12) }
-        return SPA(pick(guest.frames) << 21 + (random.chance(3) ? 0 : random.next() % 600) << 12)
+        return SPA(pick(guest.chunks) << 21 + (random.chance(3) ? 0 : random.next() % 600) << 12)
     }
 
     mutating func input(_ spa: SPA, _ size: PageSize) -> RMPUpdateInput {
@@ -196,9 +196,9 @@ struct Generator {
         if memory == 0 { return 0..<4096 }
         // The pages behind the initial image have entries of 2 MB.
         if memory > 16 << 20 && random.chance(2) {
-            let frame: UInt64 = 16 << 20
-            if random.chance(2) { return frame..<min(frame + 2 << 20, memory) }
-            let first = frame + (random.next() % ((memory - frame) >> 12)) << 12
+            let chunk: UInt64 = 16 << 20
+            if random.chance(2) { return chunk..<min(chunk + 2 << 20, memory) }
+            let first = chunk + (random.next() % ((memory - chunk) >> 12)) << 12
             return first..<min(first + (random.next() % 4 + 1) << 12, memory)
         }
         let first = (random.next() % (memory >> 12)) << 12
@@ -217,7 +217,7 @@ struct Generator {
             return .ranges(random.chance(8) ? [] : [first..<(first + (random.next() % 4) << 21)])
         case 10: return .ranges([(2 << 30)..<(2 << 30 + 4 << 20), (1 << 30)..<(1 << 30 + 4 << 20)])
         default:
-            let first = frame().rawValue
+            let first = chunk().rawValue
             return .ranges([first..<(first + 2 << 20), (first + 4 << 20)..<(first + 8 << 20)])
         }
     }

@@ -17,24 +17,24 @@ struct NaiveGuest: Sendable, Hashable {
     var context: UInt64?
     var response: UInt64?
     var vmsas: [UInt64] = []
-    /// The frames of its memory, in the order of guest physical addresses.
-    var frames: [UInt64] = []
-    /// Frames that have gone back.
+    /// The chunks of its memory, in the order of guest physical addresses.
+    var chunks: [UInt64] = []
+    /// Chunks that have gone back.
     var done = 0
-    /// When the frame at work, number `done`, will have gone back.
+    /// When the chunk at work, number `done`, will have gone back.
     var due: UInt64 = 0
     var work = GuestWork()
     /// Whether its last launch failed half-way.
     var launchFailed = false
 
-    var frameCount: Int { Int((memory + (2 << 20) - 1) / (2 << 20)) }
+    var chunkCount: Int { Int((memory + (2 << 20) - 1) / (2 << 20)) }
     var controls: [UInt64] { [context, response].compactMap { $0 } + vmsas }
 
-    /// How many pages of frame number `index` are its memory.
-    func pages(ofFrame index: Int) -> UInt64 { min(512, memory / 4096 - UInt64(index) * 512) }
+    /// How many pages of chunk number `index` are its memory.
+    func pages(ofChunk index: Int) -> UInt64 { min(512, memory / 4096 - UInt64(index) * 512) }
 
-    /// Of two inodes with half of the memory each, how many are free when `done` frames have gone back.
-    func inodesFreed(_ done: Int) -> Int { done == frameCount ? 2 : done * 2 >= frameCount ? 1 : 0 }
+    /// Of two inodes with half of the memory each, how many are free when `done` chunks have gone back.
+    func inodesFreed(_ done: Int) -> Int { done == chunkCount ? 2 : done * 2 >= chunkCount ? 1 : 0 }
 }
 
 extension NaiveMachine {
@@ -178,20 +178,20 @@ extension NaiveMachine {
         if guests[id.rawValue]?.state == .stopped { guests[id.rawValue] = nil }
     }
 
-    /// What taking the frame at work back costs: one update for a 2 MB entry, else one for each assigned page.
+    /// What taking the chunk at work back costs: one update for a 2 MB entry, else one for each assigned page.
     private func cost(of guest: NaiveGuest) -> UInt64 {
-        let frame = guest.frames[guest.done]
-        if rmp.isCovered(frame * 512) { return setup.configuration.costs.share2M }
-        return setup.configuration.costs.share4K * rmp.assignedPages(ofFrame: frame)
+        let chunk = guest.chunks[guest.done]
+        if rmp.isCovered(chunk * 512) { return setup.configuration.costs.share2M }
+        return setup.configuration.costs.share4K * rmp.assignedPages(ofChunk: chunk)
     }
 
-    /// The frame at work goes back. Pages that refuse stay assigned, with a warning of KVM's, and are no leak.
+    /// The chunk at work goes back. Pages that refuse stay assigned, with a warning of KVM's, and are no leak.
     ///
     /// Source: `sev_gmem_invalidate()`.
     mutating func stepTeardown(_ id: UInt64) {
         guard var guest = guests[id] else { return }
-        let first = guest.frames[guest.done] * 512
-        let pages = first..<(first + guest.pages(ofFrame: guest.done))
+        let first = guest.chunks[guest.done] * 512
+        let pages = first..<(first + guest.pages(ofChunk: guest.done))
         if rmp.isCovered(first) && pages.count == 512 {
             _ = rmpupdate(first * 4096, RMPUpdateInput(pageSize: .size2M))
         } else {
@@ -199,10 +199,10 @@ extension NaiveMachine {
         }
         let freed = guest.inodesFreed(guest.done + 1) - guest.inodesFreed(guest.done)
         guest.done += 1
-        if guest.done < guest.frames.count {
+        if guest.done < guest.chunks.count {
             guest.due += cost(of: guest)
         } else {
-            guest.frames = []
+            guest.chunks = []
             guest.done = 0
             guest.asid = 0
             guest.state = .stopped

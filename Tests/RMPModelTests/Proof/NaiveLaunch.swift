@@ -59,8 +59,8 @@ extension NaiveMachine {
         }
         let code = populateMemory(&guest)
         // What firmware has measured becomes the guest's; after a failure it is only taken out of firmware's hands.
-        for (index, frame) in guest.frames.prefix(8).enumerated() {
-            for page in (frame * 512)..<(frame * 512 + guest.pages(ofFrame: index)) {
+        for (index, chunk) in guest.chunks.prefix(8).enumerated() {
+            for page in (chunk * 512)..<(chunk * 512 + guest.pages(ofChunk: index)) {
                 var ended = rmp[page]
                 if !ended.assigned || !ended.immutable || ended.asid == 0 { continue }
                 ended.immutable = false
@@ -73,8 +73,8 @@ extension NaiveMachine {
 
     private mutating func populateMemory(_ guest: inout NaiveGuest) -> RMPCode {
         let costs = setup.configuration.costs
-        for (index, frame) in guest.frames.enumerated() {
-            let pages = 0..<guest.pages(ofFrame: index)
+        for (index, chunk) in guest.chunks.enumerated() {
+            let pages = 0..<guest.pages(ofChunk: index)
             if index >= 8 {
                 let code = fault(guest, index, pages, &guest.work)
                 if code != .success { return code }
@@ -83,7 +83,7 @@ extension NaiveMachine {
             for page in pages {
                 let gpa = GPA(UInt64(index) << 21 + page * 4096)
                 let input = RMPUpdateInput(gpa: gpa, assigned: true, immutable: true, asid: UInt32(guest.asid))
-                let code = rmpupdate(frame << 21 + page * 4096, input)
+                let code = rmpupdate(chunk << 21 + page * 4096, input)
                 if code != .success { return code }
                 guest.work.add(1, of: \.updates, taking: costs.assign)
                 guest.work.add(1, of: \.measured, taking: costs.launchUpdate)
@@ -101,25 +101,25 @@ extension NaiveMachine {
         return .success
     }
 
-    /// Private faults on some pages of a frame: one 2 MB entry where all of it is asked for and free, else 4 KB each.
+    /// Private faults on some pages of a chunk: one 2 MB entry where all of it is asked for and free, else 4 KB each.
     private mutating func fault(
         _ guest: NaiveGuest,
         _ index: Int,
         _ pages: Range<UInt64>,
         _ work: inout GuestWork
     ) -> RMPCode {
-        let frame = guest.frames[index]
+        let chunk = guest.chunks[index]
         let each = setup.configuration.costs.privateFault + setup.configuration.costs.assign
         var input = RMPUpdateInput(gpa: GPA(UInt64(index) << 21), assigned: true, asid: UInt32(guest.asid))
-        if rmp.assignedPages(ofFrame: frame) == 0 && pages.count == 512 && guest.backing != .size4K {
+        if rmp.assignedPages(ofChunk: chunk) == 0 && pages.count == 512 && guest.backing != .size4K {
             input.pageSize = .size2M
-            let code = rmpupdate(frame << 21, input)
+            let code = rmpupdate(chunk << 21, input)
             if code == .success { work.add(1, of: \.updates, taking: each) }
             return code
         }
-        for page in pages where !rmp[frame * 512 + page].assigned {
+        for page in pages where !rmp[chunk * 512 + page].assigned {
             input.gpa = GPA(UInt64(index) << 21 + page * 4096)
-            let code = rmpupdate(frame << 21 + page * 4096, input)
+            let code = rmpupdate(chunk << 21 + page * 4096, input)
             if code != .success { return code }
             work.add(1, of: \.updates, taking: each)
         }
@@ -132,33 +132,33 @@ extension NaiveMachine {
         let guest = try running(id, gpa)
         var work = GuestWork()
         for (index, pages) in parts(of: gpa) {
-            let code = toPrivate ? fault(guest, index, pages, &work) : share(guest.frames[index], pages, &work)
+            let code = toPrivate ? fault(guest, index, pages, &work) : share(guest.chunks[index], pages, &work)
             if code != .success { throw .rmp(code) }
         }
         return work
     }
 
-    private mutating func share(_ frame: UInt64, _ pages: Range<UInt64>, _ work: inout GuestWork) -> RMPCode {
+    private mutating func share(_ chunk: UInt64, _ pages: Range<UInt64>, _ work: inout GuestWork) -> RMPCode {
         let costs = setup.configuration.costs
-        if rmp.isCovered(frame * 512) {
+        if rmp.isCovered(chunk * 512) {
             if pages.count == 512 {
-                let code = rmpupdate(frame << 21, RMPUpdateInput(pageSize: .size2M))
+                let code = rmpupdate(chunk << 21, RMPUpdateInput(pageSize: .size2M))
                 if code == .success { work.add(1, of: \.updates, taking: costs.share2M) }
                 return code
             }
-            let code = smash(frame, &work)
+            let code = smash(chunk, &work)
             if code != .success { return code }
         }
-        for page in pages where rmp[frame * 512 + page].assigned {
-            let code = rmpupdate(frame << 21 + page * 4096, RMPUpdateInput())
+        for page in pages where rmp[chunk * 512 + page].assigned {
+            let code = rmpupdate(chunk << 21 + page * 4096, RMPUpdateInput())
             if code != .success { return code }
             work.add(1, of: \.updates, taking: costs.share4K)
         }
         return .success
     }
 
-    private mutating func smash(_ frame: UInt64, _ work: inout GuestWork) -> RMPCode {
-        let code = rmp.psmash(frame << 21)
+    private mutating func smash(_ chunk: UInt64, _ work: inout GuestWork) -> RMPCode {
+        let code = rmp.psmash(chunk << 21)
         if code == .success { work.add(1, of: \.smashes, taking: setup.configuration.costs.smash) }
         return code
     }
@@ -168,14 +168,14 @@ extension NaiveMachine {
         let costs = setup.configuration.costs
         var work = GuestWork()
         for (index, pages) in parts(of: gpa) {
-            let first = guest.frames[index] * 512
+            let first = guest.chunks[index] * 512
             if rmp.isCovered(first) {
                 if rmp[first].asid != UInt64(guest.asid) { continue }
                 if size == .size2M && pages.count == 512 {
                     if accept(first, guest) { work.add(1, of: \.validations, taking: costs.validate) }
                     continue
                 }
-                let code = smash(guest.frames[index], &work)
+                let code = smash(guest.chunks[index], &work)
                 if code != .success { throw .rmp(code) }
             }
             for page in pages where accept(first + page, guest) {
@@ -203,7 +203,7 @@ extension NaiveMachine {
         return guest
     }
 
-    /// The frames that a range touches, by their number in the guest's memory, with the pages that it has of each.
+    /// The chunks that a range touches, by their number in the guest's memory, with the pages that it has of each.
     private func parts(of gpa: Range<UInt64>) -> [(index: Int, pages: Range<UInt64>)] {
         let all = (gpa.lowerBound / 4096)..<(gpa.upperBound / 4096)
         return ((all.lowerBound / 512)...((all.upperBound - 1) / 512)).map { index in

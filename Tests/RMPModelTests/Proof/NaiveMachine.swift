@@ -9,7 +9,7 @@ final class NaiveSetup: Sendable {
     /// What this model knows about the version of the series; it looks at no row of facts of the machine's.
     let facts: NaiveSeries
     let present: Set<Int>
-    /// Frames with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
+    /// Chunks with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
     /// never free.
     let reserved: Set<UInt64>
 
@@ -19,11 +19,11 @@ final class NaiveSetup: Sendable {
         present = Set((0..<configuration.topology.cpuCount).filter { configuration.topology.present.contains($0) })
         let firmware = configuration.firmware
         let held = [configuration.rmp.head] + configuration.rmp.segments.map(\.table) + firmware.assigned
-        let frames = (held + firmware.hypervisorFixed)
+        let chunks = (held + firmware.hypervisorFixed)
             .flatMap { ($0.lowerBound >> 21)..<(($0.upperBound - 1) >> 21 + 1) }
         let rmp = NaiveRMP(configuration)
         let all = 0..<UInt64(configuration.memory.regionCount * 512)
-        reserved = Set(frames).union(all.filter { !rmp.exists($0 * 512) })
+        reserved = Set(chunks).union(all.filter { !rmp.exists($0 * 512) })
     }
 }
 
@@ -89,7 +89,7 @@ struct NaiveMachine: Sendable {
 
     // MARK: Time
 
-    private enum Work { case frame(UInt64), turn, pendingPass, sleep }
+    private enum Work { case chunk(UInt64), turn, pendingPass, sleep }
 
     /// The work that falls due next. What falls due at the same time comes in this order: guests by their numbers, the
     /// pass, the pending pass, the thread's sleep.
@@ -98,7 +98,7 @@ struct NaiveMachine: Sendable {
         var lowest: UInt64 = 0
         for (id, guest) in guests where guest.state == .ending {
             if let next, next.due < guest.due || next.due == guest.due && lowest < id { continue }
-            next = (guest.due, .frame(id))
+            next = (guest.due, .chunk(id))
             lowest = id
         }
         func offer(_ due: UInt64?, _ work: Work) {
@@ -116,7 +116,7 @@ struct NaiveMachine: Sendable {
         while let (due, work) = nextWork, due <= time {
             now = max(now, due)
             switch work {
-            case .frame(let id): stepTeardown(id)
+            case .chunk(let id): stepTeardown(id)
             case .turn: stepPass()
             case .pendingPass: firePending()
             case .sleep: sleepDue = nil

@@ -138,9 +138,9 @@ extension NaiveMachine {
         // A #UD takes as long as an instruction that stops at once.
         let executing = pass.cpus.filter { !pass.faulting.contains($0) }
         let cores = Set(executing.map(core)).filter { tables.isInWindow(pass.region, $0) }.count
-        let frames = cores == 0 ? 0 : UInt64(rmp.firstAssignedFrame(ofRegion: pass.region) ?? 512)
+        let chunks = cores == 0 ? 0 : UInt64(rmp.firstAssignedChunk(ofRegion: pass.region) ?? 512)
         func slower(_ time: UInt64) -> UInt64 { isContended ? time * (100 + costs.teardownContention) / 100 : time }
-        func part(_ whole: UInt64) -> UInt64 { whole * frames / 512 }
+        func part(_ whole: UInt64) -> UInt64 { whole * chunks / 512 }
         var cost = NaiveCost()
         cost.outside = slower(costs.instruction)
         if pass.isLed {

@@ -11,8 +11,8 @@ struct NaiveRMP: Sendable {
     let isRegionCovered: [Bool]
     /// Pages that are not as `background(_:)` says.
     private(set) var entries: [UInt64: NaivePage] = [:]
-    /// The number of assigned pages by frame and by region; kept by `write` alone.
-    private(set) var assignedInFrame: [UInt64: UInt64] = [:]
+    /// The number of assigned pages by chunk and by region; kept by `write` alone.
+    private(set) var assignedInChunk: [UInt64: UInt64] = [:]
     private(set) var assignedInRegion: [Int]
     /// Everything written since somebody emptied it.
     var changes: [NaiveChange] = []
@@ -48,9 +48,9 @@ struct NaiveRMP: Sendable {
         isConfigured && exists(pfn) && fixed.contains { $0.contains(pfn) } ? .hypervisorFixed : .hypervisor
     }
 
-    /// Whether a frame is HV-fixed as a whole, and nobody has written to it.
-    func isFixed(frame: UInt64) -> Bool {
-        let first = frame * 512
+    /// Whether a chunk is HV-fixed as a whole, and nobody has written to it.
+    func isFixed(chunk: UInt64) -> Bool {
+        let first = chunk * 512
         return isConfigured && exists(first) && fixed.contains { $0.contains(first) && $0.contains(first + 511) }
     }
 
@@ -93,27 +93,27 @@ struct NaiveRMP: Sendable {
         let old = self[pfn]
         entries[pfn] = new == background(pfn) ? nil : new
         if old.assigned != new.assigned {
-            assignedInFrame[pfn / 512, default: 0] &+= new.assigned ? 1 : ~0
+            assignedInChunk[pfn / 512, default: 0] &+= new.assigned ? 1 : ~0
             assignedInRegion[Int(pfn / 262_144)] += new.assigned ? 1 : -1
         }
         changes.append(NaiveChange(pfn: pfn, old: old, new: new, cause: cause))
     }
 
-    func assignedPages(ofFrame frame: UInt64) -> UInt64 { assignedInFrame[frame] ?? 0 }
+    func assignedPages(ofChunk chunk: UInt64) -> UInt64 { assignedInChunk[chunk] ?? 0 }
 
-    /// The lowest frame of a region with an assigned page, counted from the region's first.
-    func firstAssignedFrame(ofRegion region: Int) -> Int? {
+    /// The lowest chunk of a region with an assigned page, counted from the region's first.
+    func firstAssignedChunk(ofRegion region: Int) -> Int? {
         if assignedInRegion[region] == 0 { return nil }
-        return (0..<512).first { assignedPages(ofFrame: UInt64(region * 512 + $0)) > 0 }
+        return (0..<512).first { assignedPages(ofChunk: UInt64(region * 512 + $0)) > 0 }
     }
 
-    /// Whether a 2 MB entry at the frame's first page covers the page.
+    /// Whether a 2 MB entry at the chunk's first page covers the page.
     func isCovered(_ pfn: UInt64) -> Bool { self[pfn / 512 * 512].is2M }
 
-    /// How many other pages of a 2 MB-aligned page's frame are assigned by entries of their own.
+    /// How many other pages of a 2 MB-aligned page's chunk are assigned by entries of their own.
     func subpages(_ pfn: UInt64) -> UInt64 {
         if pfn % 512 != 0 || self[pfn].is2M { return 0 }
-        return assignedPages(ofFrame: pfn / 512) - (self[pfn].assigned ? 1 : 0)
+        return assignedPages(ofChunk: pfn / 512) - (self[pfn].assigned ? 1 : 0)
     }
 
     // MARK: Instructions

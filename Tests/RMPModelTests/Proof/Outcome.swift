@@ -56,14 +56,14 @@ extension Machine {
         return .result(.done)
     }
 
-    /// The frames that a guest holds.
+    /// The chunks that a guest holds.
     func given(_ id: GuestID) -> LaunchGiven {
-        var frames: [UInt64] = []
-        guests[id]?.forEachFrame { _, frame in
-            frames.append(UInt64(frame))
+        var chunks: [UInt64] = []
+        guests[id]?.forEachChunk { _, chunk in
+            chunks.append(UInt64(chunk))
             return true
         }
-        return LaunchGiven(frames: frames)
+        return LaunchGiven(chunks: chunks)
     }
 }
 

@@ -31,7 +31,7 @@ extension NaiveMachine {
         return "page 0x\(String(pfn, radix: 16)) holds \(given), expected \(String(expected, radix: 16))"
     }
 
-    /// Every page that is not hypervisor-owned in either model. A region or frame that the machine keeps as one word is
+    /// Every page that is not hypervisor-owned in either model. A region or chunk that the machine keeps as one word is
     /// looked at as such: that each of its pages reads so is for `everyPage` to check.
     func differencesOfPages(from machine: Machine) -> [String] {
         var found: [String] = []
@@ -41,32 +41,32 @@ extension NaiveMachine {
             let first = UInt64(region * 512)
             let isUsed = rmp.hasFixed(region: region) || (first..<(first + 512)).contains { used.contains($0) }
             if !isUsed && real.uniformWord(ofRegion: region) == .hypervisor { continue }
-            for frame in first..<(first + 512) {
-                let word = real.frameWord(Int(frame))
-                let isFixed = rmp.isFixed(frame: frame)
-                if word == (isFixed ? .hypervisorFixed : .hypervisor) && !used.contains(frame) { continue }
-                compare(frame, word, real, &found)
+            for chunk in first..<(first + 512) {
+                let word = real.chunkWord(Int(chunk))
+                let isFixed = rmp.isFixed(chunk: chunk)
+                if word == (isFixed ? .hypervisorFixed : .hypervisor) && !used.contains(chunk) { continue }
+                compare(chunk, word, real, &found)
             }
         }
         return found
     }
 
-    private func compare(_ frame: UInt64, _ word: EntryWord, _ real: RMP, _ found: inout [String]) {
-        // Most frames hold one value.
+    private func compare(_ chunk: UInt64, _ word: EntryWord, _ real: RMP, _ found: inout [String]) {
+        // Most chunks hold one value.
         var last = NaivePage.hypervisor
         var raw: UInt64 = 0
         let isConstant = !word.isMixed && !word.is2M && word.asid == 0
         for index in 0..<512 {
-            let page = rmp[frame * 512 + UInt64(index)]
+            let page = rmp[chunk * 512 + UInt64(index)]
             if page != last {
                 last = page
                 raw = page.raw(subpages: 0)
             }
             let given = isConstant ? word.bits : real.entry(of: word, index: index).bits
-            if given != raw { found.append(text(frame * 512 + UInt64(index), given, raw)) }
+            if given != raw { found.append(text(chunk * 512 + UInt64(index), given, raw)) }
         }
-        if UInt64(real.subpageCount(frame * 512)) != rmp.subpages(frame * 512) {
-            found.append("page 0x\(String(frame * 512, radix: 16)): \(real.subpageCount(frame * 512)) subpages")
+        if UInt64(real.subpageCount(chunk * 512)) != rmp.subpages(chunk * 512) {
+            found.append("page 0x\(String(chunk * 512, radix: 16)): \(real.subpageCount(chunk * 512)) subpages")
         }
     }
 

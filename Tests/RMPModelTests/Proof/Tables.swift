@@ -13,34 +13,34 @@ extension Generator {
         .command(24, "RMPUPDATE") { generator, naive in .rmpupdate(generator.address(naive), generator.input(.size4K))
         },
         .command(5, "RMPUPDATE") { generator, _ in
-            let spa = generator.frame()
+            let spa = generator.chunk()
             return .rmpupdate(spa, generator.input(spa, .size2M))
         },
-        .command(10, "RMPUPDATE") { generator, _ in .rmpupdate(generator.wideFrame(), generator.input(.size2M)) },
-        .command(5, "firmware") { generator, _ in .firmwareChange(generator.wideFrame(), .reclaim) },
-        .command(10, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.wideFrame()) },
-        .command(2, "lock") { generator, _ in .lock(generator.wideFrame(), generator.random.chance(3)) },
+        .command(10, "RMPUPDATE") { generator, _ in .rmpupdate(generator.wideChunk(), generator.input(.size2M)) },
+        .command(5, "firmware") { generator, _ in .firmwareChange(generator.wideChunk(), .reclaim) },
+        .command(10, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.wideChunk()) },
+        .command(2, "lock") { generator, _ in .lock(generator.wideChunk(), generator.random.chance(3)) },
         .command(8, "RMPUPDATE") { generator, naive in
             let spa = generator.address(naive)
             return .rmpupdate(spa, generator.input(spa, .size2M))
         },
         .command(30, "PSMASH") { generator, naive in
-            if generator.random.chance(60) { return .psmash(generator.wideFrame()) }
-            return .psmash(generator.random.chance(4) ? generator.frame() : generator.address(naive))
+            if generator.random.chance(60) { return .psmash(generator.wideChunk()) }
+            return .psmash(generator.random.chance(4) ? generator.chunk() : generator.address(naive))
         },
         .command(40, "RMPOPT") { generator, naive in rmpopt(&generator, naive) },
         Row(120, "RMPREAD") { generator, naive in .read(generator.address(naive)) },
         .command(60, "firmware") { generator, naive in
-            change(&generator, generator.random.chance(5) ? generator.frame() : generator.address(naive))
+            change(&generator, generator.random.chance(5) ? generator.chunk() : generator.address(naive))
         },
         .command(30, "PVALIDATE") { generator, naive in pvalidate(&generator, naive, generator.address(naive)) },
         .command(10, "lock") { generator, naive in .lock(generator.address(naive), generator.random.chance(4)) },
-        .command(3, "lock") { generator, _ in .lock(generator.frame(), generator.random.chance(2)) },
+        .command(3, "lock") { generator, _ in .lock(generator.chunk(), generator.random.chance(2)) },
         .command(8, "request") { _, _ in .reoptimize },
         .command(3, "WRMSR") { generator, naive in wrmsr(&generator, naive) },
     ]
 
-    /// The same with many different entries in one frame.
+    /// The same with many different entries in one chunk.
     static let dense: [Row] = instructions + [.command(3_000, "RMPUPDATE") { generator, _ in generator.denseUpdate() }]
 
     /// Guests, passes and time, with some instructions in between.
@@ -89,7 +89,7 @@ extension Generator {
         },
         .command(3, "PSMASH") { generator, naive in .psmash(generator.guest2M(naive)) },
         .command(2, "leak") { generator, naive in
-            let first = (generator.random.chance(3) ? generator.address(naive) : generator.frame()).rawValue >> 12
+            let first = (generator.random.chance(3) ? generator.address(naive) : generator.chunk()).rawValue >> 12
             return .leak(first..<(first + generator.random.next() % 4))
         },
         .command(16, "request") { _, _ in .reoptimize },
@@ -124,7 +124,7 @@ extension Generator {
         .command(6, "firmware") { generator, naive in .firmwareChange(generator.guest2M(naive), .swapOut) },
         .command(6, "lock") { generator, naive in .lock(generator.guest2M(naive), generator.random.chance(2)) },
         .command(3, "lock") { generator, naive in .lock(generator.guestAddress(naive), generator.random.chance(2)) },
-        .command(2, "lock") { generator, _ in .lock(generator.frame(), generator.random.chance(2)) },
+        .command(2, "lock") { generator, _ in .lock(generator.chunk(), generator.random.chance(2)) },
         .command(2, "hold") { generator, _ in .holdPasses(generator.random.chance(4)) },
     ]
 
@@ -136,20 +136,20 @@ extension Generator {
         (Step(.perform(.startGuest(GuestID(1)))), "start"),
     ]
 
-    /// Many guests at a time, of some frames each, that end and start again while others end.
+    /// Many guests at a time, of some chunks each, that end and start again while others end.
     static let crowd: [Row] =
         guests + [
             .command(30, "memory") { generator, naive in
                 // Most of few pages, since the naive model writes each one by one; behind the initial image of the
-                // others, frames with entries of 2 MB take turns each 80 ns.
-                let frames = generator.random.chance(5) ? 8 + generator.random.next() % 4 : generator.random.next() % 2
+                // others, chunks with entries of 2 MB take turns each 80 ns.
+                let chunks = generator.random.chance(5) ? 8 + generator.random.next() % 4 : generator.random.next() % 2
                 let pages = generator.random.next() % 24
-                return .setGuestMemory(generator.guest(naive), bytes: frames << 21 + pages << 12)
+                return .setGuestMemory(generator.guest(naive), bytes: chunks << 21 + pages << 12)
             },
             .command(200, "start") { generator, naive in .startGuest(generator.guest(naive)) },
             .command(160, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
             .command(12, "convert") { generator, naive in
-                // Frames that cost nothing at the end.
+                // Chunks that cost nothing at the end.
                 let id = generator.guest(naive)
                 let memory = naive.guests[id.rawValue]?.memory ?? 0
                 let first = memory < 4 << 20 ? 0 : (generator.random.next() % (memory >> 21)) << 21
@@ -160,10 +160,10 @@ extension Generator {
     /// What such sequences begin with.
     static let crowdPrelude: [(step: Step, kind: String)] = (1...9 as ClosedRange<UInt64>).flatMap { number in
         let id = GuestID(number)
-        let frames = number % 4 == 0 ? 9 : number % 3
+        let chunks = number % 4 == 0 ? 9 : number % 3
         return [
             (Step(.perform(.createGuest(name: Array("crowd \(number)".utf8)))), "create"),
-            (Step(.perform(.setGuestMemory(id, bytes: frames << 21 + number << 12))), "memory"),
+            (Step(.perform(.setGuestMemory(id, bytes: chunks << 21 + number << 12))), "memory"),
             (Step(.perform(.startGuest(id))), "start"),
         ]
     }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A 2 MB frame whose 512 entries differ. Most such frames hold few kinds of entry, so a byte per page and a small
+// A 2 MB chunk whose 512 entries differ. Most such chunks hold few kinds of entry, so a byte per page and a small
 // palette are enough: 0.6 KB instead of 4 KB.
 
-/// The 512 entries of a frame, each held as `EntryWord` with its GPA moved back by its page's index: consecutive GPAs
+/// The 512 entries of a chunk, each held as `EntryWord` with its GPA moved back by its page's index: consecutive GPAs
 /// then share one value.
 ///
-/// Both forms are one array, so that a frame costs one allocation:
+/// Both forms are one array, so that a chunk costs one allocation:
 ///
 ///     palette form: header, slots 0 ... 2, 64 words of 512 one-byte slot numbers, up to 125 further slots
-///     packed form:  for more values than that, see ``FramePacking``
+///     packed form:  for more values than that, see ``ChunkPacking``
 ///
 /// The first slots are next to the header, and the slot numbers at a fixed place: most updates need just two adjacent
 /// cache lines.
@@ -17,7 +17,7 @@
 /// header holds the number of assigned pages in bits 9:0. In the packed form it also holds the packing, bit 63, and in
 /// bits 41:32 the number of pages whose value equals the next page's, which shows at once when to return to the
 /// palette.
-struct MixedFrame: Sendable {
+struct MixedChunk: Sendable {
     /// Written by the two forms alone.
     var words: [UInt64]
 
@@ -29,21 +29,21 @@ struct MixedFrame: Sendable {
     static let packedMark: UInt64 = 1 << 63
     private static let useUnit: UInt64 = 1 << 3
 
-    /// A frame whose page `index` holds `value` and whose other pages hold `rest`.
+    /// A chunk whose page `index` holds `value` and whose other pages hold `rest`.
     init(rest: EntryWord, value: EntryWord, at index: Int) {
-        words = [UInt64](repeating: 0, count: MixedFrame.indexStart + MixedFrame.indexWords)
+        words = [UInt64](repeating: 0, count: MixedChunk.indexStart + MixedChunk.indexWords)
         reset(rest: rest, value: value, at: index)
     }
 
-    /// No storage at all: the state of a frame that is not in use.
+    /// No storage at all: the state of a chunk that is not in use.
     init() { words = [] }
 
     /// Whether `reset` can reuse the storage.
-    var isReusable: Bool { !words.isEmpty && !isPacked && words.count <= 1 + 48 + MixedFrame.indexWords }
+    var isReusable: Bool { !words.isEmpty && !isPacked && words.count <= 1 + 48 + MixedChunk.indexWords }
 
-    var isPacked: Bool { words[0] & MixedFrame.packedMark != 0 }
+    var isPacked: Bool { words[0] & MixedChunk.packedMark != 0 }
 
-    private var slotCount: Int { words.count - 1 - MixedFrame.indexWords }
+    private var slotCount: Int { words.count - 1 - MixedChunk.indexWords }
 
     /// Where a slot lies.
     private static func place(_ slot: Int) -> Int { slot < firstSlots ? 1 + slot : 1 + indexWords + slot }
@@ -54,41 +54,41 @@ struct MixedFrame: Sendable {
     mutating func reset(rest: EntryWord, value: EntryWord, at index: Int) {
         for word in 0..<words.count { words[word] = 0 }
         words[0] = UInt64((rest.isAssigned ? 511 : 0) + (value.isAssigned ? 1 : 0))
-        words[MixedFrame.place(0)] = rest.bits | 511 * MixedFrame.useUnit
-        words[MixedFrame.place(1)] = value.bits | MixedFrame.useUnit
-        words[MixedFrame.indexStart + index >> 3] = 1 << UInt64((index & 7) * 8)
+        words[MixedChunk.place(0)] = rest.bits | 511 * MixedChunk.useUnit
+        words[MixedChunk.place(1)] = value.bits | MixedChunk.useUnit
+        words[MixedChunk.indexStart + index >> 3] = 1 << UInt64((index & 7) * 8)
     }
 
     /// The value of page `index` (0 ... 511), GPA moved back.
     func value(at index: Int) -> EntryWord {
-        if isPacked { return packedValue(at: index, FramePacking(header: words[0])) }
-        return EntryWord(bits: words[MixedFrame.place(slot(of: index))] & ~EntryWord.spareMask)
+        if isPacked { return packedValue(at: index, ChunkPacking(header: words[0])) }
+        return EntryWord(bits: words[MixedChunk.place(slot(of: index))] & ~EntryWord.spareMask)
     }
 
     private func slot(of index: Int) -> Int {
-        Int(truncatingIfNeeded: words[MixedFrame.indexStart + index >> 3] >> UInt64((index & 7) * 8) & 0xff)
+        Int(truncatingIfNeeded: words[MixedChunk.indexStart + index >> 3] >> UInt64((index & 7) * 8) & 0xff)
     }
 
     /// Gives page `index` a value.
     ///
-    /// - Returns: the value that all 512 pages now share, if they do; the caller then drops the frame.
+    /// - Returns: the value that all 512 pages now share, if they do; the caller then drops the chunk.
     mutating func replace(_ index: Int, with value: EntryWord) -> EntryWord? {
         if isPacked { return replacePacked(index, with: value) }
         let old = slot(of: index)
-        let oldWord = words[MixedFrame.place(old)]
+        let oldWord = words[MixedChunk.place(old)]
         if oldWord & ~EntryWord.spareMask == value.bits { return nil }
         guard let new = slot(for: value, near: index) else {
             pack(index, with: value)
             return nil
         }
         noteAssigned(from: EntryWord(bits: oldWord), to: value)
-        let left = oldWord &- MixedFrame.useUnit
-        words[MixedFrame.place(old)] = left & EntryWord.spareMask == 0 ? 0 : left
-        let uses = words[MixedFrame.place(new)] & EntryWord.spareMask
+        let left = oldWord &- MixedChunk.useUnit
+        words[MixedChunk.place(old)] = left & EntryWord.spareMask == 0 ? 0 : left
+        let uses = words[MixedChunk.place(new)] & EntryWord.spareMask
         if uses == EntryWord.spareMask { return value }
-        words[MixedFrame.place(new)] = value.bits | (uses + MixedFrame.useUnit)
+        words[MixedChunk.place(new)] = value.bits | (uses + MixedChunk.useUnit)
         let shift = UInt64((index & 7) * 8)
-        let place = MixedFrame.indexStart + index >> 3
+        let place = MixedChunk.indexStart + index >> 3
         words[place] = words[place] & ~(0xff << shift) | UInt64(new) << shift
         return nil
     }
@@ -102,12 +102,12 @@ struct MixedFrame: Sendable {
     /// It tries the slot of the page before first: runs of updates walk upwards.
     private mutating func slot(for value: EntryWord, near index: Int) -> Int? {
         let near = slot(of: max(index - 1, 0))
-        let nearWord = words[MixedFrame.place(near)]
+        let nearWord = words[MixedChunk.place(near)]
         if nearWord & ~EntryWord.spareMask == value.bits && nearWord & EntryWord.spareMask != 0 { return near }
         var free: Int?
         let count = slotCount
         for slot in 0..<count {
-            let word = words[MixedFrame.place(slot)]
+            let word = words[MixedChunk.place(slot)]
             if word & EntryWord.spareMask == 0 {
                 if free == nil { free = slot }
             } else if word & ~EntryWord.spareMask == value.bits {
@@ -115,8 +115,8 @@ struct MixedFrame: Sendable {
             }
         }
         if let free { return free }
-        if count >= MixedFrame.paletteSlots { return nil }
-        let more = min(count, MixedFrame.paletteSlots - count)
+        if count >= MixedChunk.paletteSlots { return nil }
+        let more = min(count, MixedChunk.paletteSlots - count)
         // Appending would double the capacity.
         var larger: [UInt64] = []
         larger.reserveCapacity(words.count + more)

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packed form of mixed frames against an array of entries, and what it takes.
+// The packed form of mixed chunks against an array of entries, and what it takes.
 
 import Testing
 
 @testable import RMPModel
 
-@Suite struct PackedFrameTests {
-    /// What the entries of a frame are drawn from.
+@Suite struct PackedChunkTests {
+    /// What the entries of a chunk are drawn from.
     struct Mix: Sendable, CustomTestStringConvertible {
         let name: String
         var owners: UInt64
         /// GPAs are below 2 to this power, in pages, above `base`.
         var addressBits: UInt64
         var base: UInt64 = 0
-        /// Words that the frame may take when all pages are set.
+        /// Words that the chunk may take when all pages are set.
         var words: Int
 
         var testDescription: String { name }
     }
 
-    /// 2.5 GB for the frames of 2 TB are 2,384 bytes a frame; 64 of them are the frame's word, the pool's, the array's
+    /// 2.5 GB for the chunks of 2 TB are 2,384 bytes a chunk; 64 of them are the chunk's word, the pool's, the array's
     /// head and the allocator's.
     static let bound = (2384 - 64) / 8
 
@@ -44,25 +44,25 @@ import Testing
         var random = Random(seed: testSeed)
         let rest = Self.entry(mix, &random)
         var expected = (0..<512).map { rest.advanced(pages: $0) }
-        var frame = MixedFrame(rest: rest, value: rest, at: 0)
-        frame.reset(rest: rest, value: EntryWord(bits: rest.bits ^ 1), at: 0)
+        var chunk = MixedChunk(rest: rest, value: rest, at: 0)
+        chunk.reset(rest: rest, value: EntryWord(bits: rest.bits ^ 1), at: 0)
         expected[0] = EntryWord(bits: rest.bits ^ 1)
         func set(_ index: Int, _ entry: EntryWord) throws {
-            let shared = frame.replace(index, with: entry.advanced(pages: -index))
+            let shared = chunk.replace(index, with: entry.advanced(pages: -index))
             try #require(shared == nil, "seed \(testSeed)")
             expected[index] = entry
         }
         func check() throws {
             for index in 0..<512 {
-                let found = frame.value(at: index).advanced(pages: index)
+                let found = chunk.value(at: index).advanced(pages: index)
                 try #require(found == expected[index], "seed \(testSeed), page \(index)")
             }
-            try #require(frame.assignedPages == expected.count { $0.isAssigned }, "seed \(testSeed)")
+            try #require(chunk.assignedPages == expected.count { $0.isAssigned }, "seed \(testSeed)")
         }
         for index in 0..<512 { try set(index, Self.entry(mix, &random)) }
         try check()
-        #expect(frame.isPacked)
-        #expect(frame.words.count <= mix.words)
+        #expect(chunk.isPacked)
+        #expect(chunk.words.count <= mix.words)
         // Single changes, runs of equal values that bring it back to the palette, and changes again.
         for round in 0..<60 {
             for _ in 0..<100 { try set(Int(random.next() % 512), Self.entry(mix, &random)) }
@@ -71,19 +71,19 @@ import Testing
                 let same = Self.entry(mix, &random)
                 for index in 0..<510 { try set(index, same.advanced(pages: index)) }
                 try check()
-                #expect(!frame.isPacked)
+                #expect(!chunk.isPacked)
                 for index in 0..<512 { try set(index, Self.entry(mix, &random)) }
             }
         }
-        #expect(frame.words.count <= mix.words)
+        #expect(chunk.words.count <= mix.words)
     }
 
     /// The last change that makes all pages alike tells so, in packed form, too.
     @Test func tellsWhenAllAreAlike() {
-        var frame = MixedFrame(rest: .hypervisor, value: .firmware, at: 0)
-        for index in 0..<512 { _ = frame.replace(index, with: RMPEntry(gpa: GPA(UInt64(index) << 13)).word) }
-        #expect(frame.isPacked)
-        let shared = (0..<512).map { frame.replace($0, with: .hypervisor) }
+        var chunk = MixedChunk(rest: .hypervisor, value: .firmware, at: 0)
+        for index in 0..<512 { _ = chunk.replace(index, with: RMPEntry(gpa: GPA(UInt64(index) << 13)).word) }
+        #expect(chunk.isPacked)
+        let shared = (0..<512).map { chunk.replace($0, with: .hypervisor) }
         #expect(shared.dropLast().allSatisfy { $0 == nil } && shared.last == .hypervisor)
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether the 512 entries of a frame are alike, at the speed of memory: the common case of every scan.
+// Whether the 512 entries of a chunk are alike, at the speed of memory: the common case of every scan.
 
-/// A frame's part of the table: 8 KB, 512 entries of two words.
-enum FrameComparison {
+/// A chunk's part of the table: 8 KB, 512 entries of two words.
+enum ChunkComparison {
     static let entries = 512
     static let bytes = 8192
 
@@ -10,11 +10,11 @@ enum FrameComparison {
     ///
     /// It takes eight vectors of one entry at a time, into eight sums, so that no sum waits for the previous one. If
     /// entries differ, the first ones usually do; the caller then counts the rest.
-    /// - Parameter frame: 8 KB, aligned to 16.
-    static func isUniform(_ frame: UnsafeRawPointer, as expected: UInt64, mask: UInt64) -> Bool {
+    /// - Parameter chunk: 8 KB, aligned to 16.
+    static func isUniform(_ chunk: UnsafeRawPointer, as expected: UInt64, mask: UInt64) -> Bool {
         let wanted = SIMD2<UInt64>(expected, 0)
         @inline(__always) func entry(_ number: Int) -> SIMD2<UInt64> {
-            frame.load(fromByteOffset: number &* 16, as: SIMD2<UInt64>.self) ^ wanted
+            chunk.load(fromByteOffset: number &* 16, as: SIMD2<UInt64>.self) ^ wanted
         }
         // 7 entries, then 63 times 8.
         var (s0, s1, s2, s3) = (entry(1), entry(2), entry(3), entry(4))
