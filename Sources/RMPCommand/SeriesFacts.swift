@@ -28,13 +28,13 @@ struct SeriesFacts: Sendable {
     /// A fact that is a field of the version's table.
     private static func tableFact<Value>(
         _ name: String,
-        _ field: @escaping @Sendable (DebugTable) -> Sourced<Value>,
+        _ field: @escaping @Sendable (DebugfsTable) -> Sourced<Value>,
         _ words: @escaping @Sendable (Value) -> String
     ) -> SeriesFacts {
         SeriesFacts(
             name: name,
-            value: { $0.table.map { words(field($0).wrappedValue) } ?? "-" },
-            source: { $0.table.map { field($0).source } }
+            value: { $0.debugfsTable.map { words(field($0).wrappedValue) } ?? "-" },
+            source: { $0.debugfsTable.map { field($0).source } }
         )
     }
 
@@ -52,7 +52,7 @@ struct SeriesFacts: Sendable {
         fact("progress flag", { $0.$hasProgressFlag }) {
             $0 ? "set by a request, which does nothing while it is set" : "none"
         },
-        SeriesFacts(name: "debugfs", value: { $0.table?.path ?? "none" }, source: { $0.$table.source }),
+        SeriesFacts(name: "debugfs", value: { $0.debugfsTable?.path ?? "none" }, source: { $0.$debugfsTable.source }),
         tableFact("table folder", { $0.$folder }) { $0.joined(separator: "/") },
         tableFact("table mode", { $0.$mode }) { "0" + String($0, radix: 8) },
         tableFact("table end", { $0.$hasEndLine }) {

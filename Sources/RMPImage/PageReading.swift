@@ -24,7 +24,7 @@ public struct PageReading: Sendable, Hashable {
     public var isInside2M: Bool { authority.low & RawRMPEntry.LowBits.pageSize != 0 }
 }
 
-extension ScannedTable {
+extension ScannedRMP {
     /// Reads one page's entry; nil if the RMP does not cover the page.
     public func page(at spa: SPA, in memory: any PhysicalMemory) throws(MemoryError) -> PageReading? {
         let page = spa.pfn

@@ -32,7 +32,7 @@ public enum LocationError: Error, Sendable {
     /// A register or an entry of the RST has an invalid value.
     case value(ConfigurationError)
     /// Bits 63:52 of an entry of the RST are not zero: the address does not hold an RST.
-    case segmentTable(index: Int, value: UInt64, address: UInt64)
+    case rst(index: Int, value: UInt64, address: UInt64)
     /// No entry of the RST defines a segment.
     case noSegments(address: UInt64)
     /// The RST could not be read.
@@ -65,7 +65,7 @@ extension RMPLayout {
                 value = try memory.word(at: table + UInt64(index) * 8)
             } catch { throw .memory(error) }
             guard let entry = RSTEntry(index: index, rawValue: value) else {
-                throw .segmentTable(index: index, value: value, address: table)
+                throw .rst(index: index, value: value, address: table)
             }
             if entry.gigabytes > 0 { stated.append(entry) }
         }

@@ -3,7 +3,7 @@
 
 public import RMPModel
 
-/// How much of a table is read.
+/// How much of an RMP is read.
 public enum ScanDepth: String, Sendable, Hashable, CaseIterable {
     /// All of it; this checks the subpage counts.
     case full
@@ -12,8 +12,8 @@ public enum ScanDepth: String, Sendable, Hashable, CaseIterable {
     case quick
 }
 
-/// A table to scan.
-public struct ScannedTable: Sendable {
+/// An RMP to scan.
+public struct ScannedRMP: Sendable {
     /// Where it lies.
     public let layout: RMPLayout
     /// How its entries are written.
@@ -21,7 +21,7 @@ public struct ScannedTable: Sendable {
     /// Bookkeeping, RST and segments: pages with ASID 0 in it are the RMP's own.
     let places: [Range<UInt64>]
 
-    /// A table.
+    /// An RMP.
     public init(_ layout: RMPLayout, form: EntryForm = .raw) {
         self.layout = layout
         self.form = form
@@ -35,11 +35,11 @@ public struct ScannedTable: Sendable {
     }
 }
 
-/// Scans regions of a table, one at a time; for one thread.
+/// Scans regions of an RMP, one at a time; for one thread.
 ///
 /// Not generic over its memory, so that the innermost loops are compiled once.
 final class RegionScanner {
-    private let table: ScannedTable
+    private let rmp: ScannedRMP
     private let memory: any PhysicalMemory
     private let isLive: Bool
     private let showsItself: Bool
@@ -61,12 +61,12 @@ final class RegionScanner {
     /// How many bytes of table were looked at.
     private(set) var bytesRead: UInt64 = 0
 
-    init(_ table: ScannedTable, in memory: any PhysicalMemory, _ depth: ScanDepth) {
-        self.table = table
+    init(_ rmp: ScannedRMP, in memory: any PhysicalMemory, _ depth: ScanDepth) {
+        self.rmp = rmp
         self.memory = memory
         isLive = memory.isLive
         showsItself = memory.showsItself
-        isRaw = table.form == .raw
+        isRaw = rmp.form == .raw
         self.depth = depth
         small = .allocate(capacity: 2 * OwnerKey.count)
         small.initialize(repeating: 0, count: 2 * OwnerKey.count)
@@ -89,7 +89,7 @@ final class RegionScanner {
         ofTable = (0, 0)
         let start = UInt64(region) * Granularity.region
         var covered: UInt64 = 0
-        for segment in table.layout.segments {
+        for segment in rmp.layout.segments {
             let part = segment.covered.clamped(to: start..<start + Granularity.region)
             if part.isEmpty { continue }
             covered += part.upperBound - part.lowerBound
@@ -111,13 +111,13 @@ final class RegionScanner {
             small[0] += UInt32(pages)
             return
         }
-        let hasPlaces = table.places.contains { $0.overlaps(part) }
+        let hasPlaces = rmp.places.contains { $0.overlaps(part) }
         try memory.withBytes(of: range, buffer: buffer) { bytes throws(MemoryError) in
             guard let base = bytes.baseAddress else { return }
             for chunk in 0..<pages / Granularity.pagesPerChunk {
                 let offset = chunk &* ChunkComparison.bytes
                 let address = part.lowerBound + UInt64(chunk) * Granularity.chunk
-                let place = hasPlaces ? table.places.first { $0.overlaps(address..<address + Granularity.chunk) } : nil
+                let place = hasPlaces ? rmp.places.first { $0.overlaps(address..<address + Granularity.chunk) } : nil
                 try scanChunk(base + offset, at: entries + UInt64(offset), of: address, hasPlace: place != nil)
             }
         }
@@ -227,7 +227,7 @@ final class RegionScanner {
     @inline(__always)
     private func first(of chunk: UnsafeRawPointer) -> UInt64 {
         let words = chunk.assumingMemoryBound(to: UInt64.self)
-        return table.form.rawLow(words[0], words[1])
+        return rmp.form.rawLow(words[0], words[1])
     }
 
     @inline(__always)
@@ -250,7 +250,7 @@ final class RegionScanner {
         }
         let words = chunk.assumingMemoryBound(to: UInt64.self)
         for entry in 0..<ChunkComparison.entries {
-            copy[entry] = table.form.rawLow(words[2 &* entry], words[2 &* entry &+ 1])
+            copy[entry] = rmp.form.rawLow(words[2 &* entry], words[2 &* entry &+ 1])
         }
         return .mixed(isCopied: true)
     }
@@ -259,7 +259,7 @@ final class RegionScanner {
     private func isStill(_ head: UInt64, _ chunk: UnsafeRawPointer, at entries: UInt64) throws(MemoryError) -> Bool {
         if showsItself { return first(of: reread(chunk)) == head }
         let second = isRaw ? 0 : try memory.word(at: entries + 8)
-        return table.form.rawLow(try memory.word(at: entries), second) == head
+        return rmp.form.rawLow(try memory.word(at: entries), second) == head
     }
 
     private func count(
@@ -308,7 +308,7 @@ final class RegionScanner {
     /// How many of some pages lie in the RMP's own memory.
     private func ownPages(_ address: UInt64, count: Int) -> Int {
         let range = address..<address + UInt64(count) * Granularity.page
-        return table.places.reduce(0) { sum, place in
+        return rmp.places.reduce(0) { sum, place in
             let common = place.clamped(to: range)
             return sum + Int((common.upperBound - common.lowerBound) / Granularity.page)
         }

@@ -29,9 +29,9 @@ public struct Survey: Sendable {
     public let moves: MovePlan
 
     /// Sums up a scan.
-    public init(_ table: ScannedTable, _ depth: ScanDepth, _ result: ScanResult) {
-        layout = table.layout
-        form = table.form
+    public init(_ rmp: ScannedRMP, _ depth: ScanDepth, _ result: ScanResult) {
+        layout = rmp.layout
+        form = rmp.form
         self.depth = depth
         regions = result.regions
         bytesRead = result.bytesRead

@@ -196,14 +196,14 @@ extension Machine {
     /// The kernel's log, oldest line first, including debug lines.
     public var logLines: [LogLine] { platform.events.log.lines }
     /// Whether the kernel's `rmpopt-table` exists.
-    public var hasTable: Bool { driver.hasTable }
+    public var hasDebugfsTable: Bool { driver.hasDebugfsTable }
     /// The number of the existing table, which changes each time it is removed and made again. nil if there is no
     /// table.
-    public var tableNumber: Int? { driver.hasTable ? driver.tablesMade : nil }
+    public var debugfsTableNumber: Int? { driver.hasDebugfsTable ? driver.debugfsTablesMade : nil }
     /// The regions that have a line in the kernel's `rmpopt-table`; none after it has been cleaned up.
     public var tableRegions: Range<Int> {
         let first = configuredRegions.lowerBound
-        guard let table = configuration.series.table, driver.hasTable else { return first..<first }
+        guard let table = configuration.series.debugfsTable, driver.hasDebugfsTable else { return first..<first }
         // Without a limit the iterator stops at the kernel's end of memory, otherwise at the end of the range from
         // set-up.
         return table.limit == nil ? first..<endOfMemory : driver.range

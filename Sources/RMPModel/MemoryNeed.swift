@@ -13,7 +13,7 @@ extension Machine {
             guard let guest = guests[id], guest.state == .stopped || guest.state == .created else { return 0 }
             return memoryNeeded(forLaunchOf: guest)
         case .createGuest:
-            // Tables of names and guests double when they are full.
+            // Dictionaries of names and guests double when they are full.
             return Storage.guest + guests.order.count * Storage.guestEntry
         case .convert(let id, let gpa, _):
             guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound <= guest.memoryBytes else { return 0 }
@@ -31,11 +31,11 @@ extension Machine {
         case .rmpupdate, .psmash, .firmwareChange, .lock, .pvalidate:
             return memoryNeeded(forRuns: 1, chunks: 1) + memoryNeeded(forMixed: 1)
         case .initializeFirmware, .shutDownFirmware, .kexec:
-            // The RMP is built anew, and then holds tables where one of firmware's ranges begins or ends inside a
-            // region.
+            // The RMP is built anew, and then holds lists of words where one of firmware's ranges begins or ends inside
+            // a region.
             let ranges =
                 firmware.fixedRanges.count + firmware.layout.segments.count + firmware.pages.assigned.count + 1
-            return regionCount * Storage.region + ranges * 2 * (Storage.table + Storage.mixedChunk)
+            return regionCount * Storage.region + ranges * 2 * (Storage.wordList + Storage.mixedChunk)
         case .reoptimize, .setGuestMemory, .setGuestBacking, .setGuestPlacement, .setGuestNode, .setGuestVCPUs,
             .createVM, .stopGuest, .removeGuest, .setOnline, .failFirmware, .failDecommission, .addMemory, .holdPasses,
             .wrmsr, .rmpopt:
@@ -46,7 +46,7 @@ extension Machine {
     /// About how much memory the parts use that come and go, in bytes: when it drops, that much can be returned to the
     /// system.
     package var storedBytes: Int {
-        guests.order.count * Storage.guest + platform.rmp.tableCount * Storage.table
+        guests.order.count * Storage.guest + platform.rmp.wordListCount * Storage.wordList
             + platform.rmp.mixedChunkCount * Storage.usualMixedChunk
     }
 
@@ -87,10 +87,10 @@ extension Machine {
         return need + memoryNeeded(forRuns: pieces, chunks: chunks + controls) + memoryNeeded(forMixed: mixed)
     }
 
-    /// For entries in `chunks` chunks in `runs` runs: a table for each region that is touched and has none.
+    /// For entries in `chunks` chunks in `runs` runs: a list of words for each region that is touched and has none.
     private func memoryNeeded(forRuns runs: Int, chunks: Int) -> Int {
         let touched = min(chunks, chunks / Granularity.chunksPerRegion + 2 * runs + 2)
-        return min(regionCount - platform.rmp.tableCount, touched) * Storage.table
+        return min(regionCount - platform.rmp.wordListCount, touched) * Storage.wordList
     }
 
     /// For `chunks` chunks of differing entries: each may grow to its largest form, and two are worked on at a time.
@@ -104,8 +104,8 @@ extension Machine {
 
 /// Upper bounds, in bytes, for the machine's parts: with the allocator's overhead, and rounded up.
 private enum Storage {
-    /// An array of 512 words.
-    static let table = 4_096 + 64
+    /// The words of a region's chunks: an array of 512.
+    static let wordList = 4_096 + 64
     /// The largest mixed chunk, two 16-bit fields for each of its pages, and the temporary copy while its form changes.
     static let mixedChunk = 16_384
     /// A mixed chunk with few different entries.
@@ -114,7 +114,7 @@ private enum Storage {
     static let newMixedChunks = 32
     /// A guest with its directory and files.
     static let guest = 9_216
-    /// A guest's entry in a table that doubles.
+    /// A guest's entry in a dictionary that doubles.
     static let guestEntry = 1_024
     /// A region's words in the RMP and in the allocator.
     static let region = 192

@@ -141,9 +141,9 @@ struct Platform: Sendable {
     }
 
     /// What SNP_INIT_EX does to the RMPOPT tables: it clears all of them.
-    mutating func clearTables() {
+    mutating func clearRMPOPTTables() {
         rmpopt.clearAll()
-        events.publish(.tablesCleared)
+        events.publish(.rmpoptTablesCleared)
     }
 
     /// RMPOPT on a core, as `RMPOPTTables.execute` does it.

@@ -27,13 +27,13 @@ import Testing
 
     // MARK: rmpopt-table
 
-    @Test func table() throws {
-        let rows = try RegionTableReader.rows(
+    @Test func debugfsTable() throws {
+        let rows = try DebugfsTableReader.rows(
             text("Memory @ 98GB: CPU(s): none\nMemory @ 99GB: CPU(s): 0-7\nMemory @100GB: CPU(s): 0-7\n")
         )
         #expect(rows.map(\.region) == [98, 99, 100])
         #expect(rows.map(\.cpus.count) == [0, 8, 8])
-        #expect(try RegionTableReader.rows(text("")).isEmpty)
+        #expect(try DebugfsTableReader.rows(text("")).isEmpty)
     }
 
     @Test(arguments: [
@@ -46,7 +46,7 @@ import Testing
         ("\u{1B}[31m\n", 1, "'?[31m'"),
     ])
     func wrongTable(content: String, line: Int, says: String) {
-        expectError(line, says) { _ = try RegionTableReader.rows(text(content)) }
+        expectError(line, says) { _ = try DebugfsTableReader.rows(text(content)) }
     }
 
     // MARK: cpuN

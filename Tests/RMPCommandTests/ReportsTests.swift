@@ -101,7 +101,9 @@ private final class ReportedHost {
     func check() throws {
         let count = try engine.look { machine throws(Errno) in Count(machine) }
         try check(tree, count, who: "simulated", tableIsMixed: count.tableIsMixed)
-        guard engine.series.table != nil, count.tableRegions == count.regions, !count.tableIsMixed else { return }
+        guard engine.series.debugfsTable != nil, count.tableRegions == count.regions, !count.tableIsMixed else {
+            return
+        }
         readings += 1
         let kernel = TreeFolder(root: RMPFS.HostTree(owner: .root).host(try kernelEngine()))
         try check(kernel, count, who: "kernel", tableIsMixed: false)
@@ -112,8 +114,8 @@ private final class ReportedHost {
 
     private func check(_ tree: TreeFolder, _ count: Count, who: String, tableIsMixed: Bool) throws {
         let isKernel = who == "kernel"
-        if let table = engine.series.table, let bytes = try tree.text("debug/" + table.path), !tableIsMixed {
-            for row in try RegionTableReader.rows(HostText(name: "table", bytes: bytes)) {
+        if let table = engine.series.debugfsTable, let bytes = try tree.text("debug/" + table.path), !tableIsMixed {
+            for row in try DebugfsTableReader.rows(HostText(name: "table", bytes: bytes)) {
                 var cpus: Set<Int> = []
                 for range in row.cpus.ranges { cpus.formUnion(range) }
                 let expected = count.regions.contains(Int(row.region)) ? count.cpus[Int(row.region) - count.first] : []
@@ -208,7 +210,7 @@ private final class ReportedHost {
         let online = try engine.look { machine throws(Errno) in machine.onlineCPUs }
         try write("cpus/online", CPUList.format(online) + [0x0A])
         try write("cpus/possible", CPUList.format(CPUSet(all: engine.cpuCount)) + [0x0A])
-        let table = try #require(engine.series.table)
+        let table = try #require(engine.series.debugfsTable)
         try write("debug/" + table.path, try #require(try tree.text("debug/" + table.path)))
         for file in ["action", "description"] {
             if let bytes = try tree.text("rmpopt/" + file) { try write("config/rmpopt/" + file, bytes) }
@@ -346,7 +348,7 @@ private final class ReportedHost {
         let series = try #require(Series.named(name))
         var readings = 0
         for number in 0..<5 { readings += try Self.walk(series, number: number, steps: 25, isLarge: false).readings }
-        let hasTable = series.table != nil
+        let hasTable = series.debugfsTable != nil
         #expect((readings > 0) == hasTable, "the kernel's engine read \(readings) tables, seed \(testSeed)")
     }
 

@@ -19,7 +19,7 @@ import Testing
         (2047, "0-1023", "Memory @2047GB: CPU(s): 0-1023\n"), (65536, "", "Memory @65536GB: CPU(s): none\n"),
     ])
     func tableLine(region: Int, cpus: String, expected: String) {
-        #expect(line { RegionTable.line(region: region, cpus: Array(cpus.utf8), into: &$0) } == expected)
+        #expect(line { DebugfsTableText.line(region: region, cpus: Array(cpus.utf8), into: &$0) } == expected)
     }
 
     @Test(
@@ -35,7 +35,7 @@ import Testing
     @Test(arguments: [(0, 0..<65), (10, 10..<65), (63, 63..<65), (64, 64..<64), (65, 64..<64), (1000, 64..<64)])
     func linesOfAFill(first: Int, expected: Range<Int>) {
         #expect(
-            RegionTable.lines(from: first, regions: 0..<64, hasEndLine: true) == expected,
+            DebugfsTableText.lines(from: first, regions: 0..<64, hasEndLine: true) == expected,
             "none when it starts at the end"
         )
     }

@@ -22,9 +22,9 @@ private struct Readers {
         var fresh = MachineTexts()
         // The second reader makes the table's text.
         for _ in 0..<2 {
-            let kept = try texts.renderedTable(of: machine)?.string
-            _ = try fresh.renderedTable(of: machine)
-            let new = try fresh.renderedTable(of: machine)?.string
+            let kept = try texts.renderedDebugfsTable(of: machine)?.string
+            _ = try fresh.renderedDebugfsTable(of: machine)
+            let new = try fresh.renderedDebugfsTable(of: machine)?.string
             if let kept, kept != new { return "the table is\n\(kept)expected\n\(new ?? "none")" }
         }
         for cpu in 0..<machine.cpuCount {
@@ -102,13 +102,14 @@ struct KeptTextTests {
 
     /// Reads of the table before, during and after passes: cached lists never show in the lines. RMPOPT on single cores
     /// makes more kinds of rows than are cached.
-    @Test(arguments: Series.all.filter { $0.table != nil }.map(\.name)) func linesDuringPasses(_ name: String) throws {
+    @Test(arguments: Series.all.filter { $0.debugfsTable != nil }.map(\.name))
+    func linesDuringPasses(_ name: String) throws {
         let series = try #require(Series.named(name))
         var random = Random(seed: testSeed)
         let topology = try Topology(TopologyShape(packages: 2, coresPerPackage: 5))
         let memory = try MemoryMap(bytes: 40 << 30)
         let host = Host(try MachineConfiguration(topology: topology, memory: memory, series: series))
-        let path = "debug/" + (series.table?.path ?? "")
+        let path = "debug/" + (series.debugfsTable?.path ?? "")
         var readings = (quiet: 0, busy: 0)
         for step in 0..<150 {
             let spa = SPA(UInt64.random(in: 0..<40, using: &random) << 30)
@@ -127,10 +128,10 @@ struct KeptTextTests {
                 let expected = try host.engine.look { machine throws(Errno) -> String in
                     var text = TextBuffer()
                     var cpus = CPUSet(limit: machine.cpuCount)
-                    let last = series.table?.hasEndLine == true ? 1 : 0
+                    let last = series.debugfsTable?.hasEndLine == true ? 1 : 0
                     for region in machine.tableRegions.lowerBound..<(machine.tableRegions.upperBound + last) {
                         machine.collectReportedCPUs(ofRegion: region, machine.sharedMask, into: &cpus)
-                        RegionTable.line(region: region, cpus: CPUList.format(cpus), into: &text)
+                        DebugfsTableText.line(region: region, cpus: CPUList.format(cpus), into: &text)
                     }
                     return String(decoding: text.bytes, as: UTF8.self)
                 }

@@ -33,7 +33,7 @@ import Testing
         try withFile { descriptor, layout in
             for isLive in [false, true] {
                 let memory = FileMemory(descriptor: descriptor, access: access, isLive: isLive)
-                let found = try ScannedTable(layout).scan(0..<2, in: memory, depth: depth, threads: 2)
+                let found = try ScannedRMP(layout).scan(0..<2, in: memory, depth: depth, threads: 2)
                 #expect(found.regions[0].isOptimizable && !found.regions[1].isOptimizable)
                 #expect(found.regions[1].pages(of: .guest(asid: 7)) == 512)
                 // The first region's 4 MB are a hole, and not looked at.
@@ -52,7 +52,7 @@ import Testing
             #expect(pwrite(descriptor, &byte, 1, 0x50_7000) == 1)
             let memory = FileMemory(descriptor: descriptor, access: access, isLive: false)
             #expect(throws: MemoryError(.end, address: 0x50_8000)) {
-                _ = try ScannedTable(layout).scan(1..<2, in: memory)
+                _ = try ScannedRMP(layout).scan(1..<2, in: memory)
             }
         }
     }
@@ -63,7 +63,7 @@ import Testing
             #expect(ftruncate(descriptor, 0x20_0000) == 0)
             let memory = FileMemory(descriptor: descriptor, access: .mapped, isLive: false)
             #expect(throws: MemoryError(.end, address: 0x20_0000)) {
-                _ = try ScannedTable(layout).scan(1..<2, in: memory)
+                _ = try ScannedRMP(layout).scan(1..<2, in: memory)
             }
             #expect(memory.nextData(from: 0) == 0x20_0000 && memory.nextData(from: 0x30_0000) == 0x30_0000)
         }

@@ -49,7 +49,7 @@ import Testing
         guard case .value = error(RMPRegisters(base: 0x20_0000, end: 0)) else { return #expect(Bool(false)) }
         let segmented = RMPRegisters(base: 0x10_0000, configuration: 1 | 37 << 8)
         guard case .noSegments(0x10_4000) = error(segmented) else { return #expect(Bool(false)) }
-        guard case .segmentTable(2, 1 << 52, 0x10_4000) = error(segmented, [0x10_4010: 1 << 52]) else {
+        guard case .rst(2, 1 << 52, 0x10_4000) = error(segmented, [0x10_4010: 1 << 52]) else {
             return #expect(Bool(false))
         }
         guard case .value = error(RMPRegisters(base: 0x10_0000, configuration: 1), [0x10_4000: 0x20_0001]) else {

@@ -111,7 +111,7 @@ import Testing
             in: memory
         )
         #expect(found == layout)
-        let table = ScannedTable(found)
+        let table = ScannedRMP(found)
         for depth in ScanDepth.allCases {
             let result = try table.scan(0..<machine.regionCount, in: memory, depth: depth, threads: 2)
             for tally in result.regions {

@@ -10,8 +10,8 @@ import Testing
     @Test(arguments: 0..<tableCount, EntryForm.allCases)
     func fullScan(_ number: UInt64, _ form: EntryForm) throws {
         let seed = testSeed &+ number
-        let random = try RandomTable(seed: seed, form: form)
-        let table = ScannedTable(random.layout, form: form)
+        let random = try RandomRMP(seed: seed, form: form)
+        let table = ScannedRMP(random.layout, form: form)
         let found = try table.scan(table.regions, in: random.memory, threads: 1 + Int(number % 3))
         #expect(found.regions.map(\.region) == Array(table.regions))
         for tally in found.regions {
@@ -29,8 +29,8 @@ import Testing
     @Test(arguments: 0..<tableCount, EntryForm.allCases)
     func quickScanFindsTheSame(_ number: UInt64, _ form: EntryForm) throws {
         let seed = testSeed &+ 1000 &+ number
-        let random = try RandomTable(seed: seed, form: form)
-        let table = ScannedTable(random.layout, form: form)
+        let random = try RandomRMP(seed: seed, form: form)
+        let table = ScannedRMP(random.layout, form: form)
         let full = try table.scan(table.regions, in: random.memory)
         let quick = try table.scan(table.regions, in: random.memory, depth: .quick)
         #expect(quick.bytesRead < full.bytesRead)
@@ -48,7 +48,7 @@ import Testing
     /// An empty region is a look at each 2 MB-aligned entry.
     @Test func quickScanReadsLittle() throws {
         let layout = RMPLayout(regionCount: 4)
-        let table = ScannedTable(layout)
+        let table = ScannedRMP(layout)
         let memory = WordMemory()
         for chunk in 0..<512 as Range<UInt64> { memory.write(3 | 5 << 51, page: 3 << 18 + chunk << 9, layout) }
         let found = try table.scan(0..<4, in: memory, depth: .quick)
@@ -65,7 +65,7 @@ import Testing
             for page in 1..<512 as Range<UInt64> { memory.write(1, page: 1 << 18 + page, layout) }
         }
         memory.write(odd.third, page: 1 << 18 + 2, layout)
-        let found = try ScannedTable(layout).scan(1..<2, in: memory)
+        let found = try ScannedRMP(layout).scan(1..<2, in: memory)
         #expect(found.regions[0].oddities == odd.oddities)
     }
 
@@ -98,7 +98,7 @@ import Testing
             shift: 30,
             entries: [RSTEntry(index: 0, base: 2 << 20, gigabytes: 1), RSTEntry(index: 2, base: 8 << 20, gigabytes: 1)]
         )
-        let table = ScannedTable(layout)
+        let table = ScannedRMP(layout)
         #expect(table.regions == 0..<3)
         let found = try table.scan(0..<5, in: WordMemory())
         #expect(found.regions.map(\.uncovered) == [0, 262_144, 0, 262_144, 262_144])
@@ -111,9 +111,9 @@ import Testing
     @Test(arguments: EntryForm.allCases, ScanDepth.allCases)
     func liveAtRest(_ form: EntryForm, _ depth: ScanDepth) throws {
         for seed in testSeed &+ 2000..<testSeed &+ 2000 &+ min(tableCount, 8) {
-            let still = try RandomTable(seed: seed, form: form)
-            let live = try RandomTable(seed: seed, form: form, isLive: true)
-            let table = ScannedTable(still.layout, form: form)
+            let still = try RandomRMP(seed: seed, form: form)
+            let live = try RandomRMP(seed: seed, form: form, isLive: true)
+            let table = ScannedRMP(still.layout, form: form)
             let one = try table.scan(table.regions, in: still.memory, depth: depth)
             let other = try table.scan(table.regions, in: live.memory, depth: depth)
             #expect(one.regions == other.regions, "seed \(seed)")
@@ -129,7 +129,7 @@ import Testing
         memory.before = { memory, address in
             if address == head { memory[head] ^= 1 << 12 }
         }
-        let found = try ScannedTable(layout).scan(0..<2, in: memory, depth: depth)
+        let found = try ScannedRMP(layout).scan(0..<2, in: memory, depth: depth)
         #expect(found.regions.map(\.oddities.changed) == [0, 1])
     }
 }

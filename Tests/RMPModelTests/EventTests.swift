@@ -32,7 +32,7 @@ private struct Witness {
         case .guest(let id, let state): guests[id] = state
         case .regionOptimized(let region, _): optimized.insert(region)
         case .regionCleared(let region): optimized.remove(region)
-        case .tablesCleared: optimized = []
+        case .rmpoptTablesCleared: optimized = []
         default: break
         }
     }
@@ -93,7 +93,7 @@ private struct Witness {
             // Consumers of what a kernel knows begin anew with it.
             try machine.perform(.kexec(), at: machine.now)
             try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
-            machine.platform.clearTables()
+            machine.platform.clearRMPOPTTables()
             Self.run(&machine, 400, seed: seed)
             let (events, lost) = machine.takeEvents()
             #expect(lost == 0 && events.count > 100, "seed \(seed)")

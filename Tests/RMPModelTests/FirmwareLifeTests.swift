@@ -20,7 +20,7 @@ import Testing
         let machine = try host(series, stage: .kernel)
         let early = series.version <= 3
         #expect(machine.firmwareState == .uninitialized && machine.isSNPEnabled == early)
-        #expect(machine.isDriverSetUp == (early || series == .merged) && machine.hasTable == early)
+        #expect(machine.isDriverSetUp == (early || series == .merged) && machine.hasDebugfsTable == early)
         #expect(machine.passes.map(\.trigger) == (early ? [.boot] : []))
         #expect(machine.optimizedRegions.isEmpty == !early)
     }
@@ -33,7 +33,7 @@ import Testing
         machine.runToIdle()
         #expect(machine.passes.last?.trigger == .firmwareInit)
         #expect(machine.passes.last?.start == start + ([.v3, .merged].contains(series) ? 10_000_000_000 : 0))
-        #expect(!machine.optimizedRegions.isEmpty && machine.hasTable == (series.version <= 8))
+        #expect(!machine.optimizedRegions.isEmpty && machine.hasDebugfsTable == (series.version <= 8))
         // A second command does nothing.
         let count = machine.passCount
         try machine.perform(.initializeFirmware, at: machine.now)
@@ -48,7 +48,7 @@ import Testing
         let count = machine.passCount
         try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
         #expect(machine.isSNPEnabled && machine.isDriverSetUp && machine.firmwareState == .uninitialized)
-        #expect(machine.hasTable == (series.version <= 8))
+        #expect(machine.hasDebugfsTable == (series.version <= 8))
         // Tables stay as they are: RMP checks go on and no page was assigned.
         #expect(!machine.optimizedRegions.isEmpty)
         #expect(machine.refusal(.startGuest(guest)) == .noSNP)
@@ -96,7 +96,7 @@ import Testing
         try machine.perform(.shutDownFirmware(x86: true), at: machine.now)
         // v4 does not clean up, and merged keeps its workqueue.
         let stays = series == .v4 || series == .merged
-        #expect(!machine.isSNPEnabled && machine.isDriverSetUp == stays && machine.hasTable == (series == .v4))
+        #expect(!machine.isSNPEnabled && machine.isDriverSetUp == stays && machine.hasDebugfsTable == (series == .v4))
         #expect((0..<4).allSatisfy { machine.rmpoptBase(ofCPU: $0)?.rawValue == 0 })
         // A file that is open still has no lines: start and end of the range are 0.
         #expect(machine.tableRegions.isEmpty == (series != .v4) && machine.optimizedRegions == [])
@@ -105,7 +105,7 @@ import Testing
         // All is set up anew.
         try machine.perform(.initializeFirmware, at: machine.now)
         machine.runToIdle()
-        #expect(machine.isSNPEnabled && machine.hasTable == (series.version <= 8))
+        #expect(machine.isSNPEnabled && machine.hasDebugfsTable == (series.version <= 8))
         #expect(machine.passCount == count + 1 && !machine.optimizedRegions.isEmpty)
         #expect(InvariantChecker.violations(in: machine) == [])
     }
@@ -160,7 +160,7 @@ import Testing
         #expect(machine.isSNPEnabled && machine.firmwareState == .uninitialized && machine.optimizedRegions == bits)
         #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == true)
         let early = series.version <= 3
-        #expect(machine.isDriverSetUp == (early || series == .merged) && machine.hasTable == early)
+        #expect(machine.isDriverSetUp == (early || series == .merged) && machine.hasDebugfsTable == early)
         #expect(machine.passes == [])
         machine.runToIdle()
         try machine.perform(.initializeFirmware, at: machine.now)

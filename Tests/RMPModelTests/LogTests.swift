@@ -124,7 +124,7 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         #expect(machine.isDriverSetUp == !fails && (machine.passCount == 0) == fails)
         // RMPOPT_BASE was written before; v1's files are registered only after the thread was made.
         #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == true)
-        #expect(machine.hasConfigfs == false && machine.hasTable == (!fails && series.version <= 8))
+        #expect(machine.hasConfigfs == false && machine.hasDebugfsTable == (!fails && series.version <= 8))
     }
 
     /// v1's registration is tried once, and nobody looks at what it returns: the thread runs as if it had succeeded.
@@ -149,7 +149,7 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         // v3 has written RMPOPT_BASE before its workqueue fails.
         #expect(machine.isDriverSetUp == !fails)
         #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == (series.version <= 3))
-        #expect(machine.hasTable == (!fails && series.version <= 8))
+        #expect(machine.hasDebugfsTable == (!fails && series.version <= 8))
         let outcome = try machine.perform(.reoptimize, at: machine.now)
         #expect((outcome == .pass(.ignored)) == fails)
         machine.runToIdle()
@@ -180,7 +180,7 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         var configuration = try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30, series: series)
         configuration.processor.rmpopt = false
         let machine = Machine(configuration)
-        #expect(!machine.isDriverSetUp && machine.passCount == 0 && !machine.hasTable)
+        #expect(!machine.isDriverSetUp && machine.passCount == 0 && !machine.hasDebugfsTable)
         let line = machine.logLines.first { $0.text == "SEV-SNP: RMPOPT not supported on this platform" }
         #expect(line?.level == (series.version <= 2 ? .debug : nil))
     }

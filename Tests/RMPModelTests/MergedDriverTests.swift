@@ -110,7 +110,7 @@ extension Machine {
         for series in [Series.v10, .merged] {
             let isMerged = series == .merged
             var machine = try host(series) { $0.boot.stage = .kernel }
-            #expect(machine.isDriverSetUp == isMerged && !machine.hasTable && !machine.hasConfigfs)
+            #expect(machine.isDriverSetUp == isMerged && !machine.hasDebugfsTable && !machine.hasConfigfs)
             let start = machine.now
             try machine.perform(.initializeFirmware, at: start)
             #expect(machine.pendingPass?.due == start + (isMerged ? 10 * second : 0))

@@ -33,7 +33,7 @@ import Testing
     }
 
     /// The cores on which a region that nothing blocks is optimized.
-    private func cores(_ machine: NaiveMachine) -> [Int] { machine.tables.optimized[2].sorted() }
+    private func cores(_ machine: NaiveMachine) -> [Int] { machine.rmpoptTables.optimized[2].sorted() }
 
     @Test func everyVersionHasItsFacts() {
         #expect(NaiveSeries.all.map(\.name) == Self.all)

@@ -81,7 +81,7 @@ extension Machine {
     @Test(arguments: [0, 5]) func firstOneThenAll(_ workerCPU: Int) throws {
         var machine = try host(.merged, workerCPU: workerCPU)
         let wanted = machine.optimizedRegions
-        machine.platform.clearTables()
+        machine.platform.clearRMPOPTTables()
         try machine.perform(.reoptimize, at: machine.now)
         machine.advance(to: machine.now)
         for step in 0..<regions {

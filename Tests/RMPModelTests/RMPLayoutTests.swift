@@ -165,7 +165,7 @@ import Testing
         let short = try RMPLayout.contiguous(base: base, end: base + exact - 0x2001)
         #expect(
             short.problems(with: Processor(), memory: memory) == [
-                .tableTooSmall(expected: exact, got: exact - 0x2000)
+                .rmpTooSmall(expected: exact, got: exact - 0x2000)
             ]
         )
     }

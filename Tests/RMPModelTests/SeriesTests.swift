@@ -20,7 +20,7 @@ import Testing
     @Test func files() {
         let arch = "x86/rmpopt/rmpopt-table"
         let rows: [String] = Series.all.map { series in
-            guard let table = series.table else { return "none" }
+            guard let table = series.debugfsTable else { return "none" }
             let words = [
                 table.hasEndLine ? "end-line" : "", table.limit.map { "\($0)" } ?? "", table.isSeekable ? "seek" : "",
                 table.sharesMask ? "shared" : "",
@@ -140,8 +140,8 @@ import Testing
         series.$hasProgressFlag = .read(true, "")
         #expect(try secondRequest(.v2) == .lost && secondRequest(series) == .absorbed)
         series = .v3
-        series.table?.$creation = .read(.firmwareInit, "")
-        #expect(try machine(.v3).hasTable && !machine(series).hasTable)
+        series.debugfsTable?.$creation = .read(.firmwareInit, "")
+        #expect(try machine(.v3).hasDebugfsTable && !machine(series).hasDebugfsTable)
         series = .v3
         series.$rangeMoment = .read(.firmwareInit, "")
         #expect(try machine(.v3).driver.range == 0..<8 && machine(series).driver.range.isEmpty)

@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test(arguments: Series.all.filter { $0.table?.sharesMask == true }.map(\.name))
+    @Test(arguments: Series.all.filter { $0.debugfsTable?.sharesMask == true }.map(\.name))
     func mixedLines(_ name: String) throws {
         let series = try #require(Series.named(name))
         var random = Random(seed: testSeed)

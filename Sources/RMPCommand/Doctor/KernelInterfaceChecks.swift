@@ -49,7 +49,8 @@ extension Check {
             let found = KernelSymbols.series(in: symbols)
             guard let first = found.first else { return .notApplicable("this kernel has no RMPOPT driver") }
             let words = KernelSymbols.words(found)
-            let files = found.contains { $0.table != nil } ? "" : "; it shows no files, only a line in the log at boot"
+            let files =
+                found.contains { $0.debugfsTable != nil } ? "" : "; it shows no files, only a line in the log at boot"
             return .pass("\(first.entryPoint)() is there: the driver of \(words)\(files)")
         },
     ]

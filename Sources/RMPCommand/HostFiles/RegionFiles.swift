@@ -42,7 +42,7 @@ struct CPURanges: Sendable, Equatable {
 }
 
 /// The lines of `rmpopt-table`.
-enum RegionTableReader {
+enum DebugfsTableReader {
     /// A region and the CPUs that have it optimized.
     struct Row: Equatable {
         let region: UInt64

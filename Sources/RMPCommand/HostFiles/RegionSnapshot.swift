@@ -135,10 +135,10 @@ struct RegionSnapshot: Sendable, Equatable {
         }
     }
 
-    private static func table(in mount: some HostFolder) throws(HostFileError) -> [RegionTableReader.Row]? {
+    private static func table(in mount: some HostFolder) throws(HostFileError) -> [DebugfsTableReader.Row]? {
         for file in MountFolder.tables {
             if let bytes = try mount.text(file) {
-                return try RegionTableReader.rows(HostText(name: mount.name(file), bytes: bytes))
+                return try DebugfsTableReader.rows(HostText(name: mount.name(file), bytes: bytes))
             }
         }
         return nil

@@ -111,9 +111,9 @@ struct RMPReadCommand: ParsableCommand {
     func run() throws {
         do {
             let source = try open()
-            let table = ScannedTable(source.layout, form: form.form)
-            if let page { return try show(page, of: table, in: source) }
-            let survey = try scan(table, in: source)
+            let rmp = ScannedRMP(source.layout, form: form.form)
+            if let page { return try show(page, of: rmp, in: source) }
+            let survey = try scan(rmp, in: source)
             let screen = Screen.current
             let snapshot = RegionSnapshot(survey)
             if let svg {
@@ -152,24 +152,24 @@ struct RMPReadCommand: ParsableCommand {
         return try RMPSource(host: Host(sysroot: sysroot))
     }
 
-    private func scan(_ table: ScannedTable, in source: RMPSource) throws(RMPSourceError) -> Survey {
+    private func scan(_ rmp: ScannedRMP, in source: RMPSource) throws(RMPSourceError) -> Survey {
         let unit = Granularity.region
         let end = end?.bytes ?? source.end
-        let regions = end.map { 0..<Int(truncatingIfNeeded: ($0 + unit - 1) / unit) } ?? table.regions
+        let regions = end.map { 0..<Int(truncatingIfNeeded: ($0 + unit - 1) / unit) } ?? rmp.regions
         let depth = quick ? ScanDepth.quick : .full
         let count = threads ?? min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 8)
         do throws(MemoryError) {
-            let result = try table.scan(regions, in: source.memory, depth: depth, threads: count)
-            return Survey(table, depth, result)
+            let result = try rmp.scan(regions, in: source.memory, depth: depth, threads: count)
+            return Survey(rmp, depth, result)
         } catch {
             throw source.failure(error)
         }
     }
 
-    private func show(_ address: RegisterValue, of table: ScannedTable, in source: RMPSource) throws {
+    private func show(_ address: RegisterValue, of rmp: ScannedRMP, in source: RMPSource) throws {
         let reading: PageReading?
         do throws(MemoryError) {
-            reading = try table.page(at: SPA(address.value), in: source.memory)
+            reading = try rmp.page(at: SPA(address.value), in: source.memory)
         } catch {
             throw source.failure(error)
         }

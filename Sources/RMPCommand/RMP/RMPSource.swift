@@ -139,7 +139,7 @@ struct RMPSource {
         switch error {
         case .notReserved: return RMPSourceError(.notReserved)
         case .value(let error): return RMPSourceError(name, "\(error). \(remedy)")
-        case .segmentTable(let index, let value, let address):
+        case .rst(let index, let value, let address):
             return RMPSourceError(
                 name,
                 "entry \(index) of the segment table at \(Hexadecimal.text(address)) is \(Hexadecimal.word(value)), "

@@ -32,10 +32,10 @@ public protocol Engine: Sendable {
     /// Writes a report.
     func show(_ report: Report, into text: inout TextBuffer) throws(Errno)
     /// Whether the kernel's `rmpopt-table` exists now.
-    var hasTable: Bool { get }
+    var hasDebugfsTable: Bool { get }
     /// The number of the existing table, which changes each time it is removed and made again. nil if there is no
     /// table.
-    var tableNumber: Int? { get }
+    var debugfsTableNumber: Int? { get }
     /// Whether passes can be asked for. Never changes.
     var allowsRequests: Bool { get }
     /// Whether series v1's `action` and `description` exist. Never changes.
@@ -51,9 +51,9 @@ public protocol Engine: Sendable {
     /// Asks for a pass over all memory. A request while a requested pass is running is absorbed.
     func reoptimize() throws(Errno)
     /// Writes the lines of `rmpopt-table` from line `first` on, as many as `page` takes.
-    func showTable(from first: Int, into page: inout RecordPage) throws(Errno)
+    func showDebugfsTable(from first: Int, into page: inout RecordPage) throws(Errno)
     /// All lines of `rmpopt-table`, if they are cached, for a reader who takes them from line `first` on.
-    func renderedTable(from first: Int) throws(Errno) -> Rendering?
+    func renderedDebugfsTable(from first: Int) throws(Errno) -> Rendering?
     /// The text of `cpuN`, if it is cached.
     /// - Throws: as ``showRegions(ofCPU:into:)``.
     func renderedRegions(ofCPU cpu: Int) throws(Errno) -> Rendering?

@@ -11,7 +11,7 @@ import Synchronization
 public final class KernelEngine: Engine {
     /// A table that was read, and when.
     struct Reading: Sendable {
-        let table: KernelTable
+        let table: KernelDebugfsTable
         let online: CPUSet
         let time: UInt64
 
@@ -65,7 +65,7 @@ public final class KernelEngine: Engine {
         self.allowsRequests = allowsRequests
         self.log = log
         if allowsRequests && !files.series.hasAction { throw .noRequests(versions: files.series.versions) }
-        _ = try files.table()
+        _ = try files.debugfsTable()
     }
 
     /// The number of possible CPUs.
@@ -78,9 +78,9 @@ public final class KernelEngine: Engine {
     /// What a table shows.
     public var reports: [Report] { [.blockers, .metrics] }
     /// Always; reads fail while it does not exist.
-    public var hasTable: Bool { true }
+    public var hasDebugfsTable: Bool { true }
     /// We cannot see it being removed.
-    public var tableNumber: Int? { 0 }
+    public var debugfsTableNumber: Int? { 0 }
     /// Whatever was found at the start exists.
     public var hasConfigfs: Bool { series.hasConfigfs }
     /// Without it there is no engine.
@@ -118,7 +118,7 @@ public final class KernelEngine: Engine {
 
     /// The table as it is now.
     func read() throws(Errno) -> Reading {
-        let (table, online) = try ask { () throws(KernelError) in try files.table() }
+        let (table, online) = try ask { () throws(KernelError) in try files.debugfsTable() }
         let reading = Reading(table: table, online: online, time: HostClock.monotonic)
         state.withLock { state in
             state.reading = reading
@@ -154,7 +154,7 @@ public final class KernelEngine: Engine {
     }
 
     /// The lines as the kernel printed them.
-    public func showTable(from first: Int, into page: inout RecordPage) throws(Errno) {
+    public func showDebugfsTable(from first: Int, into page: inout RecordPage) throws(Errno) {
         let kept = first == 0 ? nil : state.withLock { $0.reading }
         let reading: Reading
         if let kept, HostClock.monotonic &- kept.time < Self.patience { reading = kept } else { reading = try read() }
@@ -167,11 +167,11 @@ public final class KernelEngine: Engine {
     /// The lines that one fill of the buffer gets, from line `first` on.
     private func lines(from first: Int) -> Range<Int> {
         let count = files.regions.count
-        return RegionTable.lines(from: first, regions: 0..<count, hasEndLine: files.series.table.hasEndLine)
+        return DebugfsTableText.lines(from: first, regions: 0..<count, hasEndLine: files.series.debugfsTable.hasEndLine)
     }
 
     /// Nothing: the kernel does not say when its table changes.
-    public func renderedTable(from first: Int) throws(Errno) -> Rendering? { nil }
+    public func renderedDebugfsTable(from first: Int) throws(Errno) -> Rendering? { nil }
 
     /// Nothing, as for the table.
     public func renderedRegions(ofCPU cpu: Int) throws(Errno) -> Rendering? { nil }

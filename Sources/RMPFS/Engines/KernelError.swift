@@ -32,14 +32,14 @@ public enum KernelError: Error, Hashable, Sendable {
 extension KernelError: CustomStringConvertible {
     /// The versions that have no file, in words.
     private static let withoutFiles =
-        Series.all.filter { $0.table == nil }.map(\.name)
+        Series.all.filter { $0.debugfsTable == nil }.map(\.name)
         .joined(separator: ", ")
 
     /// Which driver the running kernel has, if any: a whole sentence.
     private static var driver: String {
         let found = KernelSymbols.ofRunningKernel()
         if found.isEmpty { return "" }
-        let isSilent = found.allSatisfy { $0.table == nil }
+        let isSilent = found.allSatisfy { $0.debugfsTable == nil }
         return ". This kernel has the driver of \(KernelSymbols.words(found))"
             + (isSilent ? ", which shows nothing: its passes cannot be seen from user space" : "")
     }

@@ -52,7 +52,7 @@ struct KernelFiles: Sendable {
     /// How often a table is read until two readings agree.
     private static let readings = 4
 
-    var tablePath: String { "\(roots.debug)/\(series.table.path)" }
+    var debugfsTablePath: String { "\(roots.debug)/\(series.debugfsTable.path)" }
     private var actionPath: String { "\(roots.config)/rmpopt/action" }
     private var descriptionPath: String { "\(roots.config)/rmpopt/description" }
 
@@ -70,29 +70,29 @@ struct KernelFiles: Sendable {
         possible.forEachRun { count = $0.upperBound + 1 }
         cpuCount = count
         let online = try Self.cpuList("\(roots.cpus)/online", limit: count)
-        let path = "\(roots.debug)/\(series.table.path)"
-        let text = try Self.read(path, lastLineOnItsOwn: series.table.hasEndLine)
+        let path = "\(roots.debug)/\(series.debugfsTable.path)"
+        let text = try Self.read(path, lastLineOnItsOwn: series.debugfsTable.hasEndLine)
         let table = try Self.parse(text, of: path, online: online, roots)
-        let lines = table.rows.count - (series.table.hasEndLine ? 1 : 0)
+        let lines = table.rows.count - (series.debugfsTable.hasEndLine ? 1 : 0)
         if lines == 0 { throw .unknownText(path: path, "no line but that of the end of memory") }
         regions = table.firstRegion..<table.firstRegion + lines
     }
 
     /// The table at one moment: read until two readings agree.
     /// - Returns: the table including the end line, for versions that have one, and the online CPUs.
-    func table() throws(KernelError) -> (table: KernelTable, online: CPUSet) {
+    func debugfsTable() throws(KernelError) -> (table: KernelDebugfsTable, online: CPUSet) {
         let online = try onlineCPUs()
         var last = try text()
         var difference = 1
         for _ in 1..<Self.readings {
             let next = try text()
-            guard let line = KernelTable.firstDifference(last, next) else {
-                let table = try Self.parse(next, of: tablePath, online: online, roots)
-                let expected = regions.count + (series.table.hasEndLine ? 1 : 0)
+            guard let line = KernelDebugfsTable.firstDifference(last, next) else {
+                let table = try Self.parse(next, of: debugfsTablePath, online: online, roots)
+                let expected = regions.count + (series.debugfsTable.hasEndLine ? 1 : 0)
                 if table.firstRegion != regions.lowerBound || table.rows.count != expected {
                     let (first, lines) = (table.firstRegion, table.rows.count)
                     throw .unknownText(
-                        path: tablePath,
+                        path: debugfsTablePath,
                         "\(lines) lines from region \(first) on; there were \(expected) from \(regions.lowerBound) on"
                     )
                 }
@@ -101,15 +101,19 @@ struct KernelFiles: Sendable {
             difference = line
             last = next
         }
-        throw .changed(path: tablePath, line: difference, text: KernelTableError.line(difference, of: last))
+        throw .changed(
+            path: debugfsTablePath,
+            line: difference,
+            text: KernelDebugfsTableError.line(difference, of: last)
+        )
     }
 
     /// One reading. The end of a buffer may hide the end line: then it is read separately.
     private func text() throws(KernelError) -> [UInt8] {
-        let text = try Self.read(tablePath)
+        let text = try Self.read(debugfsTablePath)
         let lines = text.count { $0 == UInt8(ascii: "\n") }
-        guard series.table.hasEndLine, lines == regions.count else { return text }
-        return try Self.read(tablePath, lastLineOnItsOwn: true)
+        guard series.debugfsTable.hasEndLine, lines == regions.count else { return text }
+        return try Self.read(debugfsTablePath, lastLineOnItsOwn: true)
     }
 
     func onlineCPUs() throws(KernelError) -> CPUSet {
@@ -123,7 +127,7 @@ struct KernelFiles: Sendable {
         case "RMP optimization in progress: Yes\n": return true
         case "RMP optimization in progress: No\n": return false
         default:
-            let error = KernelTableError(line: 1, of: text, at: 0, .unknown)
+            let error = KernelDebugfsTableError(line: 1, of: text, at: 0, .unknown)
             throw .unknownText(path: actionPath, "line 1 '\(error.text)': neither Yes nor No as series v1 says it")
         }
     }
@@ -145,9 +149,9 @@ struct KernelFiles: Sendable {
         of path: String,
         online: CPUSet,
         _ roots: KernelRoots
-    ) throws(KernelError) -> KernelTable {
+    ) throws(KernelError) -> KernelDebugfsTable {
         do {
-            return try KernelTable(text, online: online)
+            return try KernelDebugfsTable(text, online: online)
         } catch {
             if case .notOnline = error.reason {
                 throw .otherCPUs(path: path, "\(error)", online: "\(roots.cpus)/online")

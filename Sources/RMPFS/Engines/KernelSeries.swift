@@ -12,15 +12,15 @@ struct KernelSeries: Sendable, Hashable {
     /// The last of them.
     private(set) var last: Series
     /// The table, as each of them has it.
-    let table: DebugTable
+    let debugfsTable: DebugfsTable
 
     /// All groups that can be told apart.
     static let all: [KernelSeries] = Series.all.reduce(into: []) { found, series in
-        guard let table = series.table else { return }
+        guard let table = series.debugfsTable else { return }
         if let end = found.indices.last, found[end].looks(like: series) {
             found[end].last = series
         } else {
-            found.append(KernelSeries(first: series, last: series, table: table))
+            found.append(KernelSeries(first: series, last: series, debugfsTable: table))
         }
     }
 
@@ -34,7 +34,8 @@ struct KernelSeries: Sendable, Hashable {
     var hasOneWindow: Bool { first.windowRule == .startOfMemory }
 
     private func looks(like series: Series) -> Bool {
-        (table, first.hasConfigfs, first.windowRule) == (series.table, series.hasConfigfs, series.windowRule)
+        debugfsTable == series.debugfsTable && first.hasConfigfs == series.hasConfigfs
+            && first.windowRule == series.windowRule
     }
 
     /// Finds the version by the files that exist.
@@ -43,7 +44,7 @@ struct KernelSeries: Sendable, Hashable {
     ///   - debug: where debugfs is.
     static func find(config: String, debug: String) throws(KernelError) -> KernelSeries {
         var found: [String] = []
-        for table in Set(all.map(\.table.path)).sorted() {
+        for table in Set(all.map(\.debugfsTable.path)).sorted() {
             let path = "\(debug)/\(table)"
             var status = stat()
             if stat(path.systemName, &status) == 0 {
@@ -56,9 +57,9 @@ struct KernelSeries: Sendable, Hashable {
         let path = "\(debug)/\(table)"
         if found.count > 1 { throw .unknownVersion(path: path, "there are two tables, also \(debug)/\(found[1])") }
         let (mode, isSeekable) = try look(at: path)
-        let candidates = all.filter { $0.table.path == table && $0.table.mode == mode }
+        let candidates = all.filter { $0.debugfsTable.path == table && $0.debugfsTable.mode == mode }
         // Only test for seeking where it decides: v5 gave its table no llseek method, v2 to v4 did.
-        let asked = candidates.count == 1 ? candidates : candidates.filter { $0.table.isSeekable == isSeekable }
+        let asked = candidates.count == 1 ? candidates : candidates.filter { $0.debugfsTable.isSeekable == isSeekable }
         guard let series = asked.first else {
             throw .unknownVersion(path: path, "no version gives it the mode 0\(String(mode, radix: 8))")
         }

@@ -22,15 +22,15 @@ struct MachineTexts: Sendable {
     // MARK: rmpopt-table
 
     private static func lines(of machine: borrowing Machine, from first: Int) -> Range<Int> {
-        RegionTable.lines(
+        DebugfsTableText.lines(
             from: first,
             regions: machine.tableRegions,
-            hasEndLine: machine.configuration.series.table?.hasEndLine == true && machine.hasTable
+            hasEndLine: machine.configuration.series.debugfsTable?.hasEndLine == true && machine.hasDebugfsTable
         )
     }
 
     /// Writes lines from `first` on.
-    mutating func showTable(
+    mutating func showDebugfsTable(
         of machine: borrowing Machine,
         from first: Int,
         into page: inout RecordPage
@@ -39,14 +39,14 @@ struct MachineTexts: Sendable {
         for region in Self.lines(of: machine, from: first) {
             let list = lists.select(region, in: machine)
             let wanted = try page.record { text throws(Errno) in
-                RegionTable.line(region: region, cpus: lists[list], into: &text)
+                DebugfsTableText.line(region: region, cpus: lists[list], into: &text)
             }
             if !wanted { return }
         }
     }
 
     /// The whole table, if it is kept or worth keeping, that is, if this is the second reader of unchanged tables.
-    mutating func renderedTable(of machine: borrowing Machine) throws(Errno) -> Rendering? {
+    mutating func renderedDebugfsTable(of machine: borrowing Machine) throws(Errno) -> Rendering? {
         // During a pass the tables change from read to read, and some versions mix lines with it: the whole text would
         // be rendered for each page read from it.
         if machine.passIsRunning { return nil }
@@ -56,12 +56,12 @@ struct MachineTexts: Sendable {
             missedGeneration = generation
             return nil
         }
-        let hasEndLine = machine.configuration.series.table?.hasEndLine ?? false
+        let hasEndLine = machine.configuration.series.debugfsTable?.hasEndLine ?? false
         let rendering = try Rendering(hidesLastRecordFromItself: hasEndLine) { text, ends throws(Errno) in
             lists.begin(machine)
             for region in Self.lines(of: machine, from: 0) {
                 let list = lists.select(region, in: machine)
-                RegionTable.line(region: region, cpus: lists[list], into: &text)
+                DebugfsTableText.line(region: region, cpus: lists[list], into: &text)
                 ends.append(text.count)
             }
         }

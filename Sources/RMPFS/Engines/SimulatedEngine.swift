@@ -109,9 +109,9 @@ public final class SimulatedEngine: Engine {
     }
 
     /// Whether the driver has made the file and not removed it.
-    public var hasTable: Bool { (try? look { machine throws(Errno) in machine.hasTable }) ?? false }
+    public var hasDebugfsTable: Bool { (try? look { machine throws(Errno) in machine.hasDebugfsTable }) ?? false }
     /// The number of the file that is there now.
-    public var tableNumber: Int? { try? look { machine throws(Errno) in machine.tableNumber } }
+    public var debugfsTableNumber: Int? { try? look { machine throws(Errno) in machine.debugfsTableNumber } }
 
     /// Always.
     public var allowsRequests: Bool { true }
@@ -136,17 +136,17 @@ public final class SimulatedEngine: Engine {
     }
 
     /// The lines of `rmpopt-table` from the machine's tables as they are now.
-    public func showTable(from first: Int, into page: inout RecordPage) throws(Errno) {
+    public func showDebugfsTable(from first: Int, into page: inout RecordPage) throws(Errno) {
         try host.withState { state throws(Errno) in
             if first == 0 { state.noteReport() }
-            try state.texts.showTable(of: state.machine, from: first, into: &page)
+            try state.texts.showDebugfsTable(of: state.machine, from: first, into: &page)
         }
     }
 
     /// The whole table, if the last reader found the tables as they are now.
-    public func renderedTable(from first: Int) throws(Errno) -> Rendering? {
+    public func renderedDebugfsTable(from first: Int) throws(Errno) -> Rendering? {
         try host.withState { state throws(Errno) in
-            let rendering = try state.texts.renderedTable(of: state.machine)
+            let rendering = try state.texts.renderedDebugfsTable(of: state.machine)
             if first == 0 && rendering != nil { state.noteReport() }
             return rendering
         }

@@ -83,12 +83,12 @@ public struct HostTree {
     }
 
     private func addTable(_ engine: any Engine, root: Directory, ours: Directory) {
-        guard let table = engine.series.table else { return }
+        guard let table = engine.series.debugfsTable else { return }
         let file = SequenceFile(
             owner: owner,
             mode: table.mode,
             isSeekable: table.isSeekable,
-            source: RegionTableSource(engine: engine)
+            source: DebugfsTableSource(engine: engine)
         )
         // v1's folder is the one that contains our files.
         var folder = ours
@@ -100,16 +100,16 @@ public struct HostTree {
                 if depth == 0 {
                     folder.add(name, inner)
                 } else {
-                    folder.add(name, inner, whileThere: { engine.tableNumber })
+                    folder.add(name, inner, whileThere: { engine.debugfsTableNumber })
                 }
                 folder = inner
             }
         }
         // A table made at boot and never removed is permanent, if it was made; others come and go.
         if table.creation == .boot && !table.isRemoved {
-            if engine.hasTable { folder.add(DebugTable.name, file) }
+            if engine.hasDebugfsTable { folder.add(DebugfsTable.name, file) }
         } else {
-            folder.add(DebugTable.name, file, whileThere: { engine.tableNumber })
+            folder.add(DebugfsTable.name, file, whileThere: { engine.debugfsTableNumber })
         }
     }
 }

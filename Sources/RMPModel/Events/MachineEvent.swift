@@ -28,7 +28,7 @@ public enum MachineEvent: Sendable, Hashable {
     /// A pass set bits of a region on this many cores. Published only while events are recorded.
     case regionOptimized(Int, cores: Int)
     /// SNP_INIT_EX cleared the RMPOPT tables of all cores.
-    case tablesCleared
+    case rmpoptTablesCleared
     /// Pages, by number, could not be reclaimed.
     case pagesLeaked(Range<UInt64>)
     /// A guest changed its state.

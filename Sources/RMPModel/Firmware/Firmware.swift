@@ -51,7 +51,7 @@ struct Firmware: Sendable {
         for range in [layout.head] + layout.segments.map(\.table) + pages.assigned {
             Firmware.write(.firmware, to: range, of: &platform.rmp)
         }
-        platform.clearTables()
+        platform.clearRMPOPTTables()
         platform.events.publish(.firmware(state))
     }
 

@@ -50,9 +50,9 @@ struct Driver: Sendable {
     /// Whether the driver is set up: its thread or workqueue exists.
     private(set) var isSetUp = false
     /// Whether the file `rmpopt-table` was made and has not been removed.
-    private(set) var hasTable = false
+    private(set) var hasDebugfsTable = false
     /// How many tables have existed: one that is removed and made again counts as a new one.
-    private(set) var tablesMade = 0
+    private(set) var debugfsTablesMade = 0
     /// Whether configfs has `action` and `description`: series v1 registers them once its thread exists.
     var hasConfigfs: Bool { isSetUp && series.hasConfigfs && !fails(.configfs) }
     /// The CPUs that take part in passes, in versions that decide it at set-up.
@@ -94,9 +94,9 @@ struct Driver: Sendable {
         isSetUp = true
         // INIT_DELAYED_WORK(): a second set-up (v4) forgets the pending pass.
         pending = nil
-        if series.table?.creation == moment {
-            if !hasTable { tablesMade += 1 }
-            hasTable = true
+        if series.debugfsTable?.creation == moment {
+            if !hasDebugfsTable { debugfsTablesMade += 1 }
+            hasDebugfsTable = true
         }
         if series.rangeMoment == moment {
             range = regions.first..<max(regions.first, min(endOfMemory, regions.limit ?? endOfMemory))
@@ -112,7 +112,7 @@ struct Driver: Sendable {
         case .all:
             cancel(&events)
             isSetUp = false
-            if series.table?.isRemoved == true { hasTable = false }
+            if series.debugfsTable?.isRemoved == true { hasDebugfsTable = false }
             mask = CPUSet(limit: mask.limit)
             range = regions.first..<regions.first
         }

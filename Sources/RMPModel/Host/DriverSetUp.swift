@@ -19,7 +19,7 @@ extension Machine {
         }
         if failing(.thread) || failing(.workqueue) || failing(.cpumask) { return }
         if !series.writesBaseFirst { programWindows() }
-        let isAgain = driver.hasTable
+        let isAgain = driver.hasDebugfsTable
         driver.setUp(topology, at: moment, endOfMemory: endOfMemory)
         say(.threadCreated(pid: 1093))
         // The return value of the registration is ignored: the thread runs without configfs.

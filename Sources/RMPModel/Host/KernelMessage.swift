@@ -26,15 +26,15 @@ enum KernelMessage: Sendable, Hashable {
     case noCPUMask
     case passSkipped
     // The kernel under it.
-    case contiguousTable(Range<UInt64>)
-    case segmentTable(Range<UInt64>)
+    case contiguousRMP(Range<UInt64>)
+    case rst(Range<UInt64>)
     case segmentSize(gigabytes: UInt64)
     case segment(index: Int, table: Range<UInt64>, covered: Range<UInt64>)
     case segmentReduced(index: Int, stated: UInt64, covered: UInt64)
     case segmentShift(UInt64, limits: ClosedRange<UInt8>)
     case notReserved
     case notCovered(expected: UInt64, got: UInt64)
-    case tableTooSmall(expected: UInt64, got: UInt64)
+    case rmpTooSmall(expected: UInt64, got: UInt64)
     case notAllOnline(online: CPUSet, present: CPUSet)
     case initCommandFailed(rc: Int, error: UInt64)
     case uncheckedMSR(number: UInt32, value: UInt64)
@@ -65,9 +65,9 @@ enum KernelMessage: Sendable, Hashable {
         case .noCPUMask: series.messages[.noCPUMask]
         case .passSkipped: series.messages[.passSkipped]
         case .passBegins where series.announcement == nil: nil
-        case .passBegins, .contiguousTable, .segmentTable, .segmentSize, .segment, .segmentReduced: .info
+        case .passBegins, .contiguousRMP, .rst, .segmentSize, .segment, .segmentReduced: .info
         case .notAllOnline, .leaking, .decommissionFailed, .invalidOpcode, .uncheckedMSR, .hogged: .warning
-        case .segmentShift, .notReserved, .notCovered, .tableTooSmall, .rmpupdateFailed, .privateFaultFailed:
+        case .segmentShift, .notReserved, .notCovered, .rmpTooSmall, .rmpupdateFailed, .privateFaultFailed:
             .error
         case .entry(let line): line.level
         case .stackDump, .guestPageRefused: .warning
@@ -99,9 +99,9 @@ enum KernelMessage: Sendable, Hashable {
         case .noWorkqueue: "SEV-SNP: Failed to allocate RMPOPT workqueue"
         case .noCPUMask: "SEV-SNP: Failed to allocate RMPOPT cpumask"
         case .passSkipped: "SEV-SNP: RMP optimization pass skipped: cpumask allocation failed"
-        case .contiguousTable(let range):
+        case .contiguousRMP(let range):
             "SEV-SNP: RMP table physical range [0x\(hex16(range.lowerBound)) - 0x\(hex16(range.upperBound &- 1))]"
-        case .segmentTable(let range):
+        case .rst(let range):
             // Unlike the other lines, this one prints the end of the range, not its last byte.
             "SEV-SNP: Segmented RMP base table physical range [0x\(hex16(range.lowerBound)) - "
                 + "0x\(hex16(range.upperBound))]"
@@ -116,7 +116,7 @@ enum KernelMessage: Sendable, Hashable {
             "SEV-SNP: RMP segment size (\(shift)) is not within advertised bounds (min=\(limits.lowerBound), "
                 + "max=\(limits.upperBound))"
         case .notReserved: "SEV-SNP: Memory for the RMP table has not been reserved by BIOS"
-        case .tableTooSmall(let expected, let got):
+        case .rmpTooSmall(let expected, let got):
             "SEV-SNP: Memory reserved for the RMP table does not cover full system RAM "
                 + "(expected 0x\(hex(expected)) got 0x\(hex(got)))"
         case .notCovered(let expected, let got):

@@ -12,7 +12,7 @@ extension Machine {
     mutating func bootKernel() {
         platform.events.publish(.kernelStarted)
         let series = configuration.series
-        if configuration.processor.snp { for message in tableMessages { say(message) } }
+        if configuration.processor.snp { for message in rmpMessages { say(message) } }
         if isSNPPossible {
             if platform.snpEnabled {
                 // After kexec: the kernel finds SNP_EN set and skips enabling it.
@@ -27,7 +27,7 @@ extension Machine {
     }
 
     /// Whether the processor and the location of the RMP allow SNP.
-    public var isSNPPossible: Bool { configuration.processor.snp && tableProblems.isEmpty }
+    public var isSNPPossible: Bool { configuration.processor.snp && rmpProblems.isEmpty }
 
     private mutating func enableSNP() {
         platform.enableSNP(on: topology.online)
@@ -95,7 +95,7 @@ extension Machine {
         platform.clearSNP()
         // v5 to v10 also write 0 to RMPOPT_BASE, but it is no longer writable: it keeps whatever it now holds.
         driver.cleanUp(&platform.events)
-        platform.clearTables()
+        platform.clearRMPOPTTables()
         platform.rmp.reset()
         hotplugIsForbidden = false
     }

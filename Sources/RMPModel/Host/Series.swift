@@ -28,7 +28,7 @@ public struct Series: Sendable, Hashable {
     /// Whether a user's request sets `rmpopt_in_progress`, and has no effect while it is set.
     @Sourced public internal(set) var hasProgressFlag: Bool
     /// The debugfs file, if there is one.
-    @Sourced public internal(set) var table: DebugTable?
+    @Sourced public internal(set) var debugfsTable: DebugfsTable?
 
     // MARK: Set-up
 
@@ -141,7 +141,7 @@ public struct Series: Sendable, Hashable {
 }
 
 /// The file `rmpopt-table` of a version.
-public struct DebugTable: Sendable, Hashable {
+public struct DebugfsTable: Sendable, Hashable {
     /// The directory below debugfs' root.
     @Sourced public internal(set) var folder: [String]
     /// The permission bits.

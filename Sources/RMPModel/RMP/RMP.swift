@@ -4,7 +4,7 @@
 
 /// The Reverse Map table over whole regions from address 0.
 ///
-/// Three levels. A region is one word while all its chunks are alike, otherwise a table of 512 words. A chunk's word is
+/// Three levels. A region is one word while all its chunks are alike, otherwise a list of 512 words. A chunk's word is
 /// the entry of its first page: a 2 MB entry, or 512 entries of 4 KB with consecutive GPAs (equal ones when the ASID is
 /// 0), or the number of a mixed chunk. RMPOPT relies on two more fields: the number of assigned pages in each region,
 /// and which chunks hold any.
@@ -13,12 +13,12 @@ struct RMP: Sendable {
     let regionCount: Int
     /// Which of their pages have an entry; no other page is ever written to.
     let coverage: RMPCoverage
-    /// Each region's word for all its chunks, while its table is empty. Only words that mean the same for every chunk
+    /// Each region's word for all its chunks, while its list is empty. Only words that mean the same for every chunk
     /// are kept here: ASID 0.
     private var uniform: [UInt64]
-    private var tables: [[UInt64]]
-    /// The number of regions with a table.
-    private(set) var tableCount = 0
+    private var wordLists: [[UInt64]]
+    /// The number of regions with a list.
+    private(set) var wordListCount = 0
     private var mixed = MixedChunkPool()
     /// Assigned 4 KB pages of each region, 0 ... 262,144.
     private(set) var assignedPages: [Int]
@@ -32,7 +32,7 @@ struct RMP: Sendable {
         self.regionCount = regionCount
         self.coverage = coverage ?? RMPCoverage(regionCount: regionCount)
         uniform = [UInt64](repeating: 0, count: regionCount)
-        tables = [[UInt64]](repeating: [], count: regionCount)
+        wordLists = [[UInt64]](repeating: [], count: regionCount)
         assignedPages = [Int](repeating: 0, count: regionCount)
         assignedChunks = [UInt64](repeating: 0, count: regionCount * RMP.chunkWords)
     }
@@ -65,17 +65,17 @@ struct RMP: Sendable {
     /// The word of a chunk.
     func chunkWord(_ chunk: Int) -> EntryWord {
         let region = chunk >> 9
-        if tables[region].isEmpty { return EntryWord(bits: uniform[region]) }
-        return EntryWord(bits: tables[region][chunk & 511])
+        if wordLists[region].isEmpty { return EntryWord(bits: uniform[region]) }
+        return EntryWord(bits: wordLists[region][chunk & 511])
     }
 
-    /// The word of a whole region if all its chunks have the same and it needs no table.
+    /// The word of a whole region if all its chunks have the same and it needs no list.
     func uniformWord(ofRegion region: Int) -> EntryWord? {
-        tables[region].isEmpty ? EntryWord(bits: uniform[region]) : nil
+        wordLists[region].isEmpty ? EntryWord(bits: uniform[region]) : nil
     }
 
     /// The words of a region's chunks; empty if all have the same one, ``uniformWord(ofRegion:)``.
-    func words(ofRegion region: Int) -> [UInt64] { tables[region] }
+    func words(ofRegion region: Int) -> [UInt64] { wordLists[region] }
 
     /// The number of assigned pages in a chunk, 0 ... 512.
     func assignedPages(inChunk chunk: Int) -> Int {
@@ -154,10 +154,10 @@ struct RMP: Sendable {
             for chunk in first..<(first + Granularity.chunksPerRegion) { setChunk(chunk, word) }
             return
         }
-        for chunk in 0..<tables[region].count where EntryWord(bits: tables[region][chunk]).isMixed {
-            mixed.drop(RMP.number(EntryWord(bits: tables[region][chunk])))
+        for chunk in 0..<wordLists[region].count where EntryWord(bits: wordLists[region][chunk]).isMixed {
+            mixed.drop(RMP.number(EntryWord(bits: wordLists[region][chunk])))
         }
-        dropTable(region)
+        dropWordList(region)
         uniform[region] = word.bits
         assignedPages[region] = word.assignedPagesOfChunk * Granularity.chunksPerRegion
         for index in 0..<RMP.chunkWords {
@@ -165,29 +165,29 @@ struct RMP: Sendable {
         }
     }
 
-    /// Frees a region's table if all its chunks are alike again. Not done at each update: a page that is assigned and
+    /// Frees a region's list if all its chunks are alike again. Not done at each update: a page that is assigned and
     /// freed over and over would pay for it.
     mutating func compact(_ region: Int) {
-        guard let first = tables[region].first else { return }
+        guard let first = wordLists[region].first else { return }
         let word = EntryWord(bits: first)
-        if word.isMixed || word.asid != 0 || tables[region].contains(where: { $0 != first }) { return }
+        if word.isMixed || word.asid != 0 || wordLists[region].contains(where: { $0 != first }) { return }
         uniform[region] = first
-        dropTable(region)
+        dropWordList(region)
     }
 
-    private mutating func dropTable(_ region: Int) {
-        if tables[region].isEmpty { return }
-        tables[region] = []
-        tableCount -= 1
+    private mutating func dropWordList(_ region: Int) {
+        if wordLists[region].isEmpty { return }
+        wordLists[region] = []
+        wordListCount -= 1
     }
 
     private mutating func setChunkWord(_ chunk: Int, _ word: EntryWord) {
         let region = chunk >> 9
-        if tables[region].isEmpty {
-            tables[region] = [UInt64](repeating: uniform[region], count: Granularity.chunksPerRegion)
-            tableCount += 1
+        if wordLists[region].isEmpty {
+            wordLists[region] = [UInt64](repeating: uniform[region], count: Granularity.chunksPerRegion)
+            wordListCount += 1
         }
-        tables[region][chunk & 511] = word.bits
+        wordLists[region][chunk & 511] = word.bits
     }
 
     private mutating func noteAssigned(_ chunk: Int, before: Int, after: Int) {

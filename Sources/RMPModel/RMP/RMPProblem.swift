@@ -15,7 +15,7 @@ public enum RMPProblem: Sendable, Hashable {
     /// The last segment that begins in RAM ends before RAM does; both ends as addresses in bytes.
     case doesNotCoverRAM(expected: UInt64, got: UInt64)
     /// The contiguous table is too short for RAM; sizes in bytes, including bookkeeping.
-    case tableTooSmall(expected: UInt64, got: UInt64)
+    case rmpTooSmall(expected: UInt64, got: UInt64)
 }
 
 extension RMPLayout {
@@ -46,7 +46,7 @@ extension RMPLayout {
             let pages = max(end, rmpEnd + 1) / Granularity.page
             let expected = pages * RMPLayout.entryBytes + RMPLayout.bookkeepingBytes
             let got = rmpEnd - rmpBase + 1
-            return got < expected ? [.tableTooSmall(expected: expected, got: got)] : []
+            return got < expected ? [.rmpTooSmall(expected: expected, got: got)] : []
         }
         var problems: [RMPProblem] = []
         if !processor.segmentedRMP { problems.append(.segmentsUnsupported) }

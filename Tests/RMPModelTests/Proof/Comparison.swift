@@ -37,11 +37,13 @@ extension NaiveMachine {
             found.append("region \(region): \(assigned) assigned pages, expected \(rmp.assignedInRegion[region])")
         }
         let set = machine.optimizedCoreCount(ofRegion: region)
-        if set != tables.optimized[region].count {
-            found.append("region \(region): optimized on \(set) cores, expected \(tables.optimized[region].sorted())")
+        if set != rmpoptTables.optimized[region].count {
+            found.append(
+                "region \(region): optimized on \(set) cores, expected \(rmpoptTables.optimized[region].sorted())"
+            )
         }
         // The count is compared; so it is enough that each expected bit is there.
-        for cpu in online where tables.optimized[region].contains(setup.configuration.topology.places[cpu].core) {
+        for cpu in online where rmpoptTables.optimized[region].contains(setup.configuration.topology.places[cpu].core) {
             if !machine.isOptimized(region: region, cpu: cpu) {
                 found.append("region \(region): bit of CPU \(cpu) is missing")
             }
@@ -90,12 +92,12 @@ extension NaiveMachine {
         check("online", (0..<machine.cpuCount).filter { machine.onlineCPUs.contains($0) }, online.sorted())
         check("leaked", machine.leaked.flatMap { Array($0) }, leaked.sorted())
         for (cpu, core) in machine.coreOfCPU.enumerated() {
-            check("RMPOPT_BASE of CPU \(cpu)", machine.rmpoptBase(ofCPU: cpu)?.rawValue, tables.bases[core])
+            check("RMPOPT_BASE of CPU \(cpu)", machine.rmpoptBase(ofCPU: cpu)?.rawValue, rmpoptTables.bases[core])
             for region in 0..<rmp.regionCount {
                 let bit = machine.isOptimized(region: region, cpu: cpu)
                 let isInside = machine.isInWindow(region: region, cpu: cpu)
-                check("CPU \(cpu), region \(region)", bit, tables.optimized[region].contains(core))
-                check("CPU \(cpu), window of region \(region)", isInside, tables.isInWindow(region, core))
+                check("CPU \(cpu), region \(region)", bit, rmpoptTables.optimized[region].contains(core))
+                check("CPU \(cpu), window of region \(region)", isInside, rmpoptTables.isInWindow(region, core))
             }
         }
         return found

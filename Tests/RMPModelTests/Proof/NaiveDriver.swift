@@ -100,8 +100,8 @@ extension NaiveMachine {
     mutating func passEnded(_ pass: NaivePass) {
         var ended = pass
         ended.end = pass.due
-        ended.lost = tables.rowsCleared - rowsClearedBefore
-        rowsClearedBefore = tables.rowsCleared
+        ended.lost = rmpoptTables.rowsCleared - rowsClearedBefore
+        rowsClearedBefore = rmpoptTables.rowsCleared
         passes = Array((passes + [ended]).suffix(64))
         self.pass = nil
         flag = false

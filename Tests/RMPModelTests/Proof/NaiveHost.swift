@@ -94,14 +94,14 @@ extension NaiveMachine {
 
     /// `snp_enable_rmpopt()`: the registers, if RMPOPT_EN is clear on the CPU that asks.
     mutating func enableOnRequest() {
-        guard isSetUp, let cpu = online.min(), !tables.isEnabled(core(cpu)) else { return }
+        guard isSetUp, let cpu = online.min(), !rmpoptTables.isEnabled(core(cpu)) else { return }
         program(UInt64(range.lowerBound) << 30, onlinePrimaries)
     }
 
     /// WRMSR of RMPOPT_BASE by the kernel, where CPUs are online; a fault changes nothing and is passed over.
     private mutating func program(_ base: UInt64, _ cpus: Set<Int>) {
         for core in Set(cpus.intersection(online).map(core)) where writesBase(base + 1, core) {
-            tables.bases[core] = base + 1
+            rmpoptTables.bases[core] = base + 1
         }
     }
 
@@ -125,7 +125,7 @@ extension NaiveMachine {
         rmp.configure()
         for range in setup.configuration.firmware.hypervisorFixed { rmp.fill(range, .hypervisorFixed, .anew) }
         for range in tablesOfRMP + setup.configuration.firmware.assigned { rmp.fill(range, .firmware, .anew) }
-        tables.clearAll()
+        rmpoptTables.clearAll()
         if setup.facts.hotplug == .afterInit { hotplugIsForbidden = true }
         switch setup.facts.setUp {
         case .boot: requestPass(.firmwareInit)
@@ -148,9 +148,9 @@ extension NaiveMachine {
         // Firmware clears SNP_EN on all cores.
         snpCPUs = []
         if !setup.configuration.processor.keepsRMPOPTEnable {
-            for core in tables.bases.indices { tables.bases[core] = 0 }
+            for core in rmpoptTables.bases.indices { rmpoptTables.bases[core] = 0 }
         }
-        tables.clearAll()
+        rmpoptTables.clearAll()
         // `snp_shutdown()`. Its WRMSR of 0 comes when RMPOPT_BASE cannot be written any more (15d974be).
         if setup.facts.cancels {
             pass = nil
@@ -197,7 +197,7 @@ extension NaiveMachine {
         passCount = 0
         requests = [:]
         mask = []
-        rowsClearedBefore = tables.rowsCleared
+        rowsClearedBefore = rmpoptTables.rowsCleared
         hotplugIsForbidden = false
         online = setup.present.filter { chosen?.contains($0) ?? true }
         if !snpEnabled { for cpu in setup.present { loseBase(core(cpu)) } }
@@ -222,7 +222,7 @@ extension NaiveMachine {
 
     /// A core that sleeps as a whole while SNP_EN is 0 loses RMPOPT_BASE.
     private mutating func loseBase(_ core: Int) {
-        if !online.contains(where: { self.core($0) == core }) { tables.bases[core] = 0 }
+        if !online.contains(where: { self.core($0) == core }) { rmpoptTables.bases[core] = 0 }
     }
 
     // MARK: Memory
@@ -246,7 +246,7 @@ extension NaiveMachine {
     /// Source: commit text of 15d974be; Ashish Kalra, 2026-06-19. That SNP_EN of any CPU is enough is a choice.
     private func writesBase(_ value: UInt64, _ core: Int) -> Bool {
         if !setup.configuration.processor.rmpopt || !snpEnabled { return false }
-        if value % 2 == 1 ? !layout.isSegmented : tables.isEnabled(core) { return false }
+        if value % 2 == 1 ? !layout.isSegmented : rmpoptTables.isEnabled(core) { return false }
         // Bits 29:1 and those above the address are reserved.
         return value >> 52 == 0 && value >> 1 & 0x1fff_ffff == 0
     }
@@ -264,7 +264,7 @@ extension NaiveMachine {
             if value >> 24 & 1 == 1 { snpCPUs.insert(cpu) }
         case 0xc001_0139:
             if !writesBase(value, core(cpu)) { throw fault }
-            tables.bases[core(cpu)] = value
+            rmpoptTables.bases[core(cpu)] = value
         default: throw fault
         }
     }

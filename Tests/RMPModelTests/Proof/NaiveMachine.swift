@@ -32,7 +32,7 @@ struct NaiveMachine: Sendable {
     let setup: NaiveSetup
     var now: UInt64 = 0
     var rmp: NaiveRMP
-    var tables: NaiveTables
+    var rmpoptTables: NaiveRMPOPTTables
     /// SYSCFG without SNP_EN and VMPL_EN, and the CPUs that have these two set.
     var syscfg: UInt64 = 1 << 23
     var snpCPUs: Set<Int> = []
@@ -75,7 +75,7 @@ struct NaiveMachine: Sendable {
         setup = NaiveSetup(configuration)
         let topology = configuration.topology
         rmp = NaiveRMP(configuration)
-        tables = NaiveTables(cores: topology.coreCount, regions: configuration.memory.regionCount)
+        rmpoptTables = NaiveRMPOPTTables(cores: topology.coreCount, regions: configuration.memory.regionCount)
         online = Set((0..<topology.cpuCount).filter { topology.online.contains($0) })
         bootKernel()
         runToIdle()
@@ -189,18 +189,18 @@ struct NaiveMachine: Sendable {
     /// RMPUPDATE clears the region's bits on every core when it assigns.
     mutating func rmpupdate(_ spa: UInt64, _ input: RMPUpdateInput) -> RMPCode {
         let code = rmp.rmpupdate(spa, input)
-        if code == .success && input.assigned { tables.clear(Int(spa >> 30)) }
+        if code == .success && input.assigned { rmpoptTables.clear(Int(spa >> 30)) }
         return code
     }
 
     /// Whether RMPOPT does not raise #UD on a CPU: it wants SNP_EN there, and RMPOPT_EN on its core.
-    func executesRMPOPT(_ cpu: Int) -> Bool { snpCPUs.contains(cpu) && tables.isEnabled(core(cpu)) }
+    func executesRMPOPT(_ cpu: Int) -> Bool { snpCPUs.contains(cpu) && rmpoptTables.isEnabled(core(cpu)) }
 
     private mutating func rmpopt(_ cpu: Int, _ spa: UInt64, _ function: UInt64) throws(CommandError) -> Bool {
         if !online.contains(cpu) { throw .invalid(.cpu(cpu)) }
         if !executesRMPOPT(cpu) { throw .fault(.undefinedOpcode) }
         do {
-            return try tables.rmpopt(core(cpu), spa, function: function, rmp)
+            return try rmpoptTables.rmpopt(core(cpu), spa, function: function, rmp)
         } catch {
             throw .fault(error)
         }

@@ -137,7 +137,7 @@ extension NaiveMachine {
         if pass.cpus.isEmpty { return NaiveCost() }
         // A #UD takes as long as an instruction that stops at once.
         let executing = pass.cpus.filter { !pass.faulting.contains($0) }
-        let cores = Set(executing.map(core)).filter { tables.isInWindow(pass.region, $0) }.count
+        let cores = Set(executing.map(core)).filter { rmpoptTables.isInWindow(pass.region, $0) }.count
         let chunks = cores == 0 ? 0 : UInt64(rmp.firstAssignedChunk(ofRegion: pass.region) ?? 512)
         func slower(_ time: UInt64) -> UInt64 { isContended ? time * (100 + costs.teardownContention) / 100 : time }
         func part(_ whole: UInt64) -> UInt64 { whole * chunks / 512 }
@@ -182,7 +182,7 @@ extension NaiveMachine {
         pass.scanTime += begun.cost.scan
         pass.followerTime += begun.cost.followers
         // One that took a #UD takes no part.
-        let inside = pass.cpus.contains { !pass.faulting.contains($0) && tables.isInWindow(region, core($0)) }
+        let inside = pass.cpus.contains { !pass.faulting.contains($0) && rmpoptTables.isInWindow(region, core($0)) }
         if pass.isLed {
             if won { pass.ledWon.insert(region) }
             if inside { pass.ledInside.insert(region) }
@@ -227,10 +227,10 @@ extension NaiveMachine {
         for cpu in pass.cpus {
             let core = core(cpu)
             if pass.faulting.contains(cpu) { continue }
-            let isInside = tables.isInWindow(pass.region, core)
-            let before = tables.optimized[pass.region].contains(core)
-            _ = try? tables.rmpopt(core, UInt64(pass.region) << 30, function: 0, rmp)
-            let isNew = !before && tables.optimized[pass.region].contains(core)
+            let isInside = rmpoptTables.isInWindow(pass.region, core)
+            let before = rmpoptTables.optimized[pass.region].contains(core)
+            _ = try? rmpoptTables.rmpopt(core, UInt64(pass.region) << 30, function: 0, rmp)
+            let isNew = !before && rmpoptTables.optimized[pass.region].contains(core)
             pass.executions += 1
             if !isNew { pass.executionsInVain += 1 }
             if !isInside { pass.hasOutsider = true }

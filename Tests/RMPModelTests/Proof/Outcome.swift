@@ -89,7 +89,7 @@ extension NaiveMachine {
             setup.configuration.topology.places.indices.contains(cpu)
         {
             let core = setup.configuration.topology.places[cpu].core
-            return value != tables.bases[core] && tables.optimized.contains { $0.contains(core) }
+            return value != rmpoptTables.bases[core] && rmpoptTables.optimized.contains { $0.contains(core) }
         }
         guard let page = command.forcedPage else { return false }
         return guests.values.contains { guest in

@@ -6,18 +6,18 @@ import Testing
 
 @testable import RMPFS
 
-@Suite struct KernelTableTests {
+@Suite struct KernelDebugfsTableTests {
     private static let online = CPUSet(all: 1024)
 
-    private static func table(_ text: String) throws(KernelTableError) -> KernelTable {
-        try KernelTable(Array(text.utf8), online: online)
+    private static func table(_ text: String) throws(KernelDebugfsTableError) -> KernelDebugfsTable {
+        try KernelDebugfsTable(Array(text.utf8), online: online)
     }
 
     /// The text that the kernel prints for rows of CPUs.
     private static func text(_ rows: [CPUSet], from first: Int = 0) -> [UInt8] {
         var text = TextBuffer()
         for (index, row) in rows.enumerated() {
-            RegionTable.line(region: first + index, cpus: CPUList.format(row), into: &text)
+            DebugfsTableText.line(region: first + index, cpus: CPUList.format(row), into: &text)
         }
         return Array(text.bytes)
     }
@@ -53,7 +53,7 @@ import Testing
         var random = Random(seed: seed)
         let rows = (0..<1 + random.next() % 1200).map { _ in Self.row(&random) }
         let first = Int(random.next() % 3000)
-        let table = try KernelTable(Self.text(rows, from: first), online: Self.online)
+        let table = try KernelDebugfsTable(Self.text(rows, from: first), online: Self.online)
         #expect(table.firstRegion == first)
         #expect(table.rows.indices.map { table.cpus(ofLine: $0) } == rows)
     }
@@ -72,7 +72,7 @@ import Testing
             default: if !text.isEmpty { text[place] = UInt8(truncatingIfNeeded: random.next()) }
             }
         }
-        guard let table = try? KernelTable(text, online: Self.online) else { return }
+        guard let table = try? KernelDebugfsTable(text, online: Self.online) else { return }
         let rows = table.rows.indices.map { table.cpus(ofLine: $0) }
         #expect(Self.text(rows, from: table.firstRegion) == text)
     }
@@ -81,11 +81,11 @@ import Testing
         var random = Random(seed: seed)
         let letters = Array("Memory @GB: CPU(s): none0123456789-,\n".utf8)
         let text = (0..<random.next() % 200).map { _ in letters[Int(random.next() % UInt64(letters.count))] }
-        #expect(throws: KernelTableError.self) { try KernelTable(text, online: Self.online) }
+        #expect(throws: KernelDebugfsTableError.self) { try KernelDebugfsTable(text, online: Self.online) }
     }
 
     @Test(arguments: [
-        ("", 1, KernelTableError.Reason.empty), ("M", 1, .cut), ("Memory @  0GB: CPU(s): none", 1, .cut),
+        ("", 1, KernelDebugfsTableError.Reason.empty), ("M", 1, .cut), ("Memory @  0GB: CPU(s): none", 1, .cut),
         ("Memory @  0GB: CPU(s): none\nMemory @", 2, .cut), ("memory @  0GB: CPU(s): none\n", 1, .unknown),
         ("Memory @ 0GB: CPU(s): none\n", 1, .unknown), ("Memory @   0GB: CPU(s): none\n", 1, .unknown),
         ("Memory @ 1000GB: CPU(s): none\n", 1, .unknown), ("Memory @000GB: CPU(s): none\n", 1, .unknown),
@@ -98,26 +98,26 @@ import Testing
         ("Memory @  0GB: CPU(s): 0-99999999999\n", 1, .notOnline(1024)),
         ("Memory @  5GB: CPU(s): none\nMemory @  7GB: CPU(s): none\n", 2, .wrongRegion(expected: 6)),
     ])
-    func refuses(text: String, line: Int, reason: KernelTableError.Reason) {
+    func refuses(text: String, line: Int, reason: KernelDebugfsTableError.Reason) {
         #expect {
             try Self.table(text)
         } throws: { error in
-            let error = error as? KernelTableError
+            let error = error as? KernelDebugfsTableError
             return error?.line == line && error?.reason == reason
         }
     }
 
     @Test func errorsNameLineAndText() {
-        let error = #expect(throws: KernelTableError.self) { try Self.table("Memory @  0GB: \u{1B}[31mCPU\n") }
+        let error = #expect(throws: KernelDebugfsTableError.self) { try Self.table("Memory @  0GB: \u{1B}[31mCPU\n") }
         #expect(error?.description.hasPrefix("line 1 'Memory @  0GB: ?[31mCPU': not 'Memory @...GB") == true)
     }
 
     @Test func findsTheFirstDifference() {
         let one = Array("a\nb\nc\n".utf8)
-        #expect(KernelTable.firstDifference(one, one) == nil)
-        #expect(KernelTable.firstDifference(one, Array("a\nB\nc\n".utf8)) == 2)
-        #expect(KernelTable.firstDifference(one, Array("a\nb\n".utf8)) == 3)
-        #expect(KernelTableError.line(2, of: one) == "b")
-        #expect(KernelTableError.line(9, of: one).isEmpty)
+        #expect(KernelDebugfsTable.firstDifference(one, one) == nil)
+        #expect(KernelDebugfsTable.firstDifference(one, Array("a\nB\nc\n".utf8)) == 2)
+        #expect(KernelDebugfsTable.firstDifference(one, Array("a\nb\n".utf8)) == 3)
+        #expect(KernelDebugfsTableError.line(2, of: one) == "b")
+        #expect(KernelDebugfsTableError.line(9, of: one).isEmpty)
     }
 }

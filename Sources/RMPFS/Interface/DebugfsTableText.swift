@@ -6,7 +6,7 @@
 /// Source: series v1 patch 6/6 to v8 patch 7/7. In v1 to v4 the iterator continues to the address equal to the end, so
 /// there is one more line than there are regions; but start() stops at just that address, so a read that begins there
 /// does not get the line.
-enum RegionTable {
+enum DebugfsTableText {
     /// The regions of the lines that one fill of the buffer gets, starting with line number `first`.
     static func lines(from first: Int, regions: Range<Int>, hasEndLine: Bool) -> Range<Int> {
         let start = regions.lowerBound + min(first, regions.count)
@@ -28,12 +28,12 @@ enum RegionTable {
 }
 
 /// `rmpopt-table` as a source of records.
-struct RegionTableSource: RecordSource {
+struct DebugfsTableSource: RecordSource {
     let engine: any Engine
 
     func show(from first: Int, into page: inout RecordPage) throws(Errno) {
-        try engine.showTable(from: first, into: &page)
+        try engine.showDebugfsTable(from: first, into: &page)
     }
 
-    func rendering(from first: Int) throws(Errno) -> Rendering? { try engine.renderedTable(from: first) }
+    func rendering(from first: Int) throws(Errno) -> Rendering? { try engine.renderedDebugfsTable(from: first) }
 }

@@ -7,7 +7,7 @@ import RMPModel
 ///
 /// Source: series v1 patch 6/6, unchanged in v8: `Memory @%3lluGB: `, then `CPU(s): %*pbl` or `CPU(s): none`, and a
 /// newline. One line for each region, without gaps.
-struct KernelTable: Sendable, Hashable {
+struct KernelDebugfsTable: Sendable, Hashable {
     /// The region of the first line.
     let firstRegion: Int
     /// The distinct sets of CPUs.
@@ -30,22 +30,22 @@ struct KernelTable: Sendable, Hashable {
     /// Reads a whole table.
     /// - Parameter online: the CPUs that can occur.
     /// - Throws: what is wrong with the first bad line.
-    init(_ text: [UInt8], online: CPUSet) throws(KernelTableError) {
+    init(_ text: [UInt8], online: CPUSet) throws(KernelDebugfsTableError) {
         self.text = text
-        guard !text.isEmpty else { throw KernelTableError(line: 1, of: text, at: 0, .empty) }
+        guard !text.isEmpty else { throw KernelDebugfsTableError(line: 1, of: text, at: 0, .empty) }
         var sets = SetReader(online: online)
-        var scanner = KernelTableScanner(text)
+        var scanner = KernelDebugfsTableScanner(text)
         var first: Int?
         while scanner.position < text.count {
             let start = scanner.position
-            do throws(KernelTableError.Reason) {
+            do throws(KernelDebugfsTableError.Reason) {
                 let region = try scanner.region()
                 let expected = (first ?? region) + rows.count
                 first = first ?? region
                 if region != expected { throw .wrongRegion(expected: expected) }
                 rows.append(try sets.row(&scanner))
             } catch {
-                throw KernelTableError(line: rows.count + 1, of: text, at: start, error)
+                throw KernelDebugfsTableError(line: rows.count + 1, of: text, at: start, error)
             }
             ends.append(scanner.position)
         }
@@ -66,7 +66,7 @@ struct KernelTable: Sendable, Hashable {
 }
 
 /// Why a text is not a table.
-struct KernelTableError: Error, Sendable, Hashable, CustomStringConvertible {
+struct KernelDebugfsTableError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What is wrong with a line.
     enum Reason: Error, Sendable, Hashable {
         /// There are no lines at all.
@@ -134,10 +134,10 @@ private struct SetReader {
         self.online = online
     }
 
-    mutating func row(_ scanner: inout KernelTableScanner) throws(KernelTableError.Reason) -> Int {
+    mutating func row(_ scanner: inout KernelDebugfsTableScanner) throws(KernelDebugfsTableError.Reason) -> Int {
         let list = try scanner.list()
         if let index = known[list] { return index }
-        let set = try KernelTableScanner.cpus(list, online: online)
+        let set = try KernelDebugfsTableScanner.cpus(list, online: online)
         sets.append(set)
         known[list] = sets.count - 1
         return sets.count - 1

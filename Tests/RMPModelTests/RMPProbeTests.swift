@@ -5,7 +5,7 @@ import Testing
 
 @testable import RMPModel
 
-@Suite struct TableProbeTests {
+@Suite struct RMPProbeTests {
     private static let gigabyte: UInt64 = 1 << 30
 
     /// The lines of a kernel that has booted, each with its level, without those of the series.
@@ -125,7 +125,7 @@ import Testing
         let pages = (5 * Self.gigabyte + 0x100_4000) / 4096
         #expect(
             layout.problems(with: Processor(), memory: memory) == [
-                .tableTooSmall(expected: pages * 16 + 0x4000, got: 0x100_4000)
+                .rmpTooSmall(expected: pages * 16 + 0x4000, got: 0x100_4000)
             ]
         )
     }

@@ -4,7 +4,7 @@
 @testable import RMPModel
 
 /// The tables and RMPOPT_BASE registers of all cores.
-struct NaiveTables: Sendable {
+struct NaiveRMPOPTTables: Sendable {
     /// RMPOPT_BASE of each core.
     var bases: [UInt64]
     /// The cores that have each region optimized.

@@ -13,7 +13,7 @@ public struct ScanResult: Sendable {
     public let bytesRead: UInt64
 }
 
-extension ScannedTable {
+extension ScannedRMP {
     /// Scans regions.
     ///
     /// It needs memory for the tallies, and 4 MB for each thread if bytes are not read in place.
@@ -59,15 +59,15 @@ private final class SharedScan: Sendable {
         var error: MemoryError?
     }
 
-    private let table: ScannedTable
+    private let rmp: ScannedRMP
     private let memory: any PhysicalMemory
     private let depth: ScanDepth
     private let regions: Range<Int>
     private let next: Atomic<Int>
     private let found = Mutex(Found())
 
-    init(_ table: ScannedTable, _ memory: any PhysicalMemory, _ depth: ScanDepth, _ regions: Range<Int>) {
-        self.table = table
+    init(_ rmp: ScannedRMP, _ memory: any PhysicalMemory, _ depth: ScanDepth, _ regions: Range<Int>) {
+        self.rmp = rmp
         self.memory = memory
         self.depth = depth
         self.regions = regions
@@ -75,7 +75,7 @@ private final class SharedScan: Sendable {
     }
 
     func work() {
-        let scanner = RegionScanner(table, in: memory, depth)
+        let scanner = RegionScanner(rmp, in: memory, depth)
         var tallies: [RegionTally] = []
         var failure: MemoryError?
         while failure == nil {

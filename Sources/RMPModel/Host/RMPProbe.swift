@@ -3,7 +3,7 @@
 
 extension Machine {
     /// Why the kernel does not enable SNP with the RMP where it is; empty if there is no reason.
-    var tableProblems: [RMPProblem] {
+    var rmpProblems: [RMPProblem] {
         configuration.rmp.problems(with: configuration.processor, memory: configuration.memory)
     }
 
@@ -14,21 +14,21 @@ extension Machine {
     ///
     /// Source: Linux arch/x86/virt/svm/sev.c: `probe_contiguous_rmptable_info()`, `probe_segmented_rmptable_info()`,
     /// then `setup_contiguous_rmptable()`, `setup_segmented_rmptable()`, whose loop ends at `rst_max_index`.
-    var tableMessages: [KernelMessage] {
+    var rmpMessages: [KernelMessage] {
         let layout = configuration.rmp
-        let first = tableProblems.first
+        let first = rmpProblems.first
         let problem = first.map(KernelMessage.init)
         switch first {
         case .notReserved, .segmentsUnsupported, .shiftOutOfBounds: return problem.map { [$0] } ?? []
-        case .doesNotCoverRAM, .tableTooSmall, nil: break
+        case .doesNotCoverRAM, .rmpTooSmall, nil: break
         }
         var messages: [KernelMessage] = []
         guard layout.isSegmented else {
-            messages.append(.contiguousTable(layout.rmpBase..<(layout.rmpEnd &+ 1)))
+            messages.append(.contiguousRMP(layout.rmpBase..<(layout.rmpEnd &+ 1)))
             if let problem { messages.append(problem) }
             return messages
         }
-        messages.append(.segmentTable(layout.head))
+        messages.append(.rst(layout.head))
         messages.append(.segmentSize(gigabytes: (1 << UInt64(layout.shift)) >> 30))
         for segment in layout.segments where segment.index < RMPLayout.rstLimit(configuration.processor) {
             if segment.isClipped {
@@ -50,7 +50,7 @@ extension KernelMessage {
             case .notReserved, .segmentsUnsupported: .notReserved
             case .shiftOutOfBounds(let shift, let limits): .segmentShift(UInt64(shift), limits: limits)
             case .doesNotCoverRAM(let expected, let got): .notCovered(expected: expected, got: got)
-            case .tableTooSmall(let expected, let got): .tableTooSmall(expected: expected, got: got)
+            case .rmpTooSmall(let expected, let got): .rmpTooSmall(expected: expected, got: got)
             }
     }
 }

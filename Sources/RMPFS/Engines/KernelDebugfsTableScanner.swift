@@ -4,7 +4,7 @@
 import RMPModel
 
 /// Scans the text of a table. Every step checks for the end: the text may be anything.
-struct KernelTableScanner {
+struct KernelDebugfsTableScanner {
     private let text: [UInt8]
     private(set) var position = 0
 
@@ -17,7 +17,7 @@ struct KernelTableScanner {
 
     /// `Memory @%3lluGB: CPU(s): `
     /// - Returns: the region.
-    mutating func region() throws(KernelTableError.Reason) -> Int {
+    mutating func region() throws(KernelDebugfsTableError.Reason) -> Int {
         try take("Memory @")
         let start = position
         while position < text.count, text[position] == UInt8(ascii: " ") { position += 1 }
@@ -31,17 +31,17 @@ struct KernelTableScanner {
     }
 
     /// The rest of the line without its newline, which is consumed.
-    mutating func list() throws(KernelTableError.Reason) -> ArraySlice<UInt8> {
+    mutating func list() throws(KernelDebugfsTableError.Reason) -> ArraySlice<UInt8> {
         guard let end = text[position...].firstIndex(of: UInt8(ascii: "\n")) else { throw .cut }
         defer { position = end + 1 }
         return text[position..<end]
     }
 
     /// The set that a list names: `none`, or runs in ascending order, none of which touches the next.
-    static func cpus(_ list: ArraySlice<UInt8>, online: CPUSet) throws(KernelTableError.Reason) -> CPUSet {
+    static func cpus(_ list: ArraySlice<UInt8>, online: CPUSet) throws(KernelDebugfsTableError.Reason) -> CPUSet {
         var set = CPUSet(limit: online.limit)
         if list.elementsEqual("none".utf8) { return set }
-        var scanner = KernelTableScanner(Array(list))
+        var scanner = KernelDebugfsTableScanner(Array(list))
         var behind = 0
         repeat {
             let first = try scanner.listNumber()
@@ -62,12 +62,12 @@ struct KernelTableScanner {
         return set
     }
 
-    private mutating func listNumber() throws(KernelTableError.Reason) -> Int {
+    private mutating func listNumber() throws(KernelDebugfsTableError.Reason) -> Int {
         do { return try number() } catch { throw .badList }
     }
 
     /// A decimal number without a leading zero.
-    private mutating func number() throws(KernelTableError.Reason) -> Int {
+    private mutating func number() throws(KernelDebugfsTableError.Reason) -> Int {
         let start = position
         var value = 0
         while position < text.count, case UInt8(ascii: "0")...UInt8(ascii: "9") = text[position] {
@@ -85,7 +85,7 @@ struct KernelTableScanner {
         return true
     }
 
-    private mutating func take(_ expected: StaticString) throws(KernelTableError.Reason) {
+    private mutating func take(_ expected: StaticString) throws(KernelDebugfsTableError.Reason) {
         for index in 0..<expected.utf8CodeUnitCount {
             guard position < text.count else { throw .cut }
             guard text[position] == expected.utf8Start[index] else { throw .unknown }

@@ -7,7 +7,7 @@ extension Machine {
     /// core has RMPOPT_EN 0 take a #UD; they are counted once for each call of this function, not for each line, so
     /// that the log stays readable.
     public mutating func noteReport() {
-        guard driver.hasTable, !platform.rmpopt.areAllEnabled else { return }
+        guard driver.hasDebugfsTable, !platform.rmpopt.areAllEnabled else { return }
         var faulting = 0
         topology.online.forEachRun { run in
             for cpu in run where !platform.canExecuteRMPOPT(cpu: cpu, core: topology.coreOfCPU[cpu]) { faulting += 1 }
@@ -17,7 +17,7 @@ extension Machine {
 
     /// Whether a line printed now can mix two results: a pass is running, and it writes into the same mask.
     public var reportsAreShared: Bool {
-        driver.running != nil && configuration.series.table?.sharesMask == true
+        driver.running != nil && configuration.series.debugfsTable?.sharesMask == true
     }
 
     /// What lines printed now can mix in; nil if they cannot.

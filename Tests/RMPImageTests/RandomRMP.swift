@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random tables of every kind of chunk, with the answer for each page worked out beside them, entry by entry.
+// Random RMPs of every kind of chunk, with the answer for each page worked out beside them, entry by entry.
 
 import RMPImage
 import RMPModel
 
-/// A random table, and whose each page is.
-struct RandomTable {
+/// A random RMP, and whose each page is.
+struct RandomRMP {
     let layout: RMPLayout
     let memory: WordMemory
     let form: EntryForm
@@ -13,7 +13,7 @@ struct RandomTable {
     private(set) var pages: [UInt64: (owner: PageOwner, isLarge: Bool)] = [:]
     private var random: Random
 
-    /// - Parameter regions: how many regions the table covers at most; small ones keep the test short.
+    /// - Parameter regions: how many regions the RMP covers at most; small ones keep the test short.
     init(seed: UInt64, form: EntryForm = .raw, isLive: Bool = false) throws {
         random = Random(seed: seed)
         self.form = form

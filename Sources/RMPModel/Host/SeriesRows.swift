@@ -30,8 +30,8 @@ extension Series {
         patches: .read(6, "v1 0/6"),
         hasConfigfs: .read(true, "v1 5/6, rmpopt_configfs_setup()"),
         hasProgressFlag: .read(true, "v1 5/6, rmpopt_in_progress: cmpxchg when 1 is written to action"),
-        table: .read(
-            DebugTable(
+        debugfsTable: .read(
+            DebugfsTable(
                 folder: .read(["rmpopt"], "v1 6/6, debugfs_create_dir(\"rmpopt\", NULL)"),
                 mode: .read(0o444, "v1 6/6, debugfs_create_file()"),
                 hasEndLine: .read(true, "v1 6/6, rmpopt_table_seq_next()"),
@@ -100,7 +100,7 @@ extension Series {
         $0.$patches = .read(7, "v2 0/7")
         $0.$hasConfigfs = .read(false, "v2 0/7: dropped")
         $0.$hasProgressFlag = .read(false, "v2 3/7: no rmpopt_in_progress")
-        $0.table?.$folder = .read(["x86", "rmpopt"], "v2 7/7, debugfs_create_dir(\"rmpopt\", arch_debugfs_dir)")
+        $0.debugfsTable?.$folder = .read(["x86", "rmpopt"], "v2 7/7, debugfs_create_dir(\"rmpopt\", arch_debugfs_dir)")
         $0.$baseCPUs = .read(.allOnline, "v2 2/7, for_each_online_cpu()")
         $0.$windowRule = .read(.startOfMemory, "v2 2/7")
         $0.$allocatesSetUpMask = .read(false, "v2 2/7, configure_and_enable_rmpopt(): cpu_online_mask")
@@ -173,8 +173,8 @@ extension Series {
     ) {
         $0.$date = .read("2026-04-13", "v4 0/7")
         $0.$patches = .read(7, "v4 0/7")
-        $0.table?.$creation = .read(.firmwareInit, "v4 7/7, rmpopt_debugfs_setup() from snp_setup_rmpopt()")
-        $0.table?.$sharesMask = .read(true, "v4 4/7 and 7/7, __rmpopt() writes the mask in passes, too")
+        $0.debugfsTable?.$creation = .read(.firmwareInit, "v4 7/7, rmpopt_debugfs_setup() from snp_setup_rmpopt()")
+        $0.debugfsTable?.$sharesMask = .read(true, "v4 4/7 and 7/7, __rmpopt() writes the mask in passes, too")
         $0.$snpEnabling = .read(.prepare, "base of v4: snp_prepare() in the context of v4 3/7")
         $0.$workerMoment = .read(.firmwareInit, "v4 4/7, snp_setup_rmpopt()")
         $0.$baseMoment = .read(.firmwareInit, "v4 3/7, snp_setup_rmpopt() from __sev_snp_init_locked()")
@@ -208,11 +208,11 @@ extension Series {
     ) {
         $0.$date = .read("2026-05-18", "v5 0/7")
         $0.$patches = .read(7, "v5 0/7")
-        $0.table?.$hasEndLine = .read(false, "v5 7/7, rmpopt_table_seq_next()")
-        $0.table?.$limit = .read(twoTB, "v5 7/7, rmpopt_pa_end")
-        $0.table?.$isSeekable = .read(false, "v5 7/7, rmpopt_table_fops: no llseek")
-        $0.table?.$sharesMask = .read(false, "v5 7/7, __rmpopt(): only RMPOPT_FUNC_REPORT_STATUS writes it")
-        $0.table?.$isRemoved = .read(true, "v5 7/7, rmpopt_cleanup(): debugfs_remove_recursive()")
+        $0.debugfsTable?.$hasEndLine = .read(false, "v5 7/7, rmpopt_table_seq_next()")
+        $0.debugfsTable?.$limit = .read(twoTB, "v5 7/7, rmpopt_pa_end")
+        $0.debugfsTable?.$isSeekable = .read(false, "v5 7/7, rmpopt_table_fops: no llseek")
+        $0.debugfsTable?.$sharesMask = .read(false, "v5 7/7, __rmpopt(): only RMPOPT_FUNC_REPORT_STATUS writes it")
+        $0.debugfsTable?.$isRemoved = .read(true, "v5 7/7, rmpopt_cleanup(): debugfs_remove_recursive()")
         $0.$needsAllOnline = .read(true, "base of v5: Tycho Andersen, 2026-04-29, snp_prepare()")
         $0.$hasReinitGuard = .read(true, "v5 4/7, snp_setup_rmpopt(): if (rmpopt_wq)")
         $0.$leader = .read(.anyCPU(joinsMask: false), "v5 4/7, rmpopt_work_handler(): smp_processor_id(), unchecked")
@@ -233,8 +233,8 @@ extension Series {
     ) {
         $0.$date = .read("2026-06-02", "v6 0/6")
         $0.$patches = .read(6, "v6 0/6")
-        $0.table?.$mode = .read(0o400, "v6 6/6, debugfs_create_file()")
-        $0.table?.$isSeekable = .read(true, "v6 6/6, rmpopt_table_fops: seq_lseek")
+        $0.debugfsTable?.$mode = .read(0o400, "v6 6/6, debugfs_create_file()")
+        $0.debugfsTable?.$isSeekable = .read(true, "v6 6/6, rmpopt_table_fops: seq_lseek")
         $0.$leader = .read(
             .checked(byCall: true),
             "v6 3/6, rmpopt_work_handler(): three cases, the third by smp_call_function_single()"
@@ -285,7 +285,7 @@ extension Series {
     ) {
         $0.$date = .read("2026-06-24", "v9 0/6")
         $0.$patches = .read(6, "v9 0/6")
-        $0.$table = .read(nil, "v9 0/6: dropped")
+        $0.$debugfsTable = .read(nil, "v9 0/6: dropped")
         $0.$allocatesSetUpMask = .read(true, "v9 2/6, snp_setup_rmpopt(): zalloc_cpumask_var()")
         $0.$leader = .read(.anyCPUWithoutSiblings, "v9 4/6, rmpopt_work_handler(): cpumask_andnot()")
         $0.$hotplugOff = .read(.afterInit, "v9 3/6, snp_cpu_hotplug_disabled")
