@@ -14,10 +14,13 @@ cp "$KERNEL_MODULES"/rmpopt.ko "$KERNEL_MODULES"/rmpopt_emulator.ko "$guest/lib/
 selection=(--only action --only description --only reenable --only table --only .rmpopt --only async.)
 cat >"$guest/test" <<END
 . /lib/guest.sh
-load recorded=1 slow_us=40000 || exit
+load recorded=1 slow_us=25000 || exit
 cat "\$debug/rmpopt-table" >/out/table
 echo 1 >"\$emulator/scans"
-probe --timeout 20 ${selection[*]} /sys/kernel/config /sys/kernel/debug >/out/probe.jsonl 2>/out/probe.err
+probe --timeout 20 ${selection[*]} --skip threads. /sys/kernel/config /sys/kernel/debug >/out/probe.jsonl 2>/out/err
+# Sixteen threads that ask for the same pass take their time on a machine with few processors.
+echo 130000 >"\$emulator/slow_us"
+probe --timeout 30 --only threads.action /sys/kernel/config /sys/kernel/debug >>/out/probe.jsonl 2>>/out/err
 same 'no RMPOPT was executed that must not be' 0 "\$(cat "\$emulator/wrong")"
 END
 # The recorded table has 8 CPUs and 16 lines: here, 15 GB end at address 15G, as 3 of 14 GB are below 4G.
@@ -27,10 +30,10 @@ expect_file 'the table is the recorded one to the byte' "$top/Tests/Oracle/golde
     cat "$work/out/table"
 compare() {
     python3 "$top/Tests/Oracle/diff.py" "$work/out/probe.jsonl" "${selection[@]}" --golden \
-        "$top/Tests/Oracle/golden/real-kernel-6.1.jsonl" --allow "$kernel/recordings.json" \
-        >"$work/differences" && return
+        "$top/Tests/Oracle/golden/real-kernel-6.1.jsonl" --allow "$kernel/recordings.json" >"$work/differences"
     grep -v ^EXTRA "$work/differences"
-    return 1
+    # diff.py says nothing of cases that are missing where some were chosen.
+    grep -q '^cases 383: pass 379, allowed 4, fail 0,' "$work/differences"
 }
 check 'every case of these files is as recorded' compare
 finish

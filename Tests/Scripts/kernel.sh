@@ -16,7 +16,7 @@ if "$RMPFS" mount --help | grep -q -- '--series'; then
     series=yes
     versions=(v1 v2 v3 v4 v5 v6 v7 v8)
 fi
-plan $((${#versions[@]} * 14 + 60))
+plan $((${#versions[@]} * 14 + 66))
 
 mkdir "$work/cpu"
 echo 0-15 >"$work/cpu/online"
@@ -223,6 +223,30 @@ sed -i 3d "$T"
 expect 'a table that lost a line: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/metrics")"
 rm -f "$T"
 expect 'a table that has gone: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/rmpopt-table")"
+unmount_host "$work/fake-mount"
+# The kernel module: v1's files, and two of its own.
+fake rmpopt 444 yes
+echo 'cpu last_pass_ns pass_ns read_ns verified reported faults' >"$F/debug/rmpopt/cpus"
+{
+    printf 'pass trigger start_ns end_ns leader_ns follower_ns broadcast_ns won lost kept blocked outside '
+    printf 'broadcasts interrupts interrupts_off_ns executions in_vain stolen_ns\n'
+    echo '7 request 1000 4000 2000 1000 - 2 - 0 1 0 1 1 900 6 2 2900'
+} >"$F/debug/rmpopt/passes"
+kernel "$work/fake-mount"
+check 'the module: its passes' cmp "$F/debug/rmpopt/passes" "$work/fake-mount/debug/rmpopt/passes"
+check 'status reads them' eval 'limit 60 "$RMPFS" status "$work/fake-mount" | grep -q "last pass  *#7 (request) ended"'
+expect 'reenable is there' 0 "$(cat "$work/fake-mount/rmpopt/reenable")"
+sed -i 's/blocked/bad/' "$F/debug/rmpopt/passes"
+expect 'other columns: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/passes")"
+unmount_host "$work/fake-mount"
+fake rmpopt 444 yes
+kernel "$work/fake-mount"
+expect 'without cpus it is v1' ENOENT "$(call read "$work/fake-mount/debug/rmpopt/passes")"
+unmount_host "$work/fake-mount"
+fake x86/rmpopt 400
+mkdir "$F/debug/rmpopt" && touch "$F/debug/rmpopt/cpus"
+kernel "$work/fake-mount"
+expect 'cpus beside a later table is nothing' ENOENT "$(call read "$work/fake-mount/debug/rmpopt/passes")"
 unmount_host "$work/fake-mount"
 fake x86/rmpopt 400
 kernel "$work/fake-mount"

@@ -27,6 +27,9 @@ extension Check {
             if let folder = rmpoptFolders.first(where: host.isFolder) {
                 let table = folder + "/rmpopt-table"
                 if let error = host.errorOpening(table, O_RDONLY) { return .fail("\(table): \(error)") }
+                // Its folder is that of v1.
+                let module = "/sys/kernel/debug/\(ModuleFiles.cpus)"
+                if host.errorOpening(module, O_RDONLY) == nil { return .pass("\(table) is there: the module rmpopt") }
                 return .pass("\(table) is there: this kernel has the series, v1 to v8")
             }
             if host.isFolder("/sys/kernel/config/rmpopt") {
@@ -50,7 +53,7 @@ extension Check {
             guard let first = found.first else { return .notApplicable("this kernel has no RMPOPT driver") }
             let words = KernelSymbols.words(found)
             let files =
-                found.contains { $0.debugfsTable != nil } ? "" : "; it shows no files, only a line in the log at boot"
+                found.contains { $0.debugfsTable != nil } ? "" : "; it shows no files, but the module rmpopt does"
             return .pass("\(first.entryPoint)() is there: the driver of \(words)\(files)")
         },
     ]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The running kernel as an engine: its own files of series v1 to v8, read again for each answer.
+// The running kernel as an engine: its own files of series v1 to v8, or our module's, read again for each answer.
 
 public import RMPModel
 import Synchronization
@@ -75,8 +75,8 @@ public final class KernelEngine: Engine {
 
     /// The first of the versions that have these files.
     public var series: Series { files.series.first }
-    /// What a table shows.
-    public var reports: [Report] { [.blockers, .metrics] }
+    /// What a table shows; and the module's own passes.
+    public var reports: [Report] { files.series.isModule ? [.blockers, .passes, .metrics] : [.blockers, .metrics] }
     /// Always; reads fail while it does not exist.
     public var hasDebugfsTable: Bool { true }
     /// We cannot see it being removed.
@@ -96,6 +96,8 @@ public final class KernelEngine: Engine {
             let map = try optimizationMap()
             let isRunning = files.series.hasAction ? try passIsRunning() : nil
             MetricsReport.write(map, passIsRunning: isRunning, into: &text)
+        case .passes where files.series.isModule:
+            text.append(try ask { () throws(KernelError) in try files.passes() })
         default: throw Errno(.untold)
         }
     }

@@ -41,7 +41,7 @@ extension KernelError: CustomStringConvertible {
         if found.isEmpty { return "" }
         let isSilent = found.allSatisfy { $0.debugfsTable == nil }
         return ". This kernel has the driver of \(KernelSymbols.words(found))"
-            + (isSilent ? ", which shows nothing: its passes cannot be seen from user space" : "")
+            + (isSilent ? ", which shows nothing; the kernel module rmpopt shows its table (docs/module.md)" : "")
     }
 
     private static let cpuRoot =

@@ -134,6 +134,17 @@ struct KernelFiles: Sendable {
 
     func description() throws(KernelError) -> [UInt8] { try Self.read(descriptionPath) }
 
+    /// The module's passes, which have our columns.
+    func passes() throws(KernelError) -> [UInt8] {
+        let path = "\(roots.debug)/\(ModuleFiles.passes)"
+        let text = try Self.read(path)
+        guard text.starts(with: PassesReport.heading.utf8) else {
+            let error = KernelDebugfsTableError(line: 1, of: text, at: 0, .unknown)
+            throw .unknownText(path: path, "line 1 '\(error.text)': not the columns that this version of rmpfs knows")
+        }
+        return text
+    }
+
     /// Asks for a pass, as `echo 1 > action` does.
     func reoptimize() throws(KernelError) {
         let file = open(actionPath.systemName, O_WRONLY | O_CLOEXEC)

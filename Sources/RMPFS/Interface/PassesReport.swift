@@ -26,13 +26,11 @@ enum PassesReport {
         "stolen_ns": { $0.stolenTime },
     ]
 
+    /// The first line.
+    static let heading = "pass trigger" + columns.map { " \($0.key)" }.joined() + "\n"
+
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        text.append("pass trigger")
-        for (name, _) in columns {
-            text.append(0x20)
-            text.append(name)
-        }
-        text.append(0x0A)
+        text.append(Array(heading.utf8))
         for pass in machine.passes {
             text.append(decimal: pass.number)
             text.append(0x20)
