@@ -29,9 +29,10 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CProcessor"),
+        .target(name: "CMapping"),
         .target(name: "RMPModel", swiftSettings: strict),
-        .target(name: "RMPImage", dependencies: ["RMPModel"], swiftSettings: strict),
-        .target(name: "RMPFS", dependencies: ["CFuse", "RMPModel"], swiftSettings: strict),
+        .target(name: "RMPImage", dependencies: ["CMapping", "RMPModel"], swiftSettings: strict),
+        .target(name: "RMPFS", dependencies: ["CFuse", "RMPImage", "RMPModel"], swiftSettings: strict),
         .target(
             name: "MachineFile",
             dependencies: ["RMPModel", .product(name: "Yams", package: "Yams")],

@@ -70,6 +70,21 @@ struct HostOptions: ParsableArguments {
     )
     var boot: BootArgument?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            Take over the RMP of another host: a file whose offsets are physical addresses, holes are zeros. Its ASIDs \
+            become guests. (memory: all that the RMP covers, or --memory, or the machine file's)
+            """,
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var rmpImage: String?
+
+    @OptionGroup var registers: RegisterOptions
+
     @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
     var options: [String] = []
 
@@ -99,13 +114,30 @@ struct HostOptions: ParsableArguments {
         } catch {
             throw ValidationError("\(error)")
         }
+        try registers.check(for: "--rmp-image", rmpImage != nil)
+        if rmpImage != nil && boot?.stage == .kernel {
+            throw ValidationError("--rmp-image is of a host with SNP initialized: leave out --boot kernel")
+        }
         if machine != nil && (cpus != nil || memory != nil) {
             throw ValidationError("--machine has its own CPUs and memory: leave out --cpus and --memory")
         }
     }
 
-    private func configuration() throws -> MachineConfiguration {
-        var configuration = try machine.map { try MachineSource.load($0).configuration } ?? uniformMachine
+    /// - Parameter image: the RMP that the machine takes over.
+    private func configuration(_ image: RMPSource?) throws -> MachineConfiguration {
+        var configuration: MachineConfiguration
+        if let machine {
+            configuration = try MachineSource.load(machine).configuration
+        } else if let image {
+            configuration = try MachineConfiguration(
+                cpus: cpus ?? 16,
+                memoryBytes: memory?.bytes ?? ImageBoot.memory(of: image.layout),
+                series: series?.series ?? .v1
+            )
+        } else {
+            configuration = try uniformMachine
+        }
+        if let image { configuration = try configuration.adopting(image.layout) }
         if let series { configuration.series = series.series }
         if let boot {
             var plan = configuration.boot
@@ -120,6 +152,7 @@ struct HostOptions: ParsableArguments {
         let given = [
             ("--cpus", cpus != nil), ("--memory", memory != nil), ("--machine", machine != nil),
             ("--series", series != nil), ("--pace", pace.pace != .factor(1)), ("--boot", boot != nil),
+            ("--rmp-image", rmpImage != nil),
         ]
         return given.first(where: \.1)?.0
     }
@@ -130,7 +163,12 @@ struct HostOptions: ParsableArguments {
     }
 
     /// Checks that the machine can exist, without booting it.
-    func check() throws { _ = try configuration() }
+    func check() throws { _ = try configuration(try image()) }
+
+    private func image() throws(RMPSourceError) -> RMPSource? {
+        guard let rmpImage else { return nil }
+        return try RMPSource(file: rmpImage, registers.registers)
+    }
 
     /// Boots the machine and makes its tree.
     func simulatedTree(_ options: MountOptions) throws -> (root: Directory, faults: FaultTable) {
@@ -146,7 +184,15 @@ struct HostOptions: ParsableArguments {
 
     private func simulatedHost(_ options: MountOptions) throws -> (SimulatedEngine, FaultTable, HostTree) {
         Heap.prepare()
-        let engine = SimulatedEngine(try configuration(), pace: pace.pace)
+        let image = try image()
+        let configuration = try configuration(image)
+        let engine: SimulatedEngine
+        if let image {
+            let machine = try ImageBoot.machine(configuration, image) { StandardError.write("rmpfs: \($0)\n") }
+            engine = SimulatedEngine(machine, pace: pace.pace)
+        } else {
+            engine = SimulatedEngine(configuration, pace: pace.pace)
+        }
         let faults = FaultTable { engine.holdPasses($0) }
         return (engine, faults, HostTree(owner: owner(options), debugMode: options.mode ?? 0o700))
     }

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file as memory: /dev/mem, or a file whose offsets are physical addresses and whose holes are zeros.
 
+import CMapping
 import Glibc
 
-/// Memory behind a descriptor. The caller keeps the descriptor and must leave it open.
+/// Memory behind a descriptor.
 public struct FileMemory: PhysicalMemory {
     /// How bytes are read.
     public enum Access: Sendable, Hashable {
-        /// mmap(2), without a copy. Not for a file that others may truncate, which would end the process by SIGBUS.
+        /// mmap(2), without a copy. If others cut the file short meanwhile, that is an error as with `read`.
         case mapped
         /// pread(2).
         case read
     }
 
     private let descriptor: Int32
+    /// Closes the descriptor with the last copy of this memory; nil where the caller does.
+    private let owner: DescriptorOwner?
     private let access: Access
     /// Whether others may change it during a scan.
     public let isLive: Bool
@@ -24,9 +27,11 @@ public struct FileMemory: PhysicalMemory {
 
     /// - Parameters:
     ///   - descriptor: open for reading.
+    ///   - isOwned: whether to close it when the last copy of this memory goes; else it must stay open until then.
     ///   - isLive: whether others may change it during a scan.
-    public init(descriptor: Int32, access: Access, isLive: Bool) {
+    public init(descriptor: Int32, isOwned: Bool = false, access: Access, isLive: Bool) {
         self.descriptor = descriptor
+        owner = isOwned ? DescriptorOwner(descriptor) : nil
         self.access = access
         self.isLive = isLive
         var status = stat()
@@ -38,7 +43,7 @@ public struct FileMemory: PhysicalMemory {
 
     /// Memory that is mapped if the page at an address can be mapped, else read: FUSE and some drivers do not support
     /// mmap(2).
-    public init(descriptor: Int32, mappedIfPossibleAt address: UInt64, isLive: Bool) {
+    public init(descriptor: Int32, isOwned: Bool = false, mappedIfPossibleAt address: UInt64, isLive: Bool) {
         let page = UInt64(sysconf(Int32(_SC_PAGESIZE)))
         var access = Access.read
         if let offset = off_t(exactly: address / page * page),
@@ -47,7 +52,7 @@ public struct FileMemory: PhysicalMemory {
             munmap(place, Int(page))
             access = .mapped
         }
-        self.init(descriptor: descriptor, access: access, isLive: isLive)
+        self.init(descriptor: descriptor, isOwned: isOwned, access: access, isLive: isLive)
     }
 
     /// Whether bytes are read in place.
@@ -91,10 +96,19 @@ public struct FileMemory: PhysicalMemory {
         }
         defer { munmap(place, count) }
         let skipped = Int(range.lowerBound - start)
-        try body(UnsafeRawBufferPointer(start: place + skipped, count: count - skipped))
+        let bytes = UnsafeRawBufferPointer(start: place + skipped, count: count - skipped)
+        rmpfs_guard_begin(place, count, Int(pageSize))
+        let result = Result { () throws(MemoryError) in try body(bytes) }
+        let isLost = rmpfs_guard_end() != 0
+        try result.get()
+        if isLost {
+            try checkEnd(range)
+            // It has grown again, or it is a device that has no memory there.
+            throw MemoryError(.map, address: range.lowerBound, number: EFAULT)
+        }
     }
 
-    /// Reading a mapped page beyond the end of a file would raise SIGBUS.
+    /// Whether a file has all of a range; what is cut off later is noticed when it is read.
     private func checkEnd(_ range: Range<UInt64>) throws(MemoryError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw MemoryError(.map, address: range.lowerBound, number: errno) }
@@ -127,4 +141,13 @@ public struct FileMemory: PhysicalMemory {
             done += count
         }
     }
+}
+
+/// A descriptor that closes with its owner.
+private final class DescriptorOwner: Sendable {
+    private let descriptor: Int32
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
 }

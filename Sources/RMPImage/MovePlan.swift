@@ -12,6 +12,8 @@ public struct Move: Sendable, Hashable {
     public let regions: [Int]
     /// How many pages have to leave these regions.
     public let pages: Int
+    /// How many of these are in entries of 2 MB, and need chunks.
+    let largePages: Int
 
     /// The cost of a region.
     public var pagesPerRegion: Int { regions.isEmpty ? 0 : pages / regions.count }
@@ -33,6 +35,30 @@ public struct MovePlan: Sendable, Hashable {
         var asids: [UInt16]
         var regions: [Int] = []
         var pages = 0
+        var largePages = 0
+    }
+
+    /// What can be used of a region that stays lost.
+    private struct Room {
+        var pages = 0
+        var chunks = 0
+
+        init() {}
+
+        init(_ tally: RegionTally) {
+            pages = tally.pages(of: .free) + tally.unread
+            chunks = tally.freeChunks
+        }
+
+        static func += (left: inout Room, right: Room) {
+            left.pages += right.pages
+            left.chunks += right.chunks
+        }
+
+        static func -= (left: inout Room, right: Room) {
+            left.pages -= right.pages
+            left.chunks -= right.chunks
+        }
     }
 
     /// Computes the moves.
@@ -41,26 +67,28 @@ public struct MovePlan: Sendable, Hashable {
     /// the RMP or nobody cannot be gained. Pages and regions of a set are exact, but the order is greedy: the best
     /// three moves together may differ from three moves that are each the best at their turn.
     ///
-    /// A move's pages need room in regions that stay lost. That room is counted in free pages, not in chunks.
+    /// A move's pages need room in regions that stay lost: pages in entries of 2 MB need chunks that are free as a whole,
+    /// the others any free page.
     public init(_ tallies: [RegionTally]) {
         var groups: [[UInt16]: Group] = [:]
-        var lost: [Int: Int] = [:]
+        var lost: [Int: Room] = [:]
         for tally in tallies {
             let guests = tally.guestPages
             if guests.small + guests.large == 0 {
-                if !tally.isOptimizable { lost[tally.region] = tally.pages(of: .free) + tally.unread }
+                if !tally.isOptimizable { lost[tally.region] = Room(tally) }
                 continue
             }
-            lost[tally.region] = tally.pages(of: .free) + tally.unread
+            lost[tally.region] = Room(tally)
             if tally.isPinned || tally.uncovered > 0 { continue }
             let asids = tally.owners.compactMap { item -> UInt16? in
                 if case .guest(let asid) = item.owner { asid } else { nil }
             }.sorted()
             groups[asids, default: Group(asids: asids)].regions.append(tally.region)
             groups[asids]?.pages += guests.small + guests.large
+            groups[asids]?.largePages += guests.large
         }
         singles = groups.values.filter { $0.asids.count == 1 }
-            .map { Move(asids: $0.asids, regions: $0.regions, pages: $0.pages) }
+            .map { Move(asids: $0.asids, regions: $0.regions, pages: $0.pages, largePages: $0.largePages) }
             .sorted(by: MovePlan.isCheaper)
         var left = Array(
             groups.values.filter { $0.asids.count <= MovePlan.mostGuests }.sorted { one, other in
@@ -71,19 +99,20 @@ public struct MovePlan: Sendable, Hashable {
         )
         var steps: [Move] = []
         var moved: Set<UInt16> = []
-        var taken = 0
-        var room = lost.values.reduce(0, +)
+        var taken = (pages: 0, large: 0)
+        var room = lost.values.reduce(into: Room()) { $0 += $1 }
         var isCutShort = false
         while !left.isEmpty && steps.count < MovePlan.limit {
             guard let move = MovePlan.cheapest(left, moved) else { break }
             // The regions gained no longer count as room.
-            let without = room - move.regions.reduce(0) { $0 + (lost[$1] ?? 0) }
-            if taken + move.pages > without {
+            let without = move.regions.reduce(into: room) { $0 -= lost[$1] ?? Room() }
+            let wanted = (pages: taken.pages + move.pages, large: taken.large + move.largePages)
+            if wanted.pages > without.pages || wanted.large > without.chunks * Granularity.pagesPerChunk {
                 isCutShort = true
                 break
             }
             room = without
-            taken += move.pages
+            taken = wanted
             moved.formUnion(move.asids)
             let won = Set(move.regions)
             left.removeAll { $0.regions.first.map(won.contains) ?? true }
@@ -117,11 +146,13 @@ public struct MovePlan: Sendable, Hashable {
             let set = Set(candidate)
             var regions: [Int] = []
             var pages = 0
+            var largePages = 0
             for (group, need) in zip(groups, needs) where need.allSatisfy(set.contains) {
                 regions += group.regions
                 pages += group.pages
+                largePages += group.largePages
             }
-            let move = Move(asids: candidate, regions: regions.sorted(), pages: pages)
+            let move = Move(asids: candidate, regions: regions.sorted(), pages: pages, largePages: largePages)
             if best.map({ isCheaper(move, $0) }) ?? true { best = move }
         }
         return best

@@ -73,6 +73,9 @@ public struct RegionTally: Sendable, Hashable {
     public internal(set) var uncovered = 0
     /// Chunks of 2 MB with a page that cannot move: neither a guest's nor free.
     public internal(set) var fixedChunks = 0
+    /// Chunks of 2 MB in which every page is free; after a quick scan, those in which none is assigned and the first
+    /// is free.
+    public internal(set) var freeChunks = 0
     /// What differs from the manuals.
     public internal(set) var oddities = Oddities()
 

@@ -109,6 +109,7 @@ final class RegionScanner {
         let range = entries..<entries + UInt64(pages) * RMPLayout.entryBytes
         guard let data = memory.nextData(from: entries), data < range.upperBound else {
             small[0] += UInt32(pages)
+            tally.freeChunks += pages / Granularity.pagesPerChunk
             return
         }
         let hasPlaces = rmp.places.contains { $0.overlaps(part) }
@@ -274,18 +275,18 @@ final class RegionScanner {
         switch outcome {
         case .large(let isRegular):
             if !isRegular { tally.oddities.irregular += 1 }
-            noteFixed(key)
+            noteWhole(key)
             let own = hasPlace && OwnerKey.isUnowned(key) ? ownPages(address, count: pages) : 0
             ofTable.large += own
             large[key] += UInt32(pages - own)
         case .uniform:
             if Int(head & OwnerKey.countMask) >> 3 != (head & 1 != 0 ? pages - 1 : 0) { tally.oddities.miscounted += 1 }
-            noteFixed(key)
+            noteWhole(key)
             let own = hasPlace && OwnerKey.isUnowned(key) ? ownPages(address, count: pages) : 0
             ofTable.small += own
             small[key] += UInt32(pages - own)
         case .alone:
-            noteFixed(key)
+            noteWhole(key)
             let own = hasPlace && OwnerKey.isUnowned(key) ? ownPages(address, count: 1) : 0
             ofTable.small += own
             small[key] += UInt32(1 - own)
@@ -301,8 +302,10 @@ final class RegionScanner {
         }
     }
 
-    private func noteFixed(_ key: Int) {
+    /// Counts a chunk whose pages are alike as far as is known.
+    private func noteWhole(_ key: Int) {
         if OwnerKey.isFixed(key) { tally.fixedChunks += 1 }
+        if OwnerKey.owner(key) == .free { tally.freeChunks += 1 }
     }
 
     /// How many of some pages lie in the RMP's own memory.
@@ -326,7 +329,7 @@ final class RegionScanner {
         let fixed = fixedPages
         let (even, odd) = (small, small + OwnerKey.count)
         var assigned: UInt64 = 0
-        var sizes: UInt64 = 0
+        var all: UInt64 = 0
         var index = 0
         while index < ChunkComparison.entries {
             let one = words[index &* stride]
@@ -334,11 +337,13 @@ final class RegionScanner {
             even[OwnerKey.of(one)] &+= 1
             odd[OwnerKey.of(two)] &+= 1
             assigned &+= (one & 1) &+ (two & 1)
-            sizes |= one | two
+            all |= one | two
             index &+= 2
         }
         if fixedPages != fixed { tally.fixedChunks += 1 }
-        if sizes & 2 != 0 { tally.oddities.irregular += 1 }
+        // Neither assigned nor immutable: they differ in bits that do not matter.
+        if all & 5 == 0 { tally.freeChunks += 1 }
+        if all & 2 != 0 { tally.oddities.irregular += 1 }
         let stated = Int(head & OwnerKey.countMask) >> 3
         let others = Int(assigned) - Int(head & 1)
         if isRaw ? stated != others : (stated != 0) != (others != 0) { tally.oddities.miscounted += 1 }

@@ -121,6 +121,7 @@ package struct InvariantChecker {
         let guests = machine.guests
         var rebuilt = Guests(machine.configuration, firmware: machine.firmware).allocator
         if machine.hasLateMemory { rebuilt.add(machine.configuration.lateMemory) }
+        for range in guests.withheld { rebuilt.reserve(chunks: range) }
         for chunk in guests.controls.chunks.map(\.chunk) { hold(chunk, &rebuilt) }
         checkLeaks(&rebuilt)
         var controls: Set<PFN> = []
@@ -128,8 +129,8 @@ package struct InvariantChecker {
             guard let guest = guests[id] else { continue }
             if let context = guest.contextPage {
                 let entry = machine.rmpEntry(context)
-                let expected = RMPEntry(assigned: true, immutable: true, vmsa: true)
-                require(entry == expected, "guest \(id.rawValue): its context page holds \(String(describing: entry))")
+                let isContext = entry.flatMap(PageState.init) == .context
+                require(isContext, "guest \(id.rawValue): its context page holds \(String(describing: entry))")
             }
             if let response = guest.responsePage {
                 let entry = machine.rmpEntry(response)
@@ -140,7 +141,7 @@ package struct InvariantChecker {
                 require(controls.insert(page).inserted, "page \(page.rawValue) has two uses")
                 require(guests.controls.isTaken(page), "page \(page.rawValue) is in use and free")
             }
-            for page in guest.vmsaPages where page.rawValue & 511 == 0 {
+            for page in guest.vmsaPages where page.rawValue & 511 == 0 && !guest.isAdopted {
                 found.append("guest \(id.rawValue): VMSA page \(page.rawValue) is 2 MB-aligned")
             }
             checkShape(guest)
@@ -162,7 +163,8 @@ package struct InvariantChecker {
         let isStopped = guest.state == .stopped || guest.state == .created
         require(isStopped ? chunks == 0 : chunks == guest.chunkCount, "\(name): \(chunks) chunks while \(guest.state)")
         let expected = guest.state == .running ? 2 + guest.vcpus : 0
-        require(guest.controlPages.count == expected, "\(name): \(guest.controlPages.count) control pages")
+        let isComplete = guest.controlPages.count == expected || guest.isAdopted
+        require(isComplete, "\(name): \(guest.controlPages.count) control pages")
         let unit = guest.backing.chunksPerUnit
         let isWhole = guest.chunks.allSatisfy { $0.first.isMultiple(of: unit) && $0.count.isMultiple(of: unit) }
         require(isWhole, "\(name): its chunks are no whole folios")
@@ -195,7 +197,8 @@ package struct InvariantChecker {
     }
 
     private mutating func hold(_ chunk: Int, _ allocator: inout ChunkAllocator) {
-        require(!allocator.isUsed(chunk), "chunk \(chunk) is held twice")
+        let isFree = !allocator.isUsed(chunk) || machine.guests.allocator.isShared(chunk)
+        require(isFree, "chunk \(chunk) is held twice")
         allocator.reserve(chunks: chunk..<(chunk + 1))
     }
 

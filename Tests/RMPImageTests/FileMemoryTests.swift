@@ -69,6 +69,47 @@ import Testing
         }
     }
 
+    /// Another process cuts a file short under the reader: an error, and no end by SIGBUS.
+    @Test func isCutShort() throws {
+        try withFile { descriptor, layout in
+            let memory = FileMemory(descriptor: descriptor, access: .mapped, isLive: false)
+            let table = layout.segments[0].table
+            let buffer = ScanBuffer(count: 8)
+            let middle = table.lowerBound + 0x10_0000
+            #expect(throws: MemoryError(.end, address: middle)) {
+                try memory.withBytes(of: table.lowerBound..<middle + 0x2000, buffer: buffer) { bytes in
+                    #expect(ftruncate(descriptor, off_t(middle)) == 0)
+                    #expect(bytes.allSatisfy { $0 == 0 })
+                }
+            }
+            // The next one is guarded as well.
+            #expect(throws: MemoryError(.end, address: middle - 0x2000)) {
+                try memory.withBytes(of: table.lowerBound..<middle, buffer: buffer) { bytes in
+                    #expect(ftruncate(descriptor, off_t(middle - 0x2000)) == 0)
+                    #expect(bytes.last == 0)
+                }
+            }
+        }
+    }
+
+    /// A memory closes a descriptor that is its own, with its last copy: the other end of a pipe tells.
+    @Test func closes() throws {
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+        defer { close(ends[0]) }
+        /// What a read of the other end gives: 0 once nobody has this end.
+        func told() -> Int {
+            var byte: UInt8 = 0
+            return read(ends[0], &byte, 1)
+        }
+        var memory: FileMemory? = FileMemory(descriptor: ends[1], isOwned: true, access: .read, isLive: false)
+        var copies = [memory, memory]
+        memory = nil
+        #expect(told() == -1)
+        copies.removeAll()
+        #expect(told() == 0)
+    }
+
     @Test func noFile() throws {
         let memory = FileMemory(descriptor: -1, access: .read, isLive: false)
         #expect(throws: MemoryError(.read, address: 8, number: EBADF)) { _ = try memory.word(at: 8) }

@@ -8,7 +8,14 @@ import Testing
 
 @Suite struct PlacementTests {
     /// A region in which guests have so many pages in entries of 4 KB, and firmware so many whole chunks.
-    private func tally(_ region: Int, _ guests: [UInt16: Int], firmware: Int = 0, large: Bool = false) -> RegionTally {
+    /// - Parameter freeChunks: how many chunks are free as a whole; else as many as free pages fill.
+    private func tally(
+        _ region: Int,
+        _ guests: [UInt16: Int],
+        firmware: Int = 0,
+        large: Bool = false,
+        freeChunks: Int? = nil
+    ) -> RegionTally {
         var tally = RegionTally(region: region)
         var free = Granularity.pagesPerRegion
         func add(_ owner: PageOwner, _ pages: Int, large: Bool) {
@@ -21,6 +28,7 @@ import Testing
         }
         tally.owners.append(OwnedPages(owner: .free, small: free, large: 0))
         tally.fixedChunks = firmware
+        tally.freeChunks = freeChunks ?? free / 512
         return tally
     }
 
@@ -42,13 +50,25 @@ import Testing
             tally(5, [4: 1], firmware: 1), tally(6, [5: 262_144]),
         ]
         let plan = MovePlan(tallies)
-        #expect(plan.singles.first == Move(asids: [2], regions: [2], pages: 150))
+        #expect(plan.singles.first == Move(asids: [2], regions: [2], pages: 150, largePages: 0))
         // 2 and 3 together: regions 2, 3 and 4 for 9,260 pages; 2 alone is cheaper, then 1, and 3 wins 3 and 4.
         #expect(plan.steps.map(\.asids) == [[2], [1], [3]])
         #expect(plan.steps.map(\.regions) == [[2], [0, 1], [3, 4]])
         #expect(plan.steps.map(\.pages) == [150, 400, 9110])
         // For the last, 262,144 pages, there is no room.
         #expect(plan.isCutShort)
+    }
+
+    /// Entries of 2 MB need chunks that are free as a whole, however many pages are.
+    @Test func roomForLargeEntries() {
+        func plan(_ large: Bool, freeChunks: Int) -> MovePlan {
+            MovePlan([
+                tally(0, [1: 1024], large: large), tally(1, [:], firmware: 1, freeChunks: freeChunks),
+            ])
+        }
+        #expect(plan(true, freeChunks: 2).steps.map(\.asids) == [[1]])
+        #expect(plan(true, freeChunks: 1).steps.isEmpty && plan(true, freeChunks: 1).isCutShort)
+        #expect(plan(false, freeChunks: 0).steps.map(\.asids) == [[1]])
     }
 
     @Test(arguments: 0..<40 as Range<UInt64>)

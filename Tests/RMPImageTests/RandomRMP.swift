@@ -143,11 +143,12 @@ struct RandomRMP {
     }
 
     /// What a full scan has to find in a region.
-    func tally(_ region: Int) -> (owners: Set<OwnedPages>, uncovered: Int, fixedChunks: Int) {
+    func tally(_ region: Int) -> (owners: Set<OwnedPages>, uncovered: Int, fixedChunks: Int, freeChunks: Int) {
         var small: [PageOwner: Int] = [:]
         var large: [PageOwner: Int] = [:]
         var uncovered = 0
         var fixed: Set<UInt64> = []
+        var free = 0
         // Chunk by chunk: a chunk is covered as a whole or not at all.
         for chunk in UInt64(region) << 9..<UInt64(region + 1) << 9 {
             guard layout.entryAddress(of: PFN(chunk << 9)) != nil else {
@@ -156,8 +157,10 @@ struct RandomRMP {
             }
             if pages[chunk << 9] == nil {
                 small[.free, default: 0] += 512
+                free += 1
                 continue
             }
+            if (chunk << 9..<(chunk + 1) << 9).allSatisfy({ pages[$0].map { $0.owner == .free } ?? true }) { free += 1 }
             for page in chunk << 9..<(chunk + 1) << 9 {
                 let (owner, isLarge) = pages[page] ?? (.free, false)
                 if isLarge { large[owner, default: 0] += 1 } else { small[owner, default: 0] += 1 }
@@ -170,6 +173,6 @@ struct RandomRMP {
         let owners = Set(small.keys).union(large.keys).map {
             OwnedPages(owner: $0, small: small[$0] ?? 0, large: large[$0] ?? 0)
         }
-        return (Set(owners), uncovered, fixed.count)
+        return (Set(owners), uncovered, fixed.count, free)
     }
 }

@@ -24,14 +24,7 @@ struct RMPReadCommand: ParsableCommand {
     )
     var memory: String?
 
-    @Option(help: ArgumentHelp("RMP_BASE, C001_0132, for --memory.", valueName: "value"))
-    var rmpBase: RegisterValue?
-
-    @Option(help: ArgumentHelp("RMP_END, C001_0133, for --memory; a segmented RMP has none.", valueName: "value"))
-    var rmpEnd: RegisterValue?
-
-    @Option(help: ArgumentHelp("RMP_CFG, C001_0136, for --memory; 0 is a contiguous RMP.", valueName: "value"))
-    var rmpCfg: RegisterValue?
+    @OptionGroup var registers: RegisterOptions
 
     @Option(
         help: ArgumentHelp("Read a tree of files that stands for another machine.", valueName: "dir"),
@@ -92,12 +85,7 @@ struct RMPReadCommand: ParsableCommand {
         if [memory, sysroot, mountPoint].compactMap(\.self).count > 1 {
             throw ValidationError("--memory, --sysroot and a mountpoint are three hosts: give one of them")
         }
-        if memory != nil && rmpBase == nil {
-            throw ValidationError("--memory needs --rmp-base: what the host has in MSR C001_0132 (rdmsr 0xc0010132)")
-        }
-        if memory == nil && (rmpBase ?? rmpEnd ?? rmpCfg) != nil {
-            throw ValidationError("--rmp-base, --rmp-end and --rmp-cfg are for --memory: a host has its own registers")
-        }
+        try registers.check(for: "--memory", memory != nil)
         let ways = [("--json", json), ("--csv", csv), ("--map", map), ("--page", page != nil)].filter(\.1).map(\.0)
         if ways.count > 1 && !(ways == ["--json", "--page"]) {
             throw ValidationError("\(ways.joined(separator: " and ")): give one of them")
@@ -140,14 +128,7 @@ struct RMPReadCommand: ParsableCommand {
     private static let columnsOfSVG = 140
 
     private func open() throws(RMPSourceError) -> RMPSource {
-        if let memory {
-            let registers = RMPRegisters(
-                base: rmpBase?.value ?? 0,
-                end: rmpEnd?.value ?? 0,
-                configuration: rmpCfg?.value ?? 0
-            )
-            return try RMPSource(file: memory, registers)
-        }
+        if let memory { return try RMPSource(file: memory, registers.registers) }
         if let mountPoint { return try RMPSource(mount: mountPoint) }
         return try RMPSource(host: Host(sysroot: sysroot))
     }

@@ -30,7 +30,12 @@ struct RMPSource {
     /// An RMP in a file.
     init(file: String, _ registers: RMPRegisters) throws(RMPSourceError) {
         let descriptor = try Self.open(file)
-        let memory = FileMemory(descriptor: descriptor, mappedIfPossibleAt: registers.base, isLive: false)
+        let memory = FileMemory(
+            descriptor: descriptor,
+            isOwned: true,
+            mappedIfPossibleAt: registers.base,
+            isLive: false
+        )
         try self.init(name: file, registers, memory, end: nil, host: nil)
     }
 
@@ -61,7 +66,7 @@ struct RMPSource {
         )
         if let syscfg = values["syscfg"], syscfg & MSRs.snpEnable == 0 { throw RMPSourceError(.snpOff(syscfg)) }
         let image = mount + "/rmpsim/memory/image"
-        let memory = FileMemory(descriptor: try Self.open(image), access: .read, isLive: true)
+        let memory = FileMemory(descriptor: try Self.open(image), isOwned: true, access: .read, isLive: true)
         try self.init(name: mount, registers, memory, end: values["memory_end"], host: nil)
     }
 
@@ -82,7 +87,12 @@ struct RMPSource {
         let registers = RMPRegisters(base: base, end: end, configuration: configuration)
         let descriptor = Glibc.open(host.path(RMPObstacle.memoryDevice).systemName, O_RDONLY | O_CLOEXEC)
         if descriptor < 0 { throw RMPSourceError(.memory(.current, at: nil, on: host)) }
-        let memory = FileMemory(descriptor: descriptor, mappedIfPossibleAt: base, isLive: host.isLive)
+        let memory = FileMemory(
+            descriptor: descriptor,
+            isOwned: true,
+            mappedIfPossibleAt: base,
+            isLive: host.isLive
+        )
         let name = host.isLive ? "this host" : host.root
         try self.init(name: name, registers, memory, end: host.memoryEnd, host: host, entries: host.segmentEntries)
     }

@@ -22,12 +22,21 @@ public final class SimulatedEngine: Engine {
 
     /// Boots the machine; its clock starts at the end of the boot pass.
     public convenience init(_ configuration: MachineConfiguration, pace: Pace = .factor(1)) {
-        self.init(configuration, pace: pace, SharedMachine.Limits())
+        self.init(Machine(configuration), pace: pace, SharedMachine.Limits())
+    }
+
+    /// Takes a machine that has booted.
+    public convenience init(_ machine: Machine, pace: Pace = .factor(1)) {
+        self.init(machine, pace: pace, SharedMachine.Limits())
     }
 
     /// The same, with other notions of what is long.
-    init(_ configuration: MachineConfiguration, pace: Pace, _ limits: SharedMachine.Limits) {
-        let machine = Machine(configuration)
+    convenience init(_ configuration: MachineConfiguration, pace: Pace, _ limits: SharedMachine.Limits) {
+        self.init(Machine(configuration), pace: pace, limits)
+    }
+
+    private init(_ machine: Machine, pace: Pace, _ limits: SharedMachine.Limits) {
+        let configuration = machine.configuration
         self.configuration = configuration
         cpuCount = machine.cpuCount
         series = configuration.series

@@ -20,8 +20,16 @@ struct SimulatorFiles {
             guard case .guest(let id) = try engine.perform(.createGuest(name: name)) else { throw .ioError }
             return GuestFiles(id: id, engine: engine, owner: owner).folder()
         }
+        let guests = Directory(rules: .configfs, owner: owner, makeItem: makeGuest)
+        // A machine that took over another host's RMP has some from the start.
+        let present = try? engine.look { machine throws(Errno) in
+            machine.guestIDs.compactMap { id in machine.guest(id).map { (id, $0.name) } }
+        }
+        for (id, name) in present ?? [] {
+            guests.add(String(decoding: name, as: UTF8.self), GuestFiles(id: id, engine: engine, owner: owner).folder())
+        }
         folder.add([
-            "guests": Directory(rules: .configfs, owner: owner, makeItem: makeGuest),
+            "guests": guests,
             "faults": FaultFiles(faults: faults, owner: owner).folder(),
             "cpus": CPUFiles(engine: engine, owner: owner).folder(),
             "firmware": FirmwareFiles(engine: engine, owner: owner).folder(),

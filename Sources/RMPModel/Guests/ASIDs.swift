@@ -29,6 +29,14 @@ struct ASIDs: Sendable {
         return UInt16(asid)
     }
 
+    /// Takes a certain ASID; false if the processor does not have it, or it is taken.
+    mutating func take(_ asid: UInt16) -> Bool {
+        if !has(asid) || isTaken(asid) { return false }
+        taken[Int(asid)] = true
+        count += 1
+        return true
+    }
+
     /// Frees an ASID.
     mutating func release(_ asid: UInt16) {
         if !isTaken(asid) { return }
@@ -39,6 +47,9 @@ struct ASIDs: Sendable {
     /// Ensures that an ASID is never given out again.
     mutating func lose(_ asid: UInt16) { if isTaken(asid) { lost += 1 } }
 
+    /// Whether the processor has `asid`.
+    func has(_ asid: UInt16) -> Bool { asid > 0 && Int(asid) < taken.count }
+
     /// Whether `asid` is taken.
-    func isTaken(_ asid: UInt16) -> Bool { asid > 0 && Int(asid) < taken.count && taken[Int(asid)] }
+    func isTaken(_ asid: UInt16) -> Bool { has(asid) && taken[Int(asid)] }
 }

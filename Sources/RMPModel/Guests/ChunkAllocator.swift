@@ -25,6 +25,8 @@ struct ChunkRun: Sendable, Hashable {
 struct ChunkAllocator: Sendable {
     /// Bit f of word f / 64: chunk f is in use, or is not memory that a guest could get.
     private(set) var used: [UInt64]
+    /// How many hold a chunk, where that is more than one: only a machine that took over another's RMP has such chunks.
+    private var holders: [Int: Int] = [:]
     /// The memory, ascending, with its nodes.
     let spans: [(chunks: Range<Int>, node: Int)]
 
@@ -70,8 +72,22 @@ struct ChunkAllocator: Sendable {
         }
     }
 
-    /// Frees one chunk.
-    mutating func release(_ chunk: Int) { used[chunk >> 6] &= ~(1 << UInt64(chunk & 63)) }
+    /// Takes a chunk for one more holder.
+    mutating func hold(_ chunk: Int) {
+        if isUsed(chunk) { holders[chunk, default: 1] += 1 } else { reserve(chunks: chunk..<(chunk + 1)) }
+    }
+
+    /// Whether several hold a chunk.
+    func isShared(_ chunk: Int) -> Bool { !holders.isEmpty && holders[chunk] != nil }
+
+    /// Frees one chunk, or, of one that several hold, one holder's part.
+    mutating func release(_ chunk: Int) {
+        if let count = holders.isEmpty ? nil : holders[chunk] {
+            holders[chunk] = count > 2 ? count - 1 : nil
+        } else {
+            used[chunk >> 6] &= ~(1 << UInt64(chunk & 63))
+        }
+    }
 
     /// Frees chunks.
     mutating func release(_ runs: [ChunkRun]) {

@@ -33,15 +33,25 @@ struct ControlPages: Sendable {
         }
         guard let chunk = first else { return nil }
         allocator.reserve(chunks: chunk..<(chunk + 1))
-        let slot = chunks.firstIndex { $0.chunk > chunk } ?? chunks.count
-        chunks.insert((chunk, [UInt64](repeating: 0, count: Granularity.pagesPerChunk / 64)), at: slot)
-        return mark(slot, isVMSA ? 1 : 0)
+        return mark(insert(chunk, at: slot(from: chunk)), isVMSA ? 1 : 0)
+    }
+
+    /// Takes a certain page, which is not taken yet.
+    mutating func adopt(_ page: PFN, holding allocator: inout ChunkAllocator) {
+        let chunk = Int(truncatingIfNeeded: page.rawValue >> 9)
+        var slot = slot(from: chunk)
+        if slot == chunks.count || chunks[slot].chunk != chunk {
+            allocator.hold(chunk)
+            slot = insert(chunk, at: slot)
+        }
+        _ = mark(slot, Int(truncatingIfNeeded: page.rawValue & 511))
     }
 
     /// Frees a page, and with the last page its chunk.
     mutating func release(_ page: PFN, to allocator: inout ChunkAllocator) {
         let chunk = Int(truncatingIfNeeded: page.rawValue >> 9)
-        guard let slot = chunks.firstIndex(where: { $0.chunk == chunk }) else { return }
+        let slot = slot(from: chunk)
+        guard slot < chunks.count, chunks[slot].chunk == chunk else { return }
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
         chunks[slot].taken[index >> 6] &= ~(1 << UInt64(index & 63))
         if chunks[slot].taken.allSatisfy({ $0 == 0 }) {
@@ -53,7 +63,9 @@ struct ControlPages: Sendable {
     /// Whether a page is taken.
     func isTaken(_ page: PFN) -> Bool {
         let index = Int(truncatingIfNeeded: page.rawValue & 511)
-        guard let slot = chunks.firstIndex(where: { $0.chunk == Int(page.rawValue >> 9) }) else { return false }
+        let chunk = Int(truncatingIfNeeded: page.rawValue >> 9)
+        let slot = slot(from: chunk)
+        guard slot < chunks.count, chunks[slot].chunk == chunk else { return false }
         return chunks[slot].taken[index >> 6] >> UInt64(index & 63) & 1 != 0
     }
 
@@ -62,6 +74,21 @@ struct ControlPages: Sendable {
         chunks.flatMap { chunk, taken in
             LeakedPages.pages(ofChunk: chunk).filter { taken[Int($0 & 511) >> 6] >> ($0 & 63) & 1 != 0 }.map { PFN($0) }
         }
+    }
+
+    /// The place of the first of the chunks from a number on.
+    private func slot(from chunk: Int) -> Int {
+        var (low, high) = (0, chunks.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if chunks[middle].chunk < chunk { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private mutating func insert(_ chunk: Int, at slot: Int) -> Int {
+        chunks.insert((chunk, [UInt64](repeating: 0, count: Granularity.pagesPerChunk / 64)), at: slot)
+        return slot
     }
 
     private func freePage(_ slot: Int, isVMSA: Bool, _ rmp: borrowing RMP) -> Int? {

@@ -29,16 +29,18 @@ extension Guests {
             code =
                 toPrivate
                 ? Guests.fault(chunk, pages, start, guest, asid, &platform, costs, &work)
-                : Guests.share(chunk, pages, &platform, costs, &work)
+                : Guests.share(chunk, pages, of: self.asid(of: guest, inChunk: chunk), &platform, costs, &work)
             return code == .success
         }
         if code != .success { throw .rmp(code) }
         return work
     }
 
+    /// - Parameter asid: only its pages, in a chunk that others hold, too.
     private static func share(
         _ chunk: Int,
         _ pages: Range<Int>,
+        of asid: UInt16?,
         _ platform: inout Platform,
         _ costs: CostModel,
         _ work: inout GuestWork
@@ -58,6 +60,7 @@ extension Guests {
             return code
         }
         for page in pages where platform.rmp.entry(chunk: chunk, index: page).isAssigned {
+            if let asid, platform.rmp.entry(chunk: chunk, index: page).asid != asid { continue }
             let code = platform.rmpupdate(chunk: chunk, pages: page..<(page + 1), RMPUpdateInput())
             if code != .success { return code }
             work.add(1, of: \.updates, taking: costs.share4K)

@@ -47,6 +47,7 @@ extension Guests {
         guest.asid = asid
         guest.state = .running
         guest.launchWork = GuestWork()
+        guest.isAdopted = false
         let code = Guests.populate(&guest, asid, &platform, firmware, costs)
         self[id] = guest
         platform.events.publish(.guest(id, .running))

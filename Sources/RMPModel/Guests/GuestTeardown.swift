@@ -11,7 +11,11 @@ extension Guests {
         guard let guest = self[id] else { return }
         self[id]?.vmsaPages = []
         self[id]?.responsePage = nil
-        for page in guest.vmsaPages { giveBack(page, &platform) }
+        for page in guest.vmsaPages {
+            // The processor has held the VMSAs of vCPUs that were running on the other host.
+            if guest.isAdopted { platform.rmp.setLock(page, false) }
+            giveBack(page, &platform)
+        }
         if let page = guest.responsePage {
             firmware.reclaim(page, &platform)
             giveBack(page, &platform)
@@ -44,7 +48,7 @@ extension Guests {
         switch guest.state {
         case .running:
             guest.state = .ending
-            guest.teardown.due = now.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
+            guest.teardown.due = now.addingClamped(cost(of: guest, platform.rmp, costs))
         case .created: forgetVM(&guest)
         case .stopped, .ending: return
         }
@@ -125,7 +129,8 @@ extension Guests {
         if guest.teardown.run < guest.chunks.count {
             let run = guest.chunks[guest.teardown.run]
             let chunk = run.first + guest.teardown.offset
-            effort = Guests.takeBack(chunk, pages: guest.pages(inChunk: guest.teardown.done), &platform)
+            let own = asid(of: guest, inChunk: chunk)
+            effort = Guests.takeBack(chunk, pages: guest.pages(inChunk: guest.teardown.done), of: own, &platform)
             allocator.release(chunk)
             guest.teardown.done += 1
             guest.teardown.offset += 1
@@ -137,7 +142,7 @@ extension Guests {
             if leftRegion { platform.rmp.compact(chunk >> 9) }
         }
         if guest.teardown.run < guest.chunks.count {
-            guest.teardown.due = guest.teardown.due.addingClamped(Guests.cost(of: guest, platform.rmp, costs))
+            guest.teardown.due = guest.teardown.due.addingClamped(cost(of: guest, platform.rmp, costs))
         } else {
             forgetVM(&guest)
         }
@@ -149,9 +154,16 @@ extension Guests {
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`: a page that refuses, as one that somebody made
     /// immutable may, stays as it is, and the next one follows.
     ///
+    /// - Parameter asid: only its pages, in a chunk that others hold, too.
     /// - Returns: the amount of work, in chunks done in one step.
-    private static func takeBack(_ chunk: Int, pages: Int, _ platform: inout Platform) -> Int {
+    private static func takeBack(_ chunk: Int, pages: Int, of asid: UInt16?, _ platform: inout Platform) -> Int {
         let word = platform.rmp.chunkWord(chunk)
+        if let asid {
+            for page in 0..<pages where platform.rmp.entry(chunk: chunk, index: page).belongs(to: asid) {
+                _ = platform.rmpupdate(chunk: chunk, pages: page..<(page + 1), RMPUpdateInput())
+            }
+            return pageByPageEffort
+        }
         // 4 KB pages of one kind take one step, unless they refuse.
         let isSimple = !word.isMixed && pages == Granularity.pagesPerChunk
         if isSimple && (word.is2M || !(word.isImmutable || word.isLocked)) {
@@ -167,14 +179,18 @@ extension Guests {
     }
 
     /// The cost of the chunk in progress, in ns: by the entries that it has when work on it begins.
-    private static func cost(of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
+    private func cost(of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         guard guest.teardown.run < guest.chunks.count else { return 0 }
-        return cost(ofChunk: guest.chunks[guest.teardown.run].first + guest.teardown.offset, rmp, costs)
+        return cost(ofChunk: guest.chunks[guest.teardown.run].first + guest.teardown.offset, of: guest, rmp, costs)
     }
 
-    /// The cost of taking back a chunk as it is now, in ns.
-    static func cost(ofChunk chunk: Int, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
+    /// The cost of taking back a guest's pages of a chunk as they are now, in ns.
+    func cost(ofChunk chunk: Int, of guest: Guest, _ rmp: borrowing RMP, _ costs: CostModel) -> UInt64 {
         let word = rmp.chunkWord(chunk)
+        if let asid = self.asid(of: guest, inChunk: chunk) {
+            let pages = (0..<Granularity.pagesPerChunk).count { rmp.entry(of: word, index: $0).belongs(to: asid) }
+            return costs.share4K.multipliedClamped(by: UInt64(pages))
+        }
         if word.is2M && !word.isMixed { return costs.share2M }
         return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inChunk: chunk)))
     }

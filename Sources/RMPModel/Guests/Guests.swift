@@ -17,6 +17,8 @@ struct Guests: Sendable {
     var allocator: ChunkAllocator
     var controls = ControlPages()
     var leaked = LeakedPages()
+    /// Chunks that a machine that took over another's RMP gives to no guest.
+    private(set) var withheld: [Range<Int>] = []
     let memory: MemoryMap
     let nodeCount: Int
 
@@ -43,6 +45,15 @@ struct Guests: Sendable {
             end = covered.upperBound
         }
     }
+
+    /// Takes chunks that no guest ever gets, or of which it holds only a part.
+    mutating func withhold(_ chunks: Range<Int>) {
+        withheld.append(chunks)
+        for chunk in chunks { allocator.hold(chunk) }
+    }
+
+    /// The ASID that a page must have to be the guest's, in a chunk that others hold, too; nil: all pages are its own.
+    func asid(of guest: Guest, inChunk chunk: Int) -> UInt16? { allocator.isShared(chunk) ? guest.asid : nil }
 
     /// A guest, removed or not.
     subscript(id: GuestID) -> Guest? {

@@ -113,7 +113,7 @@ struct TeardownOutlook: Sendable {
                 step.offset = 0
             }
             let chunk = guest.chunks[step.run].first + step.offset
-            step.due = step.due.addingClamped(Guests.cost(ofChunk: chunk, rmp, costs))
+            step.due = step.due.addingClamped(guests.cost(ofChunk: chunk, of: guest, rmp, costs))
             left -= 1
         }
         view.step = step

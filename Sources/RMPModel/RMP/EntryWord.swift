@@ -35,6 +35,8 @@ struct EntryWord: Sendable, Hashable {
     var isLocked: Bool { bits & EntryWord.lockBit != 0 }
     var isMixed: Bool { bits & EntryWord.mixedMark != 0 }
     var asid: UInt16 { UInt16(truncatingIfNeeded: bits >> EntryWord.asidShift) & 0x3ff }
+    /// Whether the page is assigned to an ASID.
+    func belongs(to asid: UInt16) -> Bool { isAssigned && self.asid == asid }
     var gpa: UInt64 { bits & EntryWord.gpaMask }
 
     /// The entry with its GPA moved up by `pages` pages, wrapping within the field.

@@ -79,6 +79,17 @@ public struct MachineConfiguration: Sendable, Hashable {
         return other
     }
 
+    /// The same machine with the RMP of another host, which says itself what firmware holds (``RMPAdoption``).
+    ///
+    /// - Throws: `ConfigurationError` if the layout does not fit the machine's memory.
+    public func adopting(_ layout: RMPLayout) throws(ConfigurationError) -> MachineConfiguration {
+        var other = self
+        other.rmp = layout
+        other.firmware = try FirmwarePages(assigned: [], hypervisorFixed: FirmwarePages.usualFixed)
+        try other.check()
+        return other
+    }
+
     /// The addresses that come online only when memory is added; empty if all memory is online at boot.
     public var lateMemory: Range<UInt64> {
         let end = memory.end.rawValue
