@@ -147,14 +147,15 @@ struct HostOptions: ParsableArguments {
         return configuration
     }
 
-    /// The first option given that describes the machine, if any.
-    var machineOption: String? {
+    /// The first option given that only a simulated machine has, if any.
+    /// - Parameter exceptions: options that the engine has, too.
+    func machineOption(but exceptions: Set<String> = []) -> String? {
         let given = [
             ("--cpus", cpus != nil), ("--memory", memory != nil), ("--machine", machine != nil),
             ("--series", series != nil), ("--pace", pace.pace != .factor(1)), ("--boot", boot != nil),
             ("--rmp-image", rmpImage != nil),
         ]
-        return given.first(where: \.1)?.0
+        return given.first { $0.1 && !exceptions.contains($0.0) }?.0
     }
 
     /// Who owns the tree.
@@ -165,7 +166,8 @@ struct HostOptions: ParsableArguments {
     /// Checks that the machine can exist, without booting it.
     func check() throws { _ = try configuration(try image()) }
 
-    private func image() throws(RMPSourceError) -> RMPSource? {
+    /// The RMP of ``rmpImage``.
+    func image() throws(RMPSourceError) -> RMPSource? {
         guard let rmpImage else { return nil }
         return try RMPSource(file: rmpImage, registers.registers)
     }

@@ -54,8 +54,14 @@ struct MountCommand: ParsableCommand {
     var mountNamespace: String?
 
     func validate() throws {
-        if kernel.engine == .kernel, let option = host.machineOption {
-            throw ValidationError("\(option): only for a simulated machine; leave it out with --engine kernel")
+        let known: Set<String> = kernel.engine == .rmp ? ["--cpus", "--memory", "--rmp-image"] : []
+        if kernel.engine != .simulated, let option = host.machineOption(but: known) {
+            throw ValidationError(
+                "\(option): only for a simulated machine; leave it out with --engine \(kernel.engine.rawValue)"
+            )
+        }
+        if kernel.sysroot != nil && host.rmpImage != nil {
+            throw ValidationError("--sysroot and --rmp-image are two hosts: give one of them")
         }
     }
 
@@ -108,6 +114,10 @@ struct MountCommand: ParsableCommand {
             case .simulated:
                 let host = try host.simulatedTree(options)
                 (tree, faults) = (host.root, host.faults)
+            case .rmp:
+                tree = try kernel.rmpTree(host, owner: host.owner(options), debugMode: options.mode ?? 0o700) {
+                    log.error("\($0)")
+                }
             case .kernel:
                 let owner = host.owner(options)
                 tree = try kernel.tree(at: point, owner: owner, debugMode: options.mode ?? 0o700) { log.error("\($0)") }

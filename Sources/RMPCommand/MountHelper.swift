@@ -12,11 +12,11 @@ enum MountHelper {
     /// Words of `-o` that describe the machine; each is the option of `rmpfs mount` with the same name.
     static let machineWords = [
         "cpus", "memory", "machine", "series", "pace", "boot", "engine", "config-root", "debug-root", "cpu-root",
-        "rmp-image", "rmp-base", "rmp-end", "rmp-cfg",
+        "rmp-image", "rmp-base", "rmp-end", "rmp-cfg", "sysroot", "max-age",
     ]
 
-    /// The one such word that takes no value.
-    static let machineFlag = "allow-reenable"
+    /// Those that take no value.
+    static let machineFlags = ["allow-reenable", "full-reading"]
 
     /// Words that mount.fuse3 adds by itself; a mount of rmpfs stays nosuid,nodev.
     private static let addedWords: Set<String> = ["dev", "suid"]
@@ -103,7 +103,7 @@ enum MountHelper {
         var words: [String] = []
         for word in lists.flatMap(MountOptions.words(of:)) where !addedWords.contains(word) {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            if word == machineFlag { options.append("--\(word)"); continue }
+            if machineFlags.contains(word) { options.append("--\(word)"); continue }
             guard machineWords.contains(String(parts[0])) else {
                 guard MountOptions.isKnown(word) else { throw unknown(word) }
                 words.append(word)
@@ -131,8 +131,9 @@ enum MountHelper {
             var list = word.hasPrefix("-o") ? String(word.dropFirst(2)) : nil
             if list?.isEmpty == true { list = rest.popFirst() }
             guard let list else { result.append(word); continue }
-            let parts = MountOptions.words(of: list).map { part in
-                (word: part, isOption: part == machineFlag || machineWords.contains { part.hasPrefix($0 + "=") })
+            let parts = MountOptions.words(of: list).map { part -> (word: String, isOption: Bool) in
+                let takesValue = machineWords.contains { part.hasPrefix($0 + "=") }
+                return (word: part, isOption: takesValue || machineFlags.contains(part))
             }
             let others = parts.filter { !$0.isOption }.map(\.word)
             result += parts.filter(\.isOption).map { "--\($0.word)" }
@@ -146,7 +147,7 @@ enum MountHelper {
     }
 
     private static func unknown(_ word: String) -> Refusal {
-        let own = (MountOptions.ownWords + machineWords.map { "\($0)=" } + [machineFlag]).sorted()
+        let own = (MountOptions.ownWords + machineWords.map { "\($0)=" } + machineFlags).sorted()
         return Refusal(
             "mount option '\(word)': unknown; rmpfs knows \(own.joined(separator: ", ")) and the words of mount(8)"
         )

@@ -10,7 +10,7 @@ struct RMPFSCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rmpfs",
         abstract: "Mounts an AMD RMPOPT host: the kernel's files over a faithful simulated machine.",
-        version: "0.1.0",
+        version: Release.version,
         subcommands: [
             MountCommand.self, UnmountCommand.self, ListCommand.self, RunCommand.self, MachineCommand.self,
             StatusCommand.self,

@@ -67,8 +67,8 @@ public struct MovePlan: Sendable, Hashable {
     /// the RMP or nobody cannot be gained. Pages and regions of a set are exact, but the order is greedy: the best
     /// three moves together may differ from three moves that are each the best at their turn.
     ///
-    /// A move's pages need room in regions that stay lost: pages in entries of 2 MB need chunks that are free as a whole,
-    /// the others any free page.
+    /// A move's pages need room in regions that stay lost: pages in entries of 2 MB need chunks that are free as a
+    /// whole, the others any free page.
     public init(_ tallies: [RegionTally]) {
         var groups: [[UInt16]: Group] = [:]
         var lost: [Int: Room] = [:]

@@ -14,8 +14,8 @@ public enum ImageAdoptionError: Error, Sendable {
 extension ScannedRMP {
     /// Gives all entries to an adoption. Those beyond the machine's memory are counted there and dropped.
     ///
-    /// - Throws: if the memory cannot be read, or for the first entry that the machine cannot hold. The adoption is then
-    ///   of no use.
+    /// - Throws: if the memory cannot be read, or for the first entry that the machine cannot hold. The adoption is
+    ///   then of no use.
     public func give(
         to adoption: inout RMPAdoption,
         from memory: any PhysicalMemory

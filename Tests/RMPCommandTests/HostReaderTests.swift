@@ -60,8 +60,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("Memory @  0GB: fast\n", 1, "optimized, checked, outside or"),
-        ("Memory @  0GB: checked \n", 1, "optimized, checked, outside or"),
+        ("Memory @  0GB: fast\n", 1, "optimized, checked, outside"),
+        ("Memory @  0GB: checked \n", 1, "optimized, checked, outside"),
         ("Memory @  1GB: checked\nMemory @  1GB: checked\n", 2, "stands behind"),
         ("Memory @  1GB: checked\nMemory @  2GB: che", 2, "cut"),
     ])

@@ -81,7 +81,14 @@ enum CPUFileReader {
         case optimized, checked, outside
         /// SNP is not enabled: nothing is checked.
         case unchecked
+        /// What an RMP alone tells: whether RMPOPT can optimize it.
+        case free, held
     }
+
+    private static let words: [(word: String, status: Status)] = [
+        ("optimized", .optimized), ("checked", .checked), ("outside", .outside), ("unchecked", .unchecked),
+        ("free", .free), ("held", .held),
+    ]
 
     /// A region and what it is to the CPU.
     struct Row: Equatable {
@@ -98,19 +105,9 @@ enum CPUFileReader {
             if let last = rows.last?.region, region <= last {
                 throw HostFileError(text.name, line: line.number, "region \(region) stands behind region \(last)")
             }
-            let status: Status
-            if reader.take("optimized") {
-                status = .optimized
-            } else if reader.take("checked") {
-                status = .checked
-            } else if reader.take("outside") {
-                status = .outside
-            } else if reader.take("unchecked") {
-                status = .unchecked
-            } else {
-                throw text.error(line, "optimized, checked, outside or unchecked")
+            guard let status = words.first(where: { reader.rest.elementsEqual($0.word.utf8) })?.status else {
+                throw text.error(line, "optimized, checked, outside, unchecked, free or held")
             }
-            guard reader.isAtEnd else { throw text.error(line, "optimized, checked, outside or unchecked") }
             rows.append(Row(region: region, status: status))
         }
         return rows

@@ -47,10 +47,14 @@ struct RegionSnapshot: Sendable, Equatable {
     init(of mount: some HostFolder) throws(HostFileError) {
         let numbers = mount.cpus()
         var states: [RegionState] = []
+        var isOfRMP = false
         var isOffline: Set<Int> = []
         for number in numbers where states.isEmpty {
             guard let rows = try Self.rows(ofCPU: number, in: mount) else { isOffline.insert(number); continue }
-            states = rows.map { RegionState(region: $0.region, isUnchecked: $0.status == .unchecked) }
+            states = rows.map {
+                RegionState(region: $0.region, isUnchecked: $0.status == .unchecked, isFree: $0.status == .free)
+            }
+            isOfRMP = rows.contains { $0.status == .free || $0.status == .held }
         }
         guard !states.isEmpty else {
             throw HostFileError(
@@ -68,6 +72,12 @@ struct RegionSnapshot: Sendable, Equatable {
         }
         for row in blockers ?? [] {
             if let place = index[row.region] { states[place].reasons = row.reasons }
+        }
+        if isOfRMP {
+            // All CPUs show the same.
+            self.init(regions: states, cpus: 0, hasBlockers: blockers != nil)
+            self.isOfRMP = true
+            return
         }
         if let table {
             var online: Set<Int> = []

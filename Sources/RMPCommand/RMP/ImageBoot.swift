@@ -33,7 +33,8 @@ enum ImageBoot {
             }
         }
         let (machine, losses) = adoption.finish()
-        for line in losses.lines(isSegmented: image.layout.isSegmented) { log("\(Printable.text(image.name)): \(line)") }
+        let name = Printable.text(image.name)
+        for line in losses.lines(isSegmented: image.layout.isSegmented) { log("\(name): \(line)") }
         return machine
     }
 
@@ -55,7 +56,9 @@ extension AdoptionLosses {
         func add(_ count: Int, _ one: String, _ many: String) {
             if count > 0 { lines.append(count == 1 ? "1 \(one)" : "\(count) \(many)") }
         }
-        if !isSegmented { lines.append("its RMP is contiguous, so that this machine has no RMPOPT and no files about it") }
+        if !isSegmented {
+            lines.append("its RMP is contiguous, so that this machine has no RMPOPT and no files about it")
+        }
         add(
             permissions,
             "entry has VMPL permissions or other fields that this machine does not keep",

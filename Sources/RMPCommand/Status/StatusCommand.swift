@@ -12,12 +12,42 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Print JSON for programs.")
     var json = false
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Write the metrics of the mounts, or of all mounts that are here, as files into the folder of \
+            node_exporter's textfile collector.
+            """,
+            valueName: "dir"
+        ),
+        completion: .directory
+    )
+    var textfile: String?
+
     @Argument(help: ArgumentHelp("Where the host is mounted.", valueName: "mountpoint"), completion: .directory)
-    var mountPoint: String
+    var mountPoints: [String] = []
+
+    func validate() throws {
+        if let textfile {
+            if json { throw ValidationError("--json and --textfile: give one of them") }
+            if !Host().isFolder(textfile) {
+                throw ValidationError(
+                    "--textfile \(textfile): no such folder. Give that of --collector.textfile.directory"
+                )
+            }
+        } else if mountPoints.count != 1 {
+            throw ValidationError(
+                mountPoints.isEmpty ? "give the folder that a host is mounted on" : "give one mountpoint, or --textfile"
+            )
+        }
+    }
 
     func run() throws {
         do {
-            let report = try StatusReport(of: MountFolder(mountPoint))
+            if let textfile {
+                return try Textfile.write(to: textfile, mounts: mountPoints.isEmpty ? nil : mountPoints)
+            }
+            let report = try StatusReport(of: MountFolder(mountPoints[0]))
             try StandardOutput.write(json ? report.json.text : report.text)
         } catch {
             StandardError.write("rmpfs: \(error)\n")

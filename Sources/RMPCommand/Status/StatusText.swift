@@ -11,6 +11,7 @@ extension StatusReport {
     var text: String {
         let counts = snapshot.counts
         let offline = snapshot.offline > 0 ? " (\(snapshot.offline) more offline)" : ""
+        if snapshot.isOfRMP { return textOfRMP }
         var lines = [
             "\(printable(mountPoint)): \(snapshot.regions.count) regions of 1 GB, \(snapshot.cpus) CPUs\(offline)",
             Self.line("optimized on all CPUs", counts.all),
@@ -20,22 +21,39 @@ extension StatusReport {
         if snapshot.regions.contains(where: \.isUnchecked) {
             lines.append("SNP is not enabled: no CPU checks anything")
         } else if let holders {
-            lines.append("held back by" + (holders.isEmpty ? "                  nothing" : ":"))
-            for holder in holders.prefix(Self.shownHolders) {
-                let guest = holder.guest.map { " \(printable($0))" } ?? ""
-                let asid = holder.asid.map { " (asid \($0))" } ?? ""
-                let pages = holder.pages.map { $0 == 1 ? ", 1 page" : ", \($0) pages" } ?? ""
-                let name = "  \(holder.kind.look.words)\(guest)\(asid)"
-                lines.append(Self.line(name, Int(clamping: holder.regions), pages))
-            }
-            let more = holders.count - Self.shownHolders
-            if more > 0 { lines.append("  and \(more) more; --json tells all") }
+            lines += self.lines(of: holders)
         } else {
             lines.append("held back by                  unknown: this mount has no file that tells")
         }
         lines.append("last pass                     \(lastPassText)")
         lines.append("next pass                     \(scheduleText)")
         return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// What an RMP alone tells.
+    private var textOfRMP: String {
+        let free = snapshot.regions.count(where: \.isFree)
+        var lines = [
+            "\(printable(mountPoint)): \(snapshot.regions.count) regions of 1 GB, by their RMP entries",
+            Self.line("free: RMPOPT can optimize them", free),
+            Self.line("held", snapshot.regions.count - free),
+        ]
+        lines += self.lines(of: holders ?? [])
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    private func lines(of holders: [Holder]) -> [String] {
+        var lines = ["held back by" + (holders.isEmpty ? "                  nothing" : ":")]
+        for holder in holders.prefix(Self.shownHolders) {
+            let guest = holder.guest.map { " \(printable($0))" } ?? ""
+            let asid = holder.asid.map { " (asid \($0))" } ?? ""
+            let pages = holder.pages.map { $0 == 1 ? ", 1 page" : ", \($0) pages" } ?? ""
+            let name = "  \(holder.kind.look.words)\(guest)\(asid)"
+            lines.append(Self.line(name, Int(clamping: holder.regions), pages))
+        }
+        let more = holders.count - Self.shownHolders
+        if more > 0 { lines.append("  and \(more) more; --json tells all") }
+        return lines
     }
 
     /// A name, a number of regions in its column, and what else there is to say.
@@ -102,9 +120,10 @@ extension StatusReport {
             "cpus": .members(["online": Self.number(snapshot.cpus), "offline": Self.number(snapshot.offline)]),
             "regions": .members([
                 "total": Self.number(snapshot.regions.count),
-                "optimized_on_all": Self.number(counts.all),
-                "optimized_on_some": Self.number(counts.some),
-                "optimized_on_none": Self.number(counts.none),
+                "optimized_on_all": snapshot.isOfRMP ? .null : Self.number(counts.all),
+                "optimized_on_some": snapshot.isOfRMP ? .null : Self.number(counts.some),
+                "optimized_on_none": snapshot.isOfRMP ? .null : Self.number(counts.none),
+                "free": snapshot.isOfRMP ? Self.number(snapshot.regions.count(where: \.isFree)) : .null,
             ]),
             "blockers": holders.map { .array($0.map(Self.json(of:))) } ?? .null,
             "last_pass": lastPass.map(Self.json(of:)) ?? .null,

@@ -46,6 +46,14 @@ public protocol Engine: Sendable {
     func optimizationInProgress() throws(Errno) -> Bool
     /// Writes the text of series v1's `description`.
     func showDescription(into text: inout TextBuffer) throws(Errno)
+    /// Whether the host can tell of passes at all. Never changes.
+    var showsPasses: Bool { get }
+    /// Whether what is shown is read from the host and kept for a while. Never changes.
+    var canRefresh: Bool { get }
+    /// Reads it anew.
+    func refresh() throws(Errno)
+    /// Whether it is being read.
+    var isRefreshing: Bool { get }
     /// Whether a pass is running, whoever asked for it.
     func passIsRunning() throws(Errno) -> Bool
     /// Asks for a pass over all memory. A request while a requested pass is running is absorbed.
@@ -60,4 +68,15 @@ public protocol Engine: Sendable {
     /// Writes the text of `cpuN`.
     /// - Throws: ``Errno/noSuchDevice`` for a CPU that is offline.
     func showRegions(ofCPU cpu: Int, into text: inout TextBuffer) throws(Errno)
+}
+
+extension Engine {
+    /// Most do.
+    public var showsPasses: Bool { true }
+    /// Most answer from the present moment.
+    public var canRefresh: Bool { false }
+    /// Nothing is kept.
+    public func refresh() throws(Errno) {}
+    /// Nothing is kept.
+    public var isRefreshing: Bool { false }
 }

@@ -47,6 +47,13 @@ struct HostClock: Sendable {
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
+    /// Unix time in nanoseconds.
+    static var unix: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(max(time.tv_sec, 0)) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
     /// Virtual time in nanoseconds since boot.
     var now: UInt64 {
         let elapsed = HostClock.monotonic &- origin

@@ -95,7 +95,13 @@ public final class KernelEngine: Engine {
         case .metrics:
             let map = try optimizationMap()
             let isRunning = files.series.hasAction ? try passIsRunning() : nil
-            MetricsReport.write(map, passIsRunning: isRunning, into: &text)
+            MetricsReport.write(
+                map,
+                versions: versions,
+                passIsRunning: isRunning,
+                isOutside: { isBeyondWindow(region: $0) },
+                into: &text
+            )
         case .passes where files.series.isModule:
             text.append(try ask { () throws(KernelError) in try files.passes() })
         default: throw Errno(.untold)

@@ -129,6 +129,15 @@ public final class Directory: Node, @unchecked Sendable {
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
 
+    /// Adds an item as if a client had made it. The name must be free.
+    func addItem(_ name: [UInt8], _ item: Directory) {
+        item.markItem()
+        item.place.withLock { $0 = NodePlace(folder: self, name: name) }
+        for entry in item.entries() { entry.node.markPartOfItem() }
+        item.parentNumber.store(inodeNumber, ordering: .relaxed)
+        children.withPatientLock { $0.insert(name, item) }
+    }
+
     /// Adds a child that comes and goes: it is found and listed while `isThere` gives a number, which is asked with the
     /// folder locked and must not look at the folder itself.
     public func add(_ name: String, _ node: Node, whileThere isThere: @escaping Presence) {
@@ -191,11 +200,7 @@ public final class Directory: Node, @unchecked Sendable {
         return try changes.lock.withPatientLock { _ throws(Errno) in
             if children.withPatientLock({ $0.node(name) }) != nil { throw .exists }
             let item = try makeItem(name)
-            item.markItem()
-            item.place.withLock { $0 = NodePlace(folder: self, name: name) }
-            for entry in item.entries() { entry.node.markPartOfItem() }
-            item.parentNumber.store(inodeNumber, ordering: .relaxed)
-            children.withPatientLock { $0.insert(name, item) }
+            addItem(name, item)
             touch()
             return item
         }

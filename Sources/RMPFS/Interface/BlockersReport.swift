@@ -37,7 +37,7 @@ enum BlockersReport {
     }
 
     /// Why some CPUs do not have a region optimized although it holds no assigned page.
-    private struct Reason {
+    struct Reason {
         /// Whether some CPUs could have it optimized.
         let isUnscanned: Bool
         /// The CPUs outside whose window it is, as text.
@@ -48,7 +48,7 @@ enum BlockersReport {
 
     /// The reasons of regions in ascending order: they change only where the set of CPUs that lack the optimization
     /// changes, or a window begins or ends.
-    private struct Reasons {
+    struct Reasons {
         /// For each set of a map, the online CPUs that are not in it.
         let missing: [CPUSet]
         private let windows: [(regions: Range<Int>, cpus: CPUSet)]

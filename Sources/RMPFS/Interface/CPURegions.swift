@@ -13,6 +13,10 @@ enum CPURegions {
         case outside
         /// SNP is not enabled: there are no checks.
         case unchecked
+        /// No page of it is assigned, and more is not known.
+        case free
+        /// A page of it is assigned, or not covered: RMP checks are done.
+        case held
 
         /// - Parameters:
         ///   - isChecked: whether there are RMP checks at all.
@@ -28,6 +32,8 @@ enum CPURegions {
             case .checked: "checked"
             case .outside: "outside"
             case .unchecked: "unchecked"
+            case .free: "free"
+            case .held: "held"
             }
         }
     }

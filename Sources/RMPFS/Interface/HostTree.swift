@@ -33,8 +33,8 @@ public struct HostTree {
         return root
     }
 
-    /// `rmpopt/`: our `reenable`, and what series v1 patch 5/6 registers in configfs. If passes may not be requested,
-    /// the files that request them have no store method: their modes show this, and open(2) fails.
+    /// `rmpopt/`: our `reenable` and `refresh`, and what series v1 patch 5/6 registers in configfs. If passes may not be
+    /// requested, the files that request them have no store method: their modes show this, and open(2) fails.
     private func configuration(_ engine: any Engine) -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
         var store: Attribute.Store?
@@ -53,6 +53,20 @@ public struct HostTree {
             folder.add("action", Attribute(owner: owner, show: action, store: store))
             folder.add("description", Attribute(owner: owner, show: description, store: nil))
         }
+        if engine.canRefresh {
+            folder.add(
+                "refresh",
+                Attribute(
+                    owner: owner,
+                    show: { text throws(Errno) in text.append(engine.isRefreshing ? "1\n" : "0\n") },
+                    store: { value throws(Errno) in
+                        guard try value.unsignedInt() == 1 else { throw .invalid }
+                        try engine.refresh()
+                    }
+                )
+            )
+        }
+        guard engine.showsPasses else { return folder }
         let running: Attribute.Show = { text throws(Errno) in
             text.append(try engine.passIsRunning() ? "1\n" : "0\n")
         }

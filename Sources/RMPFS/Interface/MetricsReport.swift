@@ -3,53 +3,191 @@
 
 import RMPModel
 
-/// The metrics of a host.
-///
-/// Each is defined once, whichever engine it comes from; metrics that an engine does not know are left out.
+/// Every metric, each once, whichever engine it comes from: two mounts in one folder of node_exporter's textfile
+/// collector must agree in help and type.
+extension Metric {
+    static let build = Metric(
+        "rmpopt_build_info",
+        .gauge,
+        "Always 1; the version of rmpfs, of the series, and who answers for the host."
+    )
+    static let regions = Metric("rmpopt_regions", .gauge, "Aligned gigabytes from the start of memory to its end.")
+    static let optimized = Metric(
+        "rmpopt_regions_optimized",
+        .gauge,
+        "Regions by the online CPUs that have them optimized."
+    )
+    static let optimizedBytes = Metric(
+        "rmpopt_optimized_bytes",
+        .gauge,
+        "Bytes of the regions that all online CPUs have optimized."
+    )
+    static let cpuRegions = Metric(
+        "rmpopt_cpu_regions_optimized",
+        .gauge,
+        "Regions that an online CPU has optimized."
+    )
+    static let heldBack = Metric(
+        "rmpopt_regions_held_back",
+        .gauge,
+        "Regions that not all online CPUs have optimized, or can, by the reason that stays longest; each counts once."
+    )
+    static let passRunning = Metric(
+        "rmpopt_pass_running",
+        .gauge,
+        "Whether a pass is running, as far as the kernel shows it."
+    )
+    static let blocked = Metric(
+        "rmpopt_regions_blocked",
+        .gauge,
+        "Regions that hold assigned pages, by owner; one region can have several."
+    )
+    static let pages = Metric("rmpopt_pages", .gauge, "Assigned pages of 4 KB, by owner.")
+    static let freeBytes = Metric("rmpopt_memory_free_bytes", .gauge, "Memory that a guest could get.")
+    static let passPending = Metric("rmpopt_pass_pending", .gauge, "Whether a pass is pending.")
+    static let passes = Metric("rmpopt_passes_total", .counter, "Passes begun since boot.")
+    static let requests = Metric(
+        "rmpopt_requests_total",
+        .counter,
+        "Requests for a pass since boot, by what became of them."
+    )
+    static let passSeconds = Metric("rmpopt_pass_seconds", .histogram, "Durations of ended passes since boot.")
+    static let broadcasts = Metric(
+        "rmpopt_pass_broadcasts_total",
+        .counter,
+        "Calls to many CPUs that ended passes have made."
+    )
+    static let interrupts = Metric(
+        "rmpopt_pass_interrupts_total",
+        .counter,
+        "Interrupts to single CPUs that these have sent."
+    )
+    static let executions = Metric("rmpopt_pass_executions_total", .counter, "RMPOPT executed in ended passes.")
+    static let inVain = Metric(
+        "rmpopt_pass_executions_in_vain_total",
+        .counter,
+        "Those of them that set no new bit."
+    )
+    static let stolen = Metric(
+        "rmpopt_pass_stolen_seconds_total",
+        .counter,
+        "CPU time that ended passes have taken from everything else."
+    )
+    static let interruptsOffMax = Metric(
+        "rmpopt_pass_interrupts_off_max_seconds",
+        .gauge,
+        "Longest time for which a pass kept interrupts off on one core since boot."
+    )
+    static let lastPass = Metric("rmpopt_last_pass_seconds", .gauge, "Duration of the last pass.")
+    static let lastPassEnd = Metric(
+        "rmpopt_last_pass_end_seconds",
+        .gauge,
+        "When the last pass ended, in time since boot; compare it with rmpopt_uptime_seconds."
+    )
+    static let lastLeader = Metric(
+        "rmpopt_last_pass_leader_seconds",
+        .gauge,
+        "Time of the first core's scans in it."
+    )
+    static let lastFollower = Metric(
+        "rmpopt_last_pass_follower_seconds",
+        .gauge,
+        "Time that the other cores added."
+    )
+    static let lastBroadcast = Metric("rmpopt_last_pass_broadcast_seconds", .gauge, "Time of its broadcasts.")
+    static let lastBroadcasts = Metric(
+        "rmpopt_last_pass_broadcasts",
+        .gauge,
+        "Interrupts that it sent to each CPU that took part."
+    )
+    static let lastInterruptsOff = Metric(
+        "rmpopt_last_pass_interrupts_off_seconds",
+        .gauge,
+        "Longest time for which it kept interrupts off on one core."
+    )
+    static let snpEnabled = Metric("rmpopt_snp_enabled", .gauge, "Whether RMP checks are done.")
+    static let undefinedOpcodes = Metric(
+        "rmpopt_undefined_opcodes_total",
+        .counter,
+        "#UD faults of RMPOPT on cores where it is not enabled."
+    )
+    static let guests = Metric("rmpopt_guests", .gauge, "Guests that exist, running or not.")
+    static let uptime = Metric("rmpopt_uptime_seconds", .gauge, "Virtual time since boot.")
+    static let free = Metric(
+        "rmpopt_regions_free",
+        .gauge,
+        "Regions without an assigned page, which RMPOPT can optimize; whether a core has is not in the RMP."
+    )
+    static let freeIfPacked = Metric(
+        "rmpopt_regions_free_if_packed",
+        .gauge,
+        "Regions that would be free if the same guests lay as close together as they can."
+    )
+    static let readingSeconds = Metric(
+        "rmpopt_rmp_reading_seconds",
+        .gauge,
+        "How long the last reading of the RMP took."
+    )
+    static let readingEnd = Metric(
+        "rmpopt_rmp_reading_timestamp_seconds",
+        .gauge,
+        "When the last reading of the RMP ended, in Unix time."
+    )
+    static let readingBytes = Metric("rmpopt_rmp_reading_bytes", .gauge, "Bytes of the RMP that it looked at.")
+    static let oddities = Metric(
+        "rmpopt_rmp_oddities",
+        .gauge,
+        "Entries and chunks of 2 MB that are not as the manuals have them, or that changed while they were read."
+    )
+}
+
+/// The metrics of a host; those that an engine does not know are left out.
 enum MetricsReport {
-    /// What kind of number a metric is.
-    enum Kind: Sendable {
-        case gauge
-        case counter
+    /// The first lines.
+    /// - Parameter series: the version of the series, or the versions that it can be; nil where there is none.
+    static func build(series: String?, engine: StaticString, into text: inout TextBuffer) {
+        text.append(headOf: .build)
+        text.append(Metric.build.name)
+        text.append("{version=\"")
+        text.append(Array(Release.version.utf8))
+        text.append("\",series=\"")
+        text.append(Array((series ?? "").utf8))
+        text.append("\",engine=\"")
+        text.append(engine)
+        text.append("\"} 1\n")
     }
 
-    /// A metric without its values.
-    struct Metric: Sendable {
-        let name: StaticString
-        let kind: Kind
-        let help: StaticString
-
-        init(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
-            (self.name, self.kind, self.help) = (name, kind, help)
-        }
-    }
-
-    // MARK: What every engine knows
+    // MARK: What a running kernel's table tells
 
     /// The metrics of a running kernel.
-    /// - Parameter isRunning: whether a pass is running; nil if the kernel does not say.
-    static func write(_ map: OptimizationMap, passIsRunning isRunning: Bool?, into text: inout TextBuffer) {
+    /// - Parameters:
+    ///   - isRunning: whether a pass is running; nil if the kernel does not say.
+    ///   - isOutside: whether a region is known to lie beyond the window of every core.
+    static func write(
+        _ map: OptimizationMap,
+        versions: String,
+        passIsRunning isRunning: Bool?,
+        isOutside: (_ region: Int) -> Bool,
+        into text: inout TextBuffer
+    ) {
+        build(series: versions, engine: "kernel", into: &text)
         optimized(map, into: &text)
-        if let isRunning { running(isRunning, into: &text) }
+        HeldBackCounts(map, isOutside: isOutside).write(into: &text)
+        if let isRunning { text.append(single: .passRunning, isRunning ? 1 : 0) }
     }
 
     private static func optimized(_ map: OptimizationMap, into text: inout TextBuffer) {
-        single(
-            Metric("rmpopt_regions", .gauge, "Aligned gigabytes from the start of memory to its end."),
-            UInt64(map.regions.count),
-            into: &text
-        )
+        text.append(single: .regions, UInt64(map.regions.count))
         let shares = map.shares
-        let regions = Metric("rmpopt_regions_optimized", .gauge, "Regions by the online CPUs that have them optimized.")
-        head(regions, into: &text)
+        text.append(headOf: .optimized)
         let words: KeyValuePairs<OptimizationMap.Share, StaticString> = [.all: "all", .some: "some", .none: "none"]
-        for (share, word) in words { value(regions, ("cpus", word), UInt64(shares[share] ?? 0), into: &text) }
-        let each = Metric("rmpopt_cpu_regions_optimized", .gauge, "Regions that an online CPU has optimized.")
-        head(each, into: &text)
+        for (share, word) in words { text.append(.optimized, ("cpus", word), UInt64(shares[share] ?? 0)) }
+        text.append(single: .optimizedBytes, UInt64(shares[.all] ?? 0) * Granularity.region)
+        text.append(headOf: .cpuRegions)
         let counts = map.regionCounts
         map.online.forEachRun { run in
             for cpu in run {
-                text.append(each.name)
+                text.append(Metric.cpuRegions.name)
                 text.append("{cpu=\"")
                 text.append(decimal: UInt64(cpu))
                 text.append("\"} ")
@@ -59,215 +197,127 @@ enum MetricsReport {
         }
     }
 
-    private static func running(_ isRunning: Bool, into text: inout TextBuffer) {
-        single(
-            Metric("rmpopt_pass_running", .gauge, "Whether a pass is running, as far as the kernel shows it."),
-            isRunning ? 1 : 0,
-            into: &text
-        )
-    }
-
     // MARK: What a simulated machine knows
 
     /// The metrics of a simulated machine.
     static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        optimized(machine.optimizationMap, into: &text)
-        blockers(machine, into: &text)
-        running(machine.passIsRunning, into: &text)
+        build(series: machine.configuration.series.name, engine: "simulated", into: &text)
+        let map = machine.optimizationMap
+        optimized(map, into: &text)
+        blockers(machine, map, into: &text)
+        text.append(single: .freeBytes, machine.freeMemory)
+        text.append(single: .passRunning, machine.passIsRunning ? 1 : 0)
         requests(machine, into: &text)
         costs(machine.passTotals, into: &text)
         if let last = machine.passes.last, let end = last.end { pass(last, end, into: &text) }
         host(machine, into: &text)
     }
 
-    private static func blockers(_ machine: borrowing Machine, into text: inout TextBuffer) {
+    private static func blockers(
+        _ machine: borrowing Machine,
+        _ map: OptimizationMap,
+        into text: inout TextBuffer
+    ) {
         var regions = (table: UInt64(0), firmware: UInt64(0), guest: UInt64(0), leaked: UInt64(0))
-        for region in machine.configuredRegions where machine.assignedPages(ofRegion: region) > 0 {
-            var hasGuest = false
-            for blocker in machine.blockers(ofRegion: region) {
-                switch blocker.owner {
-                case .rmpTable: regions.table += 1
-                case .firmware: regions.firmware += 1
-                case .guest: hasGuest = true
-                case .leaked: regions.leaked += 1
+        var pages = regions
+        var held = HeldBackCounts()
+        var reasons = BlockersReport.Reasons(machine, map)
+        for region in machine.configuredRegions {
+            var owners: Set<HeldBack> = []
+            if machine.assignedPages(ofRegion: region) > 0 {
+                for blocker in machine.blockers(ofRegion: region) {
+                    let count = UInt64(blocker.pages)
+                    switch blocker.owner {
+                    case .rmpTable: (regions.table, pages.table) = (regions.table + 1, pages.table + count)
+                    case .firmware: (regions.firmware, pages.firmware) = (regions.firmware + 1, pages.firmware + count)
+                    case .guest: pages.guest += count
+                    case .leaked: (regions.leaked, pages.leaked) = (regions.leaked + 1, pages.leaked + count)
+                    }
+                    owners.insert(HeldBack(blocker.owner))
                 }
+                if owners.contains(.guest) { regions.guest += 1 }
             }
-            if hasGuest { regions.guest += 1 }
+            // Without SNP there are no checks, so nothing is slow.
+            guard machine.isSNPEnabled, let set = map.set(ofRegion: region), !reasons.missing[set].isEmpty else {
+                continue
+            }
+            if let owner = HeldBack.allCases.first(where: owners.contains) {
+                held.add(owner)
+            } else {
+                held.add(reasons.reason(region, set).first)
+            }
         }
-        let metric = Metric(
-            "rmpopt_regions_blocked",
-            .gauge,
-            "Regions that hold assigned pages, by owner; one region can have several."
-        )
-        head(metric, into: &text)
-        value(metric, ("by", "rmp_table"), regions.table, into: &text)
-        value(metric, ("by", "firmware"), regions.firmware, into: &text)
-        value(metric, ("by", "guest"), regions.guest, into: &text)
-        value(metric, ("by", "leaked"), regions.leaked, into: &text)
+        held.write(into: &text)
+        let owners: KeyValuePairs<StaticString, (regions: UInt64, pages: UInt64)> = [
+            "rmp_table": (regions.table, pages.table), "firmware": (regions.firmware, pages.firmware),
+            "guest": (regions.guest, pages.guest), "leaked": (regions.leaked, pages.leaked),
+        ]
+        text.append(headOf: .blocked)
+        for (owner, count) in owners { text.append(.blocked, ("by", owner), count.regions) }
+        text.append(headOf: .pages)
+        for (owner, count) in owners { text.append(.pages, ("owner", owner), count.pages) }
     }
 
     private static func requests(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        single(
-            Metric("rmpopt_pass_pending", .gauge, "Whether a pass is pending."),
-            machine.pendingPass == nil ? 0 : 1,
-            into: &text
-        )
-        single(Metric("rmpopt_passes_total", .counter, "Passes begun since boot."), machine.passCount, into: &text)
-        let metric = Metric(
-            "rmpopt_requests_total",
-            .counter,
-            "Requests for a pass since boot, by what became of them."
-        )
-        head(metric, into: &text)
-        value(metric, ("outcome", "begun"), machine.requests(.begun), into: &text)
-        value(metric, ("outcome", "scheduled"), machine.requests(.scheduled), into: &text)
-        value(metric, ("outcome", "absorbed"), machine.requests(.absorbed), into: &text)
-        value(metric, ("outcome", "lost"), machine.requests(.lost), into: &text)
+        text.append(single: .passPending, machine.pendingPass == nil ? 0 : 1)
+        text.append(single: .passes, machine.passCount)
+        text.append(headOf: .requests)
+        text.append(.requests, ("outcome", "begun"), machine.requests(.begun))
+        text.append(.requests, ("outcome", "scheduled"), machine.requests(.scheduled))
+        text.append(.requests, ("outcome", "absorbed"), machine.requests(.absorbed))
+        text.append(.requests, ("outcome", "lost"), machine.requests(.lost))
     }
 
     /// What all finished passes have cost the CPUs.
     private static func costs(_ totals: PassTotals, into text: inout TextBuffer) {
-        let counts: [(Metric, UInt64)] = [
-            (
-                Metric("rmpopt_pass_broadcasts_total", .counter, "Calls to many CPUs that ended passes have made."),
-                totals.broadcasts
-            ),
-            (
-                Metric("rmpopt_pass_interrupts_total", .counter, "Interrupts to single CPUs that these have sent."),
-                totals.interrupts
-            ),
-            (Metric("rmpopt_pass_executions_total", .counter, "RMPOPT executed in ended passes."), totals.executions),
-            (
-                Metric("rmpopt_pass_executions_in_vain_total", .counter, "Those of them that set no new bit."),
-                totals.executionsInVain
-            ),
-        ]
-        for (metric, number) in counts { single(metric, number, into: &text) }
-        seconds(
-            Metric(
-                "rmpopt_pass_stolen_seconds_total",
-                .counter,
-                "CPU time that ended passes have taken from everything else."
-            ),
-            totals.stolenTime,
-            into: &text
+        text.append(
+            histogram: .passSeconds,
+            limits: PassTotals.durationLimits,
+            counts: totals.durationCounts,
+            sum: totals.duration
         )
-        seconds(
-            Metric(
-                "rmpopt_pass_interrupts_off_max_seconds",
-                .gauge,
-                "Longest time for which a pass kept interrupts off on one core since boot."
-            ),
-            totals.interruptsOffMax,
-            into: &text
-        )
+        text.append(single: .broadcasts, totals.broadcasts)
+        text.append(single: .interrupts, totals.interrupts)
+        text.append(single: .executions, totals.executions)
+        text.append(single: .inVain, totals.executionsInVain)
+        text.append(seconds: .stolen, totals.stolenTime)
+        text.append(seconds: .interruptsOffMax, totals.interruptsOffMax)
     }
 
     private static func pass(_ last: PassRecord, _ end: UInt64, into text: inout TextBuffer) {
-        let times: [(Metric, UInt64)] = [
-            (Metric("rmpopt_last_pass_seconds", .gauge, "Duration of the last pass."), end - last.start),
-            (
-                Metric("rmpopt_last_pass_leader_seconds", .gauge, "Time of the first core's scans in it."),
-                last.scanTime
-            ),
-            (
-                Metric("rmpopt_last_pass_follower_seconds", .gauge, "Time that the other cores added."),
-                last.followerTime
-            ),
-            (Metric("rmpopt_last_pass_broadcast_seconds", .gauge, "Time of its broadcasts."), last.broadcastTime),
-        ]
-        for (metric, time) in times { seconds(metric, time, into: &text) }
-        single(
-            Metric(
-                "rmpopt_last_pass_broadcasts",
-                .gauge,
-                "Interrupts that it sent to each CPU that took part."
-            ),
-            last.broadcasts,
-            into: &text
-        )
-        seconds(
-            Metric(
-                "rmpopt_last_pass_interrupts_off_seconds",
-                .gauge,
-                "Longest time for which it kept interrupts off on one core."
-            ),
-            last.interruptsOffMax,
-            into: &text
-        )
+        text.append(seconds: .lastPass, end - last.start)
+        text.append(seconds: .lastPassEnd, end)
+        text.append(seconds: .lastLeader, last.scanTime)
+        text.append(seconds: .lastFollower, last.followerTime)
+        text.append(seconds: .lastBroadcast, last.broadcastTime)
+        text.append(single: .lastBroadcasts, last.broadcasts)
+        text.append(seconds: .lastInterruptsOff, last.interruptsOffMax)
     }
 
     private static func host(_ machine: borrowing Machine, into text: inout TextBuffer) {
-        let counts: [(Metric, UInt64)] = [
-            (Metric("rmpopt_snp_enabled", .gauge, "Whether RMP checks are done."), machine.isSNPEnabled ? 1 : 0),
-            (
-                Metric(
-                    "rmpopt_undefined_opcodes_total",
-                    .counter,
-                    "#UD faults of RMPOPT on cores where it is not enabled."
-                ),
-                machine.undefinedOpcodes
-            ),
-            (
-                Metric("rmpopt_guests", .gauge, "Guests that exist, running or not."),
-                UInt64(machine.guestIDs.count)
-            ),
-        ]
-        for (metric, number) in counts { single(metric, number, into: &text) }
-        seconds(Metric("rmpopt_uptime_seconds", .gauge, "Virtual time since boot."), machine.now, into: &text)
+        text.append(single: .snpEnabled, machine.isSNPEnabled ? 1 : 0)
+        text.append(single: .undefinedOpcodes, machine.undefinedOpcodes)
+        text.append(single: .guests, UInt64(machine.guestIDs.count))
+        text.append(seconds: .uptime, machine.now)
     }
+}
 
-    // MARK: The format
-
-    /// Writes `# HELP` and `# TYPE` of a metric.
-    private static func head(_ metric: Metric, into text: inout TextBuffer) {
-        text.append("# HELP ")
-        text.append(metric.name)
-        text.append(0x20)
-        text.append(metric.help)
-        text.append("\n# TYPE ")
-        text.append(metric.name)
-        text.append(metric.kind == .gauge ? " gauge\n" : " counter\n")
-    }
-
-    /// Writes a metric's value under a label.
-    private static func value(
-        _ metric: Metric,
-        _ label: (name: StaticString, value: StaticString),
-        _ number: UInt64,
-        into text: inout TextBuffer
-    ) {
-        text.append(metric.name)
-        text.append("{")
-        text.append(label.name)
-        text.append("=\"")
-        text.append(label.value)
-        text.append("\"} ")
-        text.append(decimal: number)
-        text.append(0x0A)
-    }
-
-    /// Writes a metric that is a single number.
-    private static func single(_ metric: Metric, _ number: UInt64, into text: inout TextBuffer) {
-        head(metric, into: &text)
-        text.append(metric.name)
-        text.append(0x20)
-        text.append(decimal: number)
-        text.append(0x0A)
-    }
-
-    /// Writes a metric that is a duration, in seconds with nine decimals.
-    private static func seconds(_ metric: Metric, _ nanoseconds: UInt64, into text: inout TextBuffer) {
-        head(metric, into: &text)
-        text.append(metric.name)
-        text.append(0x20)
-        text.append(decimal: nanoseconds / 1_000_000_000)
-        text.append(".")
-        var unit: UInt64 = 100_000_000
-        while unit > 0 {
-            text.append(decimal: nanoseconds / unit % 10)
-            unit /= 10
+extension HeldBack {
+    fileprivate init(_ owner: Blocker.Owner) {
+        switch owner {
+        case .rmpTable: self = .rmpTable
+        case .firmware: self = .firmware
+        case .guest: self = .guest
+        case .leaked: self = .leaked
         }
-        text.append(0x0A)
+    }
+}
+
+extension BlockersReport.Reason {
+    /// The reason that stays longest.
+    fileprivate var first: HeldBack {
+        if !disabled.isEmpty { return .notEnabled }
+        if !outside.isEmpty { return .outside }
+        return isUnscanned ? .notScanned : .unknown
     }
 }

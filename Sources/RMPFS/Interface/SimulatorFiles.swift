@@ -26,7 +26,7 @@ struct SimulatorFiles {
             machine.guestIDs.compactMap { id in machine.guest(id).map { (id, $0.name) } }
         }
         for (id, name) in present ?? [] {
-            guests.add(String(decoding: name, as: UTF8.self), GuestFiles(id: id, engine: engine, owner: owner).folder())
+            guests.addItem(name, GuestFiles(id: id, engine: engine, owner: owner).folder())
         }
         folder.add([
             "guests": guests,

@@ -35,6 +35,15 @@ struct PassHistory: Sendable {
 
 /// Totals over the ended passes of a kernel.
 public struct PassTotals: Sendable, Hashable {
+    /// The upper limits of ``durationCounts``, in ns.
+    public static let durationLimits: [UInt64] = [
+        1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000, 1_000_000_000,
+        2_500_000_000, 5_000_000_000, 10_000_000_000, 30_000_000_000,
+    ]
+    /// How many passes took longer than the limit before and not longer than their own; the last has no limit.
+    public private(set) var durationCounts = [UInt64](repeating: 0, count: durationLimits.count + 1)
+    /// The sum of their durations, in ns.
+    public private(set) var duration: UInt64 = 0
     /// Broadcasts.
     public private(set) var broadcasts: UInt64 = 0
     /// Interrupts to single CPUs.
@@ -49,6 +58,9 @@ public struct PassTotals: Sendable, Hashable {
     public private(set) var interruptsOffMax: UInt64 = 0
 
     mutating func add(_ record: PassRecord) {
+        let time = (record.end ?? record.start) - record.start
+        duration = duration.addingClamped(time)
+        durationCounts[PassTotals.durationLimits.firstIndex { time <= $0 } ?? PassTotals.durationLimits.count] += 1
         broadcasts &+= record.broadcasts
         interrupts &+= record.interrupts
         executions &+= record.executions
