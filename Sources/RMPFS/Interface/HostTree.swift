@@ -33,8 +33,8 @@ public struct HostTree {
         return root
     }
 
-    /// `rmpopt/`: our `reenable` and `refresh`, and what series v1 patch 5/6 registers in configfs. If passes may not be
-    /// requested, the files that request them have no store method: their modes show this, and open(2) fails.
+    /// `rmpopt/`: our `reenable` and `refresh`, and what series v1 patch 5/6 registers in configfs. If passes may not
+    /// be requested, the files that request them have no store method: their modes show this, and open(2) fails.
     private func configuration(_ engine: any Engine) -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
         var store: Attribute.Store?
