@@ -146,10 +146,10 @@ scrape_configs:
   - job_name: node
     static_configs: [{targets: ['127.0.0.1:$exporter']}]
 CONFIG
-limit 120 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
+timeout -k 2 120 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
     --collector.textfile.directory="$collector" --web.listen-address="127.0.0.1:$exporter" >"$work/exporter.log" 2>&1 &
-first=$!
-limit 120 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
+first=$! # Not by limit, whose shell would take the signal in place of timeout(1).
+timeout -k 2 120 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
     --web.listen-address="127.0.0.1:$server" >"$work/server.log" 2>&1 &
 second=$!
 # get PORT PATH: what a server says.
