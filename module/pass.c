@@ -250,14 +250,17 @@ int rmpopt_pass_request(void)
 {
 	struct part *fresh;
 
+	if (rmpopt_pass_running())
+		return 0;
+	/* All that can fail comes before the flag: it never absorbs in vain. */
 	if (!rmpopt_enabled_cpus())
 		return -ENODEV;
-	if (atomic_cmpxchg_acquire(&running, 0, 1))
-		return 0;
 	fresh = kvcalloc(nr_cpu_ids, sizeof(*fresh), GFP_KERNEL);
-	if (!fresh) {
-		atomic_set(&running, 0);
+	if (!fresh)
 		return -ENOMEM;
+	if (atomic_cmpxchg_acquire(&running, 0, 1)) {
+		kvfree(fresh);
+		return 0;
 	}
 	parts = fresh;
 	queue_work(queue, &work);

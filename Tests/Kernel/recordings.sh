@@ -14,13 +14,14 @@ cp "$KERNEL_MODULES"/rmpopt.ko "$KERNEL_MODULES"/rmpopt_emulator.ko "$guest/lib/
 selection=(--only action --only description --only reenable --only table --only .rmpopt --only async.)
 cat >"$guest/test" <<END
 . /lib/guest.sh
+roots="/sys/kernel/config /sys/kernel/debug"
 load recorded=1 slow_us=25000 || exit
 cat "\$debug/rmpopt-table" >/out/table
 echo 1 >"\$emulator/scans"
-probe --timeout 20 ${selection[*]} --skip threads. /sys/kernel/config /sys/kernel/debug >/out/probe.jsonl 2>/out/err
+probe --timeout 20 ${selection[*]} --skip threads.action \$roots >/out/probe.jsonl 2>/out/err
 # Sixteen threads that ask for the same pass take their time on a machine with few processors.
 echo 130000 >"\$emulator/slow_us"
-probe --timeout 30 --only threads.action /sys/kernel/config /sys/kernel/debug >>/out/probe.jsonl 2>>/out/err
+probe --timeout 30 --only threads.action \$roots >>/out/probe.jsonl 2>>/out/err
 same 'no RMPOPT was executed that must not be' 0 "\$(cat "\$emulator/wrong")"
 END
 # The recorded table has 8 CPUs and 16 lines: here, 15 GB end at address 15G, as 3 of 14 GB are below 4G.
