@@ -101,7 +101,10 @@ used() { awk '/^(SUnreclaim|VmallocUsed|Percpu|KernelStack):/ { sum += $2 } END 
 reader "$debug/rmpopt-table" 500 2 4
 pass
 memory=$(used)
-while :; do echo 1 >"$config/reenable"; done &
+while :; do
+    echo 1 >"$config/reenable"
+    usleep 20000
+done &
 requests=$!
 (
     for _ in $(seq "$rounds"); do

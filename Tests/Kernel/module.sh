@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The kernel module, unchanged, on a kernel in QEMU whose RMPOPT the module rmpopt_emulator emulates: when it loads and
 # executes, its files, its passes, the kselftests; then load, hotplug and unloading, without a splat or a leak.
-# TIMEOUT: 900
+# TIMEOUT: 1500
 
 # shellcheck source=Tests/Kernel/lib.bash
 . "$(dirname "$0")/lib.bash"
@@ -14,7 +14,7 @@ mkdir "$guest/kselftest"
 cp "$top"/scripts/kselftest/*.sh "$guest/kselftest/"
 cp "$kernel/module-guest.sh" "$guest/test"
 # 3 GB without a hole: three regions, and the line of the end.
-boot 800 -m 3072
+boot 1400 -m 3072
 results
 check 'the kernel has complained of nothing' no_splat
 expect 'each fault of RMPOPT has left a line, or was one of many' yes \
