@@ -7,7 +7,8 @@
 /// times always give the same machine.
 public struct Machine: Sendable {
     /// What the machine was built from.
-    public let configuration: MachineConfiguration
+    public var configuration: MachineConfiguration { boxedConfiguration.wrappedValue }
+    private let boxedConfiguration: Boxed<MachineConfiguration>
     /// Virtual time since boot, in ns. Never goes backwards.
     public private(set) var now: UInt64 = 0
 
@@ -29,7 +30,7 @@ public struct Machine: Sendable {
     ///
     /// Time counts from the kernel's boot. Afterwards everything that the version of the series optimizes is optimized.
     public init(_ configuration: MachineConfiguration) {
-        self.configuration = configuration
+        boxedConfiguration = Boxed(wrappedValue: configuration)
         topology = configuration.topology
         let regions = configuration.memory.regionCount
         platform = Platform(
@@ -68,6 +69,15 @@ public struct Machine: Sendable {
     /// changes nothing.
     public mutating func advance(to time: UInt64) { advance(to: time, effort: .max) }
 
+    /// Moves `now` to `time` if no work is due by then.
+    ///
+    /// - Returns: whether it did; if not, nothing has changed.
+    public mutating func advanceWhileIdle(to time: UInt64) -> Bool {
+        if let due = nextDue, due <= time { return false }
+        move(to: time)
+        return true
+    }
+
     /// The same in pieces: stops on the way once it has done `effort`. `now` is then a moment before `time`, and the
     /// machine is as it is at that moment. However it is split, the machine is the same at the end.
     ///
@@ -76,7 +86,8 @@ public struct Machine: Sendable {
     /// - Returns: whether `time` has been reached.
     @discardableResult
     public mutating func advance(to time: UInt64, effort: Int) -> Bool {
-        if let due = nextDue, due <= time, !drain(until: time, effort) { return false }
+        if advanceWhileIdle(to: time) { return true }
+        guard drain(until: time, effort) else { return false }
         move(to: time)
         return true
     }

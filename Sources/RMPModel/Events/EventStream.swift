@@ -5,7 +5,7 @@
 /// The stream of a machine's events, with its consumers.
 struct EventStream: Sendable {
     /// The version whose kernel writes the log.
-    private let series: Series
+    @Boxed private var series: Series
     /// The current time, in ns; the code that advances time sets it.
     var time: UInt64 = 0
 

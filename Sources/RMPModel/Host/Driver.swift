@@ -31,7 +31,7 @@ public struct PendingPass: Sendable, Hashable {
 
 /// The driver of the series.
 struct Driver: Sendable {
-    let series: Series
+    @Boxed private(set) var series: Series
     let costs: CostModel
     private let failures: Set<DriverFailure>
     /// The CPU on which work runs while it is online.

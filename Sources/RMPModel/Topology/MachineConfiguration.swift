@@ -20,7 +20,11 @@ public struct MachineConfiguration: Sendable, Hashable {
     /// Firmware's own pages, and those that may never be assigned.
     public internal(set) var firmware: FirmwarePages
     /// The version of the RMPOPT series that the host runs.
-    public var series: Series
+    public var series: Series {
+        get { boxedSeries.wrappedValue }
+        set { boxedSeries.wrappedValue = newValue }
+    }
+    private var boxedSeries: Boxed<Series>
     /// Which 2 TB each core's table covers.
     public var windows: WindowPolicy
     /// How far the host boots, and what goes wrong on the way; ``booting(_:)`` changes it.
@@ -61,7 +65,7 @@ public struct MachineConfiguration: Sendable, Hashable {
         let layout = rmp ?? RMPLayout(regionCount: memory.regionCount)
         self.rmp = layout
         self.firmware = firmware ?? FirmwarePages(memory: memory, layout: layout)
-        self.series = series
+        boxedSeries = Boxed(wrappedValue: series)
         self.windows = windows
         self.boot = boot
         self.costs = costs
