@@ -32,6 +32,7 @@ let package = Package(
         .target(name: "CMapping"),
         .target(name: "RMPModel", swiftSettings: strict),
         .target(name: "RMPImage", dependencies: ["CMapping", "RMPModel"], swiftSettings: strict),
+        .target(name: "Recording", dependencies: ["RMPModel"], swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPImage", "RMPModel"], swiftSettings: strict),
         .target(
             name: "MachineFile",
@@ -41,7 +42,7 @@ let package = Package(
         .executableTarget(
             name: "RMPCommand",
             dependencies: [
-                "CProcessor", "MachineFile", "RMPFS", "RMPImage", "RMPModel",
+                "CProcessor", "MachineFile", "RMPFS", "RMPImage", "RMPModel", "Recording",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -49,6 +50,7 @@ let package = Package(
         ),
         .executableTarget(name: "OracleTree", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPModelTests", dependencies: ["RMPModel"], swiftSettings: strict),
+        .testTarget(name: "RecordingTests", dependencies: ["RMPModel", "Recording"], swiftSettings: strict),
         .testTarget(name: "RMPImageTests", dependencies: ["RMPImage", "RMPModel"], swiftSettings: strict),
         .testTarget(name: "RMPFSTests", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
         .testTarget(

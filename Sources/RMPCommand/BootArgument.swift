@@ -15,5 +15,8 @@ struct BootArgument: ExpressibleByArgument {
         self.stage = stage
     }
 
+    /// The word for a stage.
+    static func word(of stage: BootPlan.Stage) -> String { words.first { $0.value == stage }?.key ?? "firmware" }
+
     static var allValueStrings: [String] { words.map(\.key) }
 }

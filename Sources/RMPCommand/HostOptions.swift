@@ -85,6 +85,25 @@ struct HostOptions: ParsableArguments {
 
     @OptionGroup var registers: RegisterOptions
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Write what is asked of the host to a new file, for rmpfs replay.",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var record: String?
+
+    /// The hidden options with which `rmpfs replay --mount` mounts.
+    static let (replayOption, untilOption) = ("replay", "until")
+
+    @Option(name: .customLong(Self.replayOption), help: .hidden)
+    var replay: String?
+
+    @Option(name: .customLong(Self.untilOption), help: .hidden)
+    var until: UInt64?
+
     @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
     var options: [String] = []
 
@@ -118,9 +137,23 @@ struct HostOptions: ParsableArguments {
         if rmpImage != nil && boot?.stage == .kernel {
             throw ValidationError("--rmp-image is of a host with SNP initialized: leave out --boot kernel")
         }
+        if record != nil && rmpImage != nil {
+            throw ValidationError("--record: a recording does not hold the RMP of --rmp-image; leave one of them out")
+        }
         if machine != nil && (cpus != nil || memory != nil) {
             throw ValidationError("--machine has its own CPUs and memory: leave out --cpus and --memory")
         }
+    }
+
+    /// What the options say of the machine.
+    private func description() throws -> HostDescription {
+        HostDescription(
+            cpus: cpus,
+            memory: memory?.bytes,
+            machine: try machine.map { try MachineSource.text(of: $0) },
+            series: series?.series,
+            stage: boot?.stage
+        )
     }
 
     /// - Parameter image: the RMP that the machine takes over.
@@ -152,8 +185,8 @@ struct HostOptions: ParsableArguments {
     func machineOption(but exceptions: Set<String> = []) -> String? {
         let given = [
             ("--cpus", cpus != nil), ("--memory", memory != nil), ("--machine", machine != nil),
-            ("--series", series != nil), ("--pace", pace.pace != .factor(1)), ("--boot", boot != nil),
-            ("--rmp-image", rmpImage != nil),
+            ("--record", record != nil), ("--series", series != nil), ("--pace", pace.pace != .factor(1)),
+            ("--boot", boot != nil), ("--rmp-image", rmpImage != nil),
         ]
         return given.first { $0.1 && !exceptions.contains($0.0) }?.0
     }
@@ -172,30 +205,51 @@ struct HostOptions: ParsableArguments {
         return try RMPSource(file: rmpImage, registers.registers)
     }
 
-    /// Boots the machine and makes its tree.
-    func simulatedTree(_ options: MountOptions) throws -> (root: Directory, faults: FaultTable) {
-        let (engine, faults, tree) = try simulatedHost(options)
-        return (tree.root(engine, faults: faults), faults)
-    }
-
-    /// Boots the machine and makes its trees for the kernel's own paths.
-    func kernelTrees(_ options: MountOptions) throws -> (trees: KernelTrees, faults: FaultTable) {
-        let (engine, faults, tree) = try simulatedHost(options)
-        return (tree.kernelTrees(engine, faults: faults), faults)
-    }
-
-    private func simulatedHost(_ options: MountOptions) throws -> (SimulatedEngine, FaultTable, HostTree) {
-        Heap.prepare()
-        let image = try image()
-        let configuration = try configuration(image)
+    /// A host that has booted.
+    struct BootedHost {
         let engine: SimulatedEngine
-        if let image {
-            let machine = try ImageBoot.machine(configuration, image) { StandardError.write("rmpfs: \($0)\n") }
-            engine = SimulatedEngine(machine, pace: pace.pace)
+        let faults: FaultTable
+        let tree: HostTree
+        fileprivate let recorder: HostRecorder?
+
+        /// What a mount of it shows.
+        var root: Directory { tree.root(engine, faults: faults) }
+        /// The trees for the kernel's own paths.
+        var kernelTrees: KernelTrees { tree.kernelTrees(engine, faults: faults) }
+        /// Must be called when nobody uses it any more: ends a recording.
+        func end() { recorder?.end(engine) }
+    }
+
+    /// Boots the machine, or brings it to the moment of a recording.
+    /// - Parameter folder: where a relative path of `--record` begins; nil for the working directory.
+    func boot(_ options: MountOptions, in folder: String? = nil) throws -> BootedHost {
+        Heap.prepare()
+        let machine: Machine
+        if let replay {
+            var run = try ReplayRun(path: replay)
+            if let difference = try run.run(until: until).difference {
+                StandardError.write("rmpfs: \(replay): \(difference); mounted as it is before the next line\n")
+            }
+            machine = run.machine
         } else {
-            engine = SimulatedEngine(configuration, pace: pace.pace)
+            let image = try image()
+            let configuration = try configuration(image)
+            machine =
+                try image.map { image in
+                    try ImageBoot.machine(configuration, image) { StandardError.write("rmpfs: \($0)\n") }
+                } ?? Machine(configuration)
         }
+        let recorder = try record.map { path in
+            let isRelative = !path.hasPrefix("/")
+            return try HostRecorder(
+                path: isRelative ? (folder.map { "\($0)/" } ?? "") + path : path,
+                description(),
+                machine
+            )
+        }
+        let engine = SimulatedEngine(machine, pace: pace.pace, witness: recorder)
         let faults = FaultTable { engine.holdPasses($0) }
-        return (engine, faults, HostTree(owner: owner(options), debugMode: options.mode ?? 0o700))
+        let tree = HostTree(owner: owner(options), debugMode: options.mode ?? 0o700)
+        return BootedHost(engine: engine, faults: faults, tree: tree, recorder: recorder)
     }
 }

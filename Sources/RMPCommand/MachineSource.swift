@@ -54,6 +54,16 @@ enum MachineSource {
         }
     }
 
+    /// The text of the machine file that an argument names, and its path, for a recording.
+    static func text(of argument: String) throws -> (text: String, file: String) {
+        let isPath = argument.contains("/") || argument.hasSuffix(suffix)
+        let path = isPath ? argument : "\(folder)/\(argument)\(suffix)"
+        guard
+            let text = String(validating: try bytes(of: path, argument: argument, isPath: isPath).bytes, as: UTF8.self)
+        else { throw failure(path, "a recording holds the machine file; save it as UTF-8") }
+        return (text, path)
+    }
+
     private static let suffix = ".yaml"
     /// One byte more than a machine file can have, to detect longer ones.
     private static let mostBytes = 1 << 20 + 1

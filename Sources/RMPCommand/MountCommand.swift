@@ -110,10 +110,11 @@ struct MountCommand: ParsableCommand {
             let point = try MountPoint(mountPoint, options: options) { log.warning("\($0)") }
             let tree: Directory
             var faults: FaultTable?
+            var booted: HostOptions.BootedHost?
             switch kernel.engine {
             case .simulated:
-                let host = try host.simulatedTree(options)
-                (tree, faults) = (host.root, host.faults)
+                let host = try host.boot(options)
+                (tree, faults, booted) = (host.root, host.faults, host)
             case .rmp:
                 tree = try kernel.rmpTree(host, owner: host.owner(options), debugMode: options.mode ?? 0o700) {
                     log.error("\($0)")
@@ -145,6 +146,7 @@ struct MountCommand: ParsableCommand {
                 mount.end()
                 throw MountError.noParent(error)
             }
+            defer { booted?.end() }
             try mount.serve()
             let number = signal.load(ordering: .acquiring)
             log.info("\(number == 0 ? "" : "signal \(number): ")unmounted \(point.path)")

@@ -11,8 +11,8 @@ enum MountHelper {
 
     /// Words of `-o` that describe the machine; each is the option of `rmpfs mount` with the same name.
     static let machineWords = [
-        "cpus", "memory", "machine", "series", "pace", "boot", "engine", "config-root", "debug-root", "cpu-root",
-        "rmp-image", "rmp-base", "rmp-end", "rmp-cfg", "sysroot", "max-age",
+        "cpus", "memory", "machine", "series", "pace", "boot", "record", "engine", "config-root", "debug-root",
+        "cpu-root", "rmp-image", "rmp-base", "rmp-end", "rmp-cfg", "sysroot", "max-age",
     ]
 
     /// Those that take no value.

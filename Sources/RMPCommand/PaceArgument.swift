@@ -17,11 +17,5 @@ struct PaceArgument: ExpressibleByArgument, Hashable, Sendable {
         self.pace = pace
     }
 
-    var defaultValueDescription: String {
-        switch pace {
-        case .factor(let factor): factor == factor.rounded() ? "\(Int(factor))" : "\(factor)"
-        case .manual: "0"
-        case .instant: "instant"
-        }
-    }
+    var defaultValueDescription: String { pace.description }
 }

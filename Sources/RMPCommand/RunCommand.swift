@@ -44,10 +44,12 @@ struct RunCommand: ParsableCommand {
         do {
             switch part {
             case .host(let line):
+                let folder = SystemFiles.workingFolder
                 let inner = try PrivateHost(line: line)
                 let options = try host.mountOptions
-                let (trees, faults) = try host.kernelTrees(options)
-                try inner.serve(trees, faults: faults, options: options)
+                let booted = try host.boot(options, in: folder)
+                try inner.serve(booted.kernelTrees, faults: booted.faults, options: options)
+                booted.end()
                 _exit(EXIT_SUCCESS)
             case .command(let line, let hostLine):
                 let inner = try PrivateCommand(line: line, host: hostLine)

@@ -208,9 +208,10 @@ public struct Machine: Sendable {
     @discardableResult
     public mutating func perform(_ command: Command, at time: UInt64) throws(CommandError) -> CommandResult {
         advance(to: time)
+        defer { platform.events.settle() }
         switch command {
         case .reoptimize: return .pass(requestPass(.request))
-        case .createGuest(let name): return .guest(try guests.create(name))
+        case .createGuest(let name): return .guest(try guests.create(name, &platform.events))
         case .setGuestMemory(let id, let bytes): try guests.setMemory(id, bytes)
         case .setGuestBacking(let id, let backing): try guests.setBacking(id, backing)
         case .setGuestPlacement(let id, let placement): try guests.setPlacement(id, placement)
@@ -221,7 +222,7 @@ public struct Machine: Sendable {
         case .stopGuest(let id): try stop(id)
         case .removeGuest(let id):
             try stop(id)
-            try guests.remove(id)
+            try guests.remove(id, &platform.events)
         case .convert(let id, let gpa, let toPrivate):
             defer { noteRefusals() }
             return .work(try guests.convert(id, gpa, toPrivate: toPrivate, &platform, configuration.costs))

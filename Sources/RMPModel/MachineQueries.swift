@@ -228,6 +228,9 @@ extension Machine {
     /// The events recorded since the last call, oldest first, and how many were dropped.
     public mutating func takeEvents() -> (events: [TimedEvent], lost: UInt64) { platform.events.takeRecorded() }
 
+    /// What happened since boot, as far as it is kept.
+    public var eventLog: EventLog { platform.events.history }
+
     // MARK: Guests
 
     /// The state of a guest; nil if it does not exist or was removed.

@@ -29,6 +29,9 @@ struct WorkQueue: Sendable {
         return heap.count > 2 && heap[2] < heap[1] ? heap[2] : heap[1]
     }
 
+    /// Calls `body` with all work, in no particular order.
+    func forEach(_ body: (Work) -> Void) { heap.forEach(body) }
+
     mutating func push(_ work: Work) {
         heap.append(work)
         var child = heap.count - 1

@@ -137,7 +137,7 @@ struct MountTests {
                 }
                 return names
             }
-            let ours = ["series", "metrics", "log", "schedule", "passes", "blockers", "cpu2", "cpu1", "cpu0"]
+            let ours = ["series", "events", "metrics", "log", "schedule", "passes", "blockers", "cpu2", "cpu1", "cpu0"]
             #expect(try list("debug/rmpopt") == [".", ".."] + ours + ["rmpopt-table"])
             for name in ["a", "b", "c"] { mkdir(mount.path("rmpsim/guests/" + name), 0o755) }
             #expect(try list("rmpsim/guests") == [".", "..", "c", "b", "a"])

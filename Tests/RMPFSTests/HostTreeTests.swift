@@ -15,13 +15,13 @@ import Testing
         #expect(
             try host.root.folder("debug/rmpopt").names
                 == [
-                    "series", "metrics", "log", "schedule", "passes", "blockers", "cpu2", "cpu1", "cpu0",
+                    "series", "events", "metrics", "log", "schedule", "passes", "blockers", "cpu2", "cpu1", "cpu0",
                     "rmpopt-table",
                 ]
         )
         #expect(
             try host.root.folder("rmpsim").names.sorted() == [
-                "clock", "cpus", "faults", "firmware", "guests", "memory",
+                "clock", "cpus", "faults", "firmware", "guests", "memory", "pace",
             ]
         )
         #expect(try host.root.folder("rmpsim/guests").names == [])

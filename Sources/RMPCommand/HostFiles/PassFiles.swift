@@ -97,8 +97,20 @@ struct Schedule: Sendable, Equatable {
     let due: UInt64?
     /// What asked for it.
     let askedBy: String?
+    /// When anything happens next, or a moment before that, in ns of virtual time; nil: not by itself.
+    let next: UInt64?
 
-    /// The lines `running`, `pending`, `due_ns` and `asked_by`, in any order; others may follow in later versions.
+    /// Whether nothing is under way.
+    var isIdle: Bool { !isRunning && !isPending && next == nil }
+    /// What is under way.
+    var busy: String {
+        if isRunning { return "a pass is running" }
+        if isPending { return "a pass is pending" }
+        return next == nil ? "nothing is pending" : "pages of a guest are going back, or a thread is still awake"
+    }
+
+    /// The lines `running`, `pending`, `due_ns`, `asked_by` and, where it is, `next_ns`, in any order; others may
+    /// follow in later versions.
     init(_ text: HostText) throws(HostFileError) {
         var values: [String: (number: Int, line: ArraySlice<UInt8>, value: String)] = [:]
         for line in try text.lines() {
@@ -129,5 +141,6 @@ struct Schedule: Sendable, Equatable {
         }
         let asked = try value("asked_by").value
         askedBy = asked == "-" ? nil : asked
+        next = values["next_ns"].flatMap { UInt64($0.value) }
     }
 }

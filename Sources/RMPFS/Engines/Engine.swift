@@ -15,6 +15,8 @@ public enum Report: String, Sendable, Hashable, CaseIterable {
     case log
     /// All of it, for Prometheus.
     case metrics
+    /// What happened, an event a line.
+    case events
     /// The version of the series, and what we chose where it leaves a choice.
     case series
 }
@@ -31,6 +33,8 @@ public protocol Engine: Sendable {
     var reports: [Report] { get }
     /// Writes a report.
     func show(_ report: Report, into text: inout TextBuffer) throws(Errno)
+    /// The events that come, for `events_pipe`; nil where nobody tells.
+    var eventStream: (any StreamSource)? { get }
     /// Whether the kernel's `rmpopt-table` exists now.
     var hasDebugfsTable: Bool { get }
     /// The number of the existing table, which changes each time it is removed and made again. nil if there is no
@@ -79,4 +83,9 @@ extension Engine {
     public func refresh() throws(Errno) {}
     /// Nothing is kept.
     public var isRefreshing: Bool { false }
+}
+
+extension Engine {
+    /// A real host does not tell when anything happens.
+    public var eventStream: (any StreamSource)? { nil }
 }

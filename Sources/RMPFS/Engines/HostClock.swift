@@ -27,11 +27,22 @@ public enum Pace: Sendable, Hashable {
     }
 }
 
+extension Pace: CustomStringConvertible {
+    /// As it is written.
+    public var description: String {
+        switch self {
+        case .manual: "0"
+        case .instant: "instant"
+        case .factor(let factor): factor == factor.rounded() ? "\(Int(factor))" : "\(factor)"
+        }
+    }
+}
+
 /// Virtual time since boot as a function of the wall clock.
 struct HostClock: Sendable {
-    private let pace: Pace
-    /// The wall clock's time at which the clock was made.
-    private let origin = HostClock.monotonic
+    private(set) var pace: Pace
+    /// The wall clock's time since which it runs at this pace.
+    private var origin = HostClock.monotonic
     /// Virtual time at the origin, plus what was skipped by hand since.
     private var offset: UInt64
 
@@ -67,13 +78,39 @@ struct HostClock: Sendable {
         return overflow ? .max : sum
     }
 
+    /// When virtual time will be `time`, as the monotonic clock tells it; nil if that takes a hand, or centuries.
+    func wallTime(of time: UInt64) -> UInt64? {
+        let elapsed: UInt64
+        let ahead = time > offset ? time - offset : 0
+        switch pace {
+        case .manual: return nil
+        case .instant: elapsed = ahead
+        case .factor(let factor):
+            guard let rounded = UInt64(exactly: (Double(ahead) / factor).rounded(.up)) else { return nil }
+            elapsed = rounded
+        }
+        let (sum, overflow) = origin.addingReportingOverflow(elapsed)
+        // A nanosecond more, for what rounding may have lost.
+        return overflow || sum > UInt64(Int64.max) ? nil : sum + 1
+    }
+
     /// Skips `duration` nanoseconds of virtual time.
     /// - Returns: whether the time stays below 2^63 ns (292 years); if not, nothing has changed.
     mutating func skip(_ duration: UInt64) -> Bool {
         let (sum, overflow) = now.addingReportingOverflow(duration)
-        guard !overflow, sum < 1 << 63 else { return false }
+        guard !overflow, sum < HostClock.end else { return false }
         offset += duration
         return true
+    }
+
+    /// No time is as late as this: 292 years.
+    static let end: UInt64 = 1 << 63
+
+    /// Runs at another pace from now on.
+    mutating func set(_ pace: Pace) {
+        offset = now
+        origin = HostClock.monotonic
+        self.pace = pace
     }
 
     /// Continues from `time` if that is ahead.

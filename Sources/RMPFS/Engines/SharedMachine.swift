@@ -4,6 +4,7 @@
 
 import Glibc
 import RMPModel
+import Synchronization
 
 /// A machine with its clock and its texts, behind one lock.
 ///
@@ -20,21 +21,35 @@ import RMPModel
 final class SharedMachine: Sendable {
     /// What the lock holds.
     struct State: Sendable {
-        fileprivate(set) var machine: Machine
+        var machine: Machine
         var texts = MachineTexts()
-        fileprivate var clock: HostClock
+        var clock: HostClock
         /// Whether somebody has the turn.
-        fileprivate var isTaken = false
+        fileprivate(set) var isTaken = false
         /// Those who wait for the turn, the first of them first.
         fileprivate var queue: [Semaphore] = []
         /// Whether a command is being done on a copy.
         fileprivate var isCopied = false
         /// Reports that were read meanwhile.
         fileprivate var reports = 0
+        /// Who writes down what changes the machine.
+        fileprivate let witness: (any MachineWitness)?
+
+        fileprivate init(_ machine: Machine, _ pace: Pace, _ witness: (any MachineWitness)?) {
+            self.machine = machine
+            self.witness = witness
+            clock = HostClock(pace: pace, startingAt: machine.now)
+        }
+
+        fileprivate mutating func report() {
+            let before = machine.undefinedOpcodes
+            machine.noteReport()
+            if let witness, machine.undefinedOpcodes != before { witness.noteReport(at: machine.now) }
+        }
 
         /// Notes that somebody reads the kernel's report; a copy that is in work learns of it later.
         mutating func noteReport() {
-            if isCopied { reports += 1 } else { machine.noteReport() }
+            if isCopied { reports += 1 } else { report() }
         }
     }
 
@@ -50,10 +65,14 @@ final class SharedMachine: Sendable {
         var inPlace = 32_768
     }
 
-    private let state: TurnLock<State>
-    private let limits: Limits
-    private let pace: Pace
-    private let memory = HostMemory()
+    let state: TurnLock<State>
+    let limits: Limits
+    /// Whether all that a command starts has ended when it is answered.
+    let isInstant: Atomic<Bool>
+    let memory = HostMemory()
+    private let witness: (any MachineWitness)?
+    /// Those who wait for events; whoever changes the machine or gives it free tells them.
+    let watch = EventWatch()
     /// Called between two pieces of something long, by the thread that does it, without the lock; for tests.
     let betweenPieces = Lock<(@Sendable () -> Void)?>(nil)
 
@@ -62,10 +81,11 @@ final class SharedMachine: Sendable {
     /// How long somebody who looks works himself on what is due, in ns.
     private static let patience: UInt64 = 20_000_000
 
-    init(_ machine: Machine, pace: Pace, _ limits: Limits) {
+    init(_ machine: Machine, pace: Pace, _ limits: Limits, witness: (any MachineWitness)? = nil) {
         self.limits = limits
-        self.pace = pace
-        state = TurnLock(State(machine: machine, clock: HostClock(pace: pace, startingAt: machine.now)))
+        isInstant = Atomic(pace == .instant)
+        self.witness = witness
+        state = TurnLock(State(machine, pace, witness))
     }
 
     // MARK: Looking
@@ -117,15 +137,19 @@ final class SharedMachine: Sendable {
     ///   has changed.
     func perform(_ command: Command) throws(Errno) -> Outcome {
         defer { memory.giveBack() }
-        if command.mayTakeLong || pace == .instant { LongWork.announce() }
-        if pace != .instant, let result = try performAtOnce(command) { return result }
+        let isInstant = isInstant.load(ordering: .relaxed)
+        if command.mayTakeLong || isInstant { LongWork.announce() }
+        if !isInstant, let result = try performAtOnce(command) {
+            watch.noteChange()
+            return result
+        }
         LongWork.announce()
         takeTurn()
         defer { passTurn() }
         let now = state.withLock { $0.clock.now }
         inPieces { $0.machine.advance(to: now, effort: limits.piece) }
         let outcome = try performInTurn(command, at: now)
-        if pace == .instant, case .success = outcome {
+        if isInstant, case .success = outcome {
             inPieces { $0.machine.runToIdle(effort: limits.piece) }
             state.withLock { $0.clock.catchUp(to: $0.machine.now) }
         }
@@ -158,22 +182,30 @@ final class SharedMachine: Sendable {
             else { return nil }
             try HostMemory.require(state.machine.memoryNeeded(for: command))
             defer { memory.note(state.machine.storedBytes) }
-            return Self.perform(command, at: now, on: &state.machine)
+            return Self.perform(command, at: now, on: &state.machine, witness)
         }
     }
 
-    private static func perform(_ command: Command, at time: UInt64, on machine: inout Machine) -> Outcome {
+    static func perform(
+        _ command: Command,
+        at time: UInt64,
+        on machine: inout Machine,
+        _ witness: (any MachineWitness)?
+    ) -> Outcome {
+        let outcome: Outcome
         do throws(CommandError) {
-            return .success(try machine.perform(command, at: time))
+            outcome = .success(try machine.perform(command, at: time))
         } catch {
             machine.note(error, of: command)
-            return .failure(error)
+            outcome = .failure(error)
         }
+        witness?.note(command, outcome, at: machine.now)
+        return outcome
     }
 
     // MARK: The turn
 
-    private func takeTurn() {
+    func takeTurn() {
         let place = state.withLock { state -> Semaphore? in
             if !state.isTaken {
                 state.isTaken = true
@@ -186,16 +218,17 @@ final class SharedMachine: Sendable {
         place?.wait()
     }
 
-    private func passTurn() {
+    func passTurn() {
         state.withLock { state in
             if state.queue.isEmpty { state.isTaken = false } else { state.queue.removeFirst().signal() }
         }
+        watch.noteChange()
     }
 
     /// Does work piece by piece until it answers true. Only in one's turn.
     ///
     /// - Parameter isWanted: asked between the pieces; the work is left as it is when it is false.
-    private func inPieces(while isWanted: () -> Bool = { true }, _ work: (inout State) -> Bool) {
+    func inPieces(while isWanted: () -> Bool = { true }, _ work: (inout State) -> Bool) {
         while isWanted() && !state.withLock({ work(&$0) }) {
             betweenPieces.withLock { $0 }?()
             state.giveWay()
@@ -218,16 +251,16 @@ final class SharedMachine: Sendable {
                 state.machine.effort(of: command) > limits.inPlace && HostMemory.has(need + state.machine.storedBytes)
             return state.isCopied
         }
-        if !isLong { return state.withLock { Self.perform(command, at: time, on: &$0.machine) } }
+        if !isLong { return state.withLock { Self.perform(command, at: time, on: &$0.machine, witness) } }
         var copy = state.withLock { $0.machine }
         // What a command has done before it was refused stays, as it does without a copy.
-        let outcome = Self.perform(command, at: time, on: &copy)
+        let outcome = Self.perform(command, at: time, on: &copy, witness)
         betweenPieces.withLock { $0 }?()
         // What was before is dropped below, without the lock.
         state.withLock { state in
             swap(&state.machine, &copy)
             state.isCopied = false
-            for _ in 0..<state.reports { state.machine.noteReport() }
+            for _ in 0..<state.reports { state.report() }
             state.reports = 0
         }
         return outcome

@@ -22,27 +22,28 @@ public final class SimulatedEngine: Engine {
 
     /// Boots the machine; its clock starts at the end of the boot pass.
     public convenience init(_ configuration: MachineConfiguration, pace: Pace = .factor(1)) {
-        self.init(Machine(configuration), pace: pace, SharedMachine.Limits())
+        self.init(configuration, pace: pace, SharedMachine.Limits())
     }
 
-    /// Takes a machine that has booted.
-    public convenience init(_ machine: Machine, pace: Pace = .factor(1)) {
-        self.init(machine, pace: pace, SharedMachine.Limits())
+    /// Takes a machine that has booted; its clock goes on from where it is.
+    /// - Parameter witness: is told of what changes it from now on.
+    public convenience init(_ machine: Machine, pace: Pace = .factor(1), witness: (any MachineWitness)? = nil) {
+        self.init(machine, pace: pace, SharedMachine.Limits(), witness)
     }
 
     /// The same, with other notions of what is long.
     convenience init(_ configuration: MachineConfiguration, pace: Pace, _ limits: SharedMachine.Limits) {
-        self.init(Machine(configuration), pace: pace, limits)
+        self.init(Machine(configuration), pace: pace, limits, nil)
     }
 
-    private init(_ machine: Machine, pace: Pace, _ limits: SharedMachine.Limits) {
+    private init(_ machine: Machine, pace: Pace, _ limits: SharedMachine.Limits, _ witness: (any MachineWitness)?) {
         let configuration = machine.configuration
         self.configuration = configuration
         cpuCount = machine.cpuCount
         series = configuration.series
         hasRMPOPT = machine.isRMPOPTPossible
         hasConfigfs = machine.hasConfigfs
-        host = SharedMachine(machine, pace: pace, limits)
+        host = SharedMachine(machine, pace: pace, limits, witness: witness)
     }
 
     /// Looks at the machine as it is now.
@@ -102,6 +103,9 @@ public final class SimulatedEngine: Engine {
         try host.skip(nanoseconds: nanoseconds)
     }
 
+    /// What happens in the machine.
+    public var eventStream: (any StreamSource)? { EventLines(host: host) }
+
     /// Series v1's flag, as the machine's driver keeps it.
     public func optimizationInProgress() throws(Errno) -> Bool {
         try look { machine throws(Errno) in machine.optimizationInProgress }
@@ -132,14 +136,23 @@ public final class SimulatedEngine: Engine {
 
     /// A report of the machine as it is now.
     public func show(_ report: Report, into text: inout TextBuffer) throws(Errno) {
+        if report == .events {
+            let (events, lost) = try look { machine throws(Errno) in
+                let log = machine.eventLog
+                return (log.events(from: 0), log.first)
+            }
+            return EventText.write(events, lost: lost, into: &text)
+        }
+        let pace = host.pace
         try survey { machine throws(Errno) in
             switch report {
             case .blockers: BlockersReport.write(machine, into: &text)
             case .passes: PassesReport.write(machine, into: &text)
-            case .schedule: ScheduleReport.write(machine, into: &text)
+            case .schedule: ScheduleReport.write(machine, pace, into: &text)
             case .log: LogReport.write(machine, into: &text)
             case .metrics: MetricsReport.write(machine, into: &text)
             case .series: SeriesReport.write(machine, into: &text)
+            case .events: EventText.write(machine.eventLog, into: &text)
             }
         }
     }

@@ -24,6 +24,8 @@ public struct Errno: Error, Hashable, Sendable, RawRepresentable {
     public static let interrupted = Errno(rawValue: EINTR)
     /// ENOTCONN: the mount has ended.
     public static let notConnected = Errno(rawValue: ENOTCONN)
+    /// EAGAIN: nothing to read yet.
+    public static let tryAgain = Errno(rawValue: EAGAIN)
     /// EIO: a text did not fit.
     public static let ioError = Errno(rawValue: EIO)
     /// ENXIO: no such address (SEEK_DATA past the end).

@@ -5,7 +5,7 @@
 ///
 /// `*` matches any bytes but `/`, `**` any bytes, `?` one byte but `/`, `[a-z]` one of a set, `[!a-z]` or `[^a-z]` one
 /// that is neither in the set nor `/`; `\` quotes the next byte. A path has no leading `/`; the root's is `.`.
-struct GlobPattern: Sendable {
+package struct GlobPattern: Sendable {
     private enum Token: Sendable {
         case byte(UInt8)
         case any
@@ -41,7 +41,7 @@ struct GlobPattern: Sendable {
     /// Reads a pattern.
     /// - Throws: ``Errno/invalid`` for an empty pattern, a leading `/`, a set without `]` or with a range that runs
     ///   backwards, and a trailing `\`.
-    init(_ text: [UInt8]) throws(Errno) {
+    package init(_ text: [UInt8]) throws(Errno) {
         guard let first = text.first, first != Self.slash else { throw .invalid }
         self.text = text
         var rest = text[...]
@@ -86,7 +86,7 @@ struct GlobPattern: Sendable {
     }
 
     /// Whether the whole of `path` matches. Time is proportional to the product of both lengths, for any input.
-    func matches(_ path: some Sequence<UInt8>) -> Bool {
+    package func matches(_ path: some Sequence<UInt8>) -> Bool {
         // The possible states after the bytes so far: place i means that the tokens before i have matched them.
         var places = [Bool](repeating: false, count: tokens.count + 1)
         places[0] = true

@@ -65,19 +65,33 @@ public struct StoredText {
         return try Self.number(digits, base: base)
     }
 
-    /// `+`, a decimal number and one of `units`, such as `+250ms`.
-    /// - Returns: the number times the unit's factor.
+    /// `+`, a decimal number and one of `units`, such as `+250ms` or `+1.5s`, with at most 9 decimals.
+    /// - Returns: the number times the unit's factor, rounded down.
     /// - Throws: ``Errno/invalid`` for anything else, ``Errno/outOfRange`` above 2^64 - 1.
     public func step(in units: KeyValuePairs<StaticString, UInt64>) throws(Errno) -> UInt64 {
         guard value.first == 0x2B else { throw .invalid }
         let text = value.dropFirst()
         let digits = text.prefix { Self.value(of: $0) < 10 }
-        let name = text[digits.endIndex...]
+        var name = text[digits.endIndex...]
+        var decimals = text[digits.endIndex..<digits.endIndex]
+        if name.first == 0x2E {
+            decimals = name.dropFirst().prefix { Self.value(of: $0) < 10 }
+            if decimals.isEmpty || decimals.count > 9 { throw .invalid }
+            name = text[decimals.endIndex...]
+        }
         for (unit, factor) in units
         where name.elementsEqual(UnsafeRawBufferPointer(start: unit.utf8Start, count: unit.utf8CodeUnitCount)) {
             let (product, overflow) = try Self.number(digits, base: 10).multipliedReportingOverflow(by: factor)
-            if overflow { throw .outOfRange }
-            return product
+            var part: UInt64 = 0
+            if !decimals.isEmpty {
+                let scale = decimals.reduce(UInt64(1)) { scale, _ in scale * 10 }
+                // Less than the factor, as the decimals are less than the scale.
+                let product = factor.multipliedFullWidth(by: try Self.number(decimals, base: 10))
+                part = scale.dividingFullWidth(product).quotient
+            }
+            let (sum, carried) = product.addingReportingOverflow(part)
+            if overflow || carried { throw .outOfRange }
+            return sum
         }
         throw .invalid
     }

@@ -54,6 +54,11 @@ func read(
             _ = fuse_reply_buf(request, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
         }
     } catch {
+        if error == .tryAgain, let stream = opened as? OpenStream, let info, info.pointee.flags & O_NONBLOCK == 0,
+            let tree = MountedTree.of(request)
+        {
+            return tree.waiting.keep(request, stream, size: size)
+        }
         Reply.error(request, error)
     }
 }
@@ -123,7 +128,9 @@ func synchronize(
 /// Requests are answered in order, so a stat(2) after the close(2) finds the file released.
 func release(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer<fuse_file_info>?) {
     guard let request else { return }
-    HandleReference.take(OpenFile.self, from: info)?.close()
+    let opened = HandleReference.take(OpenFile.self, from: info)
+    opened?.close()
+    if let stream = opened as? OpenStream { MountedTree.of(request)?.waiting.forget(stream) }
     if let tree = MountedTree.of(request) {
         let node = NodeReference.node(id, in: tree)
         if node.isRemoved { tree.pruning.add([node], tree.session.withLock { $0 }) }

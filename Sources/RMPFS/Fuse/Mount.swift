@@ -106,6 +106,7 @@ public final class Mount: Sendable {
         // After this nobody holds a request or uses the session.
         tree.faults?.tell(nil, for: tree)
         tree.delayed.end()
+        tree.waiting.end()
         tree.session.withLock { $0 = nil }
         ending.store(true, ordering: .releasing)
         // An aborted connection leaves its mount behind.

@@ -11,6 +11,8 @@ final class MountedTree: Sendable {
     let faults: FaultTable?
     /// Requests that faults delay.
     let delayed = DelayedRequests()
+    /// Reads that wait for something to happen.
+    let waiting = WaitingRequests()
     /// Files that were removed while they were in use.
     let pruning = Pruning()
     /// The session, while it exists.

@@ -4,7 +4,7 @@
 import CFuse
 
 /// Every request that rmpfs answers; libfuse answers the others with ENOSYS, which the kernel remembers for some
-/// (FLUSH, GETXATTR, POLL, IOCTL, locks) and does not ask again.
+/// (FLUSH, GETXATTR, IOCTL, locks) and does not ask again.
 /// - Parameter exact: see ``MountOptions/exact``.
 func makeOperationTable(exact: Bool) -> fuse_lowlevel_ops {
     var table = fuse_lowlevel_ops()
@@ -30,6 +30,7 @@ func makeOperationTable(exact: Bool) -> fuse_lowlevel_ops {
     table.write = gatedWrite
     table.lseek = seek
     table.fsync = synchronize
+    table.poll = poll
     table.release = release
     table.opendir = openFolder
     table.readdir = gatedReadFolder

@@ -21,6 +21,13 @@ public enum SystemFiles {
         }
     }
 
+    /// The working directory; nil if it cannot be told.
+    public static var workingFolder: String? {
+        guard let path = getcwd(nil, 0) else { return nil }
+        defer { free(path) }
+        return String(systemName: path)
+    }
+
     /// The names in a folder without `.` and `..`, at most `limit` of them; nil if it cannot be read.
     public static func names(in path: String, limit: Int = .max) -> [String]? {
         guard let folder = opendir(path.systemName) else { return nil }

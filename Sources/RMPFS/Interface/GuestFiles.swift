@@ -178,12 +178,8 @@ struct GuestFiles {
         Attribute(
             owner: owner,
             show: { [engine, id] text throws(Errno) in
-                switch try engine.guest(id).state {
-                case .stopped: text.append("stopped\n")
-                case .created: text.append("created\n")
-                case .running: text.append("running\n")
-                case .ending: text.append("ending\n")
-                }
+                text.append(try engine.guest(id).state.word)
+                text.append(0x0A)
             },
             store: { [engine, id] value throws(Errno) in
                 if value.equals("running") {

@@ -92,6 +92,10 @@ public struct HostTree {
             let text = SingleRecord { text throws(Errno) in try engine.show(report, into: &text) }
             ours.add(report.rawValue, SequenceFile(owner: owner, isReport: true, source: text))
         }
+        // Whoever reads all files of a mount, as grep -r does, would wait here for ever.
+        if let stream = engine.eventStream {
+            ours.addUnlisted("events_pipe", StreamFile(owner: owner, source: stream))
+        }
         root.add("rmpopt", ours)
         return root
     }
@@ -130,5 +134,5 @@ public struct HostTree {
 
 extension Report {
     /// Whether it makes sense on a host without RMPOPT, because it says why there is none.
-    fileprivate var isAboutHost: Bool { self == .log || self == .series }
+    fileprivate var isAboutHost: Bool { [.log, .events, .series].contains(self) }
 }

@@ -7,7 +7,7 @@ import RMPModel
 /// counts are regions.
 enum PassesReport {
     /// The columns after number and trigger.
-    private static let columns: KeyValuePairs<StaticString, @Sendable (PassRecord) -> UInt64> = [
+    static let columns: KeyValuePairs<StaticString, @Sendable (PassRecord) -> UInt64> = [
         "start_ns": { $0.start },
         "end_ns": { $0.end ?? $0.start },
         "leader_ns": { $0.scanTime },

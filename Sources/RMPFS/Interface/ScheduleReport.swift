@@ -6,7 +6,7 @@ import RMPModel
 
 /// The lines of `schedule`.
 enum ScheduleReport {
-    static func write(_ machine: borrowing Machine, into text: inout TextBuffer) {
+    static func write(_ machine: borrowing Machine, _ pace: Pace, into text: inout TextBuffer) {
         let pending = machine.pendingPass
         line("running: ", machine.passIsRunning ? "yes" : "no", &text)
         line("pending: ", pending == nil ? "no" : "yes", &text)
@@ -19,6 +19,17 @@ enum ScheduleReport {
             text.append(decimal: machine.requests(outcome))
             text.append(0x0A)
         }
+        text.append("next_ns: ")
+        if let next = machine.nextEvent { text.append(decimal: next) } else { text.append("-") }
+        text.append("\nclock: ")
+        switch pace {
+        // Whoever waits for a pass without knowing of this finds it here.
+        case .manual: text.append("stands still (pace 0): write +next, idle or a step to rmpsim/clock")
+        case .factor, .instant:
+            text.append("runs at pace ")
+            text.append(Array(pace.description.utf8))
+        }
+        text.append(0x0A)
     }
 
     /// What became of the requests since boot. `ignored` is left out: it is about the version, not about a request.

@@ -9,11 +9,6 @@ struct SimulatorFiles {
     let faults: FaultTable
     let owner: Owner
 
-    /// The units of a step of `clock`.
-    private static let units: KeyValuePairs<StaticString, UInt64> = [
-        "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000, "h": 3_600_000_000_000,
-    ]
-
     func folder() -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
         let makeGuest: Directory.MakeItem = { [engine, owner] name throws(Errno) in
@@ -28,20 +23,15 @@ struct SimulatorFiles {
         for (id, name) in present ?? [] {
             guests.addItem(name, GuestFiles(id: id, engine: engine, owner: owner).folder())
         }
+        let clock = ClockFiles(engine: engine, owner: owner)
         folder.add([
             "guests": guests,
             "faults": FaultFiles(faults: faults, owner: owner).folder(),
             "cpus": CPUFiles(engine: engine, owner: owner).folder(),
             "firmware": FirmwareFiles(engine: engine, owner: owner).folder(),
             "memory": MemoryFiles(engine: engine, owner: owner).folder(),
-            "clock": Attribute(
-                owner: owner,
-                show: { [engine] text throws(Errno) in
-                    text.append(decimal: try engine.now())
-                    text.append(0x0A)
-                },
-                store: { [engine] value throws(Errno) in try engine.skip(nanoseconds: value.step(in: Self.units)) }
-            ),
+            "clock": clock.clock,
+            "pace": clock.pace,
         ])
         return folder
     }

@@ -12,6 +12,7 @@ struct EventStream: Sendable {
     // The consumers that every machine has.
     private(set) var log = KernelLog()
     private(set) var passes = PassHistory()
+    private(set) var history = EventLog()
     /// How many #UD faults the kernel has taken by executing RMPOPT on a core whose RMPOPT_EN is 0.
     private(set) var opcodeFaults: UInt64 = 0
     /// Grows with each event that can change a text about CPUs or windows.
@@ -28,6 +29,7 @@ struct EventStream: Sendable {
     mutating func publish(_ event: MachineEvent) {
         log.note(event, at: time)
         passes.note(event)
+        history.note(event, at: time)
         switch event {
         case .undefinedOpcodes(let count): opcodeFaults &+= UInt64(count)
         case .cpuOnline, .snpEnabled, .passesCancelled: generation &+= 1
@@ -35,6 +37,9 @@ struct EventStream: Sendable {
         }
         recorder?.note(TimedEvent(time: time, event: event))
     }
+
+    /// Ends what a command has begun.
+    mutating func settle() { history.settle() }
 
     /// Makes the kernel write a line, if its version has it.
     ///

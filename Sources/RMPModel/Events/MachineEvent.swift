@@ -17,10 +17,15 @@ public enum MachineEvent: Sendable, Hashable {
     case passRequested(PassTrigger, RequestOutcome)
     /// A pass began.
     case passBegan(number: UInt64, PassTrigger)
+    /// In a pass, these CPUs execute RMPOPT from now on: the leader, or all that take part.
+    case passTurn(number: UInt64, PassTurn, CPUSet)
     /// A pass ended.
-    case passEnded(PassRecord)
+    /// Kept apart, so that the other events stay small.
+    indirect case passEnded(PassRecord)
     /// The running and the pending pass were abandoned: by a clean-up, or because the kernel ended.
     case passesCancelled
+    /// The driver's thread went to sleep after a pass: requests wake it again.
+    case threadSlept
     /// This many CPUs took a #UD because they executed RMPOPT with RMPOPT_EN 0.
     case undefinedOpcodes(Int)
     /// RMPUPDATE assigned a page of an optimized region: it is no longer optimized on any core.
@@ -31,6 +36,10 @@ public enum MachineEvent: Sendable, Hashable {
     case rmpoptTablesCleared
     /// Pages, by number, could not be reclaimed.
     case pagesLeaked(Range<UInt64>)
+    /// A guest was made.
+    case guestCreated(GuestID, name: [UInt8])
+    /// A guest was removed; one that is still ending keeps its pages until they have gone back.
+    case guestRemoved(GuestID, isEnding: Bool)
     /// A guest changed its state.
     case guest(GuestID, GuestState)
     /// A guest_memfd inode of an ending guest was freed.

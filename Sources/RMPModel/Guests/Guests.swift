@@ -70,7 +70,7 @@ struct Guests: Sendable {
     /// The guest with a name; a removed guest has none.
     func id(named name: [UInt8]) -> GuestID? { ids[name] }
 
-    mutating func create(_ name: [UInt8]) throws(CommandError) -> GuestID {
+    mutating func create(_ name: [UInt8], _ events: inout EventStream) throws(CommandError) -> GuestID {
         if name.isEmpty || name.count > Guests.nameLimit || name.contains(0) || name.contains(UInt8(ascii: "/")) {
             throw .invalid(.name)
         }
@@ -81,6 +81,7 @@ struct Guests: Sendable {
         guests[id] = Guest(id: id, name: name)
         ids[name] = id
         order.append(id)
+        events.publish(.guestCreated(id, name: name))
         return id
     }
 
@@ -164,11 +165,12 @@ struct Guests: Sendable {
     }
 
     /// Frees the name at once; the guest itself goes once none of its pages is left.
-    mutating func remove(_ id: GuestID) throws(CommandError) {
+    mutating func remove(_ id: GuestID, _ events: inout EventStream) throws(CommandError) {
         let guest = try known(id)
         ids[guest.name] = nil
         ids.giveRoomBack()
         guests[id]?.isRemoved = true
+        events.publish(.guestRemoved(id, isEnding: guest.state != .stopped))
         if guest.state == .stopped { forget(id) }
     }
 

@@ -125,6 +125,7 @@ struct Driver: Sendable {
         hogDue = nil
         flag = false
         awakeUntil = min(awakeUntil, events.time)
+        sleepDue = nil
         events.publish(.passesCancelled)
     }
 
@@ -153,6 +154,12 @@ struct Driver: Sendable {
     /// When the driver next has something to do, in ns; nil if nothing.
     var next: UInt64? { nextTask?.due }
 
+    /// When the driver next does something other than a region's turn; nil if nothing.
+    var nextMoment: UInt64? {
+        let waiting = pending.flatMap { $0.isQueued ? nil : $0.due }
+        return [waiting, sleepDue, running == nil || isStuck ? nil : hogDue].compactMap { $0 }.min()
+    }
+
     /// Does what is due next, and all further turns of regions that end by `horizon`; until then nothing else changes
     /// anything.
     ///
@@ -171,7 +178,9 @@ struct Driver: Sendable {
             if let hogDue { limit = min(limit, hogDue) }
             return walk(until: max(limit, due), &platform, topology, isContended: isContended)
         case .pending: fire(&platform, topology)
-        case .sleep: sleepDue = nil
+        case .sleep:
+            sleepDue = nil
+            platform.events.publish(.threadSlept)
         }
         return due
     }
@@ -262,6 +271,7 @@ struct Driver: Sendable {
         }
         var pass = RunningPass(record: record, crew: crew, order: series.order, range: range)
         pass.schedule(after: now, platform, costs, isContended: false)
+        platform.events.publish(.passTurn(number: number, pass.turn, pass.cpusAtWork))
         running = pass
         if series.worker == .perCPUWorkqueue { hogDue = now.addingClamped(Driver.hogThreshold) }
     }

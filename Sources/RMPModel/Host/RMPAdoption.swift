@@ -206,13 +206,16 @@ public struct RMPAdoption: Sendable {
             guard var owner = owners[asid] else { continue }
             owner.chunks.sort { ($0.gpa, $0.chunk) < ($1.gpa, $1.chunk) }
             for (_, chunk) in owner.chunks where !held.insert(chunk).inserted { shared.insert(chunk) }
+            var events = machine.platform.events
             let id = machine.guests.adopt(
                 asid: asid,
                 chunks: owner.chunks.map(\.chunk),
                 backing: owner.isLarge ? .size2M : .size4K,
                 vmsas: owner.vmsas,
-                context: spare.popFirst()
+                context: spare.popFirst(),
+                &events
             )
+            machine.platform.events = events
             if let id { machine.platform.events.publish(.guest(id, .running)) }
             losses.guests += 1
         }
@@ -227,6 +230,7 @@ public struct RMPAdoption: Sendable {
                 machine.platform.events.publish(.regionCleared(region))
             }
         }
+        machine.platform.events.settle()
         return (machine, losses)
     }
 }
@@ -241,9 +245,10 @@ extension Guests {
         chunks: [Int],
         backing: Backing,
         vmsas: [PFN],
-        context: PFN?
+        context: PFN?,
+        _ events: inout EventStream
     ) -> GuestID? {
-        guard let id = try? create(Array("asid\(asid)".utf8)), asids.take(asid) else { return nil }
+        guard let id = try? create(Array("asid\(asid)".utf8), &events), asids.take(asid) else { return nil }
         var runs: [ChunkRun] = []
         for chunk in chunks {
             allocator.hold(chunk)

@@ -46,7 +46,7 @@ struct RunningPass: Sendable {
     /// Whether interrupts are on at the CPU that runs the pass.
     var isInterruptible: Bool { turn == .leader || order != .leaderThenWholeRange }
     /// Whether no CPU has a turn now, and how many CPUs execute RMPOPT in the turn.
-    private var isEmptyTurn: Bool { turn == .leader ? crew.leader == nil : crew.others.isEmpty }
+    var isIdle: Bool { turn == .leader ? crew.leader == nil : crew.others.isEmpty }
     private var executors: Int { turn == .leader ? (crew.leaderCores.contains { $0 != 0 } ? 1 : 0) : crew.executors }
     /// Whether a broadcast is sent at the current region.
     private var isBroadcast: Bool {
@@ -60,7 +60,7 @@ struct RunningPass: Sendable {
     /// Works out when the current region will be done, from the contents of the RMP at the beginning of its turn.
     mutating func schedule(after now: UInt64, _ platform: borrowing Platform, _ costs: CostModel, isContended: Bool) {
         // An empty mask interrupts no CPU.
-        if isEmptyTurn {
+        if isIdle {
             cost = RegionCost(broadcast: 0, scan: 0, followers: 0)
             due = now
             return
@@ -69,12 +69,17 @@ struct RunningPass: Sendable {
             turn,
             firstAssignedChunk: platform.rmp.firstAssignedChunk(ofRegion: region),
             cores: platform.rmpopt.coresWithWindow(over: region, of: coresAtWork),
-            isCached: crew.leaderCores.contains { $0 != 0 } && UInt64(region - range.lowerBound) < costs.cachedRegions,
+            isCached: isCached(region, costs),
             isContended: isContended
         )
         if turn == .independent && isBroadcast { cost.broadcast = costs.broadcast }
         instruction = costs.instruction
         due = now.addingClamped(cost.total)
+    }
+
+    /// Whether the others find the leader's result for a region.
+    func isCached(_ region: Int, _ costs: CostModel) -> Bool {
+        crew.leaderCores.contains { $0 != 0 } && UInt64(region - range.lowerBound) < costs.cachedRegions
     }
 
     /// Ends the turn of the current region, and of all further ones that are done by `horizon`; until then only the
@@ -202,6 +207,7 @@ struct RunningPass: Sendable {
         guard turn == .leader else { return false }
         turn = order == .leaderThenWholeRange ? .independent : .followers
         region = range.lowerBound
+        platform.events.publish(.passTurn(number: record.number, turn, cpusAtWork))
         return true
     }
 }

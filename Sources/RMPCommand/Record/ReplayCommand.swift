@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rmpfs replay`: runs a recording again and says whether everything is the same, or mounts the host at a moment of it.
+
+import ArgumentParser
+import Glibc
+import RMPFS
+import RMPModel
+import Recording
+
+struct ReplayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Run a recording of rmpfs mount --record again, in virtual time.",
+        discussion: """
+            Exit status: 0 if every answer and the state at the end are the recorded ones, 1 if not. With --mount the \
+            host is mounted as it was at the end, or at --until; its clock stands still, unless --pace says otherwise.
+            """
+    )
+
+    @Option(help: ArgumentHelp("Stop at this virtual time since boot: ns, or 1.5s, 90min.", valueName: "t"))
+    var until: ReplayTime?
+
+    @Option(help: ArgumentHelp("Mount the host there.", valueName: "mountpoint"), completion: .directory)
+    var mount: String?
+
+    @Option(help: ArgumentHelp("With --mount: virtual seconds per second from then on.", valueName: "factor"))
+    var pace = PaceArgument(pace: .manual)
+
+    @Argument(help: ArgumentHelp("The recording.", valueName: "file"), completion: .file())
+    var file: String
+
+    func run() throws {
+        if let mount {
+            var words = ["mount", "--\(HostOptions.replayOption)=\(file)", "--pace=\(pace.pace)"]
+            if let until { words.append("--\(HostOptions.untilOption)=\(until.nanoseconds)") }
+            throw ExitCode(BackgroundProcess.spawn(arguments: words + ["--", mount]))
+        }
+        do {
+            var run = try ReplayRun(path: file)
+            let outcome = try run.run(until: until?.nanoseconds)
+            let count = "\(outcome.commands) command\(outcome.commands == 1 ? "" : "s")"
+            if let difference = outcome.difference { throw RecordingError("\(file): \(difference)") }
+            if outcome.end == false {
+                throw RecordingError("\(file): every answer is the same, but the state at the end is another one")
+            }
+            let state =
+                outcome.end == true
+                ? "every answer and the state at the end are the same"
+                : outcome.isStopped
+                    ? "every answer until then is the same"
+                    : "every answer is the same; the recording has no end: its rmpfs was killed, or is still running"
+            try StandardOutput.write("\(count), \(run.machine.now) ns: \(state)\n")
+        } catch {
+            StandardError.write("rmpfs: \(error)\n")
+            throw ExitCode.failure
+        }
+    }
+}
+
+/// A virtual time since boot.
+struct ReplayTime: ExpressibleByArgument, Sendable {
+    let nanoseconds: UInt64
+
+    init?(argument: String) {
+        if let number = UInt64(argument), number < 1 << 63 {
+            nanoseconds = number
+        } else if let time = WaitTime(argument: argument) {
+            nanoseconds = time.nanoseconds
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// `rmpfs wait`: returns when something is so on a mounted host. The daemon wakes it; neither of them polls.
+
+import ArgumentParser
+import Glibc
+import RMPFS
+
+struct WaitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wait",
+        abstract: "Wait until something is so on a mounted host: by default, until nothing is pending.",
+        discussion: """
+            Exit status: 0 when it is so, 124 at the timeout, 1 if the mount ends before. With --event the line of the \
+            event is printed. The clock of a host with --pace 0 stands still: then somebody else has to move it, and \
+            what for is said on standard error.
+            """
+    )
+
+    @Flag(help: "Until no pass runs or is pending and no guest is ending.")
+    var idle = false
+
+    @Option(help: ArgumentHelp("Until pass number N of this kernel has ended.", valueName: "n"))
+    var pass: UInt64?
+
+    @Option(
+        help: ArgumentHelp(
+            "Until a guest is stopped, created, running or ending, or has been removed: its pages may still go back.",
+            valueName: "name=state"
+        )
+    )
+    var guest: GuestCondition?
+
+    @Option(
+        help: ArgumentHelp(
+            "Until an event comes whose name or whose line behind the time matches, such as 'pass_end' or 'guest: *'.",
+            valueName: "pattern"
+        )
+    )
+    var event: String?
+
+    @Option(help: ArgumentHelp("Count events from this virtual time on, as rmpsim/clock shows it.", valueName: "ns"))
+    var since: UInt64?
+
+    @Option(help: ArgumentHelp("Give up after this time of the wall clock, such as 10, 500ms, 2min.", valueName: "t"))
+    var timeout: WaitTime?
+
+    @Argument(help: ArgumentHelp("Where the host is mounted.", valueName: "mountpoint"), completion: .directory)
+    var mountPoint: String
+
+    func validate() throws {
+        if [idle, pass != nil, guest != nil, event != nil].count(where: { $0 }) > 1 {
+            throw ValidationError("--idle, --pass, --guest and --event exclude each other; call rmpfs wait for each")
+        }
+        if since != nil && event == nil { throw ValidationError("--since is for --event") }
+        if let event, (try? GlobPattern(Array(event.utf8))) == nil {
+            throw ValidationError("'\(event)' is not a pattern: it is empty, or a bracket or a backslash has no end")
+        }
+    }
+
+    private var condition: WaitCondition {
+        if let pass { return .pass(pass) }
+        if let guest { return .guest(guest) }
+        if let event, let pattern = try? GlobPattern(Array(event.utf8)) { return .event(pattern, event) }
+        return .idle
+    }
+
+    func run() throws {
+        do {
+            try wait()
+        } catch let error as HostFileError {
+            StandardError.write("rmpfs: \(error)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    private func wait() throws {
+        let deadline = timeout.map { EventReader.now.addingReportingOverflow($0.nanoseconds) }
+        let host = try WaitedHost(mountPoint)
+        let reader = try EventReader(host.folder)
+        // What was before does not count, unless it was asked for.
+        for line in try reader.drain() where since.map({ line.time >= $0 }) ?? false {
+            if condition.matches(line) { return try report(line) }
+        }
+        if try condition.isMet(on: host) { return }
+        if let need = try host.clockNeed() { StandardError.write("rmpfs: \(need)\n") }
+        while true {
+            switch try reader.next(until: deadline.map { $0.overflow ? .max : $0.partialValue }) {
+            case .timeout:
+                StandardError.write("rmpfs: not so in time: \(try condition.state(on: host)). \(try host.time())\n")
+                throw ExitCode(124)
+            case .end:
+                throw HostFileError(mountPoint, "the mount has ended before \(condition.wanted)")
+            case .lines(let lines):
+                for line in lines where condition.matches(line) { return try report(line) }
+                if try condition.isMet(on: host) { return }
+            }
+        }
+    }
+
+    private func report(_ line: EventLine) throws {
+        if case .event = condition { try StandardOutput.write(line.text + "\n") }
+    }
+}
+
+/// `NAME=STATE`.
+struct GuestCondition: ExpressibleByArgument, Sendable {
+    /// What a guest can be. `removed`: there is no such guest.
+    static let states = ["stopped", "created", "running", "ending", "removed"]
+
+    let name: String
+    let state: String
+
+    init?(argument: String) {
+        // A name may have a `=`, a state has none.
+        guard let mark = argument.lastIndex(of: "="), mark != argument.startIndex else { return nil }
+        name = String(argument[..<mark])
+        state = String(argument[argument.index(after: mark)...])
+        guard Self.states.contains(state), !name.contains("/") else { return nil }
+    }
+}
+
+/// A time of the wall clock: a number, with a unit or in seconds.
+struct WaitTime: ExpressibleByArgument, Sendable {
+    private static let units: [(String, Double)] = [
+        ("ns", 1), ("us", 1e3), ("ms", 1e6), ("min", 6e10), ("h", 3.6e12), ("d", 8.64e13), ("s", 1e9), ("", 1e9),
+    ]
+
+    let nanoseconds: UInt64
+
+    init?(argument: String) {
+        guard let (unit, factor) = Self.units.first(where: { argument.hasSuffix($0.0) }),
+            argument.first?.isNumber == true, let number = Double(argument.dropLast(unit.count)), number.isFinite,
+            number >= 0, number * factor < 9e18
+        else { return nil }
+        nanoseconds = UInt64(number * factor)
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulated machine's events as a stream of lines: what debug/rmpopt/events_pipe reads from.
+
+import RMPModel
+
+/// Lines of events, for any number of readers.
+struct EventLines: StreamSource {
+    let host: SharedMachine
+
+    func take(from place: inout UInt64, limit: Int, into text: inout TextBuffer) throws(Errno) {
+        // Lines are written without the lock.
+        let start = place
+        let (first, count, events) = try host.withState { state throws(Errno) in
+            let log = state.machine.eventLog
+            return (log.first, log.count, log.events(from: start, most: limit / Self.shortestLine + 1))
+        }
+        if place >= count { return }
+        if place == 0 { EventText.head(into: &text) }
+        if place < first { EventText.lost(first - place, into: &text) }
+        place = max(place, first)
+        for event in events {
+            EventText.line(event, into: &text)
+            place += 1
+            if text.count >= limit { return }
+        }
+    }
+
+    /// The shortest line has so many bytes: time, colon, name.
+    private static let shortestLine = 24
+
+    func wait(for place: UInt64, _ body: @escaping @Sendable () -> Void) -> UInt64? {
+        host.watch.wait(for: place, on: host, body)
+    }
+
+    func hurry(_ wait: UInt64) { host.watch.hurry(wait) }
+}
+
+extension SharedMachine {
+    /// Brings the machine up to date, and tells how far its events have come and when to look again.
+    func lookForEvents() -> EventWatch.View? {
+        try? withState { state throws(Errno) in
+            let next = state.isTaken ? nil : state.machine.nextEvent
+            let count = state.machine.eventLog.count
+            return EventWatch.View(count: count, next: next.flatMap { state.clock.wallTime(of: $0) })
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happened since boot, kept for readers who come later: the last events as plain values, which cost nothing to
+// look at and become text only when somebody reads.
+
+/// An event as the log keeps it.
+public struct LoggedEvent: Sendable, Hashable {
+    /// When it happened, in ns of virtual time since boot.
+    public let time: UInt64
+    /// What happened. Of `regionCleared`, the first of ``regions``.
+    public let event: MachineEvent
+    /// The name of the guest that it is about; nil for what is about none.
+    public let guest: [UInt8]?
+    /// The regions that were cleared one after the other, if that is what happened.
+    public internal(set) var regions: ClosedRange<Int>?
+
+    /// An event of a recording, as the log would keep it.
+    public init(time: UInt64, event: MachineEvent, guest: [UInt8]?, regions: ClosedRange<Int>? = nil) {
+        self.time = time
+        self.event = event
+        self.guest = guest
+        self.regions = regions
+    }
+}
+
+/// The last events of a machine, numbered from 0 at boot.
+///
+/// Bounded: the oldest 1,024 go when there are 32,768. That is 2 MB, and the text of log lines. A copy is a reference
+/// until one of the two changes, and then shares all but the newest 1,024.
+public struct EventLog: Sendable {
+    /// How many events are kept at least, once there were so many, and at most.
+    public static let limits = (parts - 1) * partSize...parts * partSize
+    private static let partSize = 1_024
+    private static let parts = 32
+
+    /// What the log keeps, in one word: whoever copies a machine copies a reference.
+    ///
+    /// Unchecked: nobody changes it but a log that is its only holder.
+    private final class Storage: @unchecked Sendable {
+        /// Full parts, the oldest first.
+        var full: [[LoggedEvent]] = []
+        var newest: [LoggedEvent] = []
+        var first: UInt64 = 0
+        var count: UInt64 = 0
+        /// Regions that a command is clearing: one event, once it is known how far they go.
+        var clearing: LoggedEvent?
+        /// The names of the guests that exist, or are still ending.
+        var names: [GuestID: [UInt8]] = [:]
+        /// Those that were removed and are still ending.
+        var removed: Set<GuestID> = []
+
+        init() {}
+
+        init(_ other: Storage) {
+            (full, newest, first, count) = (other.full, other.newest, other.first, other.count)
+            (clearing, names, removed) = (other.clearing, other.names, other.removed)
+        }
+    }
+
+    private var storage = Storage()
+
+    /// The number of the oldest event that is kept: so many are lost.
+    public var first: UInt64 { storage.first }
+    /// How many events there have been: the number of the next one.
+    public var count: UInt64 { storage.count }
+
+    init() {}
+
+    /// To be called before a change.
+    private mutating func own() {
+        if !isKnownUniquelyReferenced(&storage) { storage = Storage(storage) }
+    }
+
+    mutating func note(_ event: MachineEvent, at time: UInt64) {
+        // So many that a pass over a large host would leave room for nothing else.
+        if case .regionOptimized = event { return }
+        own()
+        var guest: [UInt8]?
+        switch event {
+        case .regionCleared(let region): return clear(region, at: time)
+        case .guestCreated(let id, let name):
+            storage.names[id] = name
+            guest = name
+        case .guestRemoved(let id, let isEnding):
+            guest = storage.names[id]
+            if isEnding { storage.removed.insert(id) } else { forget(id) }
+        case .guest(let id, let state):
+            guest = storage.names[id]
+            if state == .stopped, storage.removed.remove(id) != nil { forget(id) }
+        case .inodeFreed(let id): guest = storage.names[id]
+        default: break
+        }
+        settle()
+        append(LoggedEvent(time: time, event: event, guest: guest))
+    }
+
+    private mutating func forget(_ id: GuestID) {
+        storage.names[id] = nil
+        storage.names.giveRoomBack()
+    }
+
+    /// A guest's launch clears many regions, mostly one after the other.
+    private mutating func clear(_ region: Int, at time: UInt64) {
+        if let run = storage.clearing, let regions = run.regions, run.time == time, region == regions.upperBound + 1 {
+            storage.clearing?.regions = regions.lowerBound...region
+            return
+        }
+        settle()
+        storage.clearing = LoggedEvent(time: time, event: .regionCleared(region), guest: nil, regions: region...region)
+    }
+
+    /// Ends a run of cleared regions; called at the end of each command, so that no reader sees half of one.
+    mutating func settle() {
+        guard let done = storage.clearing else { return }
+        own()
+        storage.clearing = nil
+        append(done)
+    }
+
+    private func append(_ event: LoggedEvent) {
+        let log = storage
+        if log.newest.count >= Self.partSize {
+            log.full.append(log.newest)
+            log.newest = []
+            log.newest.reserveCapacity(Self.partSize)
+            if log.full.count >= Self.parts {
+                log.full.removeFirst()
+                log.first += UInt64(Self.partSize)
+            }
+        }
+        log.newest.append(event)
+        log.count += 1
+    }
+
+    /// Events from number `start` on, or from the oldest that is kept, at most `most` of them: values of their own,
+    /// which may be looked at while the log goes on.
+    public func events(from start: UInt64, most: Int = .max) -> [LoggedEvent] {
+        var events: [LoggedEvent] = []
+        events.reserveCapacity(Int(clamping: min(UInt64(max(most, 0)), count - min(count, max(start, first)))))
+        if most <= 0 { return events }
+        forEach(from: start) { event in
+            events.append(event)
+            return events.count < most
+        }
+        return events
+    }
+
+    /// Passes events to `body`, from number `start` on, or from the oldest that is kept, until it answers false.
+    ///
+    /// - Returns: the number of the next event.
+    @discardableResult
+    public func forEach(from start: UInt64, _ body: (LoggedEvent) -> Bool) -> UInt64 {
+        var next = max(start, first)
+        while next < count {
+            let place = Int(next - first)
+            let (part, index) = (place / Self.partSize, place % Self.partSize)
+            let event = part < storage.full.count ? storage.full[part][index] : storage.newest[index]
+            next += 1
+            if !body(event) { break }
+        }
+        return next
+    }
+}

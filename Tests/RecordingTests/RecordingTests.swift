@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recordings: every command comes back as it was; what is no line is refused; a machine that is run again is the same.
+
+import Glibc
+import RMPModel
+import Testing
+
+@testable import Recording
+
+@Suite struct RecordingTests {
+    private static let id = GuestID(7)
+    /// One of each, with the values that are the easiest to lose.
+    static let commands: [Command] = [
+        .reoptimize, .createGuest(name: Array("a b\\\"\n".utf8) + [0xFF, 0x80]), .setGuestMemory(id, bytes: .max),
+        .setGuestBacking(id, .size1G), .setGuestPlacement(id, .scattered(seed: .max)),
+        .setGuestPlacement(id, .ranges([1 << 30..<1 << 31, 0..<1 << 21])), .setGuestNode(id, nil),
+        .setGuestNode(id, 3), .setGuestNode(id, -5), .setGuestVCPUs(id, 0), .setGuestVCPUs(id, -1), .createVM(id),
+        .startGuest(id), .stopGuest(id), .removeGuest(id), .setOnline(cpu: 5, false), .initializeFirmware,
+        .shutDownFirmware(x86: true), .failFirmware(count: .max), .failDecommission(count: 2), .kexec(),
+        .kexec(online: CPUSet(2..<70, limit: 128)), .addMemory, .holdPasses(true),
+        .convert(id, gpa: 4096..<8192, toPrivate: false), .validate(id, gpa: 0..<(1 << 40), .size2M), .leak(3..<3),
+        .rmpupdate(
+            SPA(.max),
+            RMPUpdateInput(gpa: GPA(1 << 51), assigned: true, pageSize: .size2M, immutable: true, asid: .max)
+        ), .psmash(SPA(0)), .firmwareChange(SPA(4096), .swapIn, gpa: GPA(8)), .lock(SPA(1), true),
+        .pvalidate(SPA(1), gpa: GPA(2), asid: .max, .size4K, validate: false), .wrmsr(cpu: 1, .max, .max),
+        .rmpopt(cpu: 3, SPA(1 << 30), function: .max),
+    ]
+
+    @Test(arguments: commands) func commandsComeBack(_ command: Command) throws {
+        var line: [UInt8] = []
+        RecordingLine.append(command.fields, to: &line)
+        #expect(line.last == 0x0A && line.dropLast().allSatisfy { (0x20..<0x7F).contains($0) })
+        #expect(try Command(RecordingLine.fields(line.dropLast())) == command)
+    }
+
+    @Test(
+        arguments: [
+            "", "{", "}", "{}x", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":-1}", "{\"a\":1.5}", "{\"a\":null}",
+            "{\"a\":[1]}", "{\"a\":\"b}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":1,\"a\":2}",
+            "{\"a\":18446744073709551616}", "{\"a\":\"\u{1}\"}",
+        ]
+    )
+    func linesThatAreNone(_ text: String) {
+        #expect(throws: RecordingError.self) { try RecordingLine.fields(Array(text.utf8)[...]) }
+    }
+
+    @Test(
+        arguments: [
+            "{\"do\":\"fly\"}", "{\"do\":\"start\"}", "{\"do\":\"start\",\"guest\":\"1\"}",
+            "{\"do\":\"leak\",\"start\":2,\"end\":1}", "{\"do\":\"page_size\",\"guest\":1,\"bytes\":5}",
+            "{\"do\":\"online\",\"cpu\":99999999999,\"on\":true}", "{\"do\":\"create\",\"name\":\"\\\\999\"}",
+            "{\"do\":\"kexec\",\"cpus\":\"5-1\",\"limit\":8}",
+            "{\"do\":\"kexec\",\"cpus\":\"1\",\"limit\":99999999999}",
+        ]
+    )
+    func commandsThatAreNone(_ text: String) throws {
+        let fields = try RecordingLine.fields(Array(text.utf8)[...])
+        #expect(throws: RecordingError.self) { try Command(fields) }
+    }
+
+    private static let folder: String = {
+        var template = Array("/tmp/rmpfs-recording.XXXXXX".utf8CString)
+        return mkdtemp(&template).map { String(cString: $0) } ?? "/tmp"
+    }()
+
+    private static func bytes(of path: String) -> [UInt8] {
+        guard let file = fopen(path, "r") else { return [] }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        while case let byte = fgetc(file), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
+        return bytes
+    }
+
+    /// A random life of a machine, written and run again: every answer and the machine are the same. One that lacks a
+    /// command, or has it at another time, is not.
+    @Test func aLifeRunsAgain() throws {
+        let seed: UInt64 = 4711
+        var random = Generator(state: seed)
+        let configuration = try MachineConfiguration(cpus: 8, memoryBytes: 16 << 30, series: .v4)
+        var machine = Machine(configuration)
+        let path = "\(Self.folder)/life"
+        defer {
+            unlink(path)
+            rmdir(Self.folder)
+        }
+        let writer = try RecordingWriter(path: path, Fields(["rmpfs": .text("recording"), "version": .number(1)])) {
+            _ in
+        }
+        #expect(throws: RecordingError.self) { try RecordingWriter(path: path, Fields()) { _ in } }
+        func perform(_ command: Command, at time: UInt64, on machine: inout Machine) -> Result<
+            CommandResult, CommandError
+        > {
+            Result { () throws(CommandError) in try machine.perform(command, at: time) }
+        }
+        for number in 0..<300 {
+            let guest = GuestID(UInt64.random(in: 1...9, using: &random))
+            let commands: [Command] = [
+                .createGuest(name: Array("g\(number % 12)".utf8)),
+                .setGuestMemory(guest, bytes: UInt64.random(in: 1...3, using: &random) << 30),
+                .startGuest(guest), .stopGuest(guest), .removeGuest(guest), .reoptimize,
+                .convert(guest, gpa: 0..<(4096 * UInt64.random(in: 1...700, using: &random)), toPrivate: false),
+                .rmpupdate(SPA(UInt64.random(in: 0..<(1 << 34), using: &random)), RMPUpdateInput(assigned: true)),
+            ]
+            let command = commands[Int.random(in: commands.indices, using: &random)]
+            let time = machine.now + UInt64.random(in: 0..<20_000_000, using: &random)
+            writer.note(command, perform(command, at: time, on: &machine), at: machine.now)
+        }
+        machine.advance(to: machine.now + 3_000_000)
+        writer.end(at: machine.now, digest: machine.digest)
+
+        /// - Parameter left: the number of a command that is left out.
+        func again(leaving left: Int? = nil, delay: UInt64 = 0) throws -> (same: Int, different: Int, isEnd: Bool) {
+            var recording = try Recording(Self.bytes(of: path))
+            var other = Machine(configuration)
+            var counts = (same: 0, different: 0, isEnd: false)
+            while let (time, step) = try recording.next() {
+                switch step {
+                case .command(let command, let answer):
+                    if counts.same + counts.different == left {
+                        counts.different += 1
+                        continue
+                    }
+                    let now = perform(command, at: time + delay, on: &other).recorded
+                    if now == answer { counts.same += 1 } else { counts.different += 1 }
+                case .report: other.noteReport()
+                case .end(let digest):
+                    other.advance(to: time + delay)
+                    counts.isEnd = digest == other.digest
+                }
+            }
+            return counts
+        }
+        let whole = try again()
+        #expect(whole.same == 300 && whole.different == 0 && whole.isEnd)
+        let shorter = try again(leaving: 0)
+        #expect(!shorter.isEnd)
+        #expect(!(try again(delay: 1).isEnd))
+        // What a killed process leaves: the last line is not whole.
+        let cut = Array(Self.bytes(of: path).dropLast(20))
+        var recording = try Recording(cut)
+        var count = 0
+        while try recording.next() != nil { count += 1 }
+        #expect(count == 300)
+    }
+
+    @Test func filesThatAreNone() {
+        for text in [
+            "", "{}\n", "cpus: 4\n", "{\"rmpfs\":\"recording\",\"version\":2}\n", "{\"rmpfs\":\"recording\"}\n",
+        ] {
+            #expect(throws: RecordingError.self, "\(text)") { try Recording(Array(text.utf8)) }
+        }
+    }
+}
+
+/// SplitMix64.
+private struct Generator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}

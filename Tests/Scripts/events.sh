@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# events and events_pipe on real mounts: any number of readers that wait, each with its place, none of which keeps a
+# thread or stalls the daemon; poll(2); interrupts; the end of the mount.
+
+# shellcheck source=Tests/Scripts/lib.bash
+. "$(dirname "$0")/lib.bash"
+need python3
+plan 15
+
+pipe() { echo "$M/debug/rmpopt/events_pipe"; }
+daemon() { daemons "$M" | head -n 1; }
+threads() { find "/proc/$(daemon)/task" -mindepth 1 -maxdepth 1 | wc -l; }
+# lines FILE COUNT: whether a reader has got so many lines.
+lines() { [ -e "$1" ] && [ "$(wc -l <"$1")" -ge "$2" ]; }
+churn() {
+    local guest
+    for guest in $(seq "$1"); do
+        mkdir "$M/rmpsim/guests/g$guest"
+        echo 1G >"$M/rmpsim/guests/g$guest/memory"
+        echo running >"$M/rmpsim/guests/g$guest/state"
+        rmdir "$M/rmpsim/guests/g$guest"
+    done
+}
+
+mount_host readers
+check 'the pipe is not listed' [ -z "$(find "$M" -name events_pipe)" ]
+before=$(threads)
+readers=()
+for reader in $(seq 100); do
+    limit 60 cat "$(pipe)" >"$work/read.$reader" &
+    readers+=($!)
+done
+limit 60 dd if="$(pipe)" bs=1 of="$work/read.slow" 2>/dev/null &
+readers+=($!)
+all_have() {
+    local count reader
+    count=$(wc -l <"$M/debug/rmpopt/events")
+    for reader in slow $(seq 100); do lines "$work/read.$reader" "$count" || return 1; done
+}
+check 'readers get what has happened' within 20 all_have
+check '100 that wait keep one thread more' [ "$(threads)" -le $((before + 1)) ]
+# stopped: a reader that never takes what it asked for.
+cat "$(pipe)" >/dev/null &
+stopped=$!
+sleep 0.1
+kill -STOP "$stopped"
+check 'commands are not kept up' churn 20
+within 10 grep -q 'guest=g20 state=stopped' "$M/debug/rmpopt/events"
+check 'and all readers get what happens' within 20 all_have
+cp "$M/debug/rmpopt/events" "$work/all"
+
+# A reader that is killed while it waits is gone at once.
+cat "$(pipe)" >/dev/null &
+killed=$!
+sleep 0.1
+kill -KILL "$killed"
+gone() { ! kill -0 "$killed" 2>/dev/null; }
+check 'a waiting reader can be killed' within 5 gone
+
+cat >"$work/poll.py" <<'END'
+import errno, os, select, signal, sys, threading, time
+M = sys.argv[1]
+pipe = M + "/debug/rmpopt/events_pipe"
+
+def drain(descriptor):
+    count = 0
+    while True:
+        try:
+            count += len(os.read(descriptor, 1 << 16))
+        except BlockingIOError:
+            return count
+
+def request():
+    with open(M + "/rmpopt/reenable", "w") as file:
+        file.write("1")
+
+descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+print("drained", drain(descriptor) > 1000)
+poll = select.poll()
+poll.register(descriptor, select.POLLIN)
+print("quiet", poll.poll(200))
+threading.Timer(0.1, request).start()
+print("woken", poll.poll(20000) == [(descriptor, select.POLLIN)])
+text = b""
+while b"pass_end" not in text:
+    assert poll.poll(20000)
+    text += os.read(descriptor, 1 << 16)
+print("the end of the pass")
+epoll = select.epoll()
+time.sleep(0.1)
+drain(descriptor)
+epoll.register(descriptor, select.EPOLLIN)
+threading.Timer(0.1, request).start()
+print("epoll", epoll.poll(20) == [(descriptor, select.EPOLLIN)])
+while b"thread_sleep" not in (text := os.read(descriptor, 1 << 16) if epoll.poll(20) else b"thread_sleep"):
+    pass
+drain(descriptor)
+
+class Interrupt(Exception):
+    pass
+
+def interrupt(*_):
+    raise Interrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+os.set_blocking(descriptor, True)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    print("read", os.read(descriptor, 100))
+except Interrupt:
+    print("interrupted")
+with open(M + "/debug/rmpopt/log", "rb") as file:
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    print("another file is always ready", bool(poll.poll(0)))
+END
+limit 60 python3 "$work/poll.py" "$M" >"$work/polled" 2>&1
+expect 'poll, epoll and interrupts' 'drained True
+quiet []
+woken True
+the end of the pass
+epoll True
+interrupted
+another file is always ready True' "$(cat "$work/polled")"
+check 'pipes of poll(2) end, too' limit 20 python3 - "$M" "$(daemon)" <<'END'
+import os, select, signal, sys
+descriptor = os.open(sys.argv[1] + "/debug/rmpopt/events_pipe", os.O_RDONLY | os.O_NONBLOCK)
+try:
+    while os.read(descriptor, 1 << 16): pass
+except BlockingIOError: pass
+poll = select.poll()
+poll.register(descriptor, select.POLLIN)
+os.kill(int(sys.argv[2]), signal.SIGTERM)
+assert poll.poll(10000), "not woken"
+END
+ended() { ! kill -0 "${readers[@]}" 2>/dev/null; }
+check 'readers end with the mount' within 20 ended
+kill -KILL "$stopped" 2>/dev/null
+check 'and nothing is left' nothing_left "$M"
+same=yes
+size=$(stat -c %s "$work/all")
+for reader in slow $(seq 100); do head -c "$size" "$work/read.$reader" | cmp -s - "$work/all" || same=no; done
+check 'each got every line, in order' [ "$same" = yes ]
+
+# The clock stands still: what happens, happens at a write.
+mount_host still --pace 0 --series v4
+limit 30 cat "$(pipe)" >"$work/still.out" &
+within 10 lines "$work/still.out" 10
+echo 1 >"$M/rmpopt/reenable"
+check 'a request comes at once' within 10 grep -q 'pass_request: trigger=request' "$work/still.out"
+expect 'and no more than that' 0 "$(grep -c 'pass_end: .*trigger=request' "$work/still.out")"
+echo +20s >"$M/rmpsim/clock"
+check 'the pass, with the clock' within 10 grep -q 'pass_end: .*trigger=request' "$work/still.out"
+kill "$(daemon)"
+check 'it ends' nothing_left "$M"
+finish
