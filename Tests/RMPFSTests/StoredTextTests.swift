@@ -115,12 +115,16 @@ private func outcome<Value>(
         [
             ValueCase("+10s", 10_000), ValueCase("+10s\n", 10_000), ValueCase("+250ms", 250), ValueCase("+0ms", 0),
             ValueCase("+010s", 10_000), ValueCase("+1ms\0s", 1), ValueCase("+18446744073709551615ms", .max),
+            ValueCase("+1.5s", 1_500), ValueCase("+0.25s\n", 250), ValueCase("+1.000999999s", 1_000),
+            ValueCase("+2.0ms", 2), ValueCase("+18446744073709551.615s", .max),
+            ValueCase("+18446744073709551.616s", refused: .outOfRange),
             ValueCase("+18446744073709551616ms", refused: .outOfRange),
             ValueCase("+18446744073709552s", refused: .outOfRange),
         ]
         + [
-            "", "\n", "+", "+s", "+ms", "10s", "-10s", "++10s", "+10", "+10 s", "+10S", "+10sec", "+10ms ", "+1.5s",
-            "+0x10s", "+10s\n\n", " +10s", "\0", "+10h", "+18446744073709551616h",
+            "", "\n", "+", "+s", "+ms", "10s", "-10s", "++10s", "+10", "+10 s", "+10S", "+10sec", "+10ms ", "+1.s",
+            "+.5s", "+1.5", "+1.5.5s", "+1,5s", "+1.0000000000s", "+0x10s", "+10s\n\n", " +10s", "\0", "+10h",
+            "+18446744073709551616h",
         ].map { ValueCase($0, refused: .invalid) }
 
     @Test("steps of time", arguments: steps)

@@ -189,12 +189,12 @@ expect 'and is still stopped' stopped "$(cat "$G/none/state")"
 rmdir "$G/g" "$G/none"
 settle
 
-for text in 250ms + +5 '+5 s' +1d +-1s; do store "$K" "$text" EINVAL; done
+for text in 250ms + +5 '+5 s' +1w +-1s; do store "$K" "$text" EINVAL; done
 store "$K" +99999999999999999999s ERANGE
 store "$K" +9999999999h ERANGE
 before=$(cat "$K")
-for step in +1ns +1us +1ms +1s +1min +1h; do echo "$step" >"$K"; done
-expect 'clock: each unit' 3661001001001 $(($(cat "$K") - before))
+for step in +1ns +1us +1ms +1s +1min +1h +1d +0.5s; do echo "$step" >"$K"; done
+expect 'clock: each unit' 90061501001001 $(($(cat "$K") - before))
 
 # --- Folders and names ---
 

@@ -64,7 +64,7 @@ writes() {
 }
 
 # What a mount of the default machine (16 CPUs, series v1) contains. Every count below derives from these lists.
-reports='blockers log metrics passes schedule series'
+reports='blockers events log metrics passes schedule series'
 write_expected_lists() {
     {
         printf '%s\n' debug/rmpopt/rmpopt-table
@@ -74,7 +74,7 @@ write_expected_lists() {
     } | sort >"$E/debug-files"
     {
         printf 'rmpopt/%s\n' action reenable
-        printf 'rmpsim/%s\n' clock firmware/fail_decommission firmware/fail_init firmware/state
+        printf 'rmpsim/%s\n' clock pace firmware/fail_decommission firmware/fail_init firmware/state
         printf 'rmpsim/memory/%s\n' leak online psmash rmpread rmpupdate
         printf 'rmpsim/cpus/cpu%d/online\n' {0..15}
     } | sort >"$E/writable-files"

@@ -46,7 +46,7 @@ cpu_file() {
 }
 
 # others: the reports other than the table and the CPUs, newest first.
-others() { printf '%s\n' series metrics log schedule passes blockers; }
+others() { printf '%s\n' series events metrics log schedule passes blockers; }
 
 # host NAME CPUS REGIONS MEMORY: mounts a host, and checks its table and its first and last CPU.
 host() {
@@ -63,7 +63,7 @@ host() {
     unmount_host
 }
 
-plan 85
+plan 86
 
 # --- The default machine ---
 
@@ -88,7 +88,7 @@ expect 'order: rmpopt' 'reenable description action' "$(listing "$F")"
 expect 'order: debug/rmpopt' \
     "$({ others; printf 'cpu%d\n' {15..0}; echo rmpopt-table; } | paste -sd ' ')" "$(listing "$D")"
 expect 'order: guests' 'b a' "$(listing "$M/rmpsim/guests")"
-expect 'order: rmpsim' 'clock memory firmware cpus faults guests' "$(listing "$M/rmpsim")"
+expect 'order: rmpsim' 'pace clock memory firmware cpus faults guests' "$(listing "$M/rmpsim")"
 expect 'order: rmpsim/cpus' "$({ printf '%s\n' possible online; printf 'cpu%d\n' {15..0}; } | paste -sd ' ')" \
     "$(listing "$M/rmpsim/cpus")"
 expect 'order: a guest' 'convert regions asid state vcpus node placement page_size memory' \
