@@ -18,6 +18,7 @@ let package = Package(
         .library(name: "RMPImage", targets: ["RMPImage"]),
         .library(name: "RMPFS", targets: ["RMPFS"]),
         .library(name: "MachineFile", targets: ["MachineFile"]),
+        .library(name: "PolicyLab", targets: ["PolicyLab"]),
         .executable(name: "rmpfs", targets: ["RMPCommand"]),
         .executable(name: "oracle-tree", targets: ["OracleTree"]),
     ],
@@ -37,10 +38,11 @@ let package = Package(
             dependencies: ["RMPModel", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict
         ),
+        .target(name: "PolicyLab", dependencies: ["MachineFile", "RMPModel"], swiftSettings: strict),
         .executableTarget(
             name: "RMPCommand",
             dependencies: [
-                "CProcessor", "MachineFile", "RMPFS", "RMPImage", "RMPModel",
+                "CProcessor", "MachineFile", "PolicyLab", "RMPFS", "RMPImage", "RMPModel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -55,6 +57,7 @@ let package = Package(
             dependencies: ["MachineFile", "RMPFS", "RMPModel"],
             swiftSettings: strict
         ),
+        .testTarget(name: "PolicyLabTests", dependencies: ["PolicyLab", "RMPModel"], swiftSettings: strict),
         .testTarget(
             name: "RMPCommandTests",
             dependencies: ["RMPCommand", "RMPFS", "RMPModel"],
