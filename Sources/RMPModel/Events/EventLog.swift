@@ -9,12 +9,12 @@ public struct LoggedEvent: Sendable, Hashable {
     /// What happened. Of `regionCleared`, the first of ``regions``.
     public let event: MachineEvent
     /// The name of the guest that it is about; nil for what is about none.
-    public let guest: [UInt8]?
+    public let guest: GuestName?
     /// The regions that were cleared one after the other, if that is what happened.
     public internal(set) var regions: ClosedRange<Int>?
 
     /// An event of a recording, as the log would keep it.
-    public init(time: UInt64, event: MachineEvent, guest: [UInt8]?, regions: ClosedRange<Int>? = nil) {
+    public init(time: UInt64, event: MachineEvent, guest: GuestName?, regions: ClosedRange<Int>? = nil) {
         self.time = time
         self.event = event
         self.guest = guest
@@ -44,7 +44,7 @@ public struct EventLog: Sendable {
         /// Regions that a command is clearing: one event, once it is known how far they go.
         var clearing: LoggedEvent?
         /// The names of the guests that exist, or are still ending.
-        var names: [GuestID: [UInt8]] = [:]
+        var names: [GuestID: GuestName] = [:]
         /// Those that were removed and are still ending.
         var removed: Set<GuestID> = []
 
@@ -74,7 +74,7 @@ public struct EventLog: Sendable {
         // So many that a pass over a large host would leave room for nothing else.
         if case .regionOptimized = event { return }
         own()
-        var guest: [UInt8]?
+        var guest: GuestName?
         switch event {
         case .regionCleared(let region): return clear(region, at: time)
         case .guestCreated(let id, let name):

@@ -192,7 +192,7 @@ extension ChunkAllocator {
 
     private func explicit(
         _ count: Int,
-        _ ranges: [Range<UInt64>],
+        _ ranges: [Range<SPA>],
         unit: Int,
         node: Int?,
         _ memory: [Range<Int>],
@@ -203,17 +203,18 @@ extension ChunkAllocator {
         var runs: [ChunkRun] = []
         var left = count
         var sum = 0
-        for range in ranges {
+        for addresses in ranges {
+            let range = addresses.raw
             if range.isEmpty || (range.lowerBound | range.upperBound) & (bytes - 1) != 0 {
-                throw .placement(.granularity(range, unit: bytes))
+                throw .placement(.granularity(addresses, unit: bytes))
             }
             let chunks = ChunkAllocator.chunks(range)
             let isInside = memory.contains { $0.contains(chunks.lowerBound) && chunks.upperBound <= $0.upperBound }
             if !isInside {
-                throw .placement(node.map { .otherNode(range, node: $0) } ?? .notMemory(range))
+                throw .placement(node.map { .otherNode(addresses, node: $0) } ?? .notMemory(addresses))
             }
             for chunk in chunks where trial.isUsed(chunk) || assigned[chunk >> 6] >> UInt64(chunk & 63) & 1 != 0 {
-                throw .placement(.notFree((UInt64(chunk) << 21)..<(UInt64(chunk + 1) << 21)))
+                throw .placement(.notFree(SPA(UInt64(chunk) << 21)..<SPA(UInt64(chunk + 1) << 21)))
             }
             trial.reserve(chunks: chunks)
             sum += chunks.count
