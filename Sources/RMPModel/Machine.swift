@@ -7,7 +7,7 @@
 /// times always give the same machine.
 public struct Machine: Sendable {
     /// What the machine was built from.
-    public var configuration: MachineConfiguration { boxedConfiguration.wrappedValue }
+    public var configuration: MachineConfiguration { _read { yield boxedConfiguration.value } }
     private let boxedConfiguration: Boxed<MachineConfiguration>
     /// Virtual time since boot, in ns. Never goes backwards.
     public private(set) var now: UInt64 = 0
@@ -30,7 +30,7 @@ public struct Machine: Sendable {
     ///
     /// Time counts from the kernel's boot. Afterwards everything that the version of the series optimizes is optimized.
     public init(_ configuration: MachineConfiguration) {
-        boxedConfiguration = Boxed(wrappedValue: configuration)
+        boxedConfiguration = Boxed(configuration)
         topology = configuration.topology
         let regions = configuration.memory.regionCount
         platform = Platform(

@@ -104,6 +104,7 @@ final class SharedMachine: Sendable {
                 }
                 if !willGoOn { return nil }
             }
+            memory.note(state.machine.storedBytes)
             return try body(&state)
         }
         if let answer { return answer }
@@ -117,7 +118,6 @@ final class SharedMachine: Sendable {
         let now = state.clock.now
         // Nearly always nothing is due. Then nothing else is asked: reading a property copies part of the machine.
         if state.machine.advanceWhileIdle(to: now) { return true }
-        defer { memory.note(state.machine.storedBytes) }
         if let due = state.machine.nextDue, due < now, now - due > Self.backlog { LongWork.announce() }
         if state.machine.advance(to: now, effort: limits.piece) { return true }
         LongWork.announce()
@@ -239,7 +239,6 @@ final class SharedMachine: Sendable {
     private func catchUp() {
         let now = state.withLock { $0.clock.now }
         inPieces(while: { !LongWork.isUnwanted }) { $0.machine.advance(to: now, effort: limits.piece) }
-        state.withLock { memory.note($0.machine.storedBytes) }
     }
 
     private func performInTurn(_ command: Command, at time: UInt64) throws(Errno) -> Outcome {

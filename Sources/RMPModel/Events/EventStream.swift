@@ -5,7 +5,8 @@
 /// The stream of a machine's events, with its consumers.
 struct EventStream: Sendable {
     /// The version whose kernel writes the log.
-    @Boxed private var series: Series
+    private var series: Series { _read { yield boxedSeries.value } }
+    private let boxedSeries: Boxed<Series>
     /// The current time, in ns; the code that advances time sets it.
     var time: UInt64 = 0
 
@@ -20,7 +21,7 @@ struct EventStream: Sendable {
     /// The consumer that only some machines have.
     private(set) var recorder: EventRecorder?
 
-    init(series: Series) { self.series = series }
+    init(series: Series) { boxedSeries = Boxed(series) }
 
     /// Whether anyone wants the events that only a recording uses.
     var isRecorded: Bool { recorder != nil }

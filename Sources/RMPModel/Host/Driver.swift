@@ -31,7 +31,8 @@ public struct PendingPass: Sendable, Hashable {
 
 /// The driver of the series.
 struct Driver: Sendable {
-    @Boxed private(set) var series: Series
+    var series: Series { _read { yield boxedSeries.value } }
+    private let boxedSeries: Boxed<Series>
     let costs: CostModel
     private let failures: Set<DriverFailure>
     /// The CPU on which work runs while it is online.
@@ -69,7 +70,7 @@ struct Driver: Sendable {
     private static let hogWarnings: UInt64 = 4
 
     init(_ configuration: MachineConfiguration) {
-        series = configuration.series
+        boxedSeries = Boxed(configuration.series)
         failures = configuration.boot.driverFailures
         workerCPU = configuration.boot.workerCPU
         costs = configuration.costs

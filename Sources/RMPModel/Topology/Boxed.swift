@@ -5,7 +5,6 @@
 ///
 /// A version of the series is 3 kB, and a machine is copied for a moment wherever one of its properties is read from
 /// another module.
-@propertyWrapper
 struct Boxed<Value: Sendable>: Sendable {
     private final class Box: Sendable {
         let value: Value
@@ -14,12 +13,13 @@ struct Boxed<Value: Sendable>: Sendable {
 
     private var box: Box
 
-    /// A box with `wrappedValue` in it.
-    init(wrappedValue: Value) { box = Box(wrappedValue) }
+    /// A box with `value` in it.
+    init(_ value: Value) { box = Box(value) }
 
     /// The value.
-    var wrappedValue: Value {
-        get { box.value }
+    var value: Value {
+        // Lends the value: a getter would copy all of it for one field, where nothing is optimized away.
+        _read { yield box.value }
         set { box = Box(newValue) }
     }
 }

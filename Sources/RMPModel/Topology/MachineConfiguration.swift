@@ -21,8 +21,8 @@ public struct MachineConfiguration: Sendable, Hashable {
     public internal(set) var firmware: FirmwarePages
     /// The version of the RMPOPT series that the host runs.
     public var series: Series {
-        get { boxedSeries.wrappedValue }
-        set { boxedSeries.wrappedValue = newValue }
+        _read { yield boxedSeries.value }
+        set { boxedSeries.value = newValue }
     }
     private var boxedSeries: Boxed<Series>
     /// Which 2 TB each core's table covers.
@@ -65,7 +65,7 @@ public struct MachineConfiguration: Sendable, Hashable {
         let layout = rmp ?? RMPLayout(regionCount: memory.regionCount)
         self.rmp = layout
         self.firmware = firmware ?? FirmwarePages(memory: memory, layout: layout)
-        boxedSeries = Boxed(wrappedValue: series)
+        boxedSeries = Boxed(series)
         self.windows = windows
         self.boot = boot
         self.costs = costs
