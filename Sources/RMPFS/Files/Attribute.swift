@@ -12,6 +12,8 @@ import Synchronization
 ///
 /// Unlike in the kernel, longer texts are counted in an account (``HeldTexts``); when it is over budget, the open files
 /// that have been idle longest make their texts anew at the next read.
+///
+/// Unchecked, as ``Node`` says: its own state is constant.
 public final class Attribute: File, @unchecked Sendable {
     /// Writes the value's text, including the newline; at most 4,096 bytes, otherwise the reader gets EIO.
     public typealias Show = @Sendable (_ text: inout TextBuffer) throws(Errno) -> Void

@@ -2,6 +2,8 @@
 // Constant bytes of debugfs, as debugfs_create_blob() makes them.
 
 /// A file of fs/debugfs that shows constant bytes (fs/debugfs/file.c, debugfs_create_blob): any offset, any size.
+///
+/// Unchecked, as ``Node`` says: its own state is constant.
 public final class BlobFile: File, @unchecked Sendable {
     fileprivate let content: Snapshot
 
@@ -21,6 +23,8 @@ public final class BlobFile: File, @unchecked Sendable {
 }
 
 /// An open blob: has no state.
+///
+/// Unchecked, as ``OpenFile`` says.
 private final class OpenBlob: OpenFile, @unchecked Sendable {
     private let blob: BlobFile
 

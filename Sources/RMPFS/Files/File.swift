@@ -32,6 +32,8 @@ public enum SeekTarget: Sendable, Hashable {
 }
 
 /// A regular file.
+///
+/// Unchecked, as ``Node`` says: what changes is in its metadata, behind their `Lock`.
 public class File: Node, @unchecked Sendable {
     /// Whether lseek, pread and pwrite work (in the kernel, nonseekable_open() makes them ESPIPE).
     var isSeekable: Bool { true }

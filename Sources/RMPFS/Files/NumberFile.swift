@@ -5,6 +5,8 @@
 ///
 /// The number is sampled at each read at position 0 and kept for the following reads; lseek and pread are ESPIPE;
 /// without a set method each write is EACCES.
+///
+/// Unchecked, as ``Node`` says: its own state is constant.
 public final class NumberFile: File, @unchecked Sendable {
     fileprivate let value: @Sendable () throws(Errno) -> UInt64
 
@@ -20,6 +22,8 @@ public final class NumberFile: File, @unchecked Sendable {
 }
 
 /// An open number: its text since the last read at position 0.
+///
+/// Unchecked, as ``OpenFile`` says: its state is behind one `Lock`.
 private final class OpenNumber: OpenFile, @unchecked Sendable {
     private let number: NumberFile
     private let state = Lock<Snapshot?>(nil)

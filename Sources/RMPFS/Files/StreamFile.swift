@@ -18,6 +18,8 @@ public protocol StreamSource: Sendable {
 }
 
 /// A file of records to come. Reads begin with the oldest record that is kept.
+///
+/// Unchecked, as ``Node`` says: its own state is constant.
 public final class StreamFile: File, @unchecked Sendable {
     fileprivate let source: any StreamSource
 
@@ -37,6 +39,8 @@ public final class StreamFile: File, @unchecked Sendable {
 }
 
 /// An open stream: a reader's place.
+///
+/// Unchecked, as ``OpenFile`` says: its state is behind one `Lock`.
 final class OpenStream: OpenFile, @unchecked Sendable {
     private struct State: Sendable {
         /// The number of the next record that the source is asked for.
