@@ -32,13 +32,45 @@ public struct EventLog: Sendable {
     private static let partSize = 1_024
     private static let parts = 32
 
+    /// An event without its guest's name, which is in the part's `names`. A name of its own would be somewhere among
+    /// the guest's memory, and would keep a page of it from going back to the system when the guest is gone.
+    private struct Entry: Sendable {
+        let time: UInt64
+        let event: MachineEvent
+        let name: Range<Int>?
+        let regions: ClosedRange<Int>?
+    }
+
+    /// Events that are dropped together.
+    private struct Part: Sendable {
+        var entries: [Entry] = []
+        var names: [UInt8] = []
+
+        mutating func append(_ logged: LoggedEvent) {
+            if entries.isEmpty { entries.reserveCapacity(EventLog.partSize) }
+            var event = logged.event
+            if case .guestCreated(let id, _) = event { event = .guestCreated(id, name: []) }
+            let name = logged.guest.map { names.count..<names.count + $0.count }
+            names += logged.guest ?? []
+            entries.append(Entry(time: logged.time, event: event, name: name, regions: logged.regions))
+        }
+
+        subscript(index: Int) -> LoggedEvent {
+            let entry = entries[index]
+            let guest = entry.name.map { Array(names[$0]) }
+            var event = entry.event
+            if case .guestCreated(let id, _) = event { event = .guestCreated(id, name: guest ?? []) }
+            return LoggedEvent(time: entry.time, event: event, guest: guest, regions: entry.regions)
+        }
+    }
+
     /// What the log keeps, in one word: whoever copies a machine copies a reference.
     ///
     /// Unchecked: nobody changes it but a log that is its only holder.
     private final class Storage: @unchecked Sendable {
         /// Full parts, the oldest first.
-        var full: [[LoggedEvent]] = []
-        var newest: [LoggedEvent] = []
+        var full: [Part] = []
+        var newest = Part()
         var first: UInt64 = 0
         var count: UInt64 = 0
         /// Regions that a command is clearing: one event, once it is known how far they go.
@@ -118,10 +150,9 @@ public struct EventLog: Sendable {
 
     private func append(_ event: LoggedEvent) {
         let log = storage
-        if log.newest.count >= Self.partSize {
+        if log.newest.entries.count >= Self.partSize {
             log.full.append(log.newest)
-            log.newest = []
-            log.newest.reserveCapacity(Self.partSize)
+            log.newest = Part()
             if log.full.count >= Self.parts {
                 log.full.removeFirst()
                 log.first += UInt64(Self.partSize)
