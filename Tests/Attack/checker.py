@@ -37,15 +37,19 @@ def lines(text, name):
     return found
 
 
+LABEL = r'\w+="([^"]*)"'
+METRIC = re.compile(rf"(\w+)(?:\{{{LABEL}(?:,{LABEL})*\}})? ([0-9.]+)")
+
+
 def metrics(text):
-    """Each value of the metrics under its name, with the label's value if it has one."""
+    """Each value of the metrics under its name, with the first label's value if it has any."""
     found = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            match = re.fullmatch(r'(\w+)(?:\{\w+="([^"]*)"\})? ([0-9.]+)', line)
+            match = METRIC.fullmatch(line)
             if not match:
                 raise Fault(f"metrics: a line that cannot be: {line!r}")
-            found[match[1], match[2]] = float(match[3])
+            found[match[1], match[2]] = float(match[4])
     return found
 
 
@@ -194,6 +198,10 @@ class Check:
             value = values["rmpopt_regions_optimized", label]
             if counts:
                 self.demand(value == counts[number], f"metrics: {label}: {value}, the files have {counts[number]}")
+        held = sum(value for (metric, _), value in values.items() if metric == "rmpopt_regions_held_back")
+        whole = values["rmpopt_regions_optimized", "all"]
+        if self.snp:
+            self.demand(held + whole == len(self.regions), f"metrics: {held} held back, {whole} optimized on all CPUs")
         self.demand(values["rmpopt_regions", None] == len(self.regions), "metrics: rmpopt_regions")
         self.demand(values["rmpopt_snp_enabled", None] == self.snp, "metrics: rmpopt_snp_enabled")
         kinds = {"rmp_table": "RMP table ", "firmware": "firmware ", "guest": "guest ", "leaked": "leaked "}
