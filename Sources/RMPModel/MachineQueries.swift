@@ -111,6 +111,13 @@ extension Machine {
         return true
     }
 
+    /// The regions from `region` on, that one included, whose rows are equal to its own; at most `limit` of them.
+    public func equalRows(from region: Int, limit: Int) -> Range<Int> {
+        var end = region + 1
+        while end - region < limit && hasEqualRows(end, region) { end += 1 }
+        return region..<end
+    }
+
     /// Grows with each change of any bit of any RMPOPT table, of RMPOPT_BASE, of SNP_EN and of the online CPUs: while
     /// it stays the same, so does every text about them.
     public var rowGeneration: UInt64 { platform.rmpopt.generation &+ platform.events.generation }
@@ -197,6 +204,10 @@ extension Machine {
     public var logLines: [LogLine] { platform.events.log.lines }
     /// Whether the kernel's `rmpopt-table` exists.
     public var hasDebugfsTable: Bool { driver.hasDebugfsTable }
+    /// Whether it exists and has one more line than there are regions.
+    public var debugfsTableHasEndLine: Bool {
+        driver.hasDebugfsTable && driver.series.debugfsTable?.hasEndLine == true
+    }
     /// The number of the existing table, which changes each time it is removed and made again. nil if there is no
     /// table.
     public var debugfsTableNumber: Int? { driver.hasDebugfsTable ? driver.debugfsTablesMade : nil }

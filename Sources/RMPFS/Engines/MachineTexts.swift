@@ -25,7 +25,7 @@ struct MachineTexts: Sendable {
         DebugfsTableText.lines(
             from: first,
             regions: machine.tableRegions,
-            hasEndLine: machine.configuration.series.debugfsTable?.hasEndLine == true && machine.hasDebugfsTable
+            hasEndLine: machine.debugfsTableHasEndLine
         )
     }
 
@@ -120,12 +120,16 @@ private struct CPULists: Sendable {
     /// A pass over a table with a guest in it has four kinds of rows: all cores, none, the leader's, and mixtures of
     /// these.
     private static let limit = 8
+    /// About as many lines as a page holds: rows beyond it are compared by the read that prints them.
+    private static let linesOfPage = 64
 
     private var lists: [List] = []
     private var uses: UInt64 = 0
     private var mask: SharedMask?
-    /// The region printed last and its list, separately for lines that mix two results and for those that do not.
-    private var last: (plain: (region: Int, list: Int)?, mixed: (region: Int, list: Int)?)
+    /// Regions with equal rows and their list.
+    private typealias Run = (regions: Range<Int>, list: Int)
+    /// The run printed last, separately for lines that mix two results and for those that do not.
+    private var last: (plain: Run?, mixed: Run?)
     private var cpus = CPUSet(limit: 0)
 
     /// The text of a list; empty for none.
@@ -140,11 +144,19 @@ private struct CPULists: Sendable {
     /// The list for the line of a region.
     mutating func select(_ region: Int, in machine: borrowing Machine) -> Int {
         let isMixed = mask?.isMixedInto(region) ?? false
-        if let last = isMixed ? last.mixed : last.plain, machine.hasEqualRows(region, last.region) { return last.list }
-        if cpus.limit != machine.cpuCount { cpus = CPUSet(limit: machine.cpuCount) }
-        machine.collectReportedCPUs(ofRegion: region, mask, into: &cpus)
-        let list = find()
-        if isMixed { last.mixed = (region, list) } else { last.plain = (region, list) }
+        let known = isMixed ? last.mixed : last.plain
+        if let known, known.regions.contains(region) { return known.list }
+        let list: Int
+        if let known, machine.hasEqualRows(region, known.regions.lowerBound) {
+            list = known.list
+        } else {
+            if cpus.limit != machine.cpuCount { cpus = CPUSet(limit: machine.cpuCount) }
+            machine.collectReportedCPUs(ofRegion: region, mask, into: &cpus)
+            list = find()
+        }
+        // Asked for once and not for each line: each call copies a part of the machine.
+        let run = Run(machine.equalRows(from: region, limit: Self.linesOfPage), list)
+        if isMixed { last.mixed = run } else { last.plain = run }
         return list
     }
 
