@@ -15,6 +15,7 @@ let package = Package(
     name: "rmpfs",
     products: [
         .library(name: "RMPModel", targets: ["RMPModel"]),
+        .library(name: "RMPModelTestSupport", targets: ["RMPModelTestSupport"]),
         .library(name: "RMPImage", targets: ["RMPImage"]),
         .library(name: "RMPFS", targets: ["RMPFS"]),
         .library(name: "MachineFile", targets: ["MachineFile"]),
@@ -23,14 +24,20 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CProcessor"),
+        .target(
+            name: "RMPModel",
+            dependencies: [.product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
+        .target(name: "RMPModelTestSupport", dependencies: ["RMPModel"], swiftSettings: strict),
         .target(name: "CMapping"),
-        .target(name: "RMPModel", swiftSettings: strict),
         .target(name: "RMPImage", dependencies: ["CMapping", "RMPModel"], swiftSettings: strict),
         .target(name: "Recording", dependencies: ["RMPModel"], swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPImage", "RMPModel"], swiftSettings: strict),
@@ -49,18 +56,41 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(name: "OracleTree", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
-        .testTarget(name: "RMPModelTests", dependencies: ["RMPModel"], swiftSettings: strict),
-        .testTarget(name: "RecordingTests", dependencies: ["RMPModel", "Recording"], swiftSettings: strict),
-        .testTarget(name: "RMPImageTests", dependencies: ["RMPImage", "RMPModel"], swiftSettings: strict),
-        .testTarget(name: "RMPFSTests", dependencies: ["RMPFS", "RMPModel"], swiftSettings: strict),
+        .testTarget(
+            name: "RMPModelTests",
+            dependencies: [
+                "RMPModel", "RMPModelTestSupport", .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "RMPModelPageTests",
+            dependencies: ["RMPModel", "RMPModelTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "RecordingTests",
+            dependencies: ["RMPModel", "RMPModelTestSupport", "Recording"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "RMPImageTests",
+            dependencies: ["RMPImage", "RMPModel", "RMPModelTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "RMPFSTests",
+            dependencies: ["RMPFS", "RMPModel", "RMPModelTestSupport"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "MachineFileTests",
-            dependencies: ["MachineFile", "RMPFS", "RMPModel"],
+            dependencies: ["MachineFile", "RMPFS", "RMPModel", "RMPModelTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "RMPCommandTests",
-            dependencies: ["RMPCommand", "RMPFS", "RMPModel"],
+            dependencies: ["RMPCommand", "RMPFS", "RMPModel", "RMPModelTestSupport"],
             exclude: ["Golden"],
             swiftSettings: strict
         ),
