@@ -50,9 +50,7 @@ extension Machine {
             digest.add(line.text.utf8)
         }
         for pass in passes {
-            for value in [
-                pass.number, pass.start, pass.end ?? 0, pass.executions, pass.interrupts, pass.stolenNanoseconds,
-            ] {
+            for value in [pass.number, pass.start, pass.end ?? 0, pass.executions, pass.interrupts, pass.stolenTime] {
                 digest.add(value)
             }
             digest.add(pass.regionsWon)
@@ -61,7 +59,7 @@ extension Machine {
         for id in guests.order {
             guard let guest = guests[id] else { continue }
             digest.add(id.rawValue)
-            digest.add(guest.name.bytes)
+            digest.add(guest.name)
             digest.add(guest.memoryBytes)
             digest.add(Int(guest.asid ?? 0))
             digest.add(guest.isRemoved)

@@ -36,16 +36,14 @@ public struct GuestWork: Sendable, Hashable {
     /// Successful PVALIDATEs by the guest.
     public var validations = 0
     /// The sum of durations in ns, from the cost model.
-    package var nanoseconds: UInt64 = 0
-    /// How long all of it takes, from the cost model.
-    public var duration: Duration { .nanoseconds(nanoseconds) }
+    public var duration: UInt64 = 0
 
     /// No work.
     public init() {}
 
     mutating func add(_ count: Int, of part: WritableKeyPath<GuestWork, Int>, taking each: UInt64) {
         self[keyPath: part] += count
-        nanoseconds = nanoseconds.addingClamped(each.multipliedClamped(by: UInt64(truncatingIfNeeded: count)))
+        duration = duration.addingClamped(each.multipliedClamped(by: UInt64(truncatingIfNeeded: count)))
     }
 }
 
@@ -53,8 +51,8 @@ public struct GuestWork: Sendable, Hashable {
 public struct GuestInfo: Sendable, Hashable {
     /// The guest's number.
     public let id: GuestID
-    /// Its name.
-    public let name: GuestName
+    /// Its name, 1 ... 255 bytes without NUL and `/`.
+    public let name: [UInt8]
     /// Its memory in bytes, a multiple of 4096; 0 until it is set.
     public let memoryBytes: UInt64
     /// The folios behind its memory.
@@ -87,7 +85,7 @@ struct Guest: Sendable {
     static let initialImage: UInt64 = 16 << 20
 
     let id: GuestID
-    let name: GuestName
+    let name: [UInt8]
     var memoryBytes: UInt64 = 0
     var backing = Backing.size2M
     var placement = Placement.packed

@@ -85,19 +85,19 @@ private struct PlacementReader {
             if at < text.count { throw wrong(.end) }
             return .scattered(seed: seed)
         }
-        var ranges: [Range<SPA>] = []
+        var ranges: [Range<UInt64>] = []
         repeat { ranges.append(try range()) } while take(",")
         if at < text.count { throw wrong(.end) }
         return .ranges(ranges)
     }
 
-    private mutating func range() throws(PlacementSyntaxError) -> Range<SPA> {
+    private mutating func range() throws(PlacementSyntaxError) -> Range<UInt64> {
         let start = try address()
         guard take("-") else { throw wrong(.hyphen) }
         let place = at
         let end = try address()
         guard end > start else { throw wrong(.greaterEnd, at: place) }
-        return SPA(start)..<SPA(end)
+        return start..<end
     }
 
     /// A number and the suffix that sizes may have.
