@@ -144,7 +144,7 @@ private func makeHost() -> Directory {
 }
 
 private func makeGuest(_ machine: inout Machine, _ size: PageSize) -> GuestID {
-    guard case .guest(let id) = must({ try machine.perform(.createGuest(name: [0x67]), at: machine.now) }) else {
+    guard case .guest(let id) = must({ try machine.perform(.createGuest(name: "g"), at: machine.now) }) else {
         fatalError("no guest was made")
     }
     must { try machine.perform(.setGuestMemory(id, bytes: 100 * gigabyte), at: machine.now) }

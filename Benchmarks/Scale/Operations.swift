@@ -80,13 +80,13 @@ struct Operations {
         for _ in 0..<5 {
             // A new machine, not a copy: the first change would pay for the copy.
             var machine = Machine(configuration)
-            guard case .guest(let id) = try machine.perform(.createGuest(name: [0x67]), at: machine.now) else { return }
+            guard case .guest(let id) = try machine.perform(.createGuest(name: "g"), at: machine.now) else { return }
             try machine.perform(.setGuestMemory(id, bytes: Operations.guestBytes), at: machine.now)
             try machine.perform(.setGuestBacking(id, backing), at: machine.now)
             try launch.time { _ = try machine.perform(.startGuest(id), at: machine.now) }
             for toPrivate in [false, true] {
                 let gpa = 4 * gigabyte..<4 * gigabyte + Operations.convertedBytes
-                let command = Command.convert(id, gpa: gpa, toPrivate: toPrivate)
+                let command = Command.convert(id, gpa: Range(raw: gpa), toPrivate: toPrivate)
                 try convert.time { _ = try machine.perform(command, at: machine.now) }
             }
             try end.time {
@@ -117,7 +117,7 @@ struct Operations {
         var machine = Machine(configuration)
         var guests: [GuestID] = []
         for number in 0..<count {
-            let name = Array("g\(number)".utf8)
+            let name = GuestName("g\(number)")
             guard case .guest(let id) = try machine.perform(.createGuest(name: name), at: machine.now) else { continue }
             let bytes = Operations.endingBytes / UInt64(count)
             try machine.perform(.setGuestMemory(id, bytes: bytes), at: machine.now)

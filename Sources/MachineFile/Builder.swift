@@ -123,7 +123,7 @@ struct Builder {
         var plan = BootPlan()
         guard let record = file.record("boot") else { return plan }
         plan.stage = Words.value(record.text("stage"), in: Words.stages) ?? plan.stage
-        plan.firmwareDelay = record.duration("firmware_delay") ?? plan.firmwareDelay
+        plan.firmwareDelay = record.duration("firmware_delay").map { .nanoseconds($0) } ?? plan.firmwareDelay
         let fails = Words.value(record.text("window_allocation"), in: Words.allocation)
         plan.windowAllocationFails = fails ?? plan.windowAllocationFails
         plan.driverFailures = Words.value(record.text("driver_failure"), in: Words.driverFailures) ?? []

@@ -5,26 +5,26 @@
 import Yams
 
 /// One value of a file and the line where it begins.
-package struct Item {
+struct Item {
     /// What it is.
-    package indirect enum Content {
+    indirect enum Content {
         case scalar(String)
         case list([Item])
         case mapping([Entry])
     }
 
-    package let line: Int
-    package let content: Content
+    let line: Int
+    let content: Content
 }
 
 /// One `key: value` of a mapping.
-package struct Entry {
-    package let key: String
-    package let line: Int
-    package let value: Item
+struct Entry {
+    let key: String
+    let line: Int
+    let value: Item
 }
 
-package enum Document {
+enum Document {
     /// The largest file, in bytes.
     static let largest = 1 << 20
     /// How deep lists and mappings can nest; no machine file needs more than four levels.
@@ -33,7 +33,7 @@ package enum Document {
     static let mostQuestionMarks = 16
 
     /// The file's one mapping.
-    package static func read(_ bytes: [UInt8]) throws(Fault) -> Item {
+    static func read(_ bytes: [UInt8]) throws(Fault) -> Item {
         guard bytes.count <= largest else {
             throw Fault(nil, nil, "\(bytes.count) bytes are too many; a machine file has at most \(largest)")
         }

@@ -62,12 +62,12 @@ struct FiguresCommand: ParsableCommand {
     /// The columns of the passes that nobody has measured.
     private static let columns: KeyValuePairs<String, @Sendable (PassRecord) -> String> = [
         "Pass": { milliseconds(($0.end ?? $0.start) - $0.start) },
-        "Interrupts off, one core": { milliseconds($0.interruptsOffMax) },
+        "Interrupts off, one core": { milliseconds($0.interruptsOffNanoseconds) },
         "Broadcasts": { "\($0.broadcasts)" },
         "Interrupts": { "\($0.interrupts)" },
         "RMPOPT": { "\($0.executions)" },
         "in vain": { "\($0.executionsInVain)" },
-        "CPU time": { milliseconds($0.stolenTime) },
+        "CPU time": { milliseconds($0.stolenNanoseconds) },
     ]
 
     private func show(_ passes: [(PassPrediction, PassRecord)]) {
@@ -129,12 +129,12 @@ struct FiguresCommand: ParsableCommand {
                         "state": .string(Self.words(prediction.state)),
                         "independent_follower_ns": .number(prediction.independentFollower),
                         "pass_ns": .number((pass.end ?? pass.start) - pass.start),
-                        "interrupts_off_ns": .number(pass.interruptsOffMax),
+                        "interrupts_off_ns": .number(pass.interruptsOffNanoseconds),
                         "broadcasts": .number(pass.broadcasts),
                         "interrupts": .number(pass.interrupts),
                         "executions": .number(pass.executions),
                         "in_vain": .number(pass.executionsInVain),
-                        "stolen_ns": .number(pass.stolenTime),
+                        "stolen_ns": .number(pass.stolenNanoseconds),
                     ])
                 }
             ),

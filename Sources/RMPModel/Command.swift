@@ -3,10 +3,10 @@
 
 /// A request to a machine.
 public enum Command: Sendable, Hashable {
-    /// Re-optimize all memory: a store of 1 to configfs `action`.
+    /// Re-optimize all memory, as users of series v1 request it: the kernel's own file takes a 1.
     case reoptimize
-    /// Make a guest. The name has 1 ... 255 bytes without NUL and `/`, and no other guest has it.
-    case createGuest(name: [UInt8])
+    /// Make a guest. No other guest has its name.
+    case createGuest(name: GuestName)
     /// Set a stopped guest's memory: a multiple of 4096 bytes, not more than the machine has; 0 unsets it.
     case setGuestMemory(GuestID, bytes: UInt64)
     /// Set the folios that back a stopped guest.
@@ -25,7 +25,7 @@ public enum Command: Sendable, Hashable {
     case stopGuest(GuestID)
     /// Remove a guest, ending it first if it is running. Its name is free at once.
     case removeGuest(GuestID)
-    /// Bring a CPU online or take it offline, as a write to its `online` in sysfs does.
+    /// Bring a CPU online or take it offline, as users do.
     case setOnline(cpu: Int, Bool)
     /// SNP_INIT_EX by the ccp driver, with what the kernel does around it. Does nothing if firmware is initialised.
     case initializeFirmware
@@ -42,12 +42,12 @@ public enum Command: Sendable, Hashable {
     case addMemory
     /// Hold passes where they are, or let them continue.
     case holdPasses(Bool)
-    /// Make pages of a running guest, given by guest physical address in bytes, shared or private.
-    case convert(GuestID, gpa: Range<UInt64>, toPrivate: Bool)
-    /// A running guest accepts private pages, given by guest physical address in bytes, with PVALIDATE of a size.
-    case validate(GuestID, gpa: Range<UInt64>, PageSize)
-    /// Leak free pages, given by page frame number: SNP_PAGE_RECLAIM fails for them.
-    case leak(Range<UInt64>)
+    /// Make pages of a running guest, given by guest physical address, shared or private.
+    case convert(GuestID, gpa: Range<GPA>, toPrivate: Bool)
+    /// A running guest accepts private pages, given by guest physical address, with PVALIDATE of a size.
+    case validate(GuestID, gpa: Range<GPA>, PageSize)
+    /// Leak free pages: SNP_PAGE_RECLAIM fails for them.
+    case leak(Range<PFN>)
     /// RMPUPDATE at an address.
     case rmpupdate(SPA, RMPUpdateInput)
     /// PSMASH at an address.
@@ -74,9 +74,9 @@ public enum CommandResult: Sendable, Hashable {
     case guest(GuestID)
     /// The work that a conversion or PVALIDATE took.
     case work(GuestWork)
-    /// The page frame numbers that are now leaked; the kernel's line is `Leaking PFN range 0x%llx-0x%llx` with the
+    /// The pages that are now leaked; the kernel's line is `Leaking PFN range 0x%llx-0x%llx` with the
     /// first and the one after the last.
-    case leaked(Range<UInt64>)
+    case leaked(Range<PFN>)
     /// The outcome of PVALIDATE.
     case pvalidate(PVALIDATEOutcome)
     /// The carry flag after RMPOPT.

@@ -45,10 +45,10 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case vcpus(Int)
         /// A guest's memory, in bytes, is not a multiple of its folio size.
         case memoryForBacking(UInt64, Backing)
-        /// A range of guest physical addresses, in bytes, is empty or does not consist of whole pages.
-        case pageRange(Range<UInt64>)
-        /// A range of guest physical addresses, in bytes, extends beyond the guest's memory.
-        case outsideMemory(Range<UInt64>, memoryBytes: UInt64)
+        /// A range of guest physical addresses is empty or does not consist of whole pages.
+        case pageRange(Range<GPA>)
+        /// A range of guest physical addresses extends beyond the guest's memory.
+        case outsideMemory(Range<GPA>, memoryBytes: UInt64)
         /// An empty range of pages.
         case noPages
     }
@@ -72,7 +72,7 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The number of guests is at its limit.
     case tooManyGuests(limit: Int)
     /// A guest has this name already.
-    case exists([UInt8])
+    case exists(GuestName)
     /// No guest has this number.
     case noSuchGuest(GuestID)
     /// An RMP instruction failed. From `startGuest` it means that the launch failed and the guest is ending; from
@@ -95,9 +95,9 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case .busy(.neededCPU): "this CPU cannot be taken offline; choose another"
         case .unsupported(.snp): "this host has no SNP; see the log for the reason"
         case .unsupported(.x86Shutdown):
-            "this version of the series knows no shutdown that clears SNP_EN; write shutdown"
+            "this version of the series knows no shutdown that clears SNP_EN; shut down without it"
         case .unsupported(.offlineCPUs): "not all present CPUs are online; bring them online first"
-        case .noSNP: "SNP firmware is not initialised; write init to rmpsim/firmware/state"
+        case .noSNP: "SNP firmware is not initialised; initialise it first"
         case .firmwareFailed: "firmware refused SNP_INIT_EX; try again"
         case .busy(.guestNotRunning): "the guest is not running; start it first"
         case .invalid(.name): "a guest's name has 1 to \(Guests.nameLimit) bytes, none of them NUL or /"
@@ -113,16 +113,16 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case .invalid(.memoryForBacking(let bytes, let backing)):
             "\(bytes) bytes of memory in folios of \(backing.bytes) bytes: give a multiple, or smaller folios"
         case .invalid(.pageRange(let range)):
-            "\(range.lowerBound) to \(range.upperBound): give a range of whole 4096-byte pages"
+            "\(range.lowerBound.rawValue) to \(range.upperBound.rawValue): give a range of whole 4096-byte pages"
         case .invalid(.outsideMemory(let range, let bytes)):
-            "\(range.lowerBound) to \(range.upperBound): the guest's memory ends at \(bytes)"
+            "\(range.lowerBound.rawValue) to \(range.upperBound.rawValue): the guest's memory ends at \(bytes)"
         case .invalid(.noPages): "no page given; give one at least"
         case .placement(let error): error.description
         case .noMemory(let requested, let available):
             "\(requested) bytes asked for, \(available) available to guests; ask for less or end a guest"
         case .noASID: "all ASIDs are taken; end a guest first"
         case .tooManyGuests(let limit): "there are \(limit) guests already; remove one first"
-        case .exists(let name): "there is a guest \(String(decoding: name, as: UTF8.self)) already; choose another name"
+        case .exists(let name): "there is a guest \(name) already; choose another name"
         case .noSuchGuest(let id): "there is no guest number \(id.rawValue)"
         case .rmp(let code): "the RMP instruction failed with \(code) (\(code.rawValue))"
         case .fault(let fault): "RMPOPT faulted with \(fault)"

@@ -12,9 +12,9 @@ extension Machine {
         case .convert(let id, let gpa, _), .validate(let id, let gpa, _):
             guard let guest = guests[id], guest.state == .running else { return 0 }
             // The chunks before the first one are skipped run by run.
-            return effort(ofBytes: gpa.clamped(to: 0..<guest.memoryBytes)) + guest.chunks.count / 64
+            return effort(ofBytes: gpa.raw.clamped(to: 0..<guest.memoryBytes)) + guest.chunks.count / 64
         case .leak(let pages):
-            let bytes = pages.clamped(to: 0..<configuration.memory.end.pfn.rawValue)
+            let bytes = pages.raw.clamped(to: 0..<configuration.memory.end.pfn.rawValue)
             return effort(ofBytes: bytes.lowerBound << 12..<bytes.upperBound << 12)
         case .initializeFirmware, .shutDownFirmware, .kexec:
             return regionCount + regionCount * wordsPerRow / 256 + platform.rmp.mixedChunkCount

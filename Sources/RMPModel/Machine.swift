@@ -50,7 +50,7 @@ public struct Machine: Sendable {
         bootKernel()
         runToIdle()
         if configuration.boot.stage == .firmware && !configuration.boot.kvmIsBuiltIn {
-            advance(to: now.addingClamped(configuration.boot.firmwareDelay))
+            advance(to: now.addingClamped(UInt64(nanosecondsIn: configuration.boot.firmwareDelay)))
             // A host whose firmware cannot be initialised has still booted; its log says why.
             try? initializeFirmware()
             runToIdle()
@@ -61,7 +61,7 @@ public struct Machine: Sendable {
 
     /// When the next work falls due, in ns of virtual time; nil when nothing is pending.
     public var nextDue: UInt64? {
-        guard let teardown = work.next?.due else { return driver.next }
+        guard let teardown = work.min?.due else { return driver.next }
         return driver.next.map { min($0, teardown) } ?? teardown
     }
 
@@ -116,7 +116,7 @@ public struct Machine: Sendable {
         var outlook: TeardownOutlook?
         var left = effort
         while true {
-            let (teardown, next) = (work.next, driver.next)
+            let (teardown, next) = (work.min, driver.next)
             if left <= 0, let due = nextDue, due <= limit {
                 let isUnderWay = teardown.flatMap { outlook?.isUnderWay($0) } ?? false
                 if !isUnderWay { return false }
@@ -154,9 +154,9 @@ public struct Machine: Sendable {
             configuration.costs
         )
         if let due = progress.next {
-            work.replaceTop(with: Work(due: due, guest: id))
+            work.replaceMin(with: Work(due: due, guest: id))
         } else {
-            _ = work.pop()
+            _ = work.popMin()
         }
         move(to: progress.last)
         noteRefusals()
@@ -169,7 +169,7 @@ public struct Machine: Sendable {
 
     private mutating func scheduleTeardown(_ id: GuestID) {
         if let guest = guests[id], guest.state == .ending {
-            work.push(Work(due: guest.teardown.due, guest: id))
+            work.insert(Work(due: guest.teardown.due, guest: id))
         }
     }
 
@@ -202,11 +202,11 @@ public struct Machine: Sendable {
     ///
     /// - Parameters:
     ///   - command: what to do.
-    ///   - time: when, in ns of virtual time; a time in the past counts as `now`.
+    ///   - time: when, in ns of virtual time; a time in the past counts as `now`, which is also the default.
     /// - Returns: see `CommandResult`.
     /// - Throws: `CommandError`; time has advanced even so.
     @discardableResult
-    public mutating func perform(_ command: Command, at time: UInt64) throws(CommandError) -> CommandResult {
+    public mutating func perform(_ command: Command, at time: UInt64 = 0) throws(CommandError) -> CommandResult {
         advance(to: time)
         defer { platform.events.settle() }
         switch command {
@@ -225,13 +225,13 @@ public struct Machine: Sendable {
             try guests.remove(id, &platform.events)
         case .convert(let id, let gpa, let toPrivate):
             defer { noteRefusals() }
-            return .work(try guests.convert(id, gpa, toPrivate: toPrivate, &platform, configuration.costs))
+            return .work(try guests.convert(id, gpa.raw, toPrivate: toPrivate, &platform, configuration.costs))
         case .validate(let id, let gpa, let size):
-            return .work(try guests.validate(id, gpa, size, &platform, configuration.costs))
+            return .work(try guests.validate(id, gpa.raw, size, &platform, configuration.costs))
         case .leak(let pages):
             if !platform.snpEnabled { throw .noSNP }
-            try guests.leak(pages, &platform)
-            noteLeak(pages)
+            try guests.leak(pages.raw, &platform)
+            noteLeak(pages.raw)
             return .leaked(pages)
         case .setOnline(let cpu, let online): try setOnline(cpu, online)
         case .initializeFirmware: try initializeFirmware()

@@ -50,7 +50,9 @@ extension Machine {
             digest.add(line.text.utf8)
         }
         for pass in passes {
-            for value in [pass.number, pass.start, pass.end ?? 0, pass.executions, pass.interrupts, pass.stolenTime] {
+            for value in [
+                pass.number, pass.start, pass.end ?? 0, pass.executions, pass.interrupts, pass.stolenNanoseconds,
+            ] {
                 digest.add(value)
             }
             digest.add(pass.regionsWon)
@@ -59,7 +61,7 @@ extension Machine {
         for id in guests.order {
             guard let guest = guests[id] else { continue }
             digest.add(id.rawValue)
-            digest.add(guest.name)
+            digest.add(guest.name.bytes)
             digest.add(guest.memoryBytes)
             digest.add(Int(guest.asid ?? 0))
             digest.add(guest.isRemoved)

@@ -65,7 +65,7 @@ extension Machine {
             var cpus = CPUSet(limit: cpuCount)
             for cpu in 0..<cpuCount {
                 let core = topology.coreOfCPU[cpu]
-                if window.cores[core >> 6] >> UInt64(core & 63) & 1 != 0 { cpus.insert(cpu) }
+                if window.cores.contains(core) { cpus.insert(cpu) }
             }
             return (window.regions, cpus)
         }
@@ -139,7 +139,7 @@ extension Machine {
     }
 
     /// The regions from the start of memory to its end, including holes.
-    public var configuredRegions: Range<Int> { Int(configuration.memory.start.region)..<regionCount }
+    public var configuredRegions: Range<Int> { configuration.memory.start.region..<regionCount }
 
     /// Which regions are optimized on which CPUs, for all of ``configuredRegions``.
     public var optimizationMap: OptimizationMap {
@@ -156,6 +156,9 @@ extension Machine {
         }
         return map
     }
+
+    /// The regions that every core has optimized, ascending.
+    public var optimizedRegions: [Int] { (0..<regionCount).filter { optimizedCoreCount(ofRegion: $0) == coreCount } }
 
     // MARK: Passes
 
@@ -251,7 +254,10 @@ extension Machine {
     }
 
     /// The guest with a name.
-    public func guestID(named name: [UInt8]) -> GuestID? { guests.id(named: name) }
+    public func guestID(named name: String) -> GuestID? { guests.id(named: GuestName(name)) }
+
+    /// The guest with a name that may be no UTF-8.
+    public func guestID(named name: GuestName) -> GuestID? { guests.id(named: name) }
 
     /// All guests in order of creation.
     public var guestIDs: [GuestID] { guests.order.filter { guest($0) != nil } }

@@ -16,16 +16,17 @@ extension Machine {
             // Dictionaries of names and guests double when they are full.
             return Storage.guest + guests.order.count * Storage.guestEntry
         case .convert(let id, let gpa, _):
-            guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound <= guest.memoryBytes else { return 0 }
-            let chunks = ChunkAllocator.chunks(gpa).count
+            guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound.rawValue <= guest.memoryBytes else { return 0 }
+            let chunks = ChunkAllocator.chunks(gpa.raw).count
             return memoryNeeded(forRuns: guest.chunks.count, chunks: chunks) + memoryNeeded(forMixed: chunks)
         case .validate(let id, let gpa, _):
-            guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound <= guest.memoryBytes else { return 0 }
-            return memoryNeeded(forMixed: ChunkAllocator.chunks(gpa).count)
+            guard let guest = guests[id], !gpa.isEmpty, gpa.upperBound.rawValue <= guest.memoryBytes else { return 0 }
+            return memoryNeeded(forMixed: ChunkAllocator.chunks(gpa.raw).count)
         case .leak(let pages):
             // The range can hold any numbers, but there are no more pages than the host has.
             let most = UInt64(regionCount) * UInt64(Granularity.pagesPerRegion)
-            let count = Int(min(pages.upperBound - pages.lowerBound, most)) / Granularity.pagesPerChunk + 2
+            let count =
+                Int(min(pages.upperBound.rawValue - pages.lowerBound.rawValue, most)) / Granularity.pagesPerChunk + 2
             let ranges = Storage.grown(guests.leaked.ranges.count + 1, of: Range<UInt64>.self)
             return memoryNeeded(forRuns: 1, chunks: count) + memoryNeeded(forMixed: count) + ranges
         case .rmpupdate, .psmash, .firmwareChange, .lock, .pvalidate:
@@ -112,7 +113,7 @@ private enum Storage {
     static let usualMixedChunk = 640
     /// How many chunks one command makes mixed: those of a launch's control pages, and the ends of ranges.
     static let newMixedChunks = 32
-    /// A guest with its directory and files.
+    /// A guest, with what a file system keeps for it.
     static let guest = 9_216
     /// A guest's entry in a dictionary that doubles.
     static let guestEntry = 1_024

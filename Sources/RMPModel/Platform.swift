@@ -41,7 +41,7 @@ struct Platform: Sendable {
         msrs.clearSNP()
         snpCPUs.removeAll()
         if !msrs.keepsRMPOPTEnable {
-            rmpopt.program(RMPOPTBase(rawValue: 0), cores: CPUSet(all: rmpopt.coreCount))
+            rmpopt.program(RMPOPTBase(rawValue: 0), cores: CoreSet(all: rmpopt.coreCount))
         }
         events.publish(.snpEnabled(false))
     }
@@ -79,13 +79,13 @@ struct Platform: Sendable {
         if !msrs.snpEnabled || (base.isEnabled && !msrs.isSegmented) { throw .generalProtection }
         if !base.isEnabled && rmpopt.bases[core].isEnabled { throw .generalProtection }
         if value & RMPOPTBase.reservedMask != 0 { throw .generalProtection }
-        rmpopt.program(base, cores: CPUSet(core..<(core + 1), limit: rmpopt.coreCount))
+        rmpopt.program(base, cores: CoreSet(core..<(core + 1), limit: rmpopt.coreCount))
     }
 
     /// RMPUPDATE, with its effect on the RMPOPT tables.
     mutating func rmpupdate(_ spa: SPA, _ new: RMPUpdateInput) -> RMPCode {
         let code = rmp.update(spa.rawValue, new)
-        if code == .success && new.assigned { clear(region: Int(truncatingIfNeeded: spa.region)) }
+        if code == .success && new.assigned { clear(region: spa.region) }
         if code != .success { noteRefusal(spa.pfn.rawValue, new, code) }
         return code
     }

@@ -83,7 +83,7 @@ package struct StepInvariants: Sendable {
             let bits = platform.rmpopt.bits[region * words + word]
             set += bits.nonzeroBitCount
             for window in platform.rmpopt.windows where window.regions.contains(region) {
-                inside += (bits & window.cores[word]).nonzeroBitCount
+                inside += (bits & window.cores.words[word]).nonzeroBitCount
             }
         }
         if set != platform.rmpopt.setCores[region] { found.append("region \(region): \(set) bits, miscounted") }

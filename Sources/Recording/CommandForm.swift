@@ -68,10 +68,10 @@ public struct Fields: Sendable, Equatable {
     fileprivate func spa() throws(RecordingError) -> SPA { SPA(try number("spa")) }
     fileprivate func gpa() throws(RecordingError) -> GPA { GPA(try number("gpa")) }
 
-    fileprivate func range() throws(RecordingError) -> Range<UInt64> {
+    fileprivate func range<Bound: PhysicalAddress>() throws(RecordingError) -> Range<Bound> {
         let (start, end) = (try number("start"), try number("end"))
         if start > end { throw RecordingError("\"start\" is above \"end\"") }
-        return start..<end
+        return Bound(start)..<Bound(end)
     }
 
     fileprivate func size() throws(RecordingError) -> PageSize {
@@ -110,7 +110,7 @@ extension Command {
         }
         switch self {
         case .reoptimize: return Fields(["do": .text("reoptimize")])
-        case .createGuest(let name): return Fields(["do": .text("create"), "name": .text(Escaped.text(name))])
+        case .createGuest(let name): return Fields(["do": .text("create"), "name": .text(Escaped.text(name.bytes))])
         case .setGuestMemory(let id, let bytes): return guest(id, "memory", ["bytes": .number(bytes)])
         case .setGuestBacking(let id, let backing): return guest(id, "page_size", ["bytes": .number(backing.bytes)])
         case .setGuestPlacement(let id, let placement):
@@ -138,10 +138,10 @@ extension Command {
         case .addMemory: return Fields(["do": .text("add_memory")])
         case .holdPasses(let hold): return Fields(["do": .text("hold_passes"), "on": .flag(hold)])
         case .convert(let id, let gpa, let toPrivate):
-            return range(gpa, "convert", ["guest": .number(id.rawValue), "private": .flag(toPrivate)])
+            return range(gpa.raw, "convert", ["guest": .number(id.rawValue), "private": .flag(toPrivate)])
         case .validate(let id, let gpa, let size):
-            return range(gpa, "validate", ["guest": .number(id.rawValue), "size": .number(size.bytes)])
-        case .leak(let pages): return range(pages, "leak")
+            return range(gpa.raw, "validate", ["guest": .number(id.rawValue), "size": .number(size.bytes)])
+        case .leak(let pages): return range(pages.raw, "leak")
         case .rmpupdate(let spa, let input):
             return Fields([
                 "do": .text("rmpupdate"), "spa": .number(spa.rawValue), "gpa": .number(input.gpa.rawValue),
@@ -183,7 +183,7 @@ extension Command {
         }
         switch try fields.text("do") {
         case "reoptimize": self = .reoptimize
-        case "create": self = .createGuest(name: try Escaped.bytes(fields.text("name")))
+        case "create": self = .createGuest(name: GuestName(bytes: try Escaped.bytes(fields.text("name"))))
         case "memory": self = .setGuestMemory(try fields.id(), bytes: try fields.number("bytes"))
         case "page_size":
             let bytes = try fields.number("bytes")
@@ -275,8 +275,8 @@ extension Result<CommandResult, CommandError> {
         case .success(.pass(let outcome)): "\(outcome)"
         case .success(.guest(let id)): "guest \(id.rawValue)"
         case .success(.work(let work)):
-            "\(work.updates) \(work.smashes) \(work.measured) \(work.validations) \(work.duration)"
-        case .success(.leaked(let pages)): "\(pages.lowerBound)-\(pages.upperBound)"
+            "\(work.updates) \(work.smashes) \(work.measured) \(work.validations) \(work.nanoseconds)"
+        case .success(.leaked(let pages)): "\(pages.raw.lowerBound)-\(pages.raw.upperBound)"
         case .success(.pvalidate(let outcome)): "\(outcome)"
         case .success(.carry(let isSet)): isSet ? "1" : "0"
         case .failure(let refusal): "refused: \(refusal)"

@@ -2,24 +2,12 @@
 // Random changes to the shipped files: reading always returns, and errors are one line.
 
 import Foundation
+import RMPModelTestSupport
 import Testing
 
 @testable import MachineFile
 
 @Suite struct FuzzTests {
-    /// SplitMix64: the same numbers on every machine.
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     /// Strings that are often interesting to a parser or in arithmetic.
     private static let pieces = [
         "0", "-1", "18446744073709551615", "0xffffffffffffffff", "64T", "16777216T", "[", "]", "{", "}", "&a ", "*a",
@@ -50,7 +38,7 @@ import Testing
     @Test(.timeLimit(.minutes(2))) func changesOfShippedFiles() throws {
         let given = ProcessInfo.processInfo.environment["RMPFS_TEST_SEED"].flatMap { UInt64($0) }
         let seed = given ?? 20_260_217
-        var random = Random(state: seed)
+        var random = Random(seed: seed)
         let files = try ["venice-1p", "server-6t-nps2", "server-cxl", "server-offline", "laptop"].map(shipped)
         var taken = 0
         for number in 0..<3000 {

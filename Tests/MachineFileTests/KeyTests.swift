@@ -91,7 +91,7 @@ import Testing
         #expect(made.series == Series.named("v5"))
         #expect(made.windows == .lowestAverageDistance)
         #expect(made.boot.stage == .kernel && made.boot.windowAllocationFails)
-        #expect(made.boot.firmwareDelay == 5_000_000)
+        #expect(made.boot.firmwareDelay == .milliseconds(5))
         #expect(made.boot.driverFailures == [.passCPUMask] && made.boot.logView == .raw)
         #expect(made.costs.broadcast == 50_000 && made.costs.instruction == 31)
         #expect(made.costs.fullScan == 1_000_000 && made.costs.teardownContention == 20)

@@ -316,7 +316,7 @@ private final class ReportedHost {
         case 11: return .rmpopt(cpu: cpu, spa, function: 0)
         case 12: return .startGuest(guest)
         case 13: return .stopGuest(guest)
-        case 14: return .leak((spa.rawValue >> 12)..<(spa.rawValue >> 12 + 3))
+        case 14: return .leak(spa.pfn..<spa.pfn + 3)
         default: return .reoptimize
         }
     }
@@ -326,7 +326,7 @@ private final class ReportedHost {
         var random = Random(seed: testSeed &+ salt)
         let configuration = try Self.configuration(series, &random, isLarge: isLarge)
         let host = ReportedHost(configuration)
-        _ = try host.engine.perform(.createGuest(name: Array("vm, 1".utf8)))
+        _ = try host.engine.perform(.createGuest(name: "vm, 1"))
         _ = try host.engine.perform(.setGuestMemory(GuestID(1), bytes: 64 << 20))
         for step in 0...steps {
             var command: Command?

@@ -16,7 +16,7 @@ import Testing
             (.placement(.notFree(0..<4096)), EBUSY), (.placement(.notMemory(0..<4096)), EINVAL),
             (.placement(.noSuchNode(9)), EINVAL), (.noMemory(requested: 2, available: 1), ENOSPC), (.noASID, ENOSPC),
             (.tooManyGuests(limit: 1), ENOSPC),
-            (.exists([0x61]), EEXIST), (.noSuchGuest(GuestID(1)), ENOENT), (.rmp(.failInput), EINVAL),
+            (.exists("a"), EEXIST), (.noSuchGuest(GuestID(1)), ENOENT), (.rmp(.failInput), EINVAL),
             (.rmp(.failPermission), EPERM), (.rmp(.failInUse), EBUSY), (.rmp(.failOverlap), ENOTEMPTY),
         ] as [(CommandError, Int32)]
     )

@@ -10,7 +10,7 @@ import Testing
 @Suite struct EventFilesTests {
     private static func text(_ event: MachineEvent, guest: String? = nil, at time: UInt64 = 1_002_000_003) -> String {
         var text = TextBuffer()
-        EventText.line(LoggedEvent(time: time, event: event, guest: guest.map { Array($0.utf8) }), into: &text)
+        EventText.line(LoggedEvent(time: time, event: event, guest: guest.map { GuestName($0) }), into: &text)
         return String(decoding: text.bytes, as: UTF8.self)
     }
 
@@ -39,7 +39,7 @@ import Testing
         for (event, line) in lines { #expect(Self.text(event) == time + line + "\n") }
         let id = GuestID(1)
         let guests: [(MachineEvent, String)] = [
-            (.guestCreated(id, name: Array("a b".utf8)), "guest_create: guest=a\\040b"),
+            (.guestCreated(id, name: "a b"), "guest_create: guest=a\\040b"),
             (.guestRemoved(id, isEnding: true), "guest_remove: guest=a\\040b ending=1"),
             (.guest(id, .ending), "guest: guest=a\\040b state=ending"), (.inodeFreed(id), "inode_free: guest=a\\040b"),
         ]

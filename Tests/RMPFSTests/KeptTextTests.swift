@@ -89,7 +89,7 @@ struct KeptTextTests {
         var random = Random(seed: testSeed &+ UInt64(series.name.utf8.reduce(0) { $0 &* 31 &+ Int($1) }))
         for number in 0..<6 {
             var readers = Readers(try Self.configuration(series, number))
-            readers.perform(.createGuest(name: Array("vm".utf8)))
+            readers.perform(.createGuest(name: "vm"))
             readers.perform(.setGuestMemory(GuestID(1), bytes: 8 << 20))
             for step in 0..<250 {
                 let command = Self.command(&random, cpus: readers.machine.cpuCount)

@@ -88,7 +88,7 @@ import Testing
             left.remove(after.asid)
         }
         // A guest can be launched where they were.
-        guard case .guest(let id) = try machine.perform(.createGuest(name: Array("new".utf8)), at: machine.now) else {
+        guard case .guest(let id) = try machine.perform(.createGuest(name: "new"), at: machine.now) else {
             return
         }
         try machine.perform(.setGuestMemory(id, bytes: 64 << 20), at: machine.now)
@@ -106,15 +106,15 @@ import Testing
         }
         var (adopted, losses) = try Self.adopt(MachineMemory(machine: machine))
         #expect(losses.sharedChunks == 4 && losses.guests == 2)
-        let first = try #require(adopted.guestID(named: Array("asid5".utf8)))
+        let first = try #require(adopted.guestID(named: "asid5"))
         #expect(adopted.guest(first)?.memoryBytes == 8 << 20)
         try adopted.perform(.stopGuest(first), at: adopted.now)
         adopted.runToIdle()
         #expect(adopted.assignedPages(byASIDOf: 1).map(\.asid) == [9])
         #expect(adopted.assignedPages(byASIDOf: 1).map(\.pages) == [2048 - 683])
         #expect(InvariantChecker.violations(in: adopted) == [])
-        let other = try #require(adopted.guestID(named: Array("asid9".utf8)))
-        try adopted.perform(.convert(other, gpa: 0..<2 << 20, toPrivate: false), at: adopted.now)
+        let other = try #require(adopted.guestID(named: "asid9"))
+        try adopted.perform(.convert(other, gpa: 0..<0x20_0000, toPrivate: false), at: adopted.now)
         try adopted.perform(.stopGuest(other), at: adopted.now)
         adopted.runToIdle()
         #expect(adopted.assignedPages(ofRegion: 1) == 0)

@@ -43,7 +43,7 @@ import Testing
         for index in 0..<3 {
             guard
                 case .guest(let id)? = try? machine.perform(
-                    .createGuest(name: Array("g\(index)".utf8)),
+                    .createGuest(name: GuestName("g\(index)")),
                     at: machine.now
                 )
             else { continue }
@@ -51,8 +51,8 @@ import Testing
             let bytes = UInt64(1 + random.below(200)) << 20
             for command in [
                 .setGuestMemory(id, bytes: bytes), .setGuestBacking(id, backing), .startGuest(id),
-                .validate(id, gpa: 0..<2 << 20, .size4K),
-                .convert(id, gpa: 0..<UInt64(random.below(64)) << 12, toPrivate: false),
+                .validate(id, gpa: 0..<0x20_0000, .size4K),
+                .convert(id, gpa: 0..<0 + UInt64(random.below(64)) << 12, toPrivate: false),
             ] as [Command] { _ = try? machine.perform(command, at: machine.now) }
             if random.chance(4) { _ = try? machine.perform(.stopGuest(id), at: machine.now) }
         }
@@ -72,7 +72,7 @@ import Testing
                 case 0: .psmash(SPA(chunk << 21))
                 case 1: .firmwareChange(spa, change, gpa: GPA(random.next() & 0xf000))
                 case 2: .lock(spa, random.chance(2))
-                case 3: .leak(spa.rawValue >> 12..<spa.rawValue >> 12 + UInt64(1 + random.below(4)))
+                case 3: .leak(spa.pfn..<spa.pfn + UInt64(1 + random.below(4)))
                 default: .rmpupdate(spa, input)
                 }
             _ = try? machine.perform(command, at: machine.now)

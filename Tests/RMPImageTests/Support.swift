@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the tests share: memory made of words, a machine as memory, and random numbers that can be had again.
 
-import Glibc
 import RMPImage
 import RMPModel
+import RMPModelTestSupport
 import Synchronization
 
 /// The seed of random tests: fixed, unless RMPFS_TEST_SEED says otherwise.
-let testSeed: UInt64 = getenv("RMPFS_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_260_217
+let testSeed = Random.seed(otherwise: 20_260_217)
 
 /// How many random tables a test reads, and how many random machines: reading one takes seconds without optimization.
 #if DEBUG
@@ -18,25 +18,8 @@ let testSeed: UInt64 = getenv("RMPFS_TEST_SEED").flatMap { UInt64(String(cString
     let machineCount = 24
 #endif
 
-/// SplitMix64: the same numbers on every machine.
-struct Random: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// True once in `odds` times.
-    mutating func chance(_ odds: UInt64) -> Bool { next().isMultiple(of: odds) }
-
-    mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
-}
+/// The generator of all tests.
+typealias Random = RMPModelTestSupport.Random
 
 /// Memory made of words by address, kept in pieces of 8 KB; what is not there is 0. `before` is called in front of each
 /// read of a single word.

@@ -38,12 +38,12 @@ import Testing
         let costs = machine.configuration.costs
         let chunk = Self.base..<(Self.base + 2 << 20)
         var work = try Self.convert(&machine, id, chunk, toPrivate: false)
-        #expect(work.updates == 1 && work.smashes == 0 && work.duration == costs.share2M)
+        #expect(work.updates == 1 && work.smashes == 0 && work.nanoseconds == costs.share2M)
         #expect(machine.privatePages(ofGuest: id) == 262_144 - 512)
         work = try Self.convert(&machine, id, chunk, toPrivate: false)
         #expect(work == GuestWork())
         work = try Self.convert(&machine, id, chunk, toPrivate: true)
-        #expect(work.updates == 1 && work.duration == costs.assign + costs.privateFault)
+        #expect(work.updates == 1 && work.nanoseconds == costs.assign + costs.privateFault)
         #expect(machine.entries(ofGuest: id) == GuestEntries(size2M: 504, size4K: 4096))
         work = try Self.convert(&machine, id, chunk, toPrivate: true)
         #expect(work == GuestWork())
@@ -54,7 +54,7 @@ import Testing
         let costs = machine.configuration.costs
         let page = (Self.base + 0x3000)..<(Self.base + 0x4000)
         var work = try Self.convert(&machine, id, page, toPrivate: false)
-        #expect(work.updates == 1 && work.smashes == 1 && work.duration == costs.smash + costs.share4K)
+        #expect(work.updates == 1 && work.smashes == 1 && work.nanoseconds == costs.smash + costs.share4K)
         #expect(machine.entries(ofGuest: id) == GuestEntries(size2M: 503, size4K: 4096 + 511))
         let spa = SPA(10 << 30 + Self.base)
         #expect(machine.rmpEntry(PFN(spa.pfn.rawValue + 3)) == RMPEntry())

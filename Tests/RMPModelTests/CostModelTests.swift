@@ -30,7 +30,7 @@ import Testing
                 )
             )
             let pass = try #require(machine.passes.first)
-            return pass.followerTime / UInt64(pass.regionsScanned)
+            return pass.followerNanoseconds / UInt64(pass.regionsScanned)
         }
         #expect(isEqual ? times[0] == times[1] : times[0] < times[1])
     }

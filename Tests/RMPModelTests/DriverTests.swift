@@ -67,7 +67,9 @@ import Testing
         #expect(pass.regionsWon == 2 && pass.regionsLost == 2 && pass.regionsBlocked == 2)
         #expect(pass.regionsKept == 60 && pass.regionsScanned == 64 && pass.regionsOutside == 0)
         #expect(pass.start == start && pass.number == 3)
-        #expect(pass.broadcastTime + pass.scanTime + pass.followerTime == pass.end.map { $0 - start })
+        #expect(
+            pass.broadcastNanoseconds + pass.scanNanoseconds + pass.followerNanoseconds == pass.end.map { $0 - start }
+        )
     }
 
     /// A region whose turn is over stays lost until the next pass, a region ahead is won by this one.

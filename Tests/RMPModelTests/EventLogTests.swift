@@ -57,7 +57,7 @@ import Testing
         let start = machine.eventLog.count
         machine.runToIdle()
         let after = Self.events(machine, from: start)
-        #expect(after.contains { $0.event == .guest(first, .stopped) && $0.guest == Array("vm".utf8) })
+        #expect(after.contains { $0.event == .guest(first, .stopped) && $0.guest == "vm" })
         #expect(after.filter { $0.event == .inodeFreed(first) }.count == 2)
     }
 

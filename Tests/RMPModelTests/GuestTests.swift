@@ -98,9 +98,9 @@ import Testing
     @Test func refusals() throws {
         var machine = try machine()
         let id = try machine.makeGuest("vm", bytes: 0)
-        #expect(machine.refusal(.createGuest(name: Array("vm".utf8))) == .exists(Array("vm".utf8)))
+        #expect(machine.refusal(.createGuest(name: "vm")) == .exists("vm"))
         for name in [[], [UInt8](repeating: 65, count: 256), [65, 0], [47]] {
-            #expect(machine.refusal(.createGuest(name: name)) == .invalid(.name))
+            #expect(machine.refusal(.createGuest(name: GuestName(bytes: name))) == .invalid(.name))
         }
         #expect(machine.refusal(.startGuest(id)) == .invalid(.noMemorySet))
         #expect(machine.refusal(.setGuestMemory(id, bytes: 4097)) == .invalid(.memoryGranularity(4097)))
@@ -144,10 +144,10 @@ import Testing
         let id = try machine.makeGuest("vm", bytes: 1 << 30)
         try machine.perform(.startGuest(id), at: machine.now)
         try machine.perform(.removeGuest(id), at: machine.now)
-        #expect(machine.guest(id) == nil && machine.guestIDs == [] && machine.guestID(named: Array("vm".utf8)) == nil)
+        #expect(machine.guest(id) == nil && machine.guestIDs == [] && machine.guestID(named: "vm") == nil)
         #expect(throws: CommandError.noSuchGuest(id)) { try machine.perform(.removeGuest(id), at: machine.now) }
         let next = try machine.makeGuest("vm", bytes: 1 << 30)
-        #expect(next != id && machine.guestID(named: Array("vm".utf8)) == next)
+        #expect(next != id && machine.guestID(named: "vm") == next)
         try machine.perform(.startGuest(next), at: machine.now)
         // The first guest's pages are still there, and so is its ASID.
         #expect(

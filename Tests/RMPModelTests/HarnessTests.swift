@@ -10,7 +10,7 @@ import Testing
 
     @Test func aSequenceWithoutDifference() throws {
         let steps: [Step] = [
-            Step(.perform(.createGuest(name: Array("vm".utf8)))),
+            Step(.perform(.createGuest(name: "vm"))),
             Step(.perform(.setGuestMemory(GuestID(1), bytes: 20 << 20))),
             Step(.perform(.startGuest(GuestID(1)))),
             Step(after: 100, .perform(.convert(GuestID(1), gpa: 0x100_0000..<0x100_1000, toPrivate: false))),
@@ -58,7 +58,7 @@ import Testing
         machine.platform.rmpopt.set(region: 0, core: 0)
         #expect(invariants.violations(in: machine, touched: []).contains { $0.contains("is optimized and holds") })
         machine = start.machine
-        machine.platform.rmpopt.program(RMPOPTBase(enabledFrom: SPA(1 << 30)), cores: CPUSet(all: 1))
+        machine.platform.rmpopt.program(RMPOPTBase(enabledFrom: SPA(1 << 30)), cores: CoreSet(all: 1))
         machine.platform.rmpopt.set(region: 0, core: 0)
         #expect(invariants.violations(in: machine, touched: []).contains { $0.contains("inside a window") })
         machine = start.machine
@@ -87,12 +87,12 @@ import Testing
 
     /// Guests keep their meaning when others before them are left out.
     @Test func whatIsShrunkWithGuests() {
-        let names = (0..<9).map { Step(.perform(.createGuest(name: [UInt8(97 + $0)]))) }
+        let names = (0..<9).map { Step(.perform(.createGuest(name: GuestName(bytes: [UInt8(97 + $0)])))) }
         let steps = names + [Step(.perform(.startGuest(GuestID(7))))]
         var shrinker = Shrinker { steps in
             var made: [[UInt8]] = []
             for step in steps {
-                if case .perform(.createGuest(let name)) = step.action { made.append(name) }
+                if case .perform(.createGuest(let name)) = step.action { made.append(name.bytes) }
                 if case .perform(.startGuest(let id)) = step.action, made.indices.contains(Int(id.rawValue) - 1) {
                     return made[Int(id.rawValue) - 1] == [103]
                 }
@@ -106,7 +106,7 @@ import Testing
         let input = RMPUpdateInput(gpa: GPA(0x1000), assigned: true, pageSize: .size2M, asid: 2)
         let steps: [Step] = [
             Step(after: 5, .perform(.rmpupdate(SPA(0x20_0000), input))),
-            Step(.perform(.createGuest(name: Array("vm".utf8)))),
+            Step(.perform(.createGuest(name: "vm"))),
             Step(.perform(.setGuestPlacement(GuestID(1), .ranges([0x4000_0000..<0x8000_0000])))),
             Step(.perform(.setGuestNode(GuestID(1), nil))),
             Step(.perform(.wrmsr(cpu: 1, 0xc001_0139, 1))),
@@ -116,7 +116,7 @@ import Testing
             [
                 Step(after: 5, .perform(.rmpupdate(SPA(0x200000), RMPUpdateInput(gpa: GPA(0x1000), assigned: true, \
             pageSize: .size2M, immutable: false, asid: 2)))),
-                Step(.perform(.createGuest(name: Array("vm".utf8)))),
+                Step(.perform(.createGuest(name: "vm"))),
                 Step(.perform(.setGuestPlacement(GuestID(1), .ranges([0x40000000..<0x80000000])))),
                 Step(.perform(.setGuestNode(GuestID(1), nil))),
                 Step(.perform(.wrmsr(cpu: 1, 0xc0010139, 1))),

@@ -120,7 +120,7 @@ import Testing
         try machine.perform(.initializeFirmware, at: machine.now)
         machine.runToIdle()
         try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
-        machine.platform.rmpopt.program(RMPOPTBase(rawValue: 0), cores: CPUSet(all: 4))
+        machine.platform.rmpopt.program(RMPOPTBase(rawValue: 0), cores: CoreSet(all: 4))
         var online = CPUSet(all: 8)
         online.remove(3)
         online.remove(7)

@@ -66,7 +66,7 @@ import Testing
         #expect(work.updates == 3 + 4096 + faults && work.measured == 4097 && work.smashes == 0)
         let measuring = UInt64(work.measured) * costs.launchUpdate
         let updating = UInt64(work.updates) * costs.assign
-        #expect(work.duration == measuring + updating + UInt64(faults) * costs.privateFault)
+        #expect(work.nanoseconds == measuring + updating + UInt64(faults) * costs.privateFault)
     }
 
     /// A page that refuses ends the launch, and everything goes back: pages that firmware has not measured as well.

@@ -131,7 +131,7 @@ import Testing
         }
         var tables = RMPOPTTables(coreCount: 2, regionCount: 4)
         let rmp = RMP(regionCount: 4)
-        tables.program(RMPOPTBase(enabledFrom: SPA(2 << 30)), cores: CPUSet(1..<2, limit: 2))
+        tables.program(RMPOPTBase(enabledFrom: SPA(2 << 30)), cores: CoreSet(1..<2, limit: 2))
         #expect(throws: RMPOPTFault.undefinedOpcode) {
             _ = try tables.execute(core: 0, spa: SPA(0), function: 0, rmp: rmp)
         }
@@ -145,9 +145,9 @@ import Testing
 
     @Test func windowsGroupCores() {
         var tables = RMPOPTTables(coreCount: 70, regionCount: 4096)
-        tables.program(RMPOPTBase(enabledFrom: SPA(0)), cores: CPUSet(0..<66, limit: 70))
-        tables.program(RMPOPTBase(enabledFrom: SPA(1000 << 30 + 5)), cores: CPUSet(66..<69, limit: 70))
-        let all = [UInt64](repeating: .max, count: 2)
+        tables.program(RMPOPTBase(enabledFrom: SPA(0)), cores: CoreSet(0..<66, limit: 70))
+        tables.program(RMPOPTBase(enabledFrom: SPA(1000 << 30 + 5)), cores: CoreSet(66..<69, limit: 70))
+        let all = CoreSet(all: 70)
         #expect(tables.windows.count == 2)
         #expect(tables.coresWithWindow(over: 0, of: all) == 66)
         #expect(tables.coresWithWindow(over: 1500, of: all) == 69)

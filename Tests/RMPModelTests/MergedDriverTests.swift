@@ -219,7 +219,7 @@ extension Machine {
         for core in [0, 3] {
             var legacy = try host()
             try legacy.perform(.shutDownFirmware(x86: false), at: legacy.now)
-            legacy.platform.rmpopt.program(RMPOPTBase(rawValue: 0), cores: CPUSet(core..<(core + 1), limit: 4))
+            legacy.platform.rmpopt.program(RMPOPTBase(rawValue: 0), cores: CoreSet(core..<(core + 1), limit: 4))
             try legacy.perform(.initializeFirmware, at: legacy.now)
             #expect(legacy.enabledCores == (core == 0 ? [0, 1, 2, 3] : [0, 1, 2]))
             #expect(legacy.pendingPass?.due == legacy.now + 10 * second && legacy.optimizedRegions == [])

@@ -17,7 +17,7 @@ import Testing
         _ change: (inout MachineConfiguration) -> Void = { _ in }
     ) throws -> NaiveMachine {
         let series = try #require(Series.all.first { $0.name == name })
-        let topology = try Topology(TopologyShape(coresPerPackage: 4), online: CPUSet(of: online, limit: 8))
+        let topology = try Topology(TopologyShape(coresPerPackage: 4), online: CPUSet(online, limit: 8))
         let memory = try MemoryMap(bytes: 3 << 30)
         var configuration = try MachineConfiguration(topology: topology, memory: memory, series: series)
         configuration.boot.stage = stage
@@ -61,7 +61,7 @@ import Testing
     /// CPU 1 is offline, CPU 5 of the same core is not. v1 and v2 reach the core through it, the others do not.
     @Test(arguments: all) func offlinePrimary(_ name: String) throws {
         var machine = try host(name)
-        let others = CPUSet(of: [0, 2, 3, 4, 5, 6, 7], limit: 8)
+        let others = CPUSet([0, 2, 3, 4, 5, 6, 7], limit: 8)
         // SNP_EN stays set through kexec, so that SNP_INIT_EX is not refused.
         #expect(refusal(&machine, .kexec(online: others)) == nil)
         machine.runToIdle()

@@ -58,10 +58,13 @@ extension Machine {
         let costs = CostModel.standard
         let first = machine.scannedChunks.reduce(0) { $0 + costs.fullScan * $1 / 512 + costs.instruction }
         let own = machine.scannedChunks.reduce(0) { $0 + costs.independentFollower * $1 / 512 + costs.instruction }
-        #expect(record.scanTime == first && record.broadcastTime == costs.broadcast && record.followerTime == own)
+        #expect(
+            record.scanNanoseconds == first && record.broadcastNanoseconds == costs.broadcast
+                && record.followerNanoseconds == own
+        )
         #expect(record.end == record.start + first + costs.broadcast + own)
-        #expect(record.interruptsOffMax == own)
-        #expect(record.stolenTime == first + 4 * own)
+        #expect(record.interruptsOffNanoseconds == own)
+        #expect(record.stolenNanoseconds == first + 4 * own)
     }
 
     /// Regions whose first result is not kept cost each core a scan of its own.
@@ -74,7 +77,7 @@ extension Machine {
             sum + (item.offset < 3 ? costs.independentFollower : costs.fullScan) * item.element / 512
                 + costs.instruction
         }
-        #expect(machine.passes.last?.interruptsOffMax == own)
+        #expect(machine.passes.last?.interruptsOffNanoseconds == own)
     }
 
     /// The first scanner walks over the whole range before any other core has its turn.
@@ -88,7 +91,7 @@ extension Machine {
             #expect(machine.runningPass?.executions == UInt64(step) && machine.runningPass?.broadcasts == 0)
             machine.advance(to: try #require(machine.nextDue))
         }
-        #expect(machine.runningPass?.regionsScanned == 0 && machine.runningPass?.interruptsOffMax == 0)
+        #expect(machine.runningPass?.regionsScanned == 0 && machine.runningPass?.interruptsOffNanoseconds == 0)
         for region in 0..<regions {
             let isWanted = wanted.contains(region)
             #expect(machine.optimizedCoreCount(ofRegion: region) == (isWanted ? 1 : 0))
@@ -131,7 +134,7 @@ extension Machine {
             #expect(record.interrupts == 8 * (repeats ? 4 : 3) && record.broadcasts == 8)
             // One RMPOPT at a time keeps interrupts off.
             let costs = CostModel.standard
-            #expect(record.interruptsOffMax == costs.contendedFollower + costs.instruction)
+            #expect(record.interruptsOffNanoseconds == costs.contendedFollower + costs.instruction)
             #expect(machine.optimizedRegions == (0..<8).filter { machine.assignedPages(ofRegion: $0) == 0 })
         }
     }
@@ -185,7 +188,7 @@ extension Machine {
         var machine = Machine(configuration)
         // As if core 3 had come online late: neither set up nor in the mask.
         try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
-        machine.platform.rmpopt.program(RMPOPTBase(rawValue: 0), cores: CPUSet(all: 4))
+        machine.platform.rmpopt.program(RMPOPTBase(rawValue: 0), cores: CoreSet(all: 4))
         var online = CPUSet(all: 8)
         for cpu in [3, 7] { online.remove(cpu) }
         try machine.perform(.kexec(online: online), at: machine.now)

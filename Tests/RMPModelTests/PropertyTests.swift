@@ -158,7 +158,7 @@ import Testing
             let id = ids.isEmpty ? GuestID(1) : ids[Int(random.next() % UInt64(ids.count))]
             let command: Command =
                 switch random.next() % 20 {
-                case 0: .createGuest(name: [UInt8(65 + random.next() % 8)])
+                case 0: .createGuest(name: GuestName(bytes: [UInt8(65 + random.next() % 8)]))
                 case 1, 2: .setGuestMemory(id, bytes: Self.memory(&random))
                 case 3: Self.setting(&random, id)
                 case 16, 17, 18:

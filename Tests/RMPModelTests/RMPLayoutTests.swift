@@ -225,7 +225,7 @@ import Testing
     @Test func rmpoptOnWhatIsNotCovered() throws {
         let rmp = try gaps()
         var tables = RMPOPTTables(coreCount: 1, regionCount: 4)
-        tables.program(RMPOPTBase(enabledFrom: SPA(0)), cores: CPUSet(all: 1))
+        tables.program(RMPOPTBase(enabledFrom: SPA(0)), cores: CoreSet(all: 1))
         let carries = try (0..<4).map { region in
             try tables.execute(core: 0, spa: SPA(UInt64(region) << 30), function: 0, rmp: rmp)
         }

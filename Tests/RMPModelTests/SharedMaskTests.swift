@@ -17,7 +17,7 @@ import Testing
         guard isMixed, let pass = machine.driver.running else { return cpus.sorted() }
         for cpu in 0..<machine.cpuCount where machine.onlineCPUs.contains(cpu) && pass.cpusAtWork.contains(cpu) {
             let core = machine.coreOfCPU[cpu]
-            guard pass.coresAtWork[core >> 6] >> UInt64(core & 63) & 1 != 0 else { continue }
+            guard pass.coresAtWork.contains(core) else { continue }
             let isFree = machine.platform.rmp.assignedPages[pass.region] == 0
             if isFree && tables.isInWindow(region: pass.region, core: core) {
                 cpus.insert(cpu)

@@ -6,7 +6,7 @@ import Testing
 
 @Test func aPassGivesRegionsBack() throws {
     var machine = Machine(try MachineConfiguration(cpus: 8, memoryBytes: 64 << 30))
-    let made = try machine.perform(.createGuest(name: Array("vm0".utf8)), at: machine.now)
+    let made = try machine.perform(.createGuest(name: "vm0"), at: machine.now)
     guard case .guest(let guest) = made else { return }
     try machine.perform(.setGuestMemory(guest, bytes: 2 << 30), at: machine.now)
     try machine.perform(.startGuest(guest), at: machine.now)

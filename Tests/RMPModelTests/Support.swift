@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shared by the tests: small machines, and a repeatable random sequence.
+// Shared by the tests: small machines, and the seed of random tests.
 
-import Glibc
+import RMPModelTestSupport
 
 @testable import RMPModel
 
@@ -16,26 +16,11 @@ let freeRegion = 10
 let freeSPA = SPA(UInt64(freeRegion) << 30)
 
 /// The seed of random tests: fixed, unless RMPFS_TEST_SEED says otherwise.
-let testSeed: UInt64 = getenv("RMPFS_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? usualSeed
+let testSeed = Random.seed(otherwise: usualSeed)
 let usualSeed: UInt64 = 20_260_217
 
-/// SplitMix64: the same numbers on every machine.
-struct Random: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// True once in `odds` times.
-    mutating func chance(_ odds: UInt64) -> Bool { next().isMultiple(of: odds) }
-}
+/// The generator of all tests.
+typealias Random = RMPModelTestSupport.Random
 
 extension Machine {
     /// The code of a command that is an RMP instruction.
@@ -57,7 +42,7 @@ extension Machine {
         placement: Placement = .packed,
         node: Int? = nil
     ) throws -> GuestID {
-        guard case .guest(let id) = try perform(.createGuest(name: Array(name.utf8)), at: now) else {
+        guard case .guest(let id) = try perform(.createGuest(name: GuestName(name)), at: now) else {
             throw CommandError.invalid(.name)
         }
         try perform(.setGuestMemory(id, bytes: bytes), at: now)
@@ -74,9 +59,6 @@ extension Machine {
             return nil
         } catch { return error }
     }
-
-    /// The regions that every core has optimized.
-    var optimizedRegions: [Int] { (0..<regionCount).filter { optimizedCoreCount(ofRegion: $0) == coreCount } }
 }
 
 extension Series {

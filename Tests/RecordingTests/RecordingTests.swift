@@ -3,6 +3,7 @@
 
 import Glibc
 import RMPModel
+import RMPModelTestSupport
 import Testing
 
 @testable import Recording
@@ -11,14 +12,16 @@ import Testing
     private static let id = GuestID(7)
     /// One of each, with the values that are the easiest to lose.
     static let commands: [Command] = [
-        .reoptimize, .createGuest(name: Array("a b\\\"\n".utf8) + [0xFF, 0x80]), .setGuestMemory(id, bytes: .max),
+        .reoptimize, .createGuest(name: GuestName(bytes: Array("a b\\\"\n".utf8) + [0xFF, 0x80])),
+        .setGuestMemory(id, bytes: .max),
         .setGuestBacking(id, .size1G), .setGuestPlacement(id, .scattered(seed: .max)),
-        .setGuestPlacement(id, .ranges([1 << 30..<1 << 31, 0..<1 << 21])), .setGuestNode(id, nil),
+        .setGuestPlacement(id, .ranges([0x4000_0000..<0x8000_0000, 0..<0x20_0000])), .setGuestNode(id, nil),
         .setGuestNode(id, 3), .setGuestNode(id, -5), .setGuestVCPUs(id, 0), .setGuestVCPUs(id, -1), .createVM(id),
         .startGuest(id), .stopGuest(id), .removeGuest(id), .setOnline(cpu: 5, false), .initializeFirmware,
         .shutDownFirmware(x86: true), .failFirmware(count: .max), .failDecommission(count: 2), .kexec(),
         .kexec(online: CPUSet(2..<70, limit: 128)), .addMemory, .holdPasses(true),
-        .convert(id, gpa: 4096..<8192, toPrivate: false), .validate(id, gpa: 0..<(1 << 40), .size2M), .leak(3..<3),
+        .convert(id, gpa: 4096..<8192, toPrivate: false), .validate(id, gpa: 0..<0x100_0000_0000, .size2M),
+        .leak(3..<3),
         .rmpupdate(
             SPA(.max),
             RMPUpdateInput(gpa: GPA(1 << 51), assigned: true, pageSize: .size2M, immutable: true, asid: .max)
@@ -76,7 +79,7 @@ import Testing
     /// command, or has it at another time, is not.
     @Test func aLifeRunsAgain() throws {
         let seed: UInt64 = 4711
-        var random = Generator(state: seed)
+        var random = Random(seed: seed)
         let configuration = try MachineConfiguration(cpus: 8, memoryBytes: 16 << 30, series: .v4)
         var machine = Machine(configuration)
         let path = "\(Self.folder)/life"
@@ -96,10 +99,10 @@ import Testing
         for number in 0..<300 {
             let guest = GuestID(UInt64.random(in: 1...9, using: &random))
             let commands: [Command] = [
-                .createGuest(name: Array("g\(number % 12)".utf8)),
+                .createGuest(name: "g\(number % 12)"),
                 .setGuestMemory(guest, bytes: UInt64.random(in: 1...3, using: &random) << 30),
                 .startGuest(guest), .stopGuest(guest), .removeGuest(guest), .reoptimize,
-                .convert(guest, gpa: 0..<(4096 * UInt64.random(in: 1...700, using: &random)), toPrivate: false),
+                .convert(guest, gpa: 0..<GPA(4096 * UInt64.random(in: 1...700, using: &random)), toPrivate: false),
                 .rmpupdate(SPA(UInt64.random(in: 0..<(1 << 34), using: &random)), RMPUpdateInput(assigned: true)),
             ]
             let command = commands[Int.random(in: commands.indices, using: &random)]
@@ -150,18 +153,5 @@ import Testing
         ] {
             #expect(throws: RecordingError.self, "\(text)") { try Recording(Array(text.utf8)) }
         }
-    }
-}
-
-/// SplitMix64.
-private struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -15,7 +15,7 @@ extension Machine {
         default: return
         }
         var name = TextBuffer()
-        name.append(escaped: guest.name)
+        name.append(escaped: guest.name.bytes)
         note("rmpfs: guest \(String(decoding: name.bytes, as: UTF8.self)) not launched: \(refusal)\(remedy)")
     }
 }

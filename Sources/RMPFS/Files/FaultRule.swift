@@ -61,7 +61,7 @@ public struct FaultRule: Sendable {
     public var isActive = true
     /// How often it has struck.
     public internal(set) var hits: UInt64 = 0
-    /// The state of its random numbers (splitmix64).
+    /// The state of its random numbers: SplitMix64, written out since Files knows nothing of the model, which has one.
     private var state: UInt64 = 0
 
     /// Whether it could strike any request.

@@ -131,7 +131,7 @@ enum BlockersReport {
             case .guest(let asid, let id):
                 text.append("guest ")
                 if let id, let guest = machine.guest(id) {
-                    text.append(escaped: guest.name)
+                    text.append(escaped: guest.name.bytes)
                 } else {
                     text.append("?")
                 }

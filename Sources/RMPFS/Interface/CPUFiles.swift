@@ -23,9 +23,9 @@ struct CPUFiles {
     }
 
     /// A file with a list (`%*pbl`) of a set computed from the online CPUs.
-    func list(
+    func list<Numbers>(
         rules: FileSystemRules = .configfs,
-        _ make: @escaping @Sendable (_ online: CPUSet) -> CPUSet
+        _ make: @escaping @Sendable (_ online: CPUSet) -> NumberSet<Numbers>
     ) -> Attribute {
         Attribute(
             owner: owner,

@@ -108,8 +108,8 @@ enum EventText {
         case .rmpoptTablesCleared: text.append("tables_clear:")
         case .pagesLeaked(let pages):
             text.append("pages_leak: first=0x")
-            text.append(hexadecimal: pages.lowerBound)
-            field(" count=", pages.upperBound - pages.lowerBound, &text)
+            text.append(hexadecimal: pages.lowerBound.rawValue)
+            field(" count=", pages.raw.upperBound - pages.raw.lowerBound, &text)
         case .guestCreated(_, let name):
             text.append("guest_create:")
             guest(name, &text)
@@ -134,9 +134,9 @@ enum EventText {
         text.append(decimal: value)
     }
 
-    private static func guest(_ name: [UInt8]?, _ text: inout TextBuffer) {
+    private static func guest(_ name: GuestName?, _ text: inout TextBuffer) {
         text.append(" guest=")
-        text.append(escaped: name ?? [])
+        text.append(escaped: name?.bytes ?? [])
     }
 }
 

@@ -112,7 +112,7 @@ struct GuestFiles {
             show: { [engine, id] text throws(Errno) in
                 _ = try engine.guest(id)
                 let regions = try engine.survey { machine throws(Errno) in
-                    var set = CPUSet(limit: machine.regionCount)
+                    var set = RegionSet(limit: machine.regionCount)
                     for region in machine.regions(ofGuest: id) { set.insert(region) }
                     return CPUList.format(set)
                 }
@@ -152,7 +152,7 @@ struct GuestFiles {
                 let (end, overflow) = start.addingReportingOverflow(try words[2].size())
                 if overflow { throw .outOfRange }
                 let toPrivate = words[0].equals("private")
-                try engine.perform(.convert(id, gpa: start..<end, toPrivate: toPrivate))
+                try engine.perform(.convert(id, gpa: GPA(start)..<GPA(end), toPrivate: toPrivate))
             }
         )
     }

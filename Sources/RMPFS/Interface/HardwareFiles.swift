@@ -54,7 +54,7 @@ struct HardwareFiles {
         let areThere = topology.places.contains { $0.thread > 0 }
         let active = show { [engine] text throws(Errno) in
             let online = try engine.look { machine throws(Errno) in machine.onlineCPUs }
-            var seen = CPUSet(limit: topology.coreCount)
+            var seen = CoreSet(limit: topology.coreCount)
             var isActive = false
             online.forEachRun { run in
                 for cpu in run {
@@ -118,17 +118,17 @@ struct HardwareFiles {
         let folder = Directory(rules: .sysfs, owner: owner)
         let configuration = engine.configuration
         let topology = configuration.topology
-        let all = CPUSet(all: topology.nodeCount)
+        let all = NodeSet(all: topology.nodeCount)
         var bytes = Array(repeating: UInt64(0), count: topology.nodeCount)
         for span in configuration.memory.spans { bytes[span.node] += span.bytes }
-        var withMemory = CPUSet(limit: topology.nodeCount)
+        var withMemory = NodeSet(limit: topology.nodeCount)
         for node in 0..<topology.nodeCount where bytes[node] > 0 { withMemory.insert(node) }
         let memory = withMemory
         folder.add([
             "possible": list { _ in all },
             "online": list { _ in all },
             "has_cpu": list { online in
-                var nodes = CPUSet(limit: topology.nodeCount)
+                var nodes = NodeSet(limit: topology.nodeCount)
                 online.forEachRun { run in for cpu in run { nodes.insert(topology.places[cpu].node) } }
                 return nodes
             },
@@ -205,7 +205,7 @@ struct HardwareFiles {
         return show { text throws(Errno) in text.append(bytes) }
     }
 
-    private func list(_ make: @escaping @Sendable (CPUSet) -> CPUSet) -> Attribute {
+    private func list<Numbers>(_ make: @escaping @Sendable (CPUSet) -> NumberSet<Numbers>) -> Attribute {
         CPUFiles(engine: engine, owner: owner).list(rules: .sysfs, make)
     }
 

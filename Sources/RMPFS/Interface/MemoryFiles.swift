@@ -102,9 +102,9 @@ struct MemoryFiles {
                 for range in try engine.look({ machine throws(Errno) in machine.leaked }) {
                     let start = text.count
                     text.append("0x")
-                    text.append(hexadecimal: range.lowerBound)
+                    text.append(hexadecimal: range.lowerBound.rawValue)
                     text.append("-0x")
-                    text.append(hexadecimal: range.upperBound)
+                    text.append(hexadecimal: range.upperBound.rawValue)
                     text.append(0x0A)
                     if text.count > FileLimits.page { return text.truncate(to: start) }
                 }
@@ -117,7 +117,7 @@ struct MemoryFiles {
                 let count = words.count == 2 ? try words[1].unsignedLongLong() : 1
                 let (end, overflow) = (spa >> 12).addingReportingOverflow(count)
                 if overflow { throw .outOfRange }
-                try engine.perform(.leak(spa >> 12..<end))
+                try engine.perform(.leak(PFN(spa >> 12)..<PFN(end)))
             }
         )
     }

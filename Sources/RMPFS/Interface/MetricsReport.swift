@@ -274,24 +274,24 @@ enum MetricsReport {
             histogram: .passSeconds,
             limits: PassTotals.durationLimits,
             counts: totals.durationCounts,
-            sum: totals.duration
+            sum: totals.nanoseconds
         )
         text.append(single: .broadcasts, totals.broadcasts)
         text.append(single: .interrupts, totals.interrupts)
         text.append(single: .executions, totals.executions)
         text.append(single: .inVain, totals.executionsInVain)
-        text.append(seconds: .stolen, totals.stolenTime)
-        text.append(seconds: .interruptsOffMax, totals.interruptsOffMax)
+        text.append(seconds: .stolen, totals.stolenNanoseconds)
+        text.append(seconds: .interruptsOffMax, totals.interruptsOffNanoseconds)
     }
 
     private static func pass(_ last: PassRecord, _ end: UInt64, into text: inout TextBuffer) {
         text.append(seconds: .lastPass, end - last.start)
         text.append(seconds: .lastPassEnd, end)
-        text.append(seconds: .lastLeader, last.scanTime)
-        text.append(seconds: .lastFollower, last.followerTime)
-        text.append(seconds: .lastBroadcast, last.broadcastTime)
+        text.append(seconds: .lastLeader, last.scanNanoseconds)
+        text.append(seconds: .lastFollower, last.followerNanoseconds)
+        text.append(seconds: .lastBroadcast, last.broadcastNanoseconds)
         text.append(single: .lastBroadcasts, last.broadcasts)
-        text.append(seconds: .lastInterruptsOff, last.interruptsOffMax)
+        text.append(seconds: .lastInterruptsOff, last.interruptsOffNanoseconds)
     }
 
     private static func host(_ machine: borrowing Machine, into text: inout TextBuffer) {

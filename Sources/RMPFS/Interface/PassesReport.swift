@@ -10,9 +10,9 @@ enum PassesReport {
     static let columns: KeyValuePairs<StaticString, @Sendable (PassRecord) -> UInt64> = [
         "start_ns": { $0.start },
         "end_ns": { $0.end ?? $0.start },
-        "leader_ns": { $0.scanTime },
-        "follower_ns": { $0.followerTime },
-        "broadcast_ns": { $0.broadcastTime },
+        "leader_ns": { $0.scanNanoseconds },
+        "follower_ns": { $0.followerNanoseconds },
+        "broadcast_ns": { $0.broadcastNanoseconds },
         "won": { UInt64($0.regionsWon) },
         "lost": { $0.regionsLost },
         "kept": { UInt64($0.regionsKept) },
@@ -20,10 +20,10 @@ enum PassesReport {
         "outside": { UInt64($0.regionsOutside) },
         "broadcasts": { $0.broadcasts },
         "interrupts": { $0.interrupts },
-        "interrupts_off_ns": { $0.interruptsOffMax },
+        "interrupts_off_ns": { $0.interruptsOffNanoseconds },
         "executions": { $0.executions },
         "in_vain": { $0.executionsInVain },
-        "stolen_ns": { $0.stolenTime },
+        "stolen_ns": { $0.stolenNanoseconds },
     ]
 
     /// The first line.

@@ -12,7 +12,9 @@ struct SimulatorFiles {
     func folder() -> Directory {
         let folder = Directory(rules: .configfs, owner: owner)
         let makeGuest: Directory.MakeItem = { [engine, owner] name throws(Errno) in
-            guard case .guest(let id) = try engine.perform(.createGuest(name: name)) else { throw .ioError }
+            guard case .guest(let id) = try engine.perform(.createGuest(name: GuestName(bytes: name))) else {
+                throw .ioError
+            }
             return GuestFiles(id: id, engine: engine, owner: owner).folder()
         }
         let guests = Directory(rules: .configfs, owner: owner, makeItem: makeGuest)
@@ -21,7 +23,7 @@ struct SimulatorFiles {
             machine.guestIDs.compactMap { id in machine.guest(id).map { (id, $0.name) } }
         }
         for (id, name) in present ?? [] {
-            guests.addItem(name, GuestFiles(id: id, engine: engine, owner: owner).folder())
+            guests.addItem(name.bytes, GuestFiles(id: id, engine: engine, owner: owner).folder())
         }
         let clock = ClockFiles(engine: engine, owner: owner)
         folder.add([

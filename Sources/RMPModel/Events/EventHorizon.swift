@@ -10,7 +10,7 @@ extension Machine {
     public var nextEvent: UInt64? {
         var next = driver.nextEvent(platform, configuration.costs)
         let each = max(16, Self.chunksAhead / max(work.count, 1))
-        work.forEach { item in
+        work.unordered.forEach { item in
             guard let guest = guests[item.guest] else { return }
             let due = guests.nextEvent(of: guest, ahead: each, platform.rmp, configuration.costs)
             next = next.map { min($0, due) } ?? due

@@ -9,12 +9,12 @@ public struct LoggedEvent: Sendable, Hashable {
     /// What happened. Of `regionCleared`, the first of ``regions``.
     public let event: MachineEvent
     /// The name of the guest that it is about; nil for what is about none.
-    public let guest: [UInt8]?
+    public let guest: GuestName?
     /// The regions that were cleared one after the other, if that is what happened.
     public internal(set) var regions: ClosedRange<Int>?
 
     /// An event of a recording, as the log would keep it.
-    public init(time: UInt64, event: MachineEvent, guest: [UInt8]?, regions: ClosedRange<Int>? = nil) {
+    public init(time: UInt64, event: MachineEvent, guest: GuestName?, regions: ClosedRange<Int>? = nil) {
         self.time = time
         self.event = event
         self.guest = guest
@@ -54,23 +54,23 @@ public struct EventLog: Sendable {
             var event = logged.event
             var cpus: CPUSet?
             switch event {
-            case .guestCreated(let id, _): event = .guestCreated(id, name: [])
+            case .guestCreated(let id, _): event = .guestCreated(id, name: "")
             case .passTurn(let number, let turn, let set):
                 event = .passTurn(number: number, turn, CPUSet(limit: 0))
                 cpus = set
             default: break
             }
-            let name = logged.guest.map { names.count..<names.count + $0.count }
-            names += logged.guest ?? []
+            let name = logged.guest.map { names.count..<names.count + $0.bytes.count }
+            names += logged.guest?.bytes ?? []
             entries.append(Entry(time: logged.time, event: event, name: name, cpus: cpus, regions: logged.regions))
         }
 
         subscript(index: Int) -> LoggedEvent {
             let entry = entries[index]
-            let guest = entry.name.map { Array(names[$0]) }
+            let guest = entry.name.map { GuestName(bytes: Array(names[$0])) }
             var event = entry.event
             switch event {
-            case .guestCreated(let id, _): event = .guestCreated(id, name: guest ?? [])
+            case .guestCreated(let id, _): event = .guestCreated(id, name: guest ?? "")
             case .passTurn(let number, let turn, let none): event = .passTurn(number: number, turn, entry.cpus ?? none)
             default: break
             }
@@ -90,7 +90,7 @@ public struct EventLog: Sendable {
         /// Regions that a command is clearing: one event, once it is known how far they go.
         var clearing: LoggedEvent?
         /// The names of the guests that exist, or are still ending.
-        var names: [GuestID: [UInt8]] = [:]
+        var names: [GuestID: GuestName] = [:]
         /// Those that were removed and are still ending.
         var removed: Set<GuestID> = []
 
@@ -120,7 +120,7 @@ public struct EventLog: Sendable {
         // So many that a pass over a large host would leave room for nothing else.
         if case .regionOptimized = event { return }
         own()
-        var guest: [UInt8]?
+        var guest: GuestName?
         switch event {
         case .regionCleared(let region): return clear(region, at: time)
         case .guestCreated(let id, let name):

@@ -35,9 +35,9 @@ public enum MachineEvent: Sendable, Hashable {
     /// SNP_INIT_EX cleared the RMPOPT tables of all cores.
     case rmpoptTablesCleared
     /// Pages, by number, could not be reclaimed.
-    case pagesLeaked(Range<UInt64>)
+    case pagesLeaked(Range<PFN>)
     /// A guest was made.
-    case guestCreated(GuestID, name: [UInt8])
+    case guestCreated(GuestID, name: GuestName)
     /// A guest was removed; one that is still ending keeps its pages until they have gone back.
     case guestRemoved(GuestID, isEnding: Bool)
     /// A guest changed its state.

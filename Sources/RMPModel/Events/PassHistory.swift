@@ -43,7 +43,7 @@ public struct PassTotals: Sendable, Hashable {
     /// How many passes took longer than the limit before and not longer than their own; the last has no limit.
     public private(set) var durationCounts = [UInt64](repeating: 0, count: durationLimits.count + 1)
     /// The sum of their durations, in ns.
-    public private(set) var duration: UInt64 = 0
+    package private(set) var nanoseconds: UInt64 = 0
     /// Broadcasts.
     public private(set) var broadcasts: UInt64 = 0
     /// Interrupts to single CPUs.
@@ -53,19 +53,19 @@ public struct PassTotals: Sendable, Hashable {
     /// Executions that set no new bit.
     public private(set) var executionsInVain: UInt64 = 0
     /// CPU time taken from everything else, in ns.
-    public private(set) var stolenTime: UInt64 = 0
+    package private(set) var stolenNanoseconds: UInt64 = 0
     /// The longest time for which a core had interrupts off without a break, in ns.
-    public private(set) var interruptsOffMax: UInt64 = 0
+    package private(set) var interruptsOffNanoseconds: UInt64 = 0
 
     mutating func add(_ record: PassRecord) {
         let time = (record.end ?? record.start) - record.start
-        duration = duration.addingClamped(time)
+        nanoseconds = nanoseconds.addingClamped(time)
         durationCounts[PassTotals.durationLimits.firstIndex { time <= $0 } ?? PassTotals.durationLimits.count] += 1
         broadcasts &+= record.broadcasts
         interrupts &+= record.interrupts
         executions &+= record.executions
         executionsInVain &+= record.executionsInVain
-        stolenTime = stolenTime.addingClamped(record.stolenTime)
-        interruptsOffMax = max(interruptsOffMax, record.interruptsOffMax)
+        stolenNanoseconds = stolenNanoseconds.addingClamped(record.stolenNanoseconds)
+        interruptsOffNanoseconds = max(interruptsOffNanoseconds, record.interruptsOffNanoseconds)
     }
 }

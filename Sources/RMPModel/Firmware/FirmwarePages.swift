@@ -4,9 +4,9 @@
 /// Firmware's own memory, and the pages that it is told to make HV-fixed.
 public struct FirmwarePages: Sendable, Hashable {
     /// Ranges of whole pages in Firmware state: the trusted memory region (TMR), command buffers and the like.
-    public var assigned: [Range<UInt64>]
+    public internal(set) var assigned: [Range<UInt64>]
     /// Ranges of whole pages in HV-Fixed state: never assigned, so they do not block RMPOPT.
-    public var hypervisorFixed: [Range<UInt64>]
+    public internal(set) var hypervisorFixed: [Range<UInt64>]
 
     /// The ranges as given, in bytes; multiples of 4 KB.
     ///

@@ -149,7 +149,7 @@ extension ChunkAllocator {
         _ memory: [Range<Int>],
         _ assigned: [UInt64]
     ) -> [ChunkRun] {
-        var random = SeededNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         var chosen: [Int] = []
         chosen.reserveCapacity(count / unit)
         let wanted = count / unit
@@ -192,7 +192,7 @@ extension ChunkAllocator {
 
     private func explicit(
         _ count: Int,
-        _ ranges: [Range<UInt64>],
+        _ ranges: [Range<SPA>],
         unit: Int,
         node: Int?,
         _ memory: [Range<Int>],
@@ -203,17 +203,18 @@ extension ChunkAllocator {
         var runs: [ChunkRun] = []
         var left = count
         var sum = 0
-        for range in ranges {
+        for addresses in ranges {
+            let range = addresses.raw
             if range.isEmpty || (range.lowerBound | range.upperBound) & (bytes - 1) != 0 {
-                throw .placement(.granularity(range, unit: bytes))
+                throw .placement(.granularity(addresses, unit: bytes))
             }
             let chunks = ChunkAllocator.chunks(range)
             let isInside = memory.contains { $0.contains(chunks.lowerBound) && chunks.upperBound <= $0.upperBound }
             if !isInside {
-                throw .placement(node.map { .otherNode(range, node: $0) } ?? .notMemory(range))
+                throw .placement(node.map { .otherNode(addresses, node: $0) } ?? .notMemory(addresses))
             }
             for chunk in chunks where trial.isUsed(chunk) || assigned[chunk >> 6] >> UInt64(chunk & 63) & 1 != 0 {
-                throw .placement(.notFree((UInt64(chunk) << 21)..<(UInt64(chunk + 1) << 21)))
+                throw .placement(.notFree(SPA(UInt64(chunk) << 21)..<SPA(UInt64(chunk + 1) << 21)))
             }
             trial.reserve(chunks: chunks)
             sum += chunks.count
@@ -223,25 +224,5 @@ extension ChunkAllocator {
         }
         if left > 0 { throw .noRoom(chunks: sum) }
         return runs
-    }
-}
-
-/// SplitMix64: the same numbers on every machine.
-struct SeededNumbers: Sendable {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    private mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 to `limit` - 1; `limit` must be greater than 0.
-    mutating func next(below limit: Int) -> Int {
-        Int(truncatingIfNeeded: next().multipliedFullWidth(by: UInt64(truncatingIfNeeded: limit)).high)
     }
 }

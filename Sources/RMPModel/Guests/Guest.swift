@@ -36,14 +36,16 @@ public struct GuestWork: Sendable, Hashable {
     /// Successful PVALIDATEs by the guest.
     public var validations = 0
     /// The sum of durations in ns, from the cost model.
-    public var duration: UInt64 = 0
+    package var nanoseconds: UInt64 = 0
+    /// How long all of it takes, from the cost model.
+    public var duration: Duration { .nanoseconds(nanoseconds) }
 
     /// No work.
     public init() {}
 
     mutating func add(_ count: Int, of part: WritableKeyPath<GuestWork, Int>, taking each: UInt64) {
         self[keyPath: part] += count
-        duration = duration.addingClamped(each.multipliedClamped(by: UInt64(truncatingIfNeeded: count)))
+        nanoseconds = nanoseconds.addingClamped(each.multipliedClamped(by: UInt64(truncatingIfNeeded: count)))
     }
 }
 
@@ -51,8 +53,8 @@ public struct GuestWork: Sendable, Hashable {
 public struct GuestInfo: Sendable, Hashable {
     /// The guest's number.
     public let id: GuestID
-    /// Its name, 1 ... 255 bytes without NUL and `/`.
-    public let name: [UInt8]
+    /// Its name.
+    public let name: GuestName
     /// Its memory in bytes, a multiple of 4096; 0 until it is set.
     public let memoryBytes: UInt64
     /// The folios behind its memory.
@@ -85,7 +87,7 @@ struct Guest: Sendable {
     static let initialImage: UInt64 = 16 << 20
 
     let id: GuestID
-    let name: [UInt8]
+    let name: GuestName
     var memoryBytes: UInt64 = 0
     var backing = Backing.size2M
     var placement = Placement.packed

@@ -128,10 +128,10 @@ extension Guests {
         if guest.state == .ending { throw .busy(.guestEnding) }
         guard guest.state == .running, let asid = guest.asid else { throw .busy(.guestNotRunning) }
         if gpa.isEmpty || (gpa.lowerBound | gpa.upperBound) & (Granularity.page - 1) != 0 {
-            throw .invalid(.pageRange(gpa))
+            throw .invalid(.pageRange(Range(raw: gpa)))
         }
         if gpa.upperBound > guest.memoryBytes {
-            throw .invalid(.outsideMemory(gpa, memoryBytes: guest.memoryBytes))
+            throw .invalid(.outsideMemory(Range(raw: gpa), memoryBytes: guest.memoryBytes))
         }
         return (guest, asid)
     }

@@ -64,6 +64,6 @@ extension Machine {
         return spa
     }
 
-    /// The page frame numbers of all leaked pages, ascending.
-    public var leaked: [Range<UInt64>] { guests.leaked.ranges }
+    /// All leaked pages, ascending.
+    public var leaked: [Range<PFN>] { guests.leaked.ranges.map { Range(raw: $0) } }
 }

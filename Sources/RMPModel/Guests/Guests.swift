@@ -9,7 +9,7 @@ struct Guests: Sendable {
 
     /// Only looked up, never iterated over: a dictionary's order differs from run to run.
     private var guests: [GuestID: Guest] = [:]
-    private var ids: [[UInt8]: GuestID] = [:]
+    private var ids: [GuestName: GuestID] = [:]
     /// All guests in the order of their creation, including removed ones that are still ending.
     private(set) var order: [GuestID] = []
     private var nextID: UInt64 = 1
@@ -68,10 +68,11 @@ struct Guests: Sendable {
     func id(withASID asid: UInt16) -> GuestID? { order.first { guests[$0]?.asid == asid } }
 
     /// The guest with a name; a removed guest has none.
-    func id(named name: [UInt8]) -> GuestID? { ids[name] }
+    func id(named name: GuestName) -> GuestID? { ids[name] }
 
-    mutating func create(_ name: [UInt8], _ events: inout EventStream) throws(CommandError) -> GuestID {
-        if name.isEmpty || name.count > Guests.nameLimit || name.contains(0) || name.contains(UInt8(ascii: "/")) {
+    mutating func create(_ name: GuestName, _ events: inout EventStream) throws(CommandError) -> GuestID {
+        let bytes = name.bytes
+        if bytes.isEmpty || bytes.count > Guests.nameLimit || bytes.contains(0) || bytes.contains(UInt8(ascii: "/")) {
             throw .invalid(.name)
         }
         if ids[name] != nil { throw .exists(name) }
@@ -102,11 +103,12 @@ struct Guests: Sendable {
         try requireStopped(id)
         if case .ranges(let ranges) = placement {
             if ranges.isEmpty { throw .placement(.noRanges) }
-            for range in ranges {
+            for addresses in ranges {
+                let range = addresses.raw
                 if range.isEmpty || (range.lowerBound | range.upperBound) & (Granularity.chunk - 1) != 0 {
-                    throw .placement(.granularity(range, unit: Granularity.chunk))
+                    throw .placement(.granularity(addresses, unit: Granularity.chunk))
                 }
-                if !memory.contains(range) { throw .placement(.notMemory(range)) }
+                if !memory.contains(range) { throw .placement(.notMemory(addresses)) }
             }
         }
         guests[id]?.placement = placement

@@ -53,10 +53,12 @@ extension Guests {
         if pages.isEmpty { throw .invalid(.noPages) }
         let limit: UInt64 = (1 << 52) - 1
         guard pages.upperBound <= limit else {
-            throw .placement(.notMemory(min(pages.lowerBound, limit) << 12..<min(pages.upperBound, limit) << 12))
+            throw .placement(
+                .notMemory(SPA(min(pages.lowerBound, limit) << 12)..<SPA(min(pages.upperBound, limit) << 12))
+            )
         }
         let bytes = (pages.lowerBound << 12)..<(pages.upperBound << 12)
-        guard memory.contains(bytes) else { throw .placement(.notMemory(bytes)) }
+        guard memory.contains(bytes) else { throw .placement(.notMemory(Range(raw: bytes))) }
         let chunks = ChunkAllocator.chunks(bytes)
         for chunk in chunks {
             let part = LeakedPages.part(of: pages, inChunk: chunk)
@@ -69,7 +71,7 @@ extension Guests {
             if !isFree || !isOwned {
                 let first = UInt64(chunk * Granularity.pagesPerChunk)
                 let addresses = (first + UInt64(part.lowerBound)) << 12..<(first + UInt64(part.upperBound)) << 12
-                throw .placement(.notFree(addresses))
+                throw .placement(.notFree(Range(raw: addresses)))
             }
         }
         for chunk in chunks {

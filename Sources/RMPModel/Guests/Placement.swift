@@ -17,7 +17,7 @@ public enum Placement: Sendable, Hashable {
     /// At random from all free memory, by a seed: the same host and seed give the same chunks.
     case scattered(seed: UInt64)
     /// These addresses in this order, multiples of the chunk (or of a gigabyte with that backing), all of them free.
-    case ranges([Range<UInt64>])
+    case ranges([Range<SPA>])
 
     /// Appends the text form, which ``init(text:)`` reads back: `packed`, `local`, `aligned`, `scattered 42`, `ranges
     /// 0x100000000-0x140000000,0x180000000-0x1c0000000` (the second address is the first one after the range).
@@ -33,7 +33,7 @@ public enum Placement: Sendable, Hashable {
             text += PlacementWord.ranges
             for (number, range) in ranges.enumerated() {
                 text.append(UInt8(ascii: number == 0 ? " " : ","))
-                text += "0x\(String(range.lowerBound, radix: 16))-0x\(String(range.upperBound, radix: 16))".utf8
+                text += PlacementError.text(range).utf8
             }
         }
     }
@@ -52,14 +52,14 @@ enum PlacementWord {
 public enum PlacementError: Error, Sendable, Hashable, CustomStringConvertible {
     /// A list of ranges is empty.
     case noRanges
-    /// A range, in bytes, is empty or does not consist of whole units of `unit` bytes.
-    case granularity(Range<UInt64>, unit: UInt64)
-    /// A range, in bytes, is wholly or partly not memory.
-    case notMemory(Range<UInt64>)
-    /// A range, in bytes, is not free: in use, firmware's, assigned by hand, leaked, or named twice.
-    case notFree(Range<UInt64>)
-    /// A range, in bytes, is not memory of the guest's node.
-    case otherNode(Range<UInt64>, node: Int)
+    /// A range is empty or does not consist of whole units of `unit` bytes.
+    case granularity(Range<SPA>, unit: UInt64)
+    /// A range is wholly or partly not memory.
+    case notMemory(Range<SPA>)
+    /// A range is not free: in use, firmware's, assigned by hand, leaked, or named twice.
+    case notFree(Range<SPA>)
+    /// A range is not memory of the guest's node.
+    case otherNode(Range<SPA>, node: Int)
     /// The node does not exist.
     case noSuchNode(Int)
     /// The node has no memory.
@@ -80,7 +80,7 @@ public enum PlacementError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    private static func text(_ range: Range<UInt64>) -> String {
-        "0x\(String(range.lowerBound, radix: 16))-0x\(String(range.upperBound, radix: 16))"
+    fileprivate static func text(_ range: Range<SPA>) -> String {
+        "0x\(String(range.lowerBound.rawValue, radix: 16))-0x\(String(range.upperBound.rawValue, radix: 16))"
     }
 }

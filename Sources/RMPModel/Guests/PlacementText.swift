@@ -85,19 +85,19 @@ private struct PlacementReader {
             if at < text.count { throw wrong(.end) }
             return .scattered(seed: seed)
         }
-        var ranges: [Range<UInt64>] = []
+        var ranges: [Range<SPA>] = []
         repeat { ranges.append(try range()) } while take(",")
         if at < text.count { throw wrong(.end) }
         return .ranges(ranges)
     }
 
-    private mutating func range() throws(PlacementSyntaxError) -> Range<UInt64> {
+    private mutating func range() throws(PlacementSyntaxError) -> Range<SPA> {
         let start = try address()
         guard take("-") else { throw wrong(.hyphen) }
         let place = at
         let end = try address()
         guard end > start else { throw wrong(.greaterEnd, at: place) }
-        return start..<end
+        return SPA(start)..<SPA(end)
     }
 
     /// A number and the suffix that sizes may have.

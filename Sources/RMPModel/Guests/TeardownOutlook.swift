@@ -60,13 +60,13 @@ struct TeardownOutlook: Sendable {
         if next < end { return end }
         // All guests go as far as the first such step: otherwise each would stop the others somewhere else.
         var target: Work?
-        while let next = ends.next, next.due <= limit, views[next.guest]?.isVisible != true {
+        while let next = ends.min, next.due <= limit, views[next.guest]?.isVisible != true {
             if let target, target <= next { break }
             let seen = look(next.guest, until: limit, target, guests, rmp, costs)
-            ends.replaceTop(with: seen)
+            ends.replaceMin(with: seen)
             target = target ?? seen
         }
-        end = ends.next ?? Work.end(of: .max)
+        end = ends.min ?? Work.end(of: .max)
         return end
     }
 
@@ -75,7 +75,7 @@ struct TeardownOutlook: Sendable {
     /// - Parameter due: when the next one will be done; nil if the guest has ended.
     mutating func didStep(_ id: GuestID, due: UInt64?) {
         views[id] = nil
-        if let due { ends.replaceTop(with: Work(due: due, guest: id)) } else { _ = ends.pop() }
+        if let due { ends.replaceMin(with: Work(due: due, guest: id)) } else { _ = ends.popMin() }
     }
 
     private mutating func look(

@@ -27,15 +27,14 @@ extension Machine {
         // Of the CPUs whose turn it is, those that execute RMPOPT.
         var zeros = CPUSet(limit: cpuCount)
         var ones = zeros
-        collectCPUs(ofCores: cores.span, into: &zeros)
+        collectCPUs(ofCores: cores.words.span, into: &zeros)
         zeros.formIntersection(pass.cpusAtWork)
         zeros.formIntersection(topology.online)
         if platform.rmp.assignedPages[pass.region] == 0 {
-            let inside = platform.rmpopt.windows.reduce(into: [UInt64](repeating: 0, count: wordsPerRow)) {
-                guard $1.regions.contains(pass.region) else { return }
-                for word in $0.indices { $0[word] |= $1.cores[word] & cores[word] }
+            let inside = platform.rmpopt.windows.reduce(into: CoreSet(limit: coreCount)) {
+                if $1.regions.contains(pass.region) { $0.formUnion($1.cores.intersection(cores)) }
             }
-            collectCPUs(ofCores: inside.span, into: &ones)
+            collectCPUs(ofCores: inside.words.span, into: &ones)
             ones.formIntersection(zeros)
         }
         return SharedMask(region: pass.region, pass: pass.record.number, answers: (ones, zeros.subtracting(ones)))

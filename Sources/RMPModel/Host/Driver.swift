@@ -75,7 +75,7 @@ struct Driver: Sendable {
         workerCPU = configuration.boot.workerCPU
         costs = configuration.costs
         mask = CPUSet(limit: configuration.topology.cpuCount)
-        let first = Int(truncatingIfNeeded: configuration.memory.start.region)
+        let first = configuration.memory.start.region
         // The proposed windows cover memory beyond 2 TB, and so do their passes.
         let limit = configuration.windows == .series ? configuration.series.passLimit : nil
         regions = (first, limit.map { first + Int(truncatingIfNeeded: $0 >> 30) })

@@ -119,7 +119,7 @@ extension Machine {
     /// The lines of `snp_leak_pages()`: one about the pages, then the entry of each. Lines that would be dropped from
     /// the log again before it ends are not made.
     mutating func noteLeak(_ pages: Range<UInt64>) {
-        platform.events.publish(.pagesLeaked(pages))
+        platform.events.publish(.pagesLeaked(Range(raw: pages)))
         say(.leaking(pages: pages))
         for pfn in pages.dropFirst(KernelLog.lost(of: pages.count)) {
             for line in platform.rmp.dump(pfn, hasRMPREAD: configuration.processor.rmpread) { say(.entry(line)) }

@@ -152,7 +152,7 @@ extension Machine {
             if isOff && !platform.snpEnabled {
                 platform.rmpopt.program(
                     RMPOPTBase(rawValue: 0),
-                    cores: CPUSet(core..<(core + 1), limit: topology.coreCount)
+                    cores: CoreSet(core..<(core + 1), limit: topology.coreCount)
                 )
             }
         }

@@ -11,9 +11,9 @@ struct PassCrew: Sendable {
     let isLeaderCalled: Bool
     /// The CPUs that receive the broadcasts.
     let others: CPUSet
-    /// The cores of leader and others on which RMPOPT is enabled, as masks in words of 64.
-    let leaderCores: [UInt64]
-    let otherCores: [UInt64]
+    /// The cores of leader and others on which RMPOPT is enabled.
+    let leaderCores: CoreSet
+    let otherCores: CoreSet
     /// How many of `others` execute RMPOPT; the rest take a #UD.
     let executors: Int
     /// How many CPUs take a #UD.
@@ -58,15 +58,14 @@ struct PassCrew: Sendable {
         self.leader = leader
         self.isLeaderCalled = isLeaderCalled
         self.others = others
-        let words = platform.rmpopt.wordsPerRow
-        var leaderCores = [UInt64](repeating: 0, count: words)
+        var leaderCores = CoreSet(limit: topology.coreCount)
         var otherCores = leaderCores
         var executors = 0
         var faulting = 0
         if let leader {
             let core = topology.coreOfCPU[leader]
             if platform.canExecuteRMPOPT(cpu: leader, core: core) {
-                leaderCores[core >> 6] |= 1 << UInt64(core & 63)
+                leaderCores.insert(core)
             } else {
                 faulting += 1
             }
@@ -75,7 +74,7 @@ struct PassCrew: Sendable {
             for cpu in run {
                 let core = topology.coreOfCPU[cpu]
                 if platform.canExecuteRMPOPT(cpu: cpu, core: core) {
-                    otherCores[core >> 6] |= 1 << UInt64(core & 63)
+                    otherCores.insert(core)
                     executors += 1
                 } else if cpu != leader {
                     faulting += 1
@@ -86,7 +85,7 @@ struct PassCrew: Sendable {
         self.otherCores = otherCores
         self.executors = executors
         self.faulting = faulting
-        isCrowded = executors > otherCores.reduce(0) { $0 + $1.nonzeroBitCount }
+        isCrowded = executors > otherCores.count
         interrupted = others.count - (others.contains(sender) ? 1 : 0)
     }
 }

@@ -34,14 +34,14 @@ public struct PassRecord: Sendable, Hashable {
     /// CPUs that took a #UD because RMPOPT_EN is 0 on their core.
     public internal(set) var faultingCPUs = 0
     /// The longest time for which one core had interrupts off without a break, in ns.
-    public internal(set) var interruptsOffMax: UInt64 = 0
+    package internal(set) var interruptsOffNanoseconds: UInt64 = 0
     /// CPU time taken from everything else, in ns: the leader's scans, and each interrupted CPU's own RMPOPTs.
     /// Interrupt entry and exit and the sender's wait are not counted.
-    public internal(set) var stolenTime: UInt64 = 0
+    package internal(set) var stolenNanoseconds: UInt64 = 0
     /// Time for broadcasts, in ns.
-    public internal(set) var broadcastTime: UInt64 = 0
+    package internal(set) var broadcastNanoseconds: UInt64 = 0
     /// Time for first cores' scans, in ns: the leader's, or the scan itself if all execute at once.
-    public internal(set) var scanTime: UInt64 = 0
+    package internal(set) var scanNanoseconds: UInt64 = 0
     /// Time added by the other cores, in ns.
-    public internal(set) var followerTime: UInt64 = 0
+    package internal(set) var followerNanoseconds: UInt64 = 0
 }

@@ -172,7 +172,7 @@ public struct PublishedFigure: Sendable, Hashable {
     private func endOneOfTwoGuests(_ machine: inout Machine) throws(CommandError) {
         var last: GuestID?
         for name in ["a", "b"] {
-            guard case .guest(let id) = try machine.perform(.createGuest(name: Array(name.utf8)), at: machine.now)
+            guard case .guest(let id) = try machine.perform(.createGuest(name: GuestName(name)), at: machine.now)
             else { return }
             try machine.perform(.setGuestMemory(id, bytes: 100 << 30), at: machine.now)
             try machine.perform(.setGuestBacking(id, .size4K), at: machine.now)

@@ -248,7 +248,7 @@ extension Guests {
         context: PFN?,
         _ events: inout EventStream
     ) -> GuestID? {
-        guard let id = try? create(Array("asid\(asid)".utf8), &events), asids.take(asid) else { return nil }
+        guard let id = try? create("asid\(asid)", &events), asids.take(asid) else { return nil }
         var runs: [ChunkRun] = []
         for chunk in chunks {
             allocator.hold(chunk)

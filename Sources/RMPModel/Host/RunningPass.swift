@@ -36,8 +36,8 @@ struct RunningPass: Sendable {
         leaderInside = leaderWon
     }
 
-    /// The cores that have their turn now, as a mask.
-    var coresAtWork: [UInt64] { turn == .leader ? crew.leaderCores : crew.otherCores }
+    /// The cores that have their turn now.
+    var coresAtWork: CoreSet { turn == .leader ? crew.leaderCores : crew.otherCores }
     /// The CPUs that have their turn now.
     var cpusAtWork: CPUSet {
         guard turn == .leader else { return crew.others }
@@ -47,7 +47,7 @@ struct RunningPass: Sendable {
     var isInterruptible: Bool { turn == .leader || order != .leaderThenWholeRange }
     /// Whether no CPU has a turn now, and how many CPUs execute RMPOPT in the turn.
     var isIdle: Bool { turn == .leader ? crew.leader == nil : crew.others.isEmpty }
-    private var executors: Int { turn == .leader ? (crew.leaderCores.contains { $0 != 0 } ? 1 : 0) : crew.executors }
+    private var executors: Int { turn == .leader ? (crew.leaderCores.isEmpty ? 0 : 1) : crew.executors }
     /// Whether a broadcast is sent at the current region.
     private var isBroadcast: Bool {
         switch turn {
@@ -79,7 +79,7 @@ struct RunningPass: Sendable {
 
     /// Whether the others find the leader's result for a region.
     func isCached(_ region: Int, _ costs: CostModel) -> Bool {
-        crew.leaderCores.contains { $0 != 0 } && UInt64(region - range.lowerBound) < costs.cachedRegions
+        !crew.leaderCores.isEmpty && UInt64(region - range.lowerBound) < costs.cachedRegions
     }
 
     /// Ends the turn of the current region, and of all further ones that are done by `horizon`; until then only the
@@ -136,20 +136,26 @@ struct RunningPass: Sendable {
 
     /// Counts the cost of some regions, each the same as the current one, and the new bits.
     private mutating func note(regions times: UInt64, won: Int, _ platform: borrowing Platform) {
-        record.broadcastTime = record.broadcastTime.addingClamped(cost.broadcast.multipliedClamped(by: times))
-        record.scanTime = record.scanTime.addingClamped(cost.scan.multipliedClamped(by: times))
-        record.followerTime = record.followerTime.addingClamped(cost.followers.multipliedClamped(by: times))
+        record.broadcastNanoseconds = record.broadcastNanoseconds.addingClamped(
+            cost.broadcast.multipliedClamped(by: times)
+        )
+        record.scanNanoseconds = record.scanNanoseconds.addingClamped(cost.scan.multipliedClamped(by: times))
+        record.followerNanoseconds = record.followerNanoseconds.addingClamped(
+            cost.followers.multipliedClamped(by: times)
+        )
         let executions = UInt64(executors) * times
         record.executions &+= executions
         record.executionsInVain &+= executions - UInt64(won)
         if executors > 0 {
             let each = times.multipliedClamped(by: time(ofAll: platform))
-            record.stolenTime = record.stolenTime.addingClamped(each)
+            record.stolenNanoseconds = record.stolenNanoseconds.addingClamped(each)
         }
         if turn == .leader {
             if crew.isLeaderCalled {
                 record.interrupts &+= times
-                if executors > 0 { record.interruptsOffMax = max(record.interruptsOffMax, cost.handler) }
+                if executors > 0 {
+                    record.interruptsOffNanoseconds = max(record.interruptsOffNanoseconds, cost.handler)
+                }
             }
             return
         }
@@ -161,15 +167,14 @@ struct RunningPass: Sendable {
         interruptsOff =
             turn == .independent
             ? interruptsOff.addingClamped(cost.handler.multipliedClamped(by: times)) : cost.handler
-        record.interruptsOffMax = max(record.interruptsOffMax, interruptsOff)
+        record.interruptsOffNanoseconds = max(record.interruptsOffNanoseconds, interruptsOff)
     }
 
     /// The cost of the current region, summed over all CPUs that execute RMPOPT: those whose window does not hold it
     /// answer at once.
     private func time(ofAll platform: borrowing Platform) -> UInt64 {
-        let mask = coresAtWork
-        let cores = mask.reduce(0) { $0 + $1.nonzeroBitCount }
-        let inside = platform.rmpopt.coresWithWindow(over: region, of: mask)
+        let cores = coresAtWork.count
+        let inside = platform.rmpopt.coresWithWindow(over: region, of: coresAtWork)
         if inside == 0 || inside == cores { return cost.handler.multipliedClamped(by: UInt64(executors)) }
         let working = executors * inside / cores
         let idle = instruction.multipliedClamped(by: UInt64(executors - working))

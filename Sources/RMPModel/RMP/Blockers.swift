@@ -19,6 +19,9 @@ public struct Blocker: Sendable, Hashable {
     public let owner: Owner
     /// How many 4 KB pages, 1 ... 262,144.
     public let pages: Int
+
+    /// The guest that holds the pages; nil if none does.
+    public var guest: GuestID? { if case .guest(_, let id) = owner { id } else { nil } }
 }
 
 extension Machine {

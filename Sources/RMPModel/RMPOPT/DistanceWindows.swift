@@ -12,13 +12,13 @@ enum DistanceWindows {
         _ topology: Topology,
         _ memory: MemoryMap,
         _ distances: NUMADistances,
-        cores: CPUSet
+        cores: CoreSet
     ) -> [PlannedWindow] {
         let regions = memory.regionCount
         let nodesOfMemory = Set(memory.spans.map(\.node)).sorted().map { ($0, memory.bytes(ofNode: $0)) }
-        var coresOfNode: [Int: CPUSet] = [:]
+        var coresOfNode: [Int: CoreSet] = [:]
         for cpu in 0..<topology.cpuCount where cores.contains(topology.coreOfCPU[cpu]) {
-            coresOfNode[topology.places[cpu].node, default: CPUSet(limit: topology.coreCount)]
+            coresOfNode[topology.places[cpu].node, default: CoreSet(limit: topology.coreCount)]
                 .insert(topology.coreOfCPU[cpu])
         }
         return coresOfNode.keys.sorted().map { node in
@@ -36,7 +36,7 @@ enum DistanceWindows {
                 bytes[region + 1] += bytes[region]
                 weighted[region + 1] += weighted[region]
             }
-            let first = Int(memory.start.region)
+            let first = memory.start.region
             let last = max(first, regions - RMPOPTBase.windowRegions)
             var best = (base: first, bytes: UInt64(0), weighted: UInt64(0))
             for base in first...last {
@@ -48,7 +48,7 @@ enum DistanceWindows {
                 let right = best.weighted * candidate.bytes
                 if best.bytes == 0 || left < right || left == right && candidate.bytes > best.bytes { best = candidate }
             }
-            let cores = coresOfNode[node] ?? CPUSet(limit: topology.coreCount)
+            let cores = coresOfNode[node] ?? CoreSet(limit: topology.coreCount)
             return PlannedWindow(base: UInt64(best.base) << 30, cores: cores, node: node)
         }
     }

@@ -31,23 +31,21 @@ public struct RMPOPTBase: Sendable, Hashable {
 /// The cores whose tables cover the same regions.
 struct RMPOPTWindow: Sendable {
     var regions: Range<Int>
-    /// A mask of cores, in words of 64.
-    var cores: [UInt64]
+    var cores: CoreSet
 
     static func regions(from base: RMPOPTBase) -> Range<Int> {
-        let first = Int(truncatingIfNeeded: base.base.region)
+        let first = base.base.region
         return first..<(first + RMPOPTBase.windowRegions)
     }
 
     /// The windows of all enabled cores, ordered by first core.
     static func group(_ bases: [RMPOPTBase]) -> [RMPOPTWindow] {
-        let words = (bases.count + 63) / 64
         var windows: [RMPOPTWindow] = []
         for (core, base) in bases.enumerated() where base.isEnabled {
             let regions = regions(from: base)
             let known = windows.firstIndex { $0.regions == regions }
-            if known == nil { windows.append(RMPOPTWindow(regions: regions, cores: Array(repeating: 0, count: words))) }
-            windows[known ?? windows.count - 1].cores[core >> 6] |= 1 << UInt64(core & 63)
+            if known == nil { windows.append(RMPOPTWindow(regions: regions, cores: CoreSet(limit: bases.count))) }
+            windows[known ?? windows.count - 1].cores.insert(core)
         }
         return windows
     }

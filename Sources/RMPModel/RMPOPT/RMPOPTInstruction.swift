@@ -39,8 +39,8 @@ extension RMPOPTTables {
     ) throws(RMPOPTFault) -> Bool {
         if !bases[core].isEnabled { throw .undefinedOpcode }
         guard let function = RMPOPTFunction(rawValue: function) else { throw .generalProtection }
-        guard spa.region < UInt64(regionCount) else { return false }
-        let region = Int(truncatingIfNeeded: spa.region)
+        let region = spa.region
+        guard region < regionCount else { return false }
         guard isInWindow(region: region, core: core) else { return false }
         if function == .verifyAndReport && rmp.isOptimizable(region) { set(region: region, core: core) }
         return isSet(region: region, core: core)

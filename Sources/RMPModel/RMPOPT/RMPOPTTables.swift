@@ -42,7 +42,7 @@ struct RMPOPTTables: Sendable {
     }
 
     /// WRMSR of RMPOPT_BASE. The bits of the tables stay (the sources do not say; the kernel scans afterwards).
-    mutating func program(_ base: RMPOPTBase, cores: CPUSet) {
+    mutating func program(_ base: RMPOPTBase, cores: CoreSet) {
         cores.forEachRun { run in for core in run { bases[core] = base } }
         windows = RMPOPTWindow.group(bases)
         areAllEnabled = bases.allSatisfy(\.isEnabled)
@@ -57,15 +57,15 @@ struct RMPOPTTables: Sendable {
         generation &+= 1
     }
 
-    /// Sets the bits of all `cores` (a mask of `wordsPerRow` words) whose window holds the region.
+    /// Sets the bits of all `cores` whose window holds the region.
     ///
     /// - Returns: how many bits were newly set.
-    mutating func set(region: Int, cores: [UInt64]) -> Int {
+    mutating func set(region: Int, cores: CoreSet) -> Int {
         var won = 0
         for window in windows where window.regions.contains(region) {
             for word in 0..<wordsPerRow {
                 let old = bits[region * wordsPerRow + word]
-                let new = old | window.cores[word] & cores[word]
+                let new = old | window.cores.words[word] & cores.words[word]
                 if new == old { continue }
                 bits[region * wordsPerRow + word] = new
                 won += (new ^ old).nonzeroBitCount
@@ -78,11 +78,11 @@ struct RMPOPTTables: Sendable {
         return won
     }
 
-    /// How many of some cores (a mask of `wordsPerRow` words) have the region in their window.
-    func coresWithWindow(over region: Int, of cores: [UInt64]) -> Int {
+    /// How many of some cores have the region in their window.
+    func coresWithWindow(over region: Int, of cores: CoreSet) -> Int {
         var count = 0
         for window in windows where window.regions.contains(region) {
-            for word in 0..<wordsPerRow { count += (window.cores[word] & cores[word]).nonzeroBitCount }
+            for word in 0..<wordsPerRow { count += (window.cores.words[word] & cores.words[word]).nonzeroBitCount }
         }
         return count
     }

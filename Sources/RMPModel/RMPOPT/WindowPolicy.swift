@@ -21,6 +21,6 @@ public enum WindowPolicy: Sendable, Hashable, CaseIterable {
 /// A planned window for some cores.
 struct PlannedWindow: Sendable, Hashable {
     var base: UInt64
-    var cores: CPUSet
+    var cores: CoreSet
     var node: Int
 }

@@ -23,13 +23,14 @@ public enum CPUListError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The text form of a set of CPUs, as the kernel prints it with `%*pbl` and parses it with `cpulist_parse()`.
+/// The text form of a set of CPUs, or of other numbers, as the kernel prints it with `%*pbl` and parses it with
+/// `cpulist_parse()`.
 public enum CPUList {
-    /// Appends the text of `set` to `bytes`: runs in ascending order, a run of one CPU as its number, the empty set as
+    /// Appends the text of `set` to `bytes`: runs in ascending order, a run of one as its number, the empty set as
     /// nothing.
     ///
     /// Source: Linux lib/vsprintf.c, `bitmap_list_string()`; series v1 patch 6/6 prints CPUs this way.
-    public static func append(_ set: CPUSet, to bytes: inout [UInt8]) {
+    public static func append<Numbers>(_ set: NumberSet<Numbers>, to bytes: inout [UInt8]) {
         var first = true
         set.forEachRun { run in
             if !first { bytes.append(UInt8(ascii: ",")) }
@@ -43,7 +44,7 @@ public enum CPUList {
     }
 
     /// The text of `set` as bytes.
-    public static func format(_ set: CPUSet) -> [UInt8] {
+    public static func format<Numbers>(_ set: NumberSet<Numbers>) -> [UInt8] {
         var bytes: [UInt8] = []
         append(set, to: &bytes)
         return bytes

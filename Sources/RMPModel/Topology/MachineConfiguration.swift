@@ -134,7 +134,7 @@ public struct MachineConfiguration: Sendable, Hashable {
     }
 }
 
-/// How far a host boots before it is mounted, and what goes wrong on the way.
+/// How far a host boots before anything is asked of it, and what goes wrong on the way.
 public struct BootPlan: Sendable, Hashable {
     /// How far the host boots.
     public enum Stage: Sendable, Hashable, CaseIterable {
@@ -146,8 +146,9 @@ public struct BootPlan: Sendable, Hashable {
 
     /// How far the host has booted.
     public var stage = Stage.firmware
-    /// Virtual time from the end of everything that the kernel's boot started to the ccp driver's SNP_INIT_EX, in ns.
-    public var firmwareDelay: UInt64 = 1_000_000_000
+    /// Virtual time from the end of everything that the kernel's boot started to the ccp driver's SNP_INIT_EX; a
+    /// negative one counts as 0.
+    public var firmwareDelay = Duration.seconds(1)
     /// Whether series v1's long path finds no memory for its lists: no RMPOPT_BASE is then programmed, but the thread
     /// still starts (series v1 patch 2/6).
     public var windowAllocationFails = false

@@ -159,7 +159,7 @@ public struct Topology: Sendable, Hashable {
     /// Source: series v1 patch 2/6 (primary or first online thread of each core).
     public var firstOnlineThreads: CPUSet {
         var first = CPUSet(limit: cpuCount)
-        var seen = CPUSet(limit: coreCount)
+        var seen = CoreSet(limit: coreCount)
         for cpu in 0..<cpuCount where online.contains(cpu) && !seen.contains(coreOfCPU[cpu]) {
             seen.insert(coreOfCPU[cpu])
             first.insert(cpu)
@@ -192,8 +192,8 @@ public struct Topology: Sendable, Hashable {
     }
 
     /// The cores of some CPUs.
-    func cores(of cpus: CPUSet) -> CPUSet {
-        var cores = CPUSet(limit: coreCount)
+    func cores(of cpus: CPUSet) -> CoreSet {
+        var cores = CoreSet(limit: coreCount)
         cpus.forEachRun { run in for cpu in run { cores.insert(coreOfCPU[cpu]) } }
         return cores
     }

@@ -90,7 +90,7 @@ extension NaiveMachine {
         check("passes begun", machine.passCount, passCount)
         check("#UD", machine.undefinedOpcodes, opcodeFaults)
         check("online", (0..<machine.cpuCount).filter { machine.onlineCPUs.contains($0) }, online.sorted())
-        check("leaked", machine.leaked.flatMap { Array($0) }, leaked.sorted())
+        check("leaked", machine.leaked.flatMap { Array($0.raw) }, leaked.sorted())
         for (cpu, core) in machine.coreOfCPU.enumerated() {
             check("RMPOPT_BASE of CPU \(cpu)", machine.rmpoptBase(ofCPU: cpu)?.rawValue, rmpoptTables.bases[core])
             for region in 0..<rmp.regionCount {
@@ -146,8 +146,11 @@ extension NaivePass {
     /// The counts that both models keep, to be compared at once.
     var summary: [UInt64?] {
         let counts = [scanned, won, kept, blocked, outside, faulting.count].map { UInt64($0) }
-        let work = [executions, executionsInVain, interrupts] + (hasOutsider ? [] : [interruptsOffMax, stolen])
-        return [number, start, end, lost, broadcasts] + counts + work + [broadcastTime, scanTime, followerTime]
+        let work =
+            [executions, executionsInVain, interrupts] + (hasOutsider ? [] : [interruptsOffNanoseconds, stolen])
+        return [number, start, end, lost, broadcasts] + counts + work + [
+            broadcastNanoseconds, scanNanoseconds, followerNanoseconds,
+        ]
     }
 
     static func summary(of record: PassRecord, hasOutsider: Bool) -> [UInt64?] {
@@ -155,10 +158,10 @@ extension NaivePass {
             record.regionsScanned, record.regionsWon, record.regionsKept, record.regionsBlocked, record.regionsOutside,
             record.faultingCPUs,
         ]
-        let times = hasOutsider ? [] : [record.interruptsOffMax, record.stolenTime]
+        let times = hasOutsider ? [] : [record.interruptsOffNanoseconds, record.stolenNanoseconds]
         let work = [record.executions, record.executionsInVain, record.interrupts] + times
         let words = [record.number, record.start, record.end, record.regionsLost, record.broadcasts]
         return words + counts.map { UInt64($0) } + work
-            + [record.broadcastTime, record.scanTime, record.followerTime]
+            + [record.broadcastNanoseconds, record.scanNanoseconds, record.followerNanoseconds]
     }
 }

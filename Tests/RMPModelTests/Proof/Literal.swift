@@ -24,9 +24,12 @@ enum Literal {
 
     static func of(_ value: Any) -> String {
         if let range = value as? Range<UInt64> { return "\(number(range.lowerBound))..<\(number(range.upperBound))" }
-        if let bytes = value as? [UInt8] { return text(bytes) }
+        if let range = value as? Range<GPA> { return of(range.raw) }
+        if let range = value as? Range<PFN> { return of(range.raw) }
+        if let range = value as? Range<SPA> { return of(range.raw) }
+        if let name = value as? GuestName { return text(name.bytes) }
         if let cpus = value as? CPUSet {
-            return "CPUSet(of: \((0..<cpus.limit).filter { cpus.contains($0) }), limit: \(cpus.limit))"
+            return "CPUSet(\((0..<cpus.limit).filter { cpus.contains($0) }), limit: \(cpus.limit))"
         }
         if let value = value as? UInt64 { return number(value) }
         if let value = value as? UInt32 { return number(UInt64(value)) }
@@ -65,14 +68,6 @@ enum Literal {
 
     private static func text(_ bytes: [UInt8]) -> String {
         let isPlain = bytes.allSatisfy { (0x20..<0x7f).contains($0) && $0 != 0x22 && $0 != 0x5c }
-        return isPlain ? "Array(\"\(String(decoding: bytes, as: UTF8.self))\".utf8)" : "\(bytes)"
-    }
-}
-
-extension CPUSet {
-    /// Some CPUs, as a literal has them.
-    init(of cpus: [Int], limit: Int) {
-        self.init(limit: limit)
-        for cpu in cpus { insert(cpu) }
+        return isPlain ? "\"\(String(decoding: bytes, as: UTF8.self))\"" : "GuestName(bytes: \(bytes))"
     }
 }

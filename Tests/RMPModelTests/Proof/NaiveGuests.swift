@@ -5,7 +5,7 @@
 
 /// A guest.
 struct NaiveGuest: Sendable, Hashable {
-    let name: [UInt8]
+    let name: GuestName
     var memory: UInt64 = 0
     var backing = Backing.size2M
     var placement = Placement.packed
@@ -40,8 +40,9 @@ struct NaiveGuest: Sendable, Hashable {
 extension NaiveMachine {
     // MARK: Settings
 
-    mutating func create(_ name: [UInt8]) throws(CommandError) -> GuestID {
-        if name.isEmpty || name.count > 255 || name.contains(0) || name.contains(47) { throw .invalid(.name) }
+    mutating func create(_ name: GuestName) throws(CommandError) -> GuestID {
+        let bytes = name.bytes
+        if bytes.isEmpty || bytes.count > 255 || bytes.contains(0) || bytes.contains(47) { throw .invalid(.name) }
         if guests.values.contains(where: { $0.name == name && !$0.isRemoved }) { throw .exists(name) }
         if guests.count >= 65_536 { throw .tooManyGuests(limit: 65_536) }
         guestCount += 1
@@ -81,7 +82,7 @@ extension NaiveMachine {
         try stopped(id) { guest throws(CommandError) in
             if case .ranges(let ranges) = placement {
                 if ranges.isEmpty { throw .placement(.noRanges) }
-                for range in ranges {
+                for range in ranges.map(\.raw) {
                     if range.isEmpty || range.lowerBound % (2 << 20) != 0 || range.upperBound % (2 << 20) != 0 {
                         throw .placement(.granularity(range, unit: 2 << 20))
                     }

@@ -80,7 +80,7 @@ struct NaiveMachine: Sendable {
         bootKernel()
         runToIdle()
         if configuration.boot.stage == .firmware && !configuration.boot.kvmIsBuiltIn {
-            advance(to: now + configuration.boot.firmwareDelay)
+            advance(to: now + UInt64(nanosecondsIn: configuration.boot.firmwareDelay))
             try? initializeFirmware()
             runToIdle()
         }
@@ -150,9 +150,9 @@ struct NaiveMachine: Sendable {
         case .startGuest(let id): try start(id, given)
         case .stopGuest(let id): try stop(id)
         case .removeGuest(let id): try remove(id)
-        case .convert(let id, let gpa, let toPrivate): return .work(try convert(id, gpa, toPrivate))
-        case .validate(let id, let gpa, let size): return .work(try validate(id, gpa, size))
-        case .leak(let pages): return .leaked(try leak(pages))
+        case .convert(let id, let gpa, let toPrivate): return .work(try convert(id, gpa.raw, toPrivate))
+        case .validate(let id, let gpa, let size): return .work(try validate(id, gpa.raw, size))
+        case .leak(let pages): return .leaked(try leak(pages.raw))
         case .setOnline(let cpu, let online): try setOnline(cpu, online)
         case .initializeFirmware: try initializeFirmware()
         case .shutDownFirmware(let x86): try shutDownFirmware(x86: x86)

@@ -132,7 +132,7 @@ extension NaiveMachine {
     ) throws(CommandError) -> [UInt64] {
         let count = guest.chunkCount
         if case .ranges(let ranges) = guest.placement {
-            return try explicit(ranges, count, node, unit, held, noRoom)
+            return try explicit(ranges.map(\.raw), count, node, unit, held, noRoom)
         }
         let isLowest = guest.placement == .packed || guest.placement == .local
         if unit == 1 && isLowest {

@@ -21,11 +21,11 @@ struct NaivePass: Sendable, Hashable {
     var executions: UInt64 = 0
     var executionsInVain: UInt64 = 0
     var interrupts: UInt64 = 0
-    var interruptsOffMax: UInt64 = 0
+    var interruptsOffNanoseconds: UInt64 = 0
     var stolen: UInt64 = 0
-    var broadcastTime: UInt64 = 0
-    var scanTime: UInt64 = 0
-    var followerTime: UInt64 = 0
+    var broadcastNanoseconds: UInt64 = 0
+    var scanNanoseconds: UInt64 = 0
+    var followerNanoseconds: UInt64 = 0
 
     var range: Range<Int>
     /// Whether the leader or the first scanner is at work, and not a broadcast.
@@ -178,9 +178,9 @@ extension NaiveMachine {
         let won = executeTurn()
         guard var pass else { return }
         let region = pass.region
-        pass.broadcastTime += begun.cost.broadcast
-        pass.scanTime += begun.cost.scan
-        pass.followerTime += begun.cost.followers
+        pass.broadcastNanoseconds += begun.cost.broadcast
+        pass.scanNanoseconds += begun.cost.scan
+        pass.followerNanoseconds += begun.cost.followers
         // One that took a #UD takes no part.
         let inside = pass.cpus.contains { !pass.faulting.contains($0) && rmpoptTables.isInWindow(region, core($0)) }
         if pass.isLed {
@@ -239,9 +239,9 @@ extension NaiveMachine {
             pass.stolen += time
             if setup.facts.walk == .scanner && !pass.isLed {
                 pass.stretches[cpu, default: 0] += time
-                pass.interruptsOffMax = max(pass.interruptsOffMax, pass.stretches[cpu] ?? 0)
+                pass.interruptsOffNanoseconds = max(pass.interruptsOffNanoseconds, pass.stretches[cpu] ?? 0)
             } else if !pass.isLed || setup.facts.callsLeader && pass.leader != pass.worker {
-                pass.interruptsOffMax = max(pass.interruptsOffMax, time)
+                pass.interruptsOffNanoseconds = max(pass.interruptsOffNanoseconds, time)
             }
         }
         self.pass = pass

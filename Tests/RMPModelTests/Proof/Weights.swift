@@ -46,7 +46,9 @@ extension Generator {
     /// Guests, passes and time, with some instructions in between.
     static let guests: [Row] = [
         .command(12, "create") { generator, _ in
-            .createGuest(name: generator.random.chance(20) ? [0] : [UInt8(97 + generator.random.next() % 9)])
+            .createGuest(
+                name: GuestName(bytes: generator.random.chance(20) ? [0] : [UInt8(97 + generator.random.next() % 9)])
+            )
         },
         .command(20, "memory") { generator, naive in
             let id = generator.guest(naive)
@@ -131,7 +133,7 @@ extension Generator {
     /// What sequences with guests begin with: a guest that is larger than its initial image, so that it has entries of
     /// 2 MB.
     static let prelude: [(step: Step, kind: String)] = [
-        (Step(.perform(.createGuest(name: Array("large".utf8)))), "create"),
+        (Step(.perform(.createGuest(name: "large"))), "create"),
         (Step(.perform(.setGuestMemory(GuestID(1), bytes: 20 << 20))), "memory"),
         (Step(.perform(.startGuest(GuestID(1)))), "start"),
     ]
@@ -162,7 +164,7 @@ extension Generator {
         let id = GuestID(number)
         let chunks = number % 4 == 0 ? 9 : number % 3
         return [
-            (Step(.perform(.createGuest(name: Array("crowd \(number)".utf8)))), "create"),
+            (Step(.perform(.createGuest(name: GuestName("crowd \(number)")))), "create"),
             (Step(.perform(.setGuestMemory(id, bytes: chunks << 21 + number << 12))), "memory"),
             (Step(.perform(.startGuest(id))), "start"),
         ]
