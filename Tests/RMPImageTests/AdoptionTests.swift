@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// And back: a machine that takes over an RMP has the same RMP, and its guests can end.
+// And back: a machine that adopts an RMP has the same RMP, and its guests can end.
 
 import Testing
 
@@ -7,7 +7,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct AdoptionTests {
-    /// A machine of another's RMP.
+    /// A machine that adopts another's RMP, and what it could not keep.
     private static func adopt(_ memory: MachineMemory) throws -> (machine: Machine, losses: AdoptionLosses) {
         let machine = memory.machine
         let configuration = try machine.configuration.adopting(machine.rmpLayout)
@@ -16,7 +16,7 @@ import Testing
         return adoption.finish()
     }
 
-    /// The entries of a machine's RMP, a hash for each 64 KB that is not all zeros.
+    /// The entries of a machine's RMP: the words of each 64 KB that is not all zeros, by address.
     private static func entries(of machine: Machine) -> [UInt64: [UInt64]] {
         var pieces: [UInt64: [UInt64]] = [:]
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    /// The guests of another host end one after the other, in any order, and take nothing with them that is not theirs.
+    /// Adopted guests end in any order, and take nothing with them that is not theirs.
     @Test(arguments: 0..<machineCount)
     func guestsEnd(_ number: Int) throws {
         let seed = testSeed &+ UInt64(number)
@@ -65,7 +65,7 @@ import Testing
         var left = Set(machine.guestIDs.compactMap { machine.guest($0)?.asid })
         for id in machine.guestIDs.shuffled(using: &random) {
             let asid = try #require(machine.guest(id)?.asid)
-            // Half of them together with the next.
+            // Half of them end together with the next.
             try machine.perform(.stopGuest(id), at: machine.now)
             if random.chance(2) { continue }
             machine.runToIdle()
@@ -73,7 +73,7 @@ import Testing
         }
         machine.runToIdle()
         #expect(InvariantChecker.violations(in: machine) == [], "seed \(seed)")
-        // What is left refuses: immutable or locked, and no VMSA.
+        // A guest's page that is still assigned could not be taken back: it is immutable, locked, or in a 2 MB entry.
         for page in 0..<UInt64(machine.regionCount) << 18 {
             guard let before = original.rmpEntry(PFN(page)), before.assigned else { continue }
             let after = try #require(machine.rmpEntry(PFN(page)))
@@ -87,7 +87,7 @@ import Testing
             }
             left.remove(after.asid)
         }
-        // A guest can be launched where they were.
+        // A new guest can be launched.
         guard case .guest(let id) = try machine.perform(.createGuest(name: "new"), at: machine.now) else {
             return
         }
@@ -188,14 +188,14 @@ import Testing
         let page: UInt64 = 0x5_0000
         // Validated without being assigned.
         #expect(Self.error([(page + 1, 1 << 62, 0)]) == .undescribed(PFN(page + 1), RawRMPEntry(low: 1 << 62, high: 0)))
-        // 2 MB, with a guest's page in it; 2 MB in the midst of a chunk.
+        // A 2 MB entry with a guest's page inside it, and one in the middle of a chunk.
         let low = asid5 | 1
         #expect(
             Self.error([(page, low | 2, 31), (page + 7, low, 31)])
                 == .size(PFN(page + 1), RawRMPEntry(low: 0, high: 0))
         )
         #expect(Self.error([(page + 7, low | 2, 31)]) == .size(PFN(page + 7), RawRMPEntry(low: low | 2, high: 31)))
-        // A guest's page that the model can hold, and what it does not keep of it.
+        // A guest's page that the model can hold.
         #expect(Self.error([(page + 7, low, 31)]) == nil)
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the scan takes from an entry's bits, against the model's own reading of the same bits.
+// What the scan reads from an entry's bits, against the model's own reading of the same bits.
 
 import RMPModel
 import Testing
@@ -72,7 +72,7 @@ import Testing
         #expect(EntryForm.raw.rawLow(7, 9) == 7)
     }
 
-    /// Firmware of Zen 4 tells IOMMU and Metadata pages by the highest bits of the GPA.
+    /// Zen 4 firmware marks IOMMU and Metadata pages in the highest bits of the GPA.
     @Test(
         arguments: [
             (0, PageState.firmware), (1 << 12, .iommu), (2 << 12, .metadata), (1 << 48, .metadata), (2 << 48, .iommu),

@@ -8,7 +8,7 @@ import Testing
 @testable import RMPImage
 
 @Suite struct FileMemoryTests {
-    /// A sparse file of 1 GB with a contiguous RMP for 2 GB at 1 MB, of which a chunk of region 1 is a guest's.
+    /// A sparse file of 1 GB with a contiguous RMP for 2 GB at 1 MB, in which a guest owns one chunk of region 1.
     private func withFile(_ body: (Int32, RMPLayout) throws -> Void) throws {
         var name = Array("/tmp/rmpfs-image-test.XXXXXX".utf8CString)
         let descriptor = mkstemp(&name)
@@ -36,7 +36,7 @@ import Testing
                 let found = try ScannedRMP(layout).scan(0..<2, in: memory, depth: depth, threads: 2)
                 #expect(found.regions[0].isOptimizable && !found.regions[1].isOptimizable)
                 #expect(found.regions[1].pages(of: .guest(asid: 7)) == 512)
-                // The first region's 4 MB are a hole, and not looked at.
+                // The first region's 4 MB are a hole and are not read.
                 #expect(found.bytesRead <= RMPLayout.bytesPerRegion)
             }
             #expect(FileMemory(descriptor: descriptor, mappedIfPossibleAt: 0, isLive: false).showsItself)
@@ -48,7 +48,7 @@ import Testing
         try withFile { descriptor, layout in
             #expect(ftruncate(descriptor, 0x50_8000) == 0)
             var byte: UInt8 = 1
-            // Data behind the place where the table's first piece ends, so that it is looked at.
+            // Data in the table just before the file ends, so that the scan reads there instead of skipping a hole.
             #expect(pwrite(descriptor, &byte, 1, 0x50_7000) == 1)
             let memory = FileMemory(descriptor: descriptor, access: access, isLive: false)
             #expect(throws: MemoryError(.end, address: 0x50_8000)) {
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// Behind the end are no zeros, though no data follow.
+    /// Past the end of the file is an error, not zeros.
     @Test func hasEndedBefore() throws {
         try withFile { descriptor, layout in
             #expect(ftruncate(descriptor, 0x20_0000) == 0)
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    /// Another process cuts a file short under the reader: an error, and no end by SIGBUS.
+    /// Another process truncates the file under the reader: an error, not death by SIGBUS.
     @Test func isCutShort() throws {
         try withFile { descriptor, layout in
             let memory = FileMemory(descriptor: descriptor, access: .mapped, isLive: false)
@@ -82,7 +82,7 @@ import Testing
                     #expect(bytes.allSatisfy { $0 == 0 })
                 }
             }
-            // The next one is guarded as well.
+            // The next access is guarded as well.
             #expect(throws: MemoryError(.end, address: middle - 0x2000)) {
                 try memory.withBytes(of: table.lowerBound..<middle, buffer: buffer) { bytes in
                     #expect(ftruncate(descriptor, off_t(middle - 0x2000)) == 0)
@@ -92,12 +92,12 @@ import Testing
         }
     }
 
-    /// A memory closes a descriptor that is its own, with its last copy: the other end of a pipe tells.
+    /// The last copy of a memory closes the descriptor that it owns: the other end of a pipe shows it.
     @Test func closes() throws {
         var ends: [Int32] = [-1, -1]
         try #require(pipe(&ends) == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
         defer { close(ends[0]) }
-        /// What a read of the other end gives: 0 once nobody has this end.
+        /// What reading the other end returns: 0 once nobody holds this end.
         func told() -> Int {
             var byte: UInt8 = 0
             return read(ends[0], &byte, 1)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RMP is found by its registers, or a message says what is wrong with them.
+// The RMP is found from its registers, or a message says what is wrong with them.
 
 import RMPModel
 import Testing

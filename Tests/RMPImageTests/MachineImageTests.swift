@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bridge: a machine's RMP in raw form, read as a host's, tells what the machine itself tells, page by page.
+// The bridge: a machine's RMP in raw form, read like a host's, must say of each page what the machine itself says.
 
 import RMPModel
 import Testing
@@ -7,7 +7,7 @@ import Testing
 @testable import RMPImage
 
 @Suite struct MachineImageTests {
-    /// Layouts: usual, contiguous, scattered segments with memory that none covers.
+    /// Three layouts: the usual one, a contiguous one, and scattered segments that leave some memory uncovered.
     private static func configuration(_ number: Int) throws -> MachineConfiguration {
         let topology = try Topology(cpus: 4)
         let memory = try MemoryMap(bytes: 4 << 30)
@@ -80,7 +80,7 @@ import Testing
         return machine
     }
 
-    /// What `blockers` tells of a region, from a tally.
+    /// What `blockers` says of a region, worked out from a tally.
     private func blockers(_ tally: RegionTally) -> [String: Int] {
         var pages: [String: Int] = [:]
         for item in tally.owners {
@@ -132,7 +132,8 @@ import Testing
                 #expect(tally.oddities.isEmpty, told)
             }
         }
-        // Page by page, each entry and its state: all of some chunks that differ, the ends and a sample of others.
+        // Each entry and its state, page by page: all pages of some mixed chunks, the ends and a random page of the
+        // others.
         var left = 40
         for chunk in stride(from: 0, to: UInt64(machine.regionCount) << 18, by: 512) {
             let isMixed =
@@ -149,7 +150,7 @@ import Testing
         }
     }
 
-    /// Bookkeeping holds what is given; the RST the segments; holes are where nothing is.
+    /// The bookkeeping holds what was passed in, the RST holds the segments, and holes hold nothing.
     @Test func bookkeepingAndHoles() throws {
         var random = Random(seed: testSeed)
         let machine = try Self.machine(0, &random)
@@ -164,7 +165,7 @@ import Testing
         let words = Array(bytes.bindMemory(to: UInt64.self))
         #expect(Array(words[..<1024]) == counters && words[1024..<2048].allSatisfy { $0 == 0 })
         #expect(words[2048] == machine.rmpLayout.entries[0].rawValue)
-        // What is between two pieces of data is zeros.
+        // Everything between two pieces of data is zero.
         var address: UInt64 = 0
         var pieces = 0
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)

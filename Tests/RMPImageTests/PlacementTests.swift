@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What packing and moving guests could win, against answers found by trying all there is.
+// What packing and moving guests could win, against answers found by exhaustive search.
 
 import RMPModel
 import Testing
@@ -7,8 +7,9 @@ import Testing
 @testable import RMPImage
 
 @Suite struct PlacementTests {
-    /// A region in which guests have so many pages in entries of 4 KB, and firmware so many whole chunks.
-    /// - Parameter freeChunks: how many chunks are free as a whole; else as many as free pages fill.
+    /// A region in which each of `guests`, by ASID, has so many pages, in 4 KB entries unless `large`, and firmware has
+    /// `firmware` whole chunks.
+    /// - Parameter freeChunks: how many chunks are free as a whole; by default as many as the free pages fill.
     private func tally(
         _ region: Int,
         _ guests: [UInt16: Int],
@@ -37,7 +38,7 @@ import Testing
         let tallies = (0..<8).map { tally($0, [UInt16($0 + 1): 8192]) } + [tally(8, [:], firmware: 2), tally(9, [:])]
         let loss = PlacementLoss(tallies)
         #expect(loss.optimizable == 1 && loss.pinned == 1 && loss.guestPages == 65_536)
-        // All of them go where firmware is.
+        // All of them fit into firmware's region.
         #expect(loss.optimizableIfPacked == 9 && loss.lost == 8)
         let plan = MovePlan(tallies)
         #expect(plan.singles.map(\.asids) == (1...8).map { [$0] })
@@ -129,13 +130,13 @@ import Testing
             #expect(after.pages - before.pages == move.pages, told)
             pages += move.pages
         }
-        // What has moved has room in regions that stay held.
+        // What moves fits into regions that stay held.
         let won = Set(gain(moved).regions)
         let room = tallies.filter { !$0.isOptimizable && !won.contains($0.region) }.reduce(0) {
             $0 + $1.pages(of: .free)
         }
         #expect(pages <= room, told)
-        // Of the sets that are all there is in some region none is cheaper than the first.
+        // The first step costs no more per region won than moving the guests of any single region would.
         let sets = Set(
             tallies.filter { !$0.isPinned && !$0.isOptimizable }.map { Set($0.owners.compactMap(\.owner.asid)) }
         )

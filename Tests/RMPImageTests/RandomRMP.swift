@@ -4,7 +4,7 @@
 import RMPImage
 import RMPModel
 
-/// A random RMP, and whose each page is.
+/// A random RMP, and the owner of each page.
 struct RandomRMP {
     let layout: RMPLayout
     let memory: WordMemory
@@ -13,7 +13,7 @@ struct RandomRMP {
     private(set) var pages: [UInt64: (owner: PageOwner, isLarge: Bool)] = [:]
     private var random: Random
 
-    /// - Parameter regions: how many regions the RMP covers at most; small ones keep the test short.
+    /// Covers few regions, which keeps the tests short.
     init(seed: UInt64, form: EntryForm = .raw, isLive: Bool = false) throws {
         random = Random(seed: seed)
         self.form = form
@@ -35,7 +35,7 @@ struct RandomRMP {
     private static func layout(_ random: inout Random) throws -> RMPLayout {
         let base = UInt64(1 + random.below(64)) << 20
         if random.chance(3) {
-            // 1 to 3 GB, a part of a region at the end.
+            // 1 to 3 GB, with part of a region at the end.
             let bytes = UInt64(512 + random.below(1024)) * 8192
             return try .contiguous(base: base, end: base + RMPLayout.bookkeepingBytes + bytes - 1)
         }
@@ -67,7 +67,7 @@ struct RandomRMP {
                 return one
             }
         case 3: return small(chunk) { random, _ in Self.entry(large: false, &random) }
-        // None but the first, none but the last.
+        // Only the first, or only the last.
         case 4:
             return small(chunk) { random, index in
                 index == 0 ? Self.entry(large: false, &random) : RMPEntry()

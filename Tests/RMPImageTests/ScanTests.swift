@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    /// An empty region is a look at each 2 MB-aligned entry.
+    /// A quick scan of an empty region reads only its 2 MB-aligned entries.
     @Test func quickScanReadsLittle() throws {
         let layout = RMPLayout(regionCount: 4)
         let table = ScannedRMP(layout)
@@ -108,7 +108,7 @@ import Testing
 
     // MARK: Memory that changes
 
-    /// A live table at rest reads as one that is not live.
+    /// A live table that does not change reads like one that is not live.
     @Test(arguments: EntryForm.allCases, ScanDepth.allCases)
     func liveAtRest(_ form: EntryForm, _ depth: ScanDepth) throws {
         for seed in testSeed &+ 2000..<testSeed &+ 2000 &+ min(tableCount, 8) {
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    /// The entry of a chunk changes each time that it is looked at again: the region is marked.
+    /// A chunk's entry that changes each time it is read again marks its region.
     @Test(arguments: ScanDepth.allCases)
     func neverStill(_ depth: ScanDepth) throws {
         let layout = RMPLayout(regionCount: 2)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests share: memory made of words, a machine as memory, and random numbers that can be had again.
+// What the tests share: memory made of words, a machine as memory, and reproducible random numbers.
 
 import RMPImage
 import RMPModel
@@ -21,8 +21,8 @@ let testSeed = Random.seed(otherwise: 20_260_217)
 /// The generator of all tests.
 typealias Random = RMPModelTestSupport.Random
 
-/// Memory made of words by address, kept in pieces of 8 KB; what is not there is 0. `before` is called in front of each
-/// read of a single word.
+/// Memory made of words by address, kept in pieces of 8 KB; missing words are 0. `before` is called before each read of
+/// a single word.
 final class WordMemory: PhysicalMemory, @unchecked Sendable {
     private static let pieceBytes: UInt64 = 8192
     /// Changed by tests only while no scan runs, or by `before`, in the one thread of a live scan.
@@ -115,7 +115,7 @@ struct MachineMemory: PhysicalMemory {
 }
 
 extension RMPUpdateInput {
-    /// The two words that RMPREAD of such an entry stores, with the status of the 2 MB region.
+    /// The two words that RMPREAD stores for this entry, with the status of the 2 MB region.
     func words(status: Bool) -> [UInt64] {
         var bytes = bytes
         if status { bytes[9] |= 2 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several requests for a pass: threads lose some, workqueues merge them, each version in its own way.
+// Repeated requests for a pass: threads lose some and workqueues merge them, differently in each version.
 
 import Testing
 
@@ -34,7 +34,7 @@ private let second: UInt64 = 1_000_000_000
         #expect(guestEndPasses(machine).map(\.start) == [start + 10 * second])
     }
 
-    /// mod_delayed_work() puts the pass off, without bound.
+    /// mod_delayed_work() postpones the pass each time, without limit.
     @Test(arguments: [Series.v8, .v9, .v10]) func lastRequestCounts(_ series: Series) throws {
         var (machine, guests) = try host(series, guests: 5)
         let start = machine.now
@@ -48,7 +48,7 @@ private let second: UInt64 = 1_000_000_000
         #expect(guestEndPasses(machine).map(\.start) == [start + 46 * second])
     }
 
-    /// A request during a running pass queues another; both batchings do.
+    /// A request made during a pass queues another, with either kind of batching.
     @Test(arguments: [Series.v3, .v8]) func aRequestDuringAPassIsNotLost(_ series: Series) throws {
         var (machine, _) = try host(series)
         let before = machine.passCount
@@ -78,8 +78,8 @@ private let second: UInt64 = 1_000_000_000
         #expect(machine.passCount == before + 1 && machine.requests(.lost) == lost + 1)
     }
 
-    /// v2 asks for each guest_memfd inode that is freed, of which a guest has two: the first begins a pass, which the
-    /// second one's wake-up is lost to.
+    /// v2 requests a pass for each guest_memfd inode that is freed. A guest has two: the first starts a pass, and the
+    /// wake-up for the second is lost to it.
     @Test func inodesOfAGuest() throws {
         var (machine, guests) = try host(.v2, guests: 1)
         let (passes, lost) = (machine.passCount, machine.requests(.lost))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cpulist text in both directions, and the set behind it.
+// The cpulist format, parsed and printed, and the set behind it.
 
 import Testing
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every error names its value and what to do instead.
+// Every error names its value and the remedy.
 
 import Testing
 
 @testable import RMPModel
 
 @Suite struct CommandErrorTests {
-    /// Each refusal, and what its sentence must name.
+    /// Each error, and the words that its message must contain.
     private static let sentences: [(error: CommandError, names: [String])] = [
         (.busy(.guestRunning), ["stop it first"]), (.busy(.guestEnding), ["wait until it is stopped"]),
         (.busy(.guestNotRunning), ["start it first"]), (.busy(.guestsLeft), ["stop them", "wait"]),
@@ -42,7 +42,8 @@ import Testing
         #expect(Set(Self.sentences.map(\.error.description)).count == Self.sentences.count)
     }
 
-    /// Which case it is. A new one does not compile until it has a number here, and then needs its row above.
+    /// Numbers each case, so that a new one does not compile until it is numbered here. It then needs a row above, and
+    /// its number in `noCaseIsMissing()`.
     private static func number(_ error: CommandError) -> Int {
         switch error {
         case .busy(let busy): 100 + (CommandError.Busy.allCases.firstIndex(of: busy) ?? 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which machines can be built, and the errors for all others.
+// Which machines can be built, and what errors all others give.
 
 import Testing
 
@@ -63,7 +63,7 @@ import Testing
         #expect(small.contains(SPA(0x870_4fff)) && !small.contains(SPA(0x870_5000)))
     }
 
-    /// What is changed later is checked as what is given at first.
+    /// A boot plan given later is checked just as the first one was.
     @Test func bootPlans() throws {
         let configuration = try MachineConfiguration(cpus: 4, memoryBytes: 4 << 30)
         var plan = configuration.boot

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages that a running guest makes shared, private and valid, at every alignment, and a teardown in the middle of it.
+// A running guest makes pages shared, private and valid, at every alignment, and may end half converted.
 
 import Testing
 
 @testable import RMPModel
 
 @Suite struct ConversionTests {
-    /// Behind the initial image.
+    /// Past the initial image.
     private static let base: UInt64 = 16 << 20
 
-    /// A guest of 1 GB at region 10, and its machine.
+    /// A machine with a running guest, of 1 GB by default, whose memory starts at region 10.
     private static func running(_ backing: Backing = .size2M, bytes: UInt64 = 1 << 30) throws -> (Machine, GuestID) {
         var machine = try machine()
         let place = (10 << 30)..<(12 << 30) as Range<UInt64>
@@ -60,7 +60,8 @@ import Testing
         #expect(machine.rmpEntry(PFN(spa.pfn.rawValue + 3)) == RMPEntry())
         let next = RMPEntry(assigned: true, gpa: GPA(Self.base + 0x4000), asid: 1)
         #expect(machine.rmpEntry(PFN(spa.pfn.rawValue + 4)) == next)
-        // The rest of the chunk goes page by page, and it comes back as a whole once nothing of it is assigned.
+        // The rest of the chunk is shared page by page. Once none of it is assigned, it becomes private again as a
+        // whole.
         let chunk = Self.base..<(Self.base + 2 << 20)
         work = try Self.convert(&machine, id, page, toPrivate: true)
         #expect(work.updates == 1 && machine.entries(ofGuest: id).size4K == 4096 + 512)
@@ -70,7 +71,7 @@ import Testing
         #expect(work.updates == 1 && machine.entries(ofGuest: id) == GuestEntries(size2M: 504, size4K: 4096))
     }
 
-    /// Every kind of start and end over three chunks, against a plain set of pages.
+    /// Every kind of start and end within three chunks; then each page is checked on its own.
     @Test(arguments: Backing.allCases) func everyAlignment(_ backing: Backing) throws {
         let edges: [Int] = [0, 1, 255, 511, 512, 513, 1023, 1024, 1025, 1535, 1536]
         let (fresh, id) = try Self.running(backing)
@@ -102,7 +103,7 @@ import Testing
         #expect(machine.regions(ofGuest: id) == [0, 10, 11])
         _ = try Self.convert(&machine, id, (1 << 30)..<(2 << 30), toPrivate: false)
         #expect(machine.regions(ofGuest: id) == [0, 10] && machine.assignedPages(ofRegion: 11) == 0)
-        // Nobody asked for a pass: the region is checked until somebody does.
+        // Without a pass, accesses to the region are still checked.
         #expect(machine.optimizedCoreCount(ofRegion: 11) == 0)
         try machine.perform(.reoptimize, at: machine.now)
         machine.runToIdle()
@@ -143,18 +144,19 @@ import Testing
         let whole = RMPEntry(assigned: true, pageSize: .size2M, gpa: GPA(Self.base), asid: 1, validated: true)
         #expect(machine.rmpEntry(PFN(pfn)) == whole)
         #expect(try validate(Self.base..<(Self.base + 2 << 20), .size2M) == GuestWork())
-        // 4 KB on a 2 MB entry: the sizes do not match, the host splits; one page is accepted, its neighbours not.
+        // 4 KB on a 2 MB entry: the sizes do not match, so the host splits it. That page becomes valid, its neighbours
+        // do not.
         work = try validate((Self.base + 2 << 20)..<(Self.base + 2 << 20 + 0x1000), .size4K)
         #expect(work.validations == 1 && work.smashes == 1)
         #expect(machine.rmpEntry(PFN(pfn + 512))?.validated == true)
         #expect(machine.rmpEntry(PFN(pfn + 513))?.validated == false)
-        // The rest of it, 2 MB asked for.
+        // The rest of that chunk, by asking for 2 MB.
         work = try validate((Self.base + 2 << 20)..<(Self.base + 4 << 20), .size2M)
         #expect(work.validations == 511 && work.smashes == 0)
         // A whole chunk page by page.
         work = try validate((Self.base + 4 << 20)..<(Self.base + 6 << 20), .size4K)
         #expect(work.validations == 512 && work.smashes == 1)
-        // The initial image is valid, shared pages cannot be.
+        // The initial image is valid already, and shared pages cannot be.
         #expect(try validate(0..<0x8000, .size4K) == GuestWork())
         _ = try Self.convert(&machine, id, 0x4000..<0x8000, toPrivate: false)
         #expect(try validate(0x4000..<0x8000, .size4K) == GuestWork())
@@ -177,7 +179,7 @@ import Testing
         #expect(
             machine.refusal(.validate(id, gpa: far, .size4K)) == .invalid(.outsideMemory(far, memoryBytes: 1 << 30))
         )
-        // A page that somebody made immutable refuses.
+        // A page made immutable by hand cannot be shared.
         let spa = SPA(10 << 30 + Self.base)
         #expect(machine.code(.psmash(spa)) == .success)
         #expect(machine.code(.rmpupdate(spa, .init(assigned: true, immutable: true))) == .success)

@@ -6,7 +6,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct CostModelTests {
-    /// Leader first, as in the posted measurement; on a host of just below 2 TB, which is one window in every version.
+    /// Leader first, as in the posted measurement, on a host with 2 TB of memory: one window.
     @Test func twoTerabytesTakeWhatWasPosted() throws {
         let machine = Machine(try MachineConfiguration(cpus: 1024, memoryBytes: 2 << 40, series: .v3))
         let pass = try #require(machine.passes.first)
@@ -18,7 +18,7 @@ import Testing
         #expect(abs(Double(fail) - 95_275_588) / 95_275_588 < 0.02)
     }
 
-    /// Threads are in each other's way where two of a core scan at once; which version it is does not matter.
+    /// Two threads of a core that scan at once slow each other down; the version itself makes no difference.
     @Test(arguments: [(1, true), (2, false)])
     func threadsOfACoreAtOnce(threads: Int, isEqual: Bool) throws {
         let times = try [Series.v1, .v2].map { series in
@@ -46,7 +46,7 @@ import Testing
         let half = costs.region(.oneThreadPerCore, firstAssignedChunk: 256, cores: 8)
         #expect(half.scan == costs.fullScan / 2 + costs.instruction && half.broadcast == costs.broadcast)
         #expect(half.handler == half.total - half.broadcast)
-        // The merged order's second phase: the result is at hand, or is not.
+        // The merged driver's second phase, with the first scanner's result cached and without.
         let cached = costs.region(.independent, firstAssignedChunk: nil, cores: 8)
         #expect(cached.total == costs.independentFollower + costs.instruction && cached.total == cached.handler)
         let scanned = costs.region(.independent, firstAssignedChunk: nil, cores: 8, isCached: false)

@@ -6,7 +6,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct DecommissionTests {
-    /// The host, its only guest, which has ended after a decommission that failed, and the guest's context page.
+    /// A host whose only guest has ended after a failed decommission, that guest, and its context page.
     private func afterFailure(_ series: Series) throws -> (machine: Machine, guest: GuestID, context: PFN) {
         var machine = Machine(try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30, series: series))
         let guest = try machine.makeGuest("vm", bytes: 64 << 20)
@@ -19,12 +19,12 @@ import Testing
         return (machine, guest, context)
     }
 
-    /// `sev_vm_destroy()` of v5 and later returns before it asks for a pass; v3 and v4 have asked already, v2 asks as
-    /// inodes are freed, v1 never.
+    /// In v5 and later, `sev_vm_destroy()` returns before it requests a pass. v3 and v4 have requested it by then, v2
+    /// requests it when inodes are freed, and v1 never does.
     @Test(arguments: Series.all) func passes(_ series: Series) throws {
         var (machine, guest, _) = try afterFailure(series)
         #expect(machine.passes.contains { $0.trigger == .guestEnd } == (2...4).contains(series.version))
-        // The next end is an ordinary one.
+        // The next time the guest ends, decommission succeeds.
         try machine.perform(.startGuest(guest), at: machine.now)
         try machine.perform(.stopGuest(guest), at: machine.now)
         machine.runToIdle()
@@ -45,7 +45,7 @@ import Testing
         #expect(machine.guest(guest)?.asid == 2 && InvariantChecker.violations(in: machine) == [])
     }
 
-    /// The kernel warns once; a kernel that is booted by kexec anew.
+    /// A kernel warns once; one booted by kexec warns again.
     @Test func theWarning() throws {
         var (machine, guest, _) = try afterFailure(.v10)
         func warnings() -> [LogLine] {

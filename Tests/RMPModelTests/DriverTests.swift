@@ -27,7 +27,7 @@ import Testing
         #expect(try machine.perform(.reoptimize, at: machine.now) == .pass(.begun))
     }
 
-    /// A request while a pass runs that was not requested sets the flag, wakes nobody and is forgotten at the end.
+    /// A request made during SNP_INIT's own pass sets the flag but wakes nobody, and is forgotten when that pass ends.
     @Test func requestDuringThePassOfSNPInitIsLost() throws {
         var configuration = try MachineConfiguration(cpus: 4, memoryBytes: 8 << 30)
         configuration.boot.stage = .kernel
@@ -72,7 +72,7 @@ import Testing
         )
     }
 
-    /// A region whose turn is over stays lost until the next pass, a region ahead is won by this one.
+    /// A region that the pass is done with stays lost until the next one; a region still ahead is won by this pass.
     @Test func updatesDuringAPass() throws {
         var machine = try machine()
         try machine.perform(.reoptimize, at: machine.now)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guests that end together: all at once must leave behind, and tell, what one chunk after the other does. Larger hosts
-// and more guests than the naive model can follow.
+// Guests that end together must leave the machine and its log as if they had returned their chunks one at a time. These
+// are larger hosts and more guests than the naive model can follow.
 
 import Testing
 
 @testable import RMPModel
 
 @Suite struct EndingTogetherTests {
-    /// Some guests of 2 to 600 MB: folios of either size, in order or scattered, some of them shared in part, with
-    /// pages that refuse, of one 2 MB entry that does.
+    /// Guests of up to 600 MB, with either size of folio, packed or scattered. Some are partly shared, and some have a
+    /// page or a 2 MB entry that cannot be taken back.
     private static func host(_ series: Series, guests count: Int, _ random: inout Random) throws -> Machine {
         var machine = Machine(try MachineConfiguration(cpus: 8, memoryBytes: 24 << 30, series: series))
         machine.recordEvents(limit: 1_000_000)
@@ -34,7 +34,7 @@ import Testing
         return machine
     }
 
-    /// Runs to idle as long as more than the passes is due, never beyond one moment at a time.
+    /// Runs to idle, from one due time to the next.
     private static func runMomentByMoment(_ machine: inout Machine) {
         while let due = machine.nextDue { machine.advance(to: due) }
     }
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    /// The time in the log is that of the page that refused, however far time is let pass at once.
+    /// The log has the time at which the page refused, however far time moves in one step.
     @Test func refusalsAreToldInTime() throws {
         var machine = try machine(cpus: 4, gigabytes: 8)
         let id = try machine.makeGuest("vm", bytes: 64 << 20)
@@ -83,7 +83,8 @@ import Testing
         let input = RMPUpdateInput(gpa: GPA(20 << 21), assigned: true, pageSize: .size2M, immutable: true, asid: 1)
         try machine.perform(.rmpupdate(SPA(UInt64(chunks[20]) << 21), input), at: machine.now)
         try machine.perform(.stopGuest(id), at: machine.now)
-        // 8 chunks of the initial image by the page, 12 and the one that refuses by the 2 MB.
+        // The 8 chunks of the initial image go back page by page, then 12 and the one that refuses go back 2 MB at a
+        // time.
         let costs = machine.configuration.costs
         let expected = machine.now + 8 * 512 * costs.share4K + 13 * costs.share2M
         machine.runToIdle()

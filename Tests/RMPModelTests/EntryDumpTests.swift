@@ -10,7 +10,7 @@ import Testing
     private static let first = freeSPA.pfn.rawValue
     private static let stack = ["warning Call Trace:", "warning  <TASK>", "warning  </TASK>"]
 
-    /// The log's lines from a number on, each with its level.
+    /// The log's lines from number `start` on, each with its level.
     private func lines(_ machine: Machine, from start: Int) -> [String] {
         machine.logLines.dropFirst(start).map { "\($0.level) \($0.text)" }
     }
@@ -22,14 +22,14 @@ import Testing
         #expect(
             lines(machine, from: start) == [
                 "warning SEV-SNP: Leaking PFN range 0x280000-0x280002",
-                // A page of its own, and one other in the 2 MB.
+                // The page is assigned, and so is one other of its 2 MB.
                 "info SEV-SNP: PFN 0x280000, RMP entry: [0x0000000000000009 - 0x0000000000000000]",
                 "info SEV-SNP: PFN 0x280001, RMP entry: [0x0000000000000001 - 0x0000000000000000]",
             ]
         )
     }
 
-    /// More pages than the log keeps: what is left is what writing each line would have left.
+    /// More pages than the log has room for: it must end up as if every line had been written.
     @Test(arguments: [1_279, 1_280, 1_535, 1_536, 1_537, 5_000]) func manyLeaks(_ count: Int) throws {
         var machine = try machine()
         var ring = machine.platform.events.log
@@ -47,7 +47,7 @@ import Testing
         #expect(machine.logLines.map(\.text) == ring.lines.map(\.text))
     }
 
-    /// The page itself is assigned: one line. Another of its 2 MB is, or none: the list.
+    /// For a page that is assigned, one line; for one that is not, the non-zero entries of its 2 MB.
     @Test func updatesThatFail() throws {
         var machine = try machine()
         let locked = SPA(freeSPA.rawValue + 0x3000)
@@ -61,7 +61,7 @@ import Testing
                 "info SEV-SNP: PFN 0x280003, RMP entry: [0x8018000000005001 - 0x000000000000001f]",
             ] + Self.stack
         )
-        // Not assigned, refused for its size or ASID.
+        // A page that is not assigned, refused for its ASID.
         start = machine.logLines.count
         let wrong = SPA(freeSPA.rawValue + 0x1000)
         #expect(machine.code(.rmpupdate(wrong, .init(assigned: true, asid: 0x400))) == .failInput)
@@ -70,18 +70,19 @@ import Testing
                 "error SEV-SNP: RMPUPDATE failed for PFN 280001, pg_level: 1, ret: 1",
                 "info SEV-SNP: PFN 0x280001 unassigned, dumping non-zero entries in 2M PFN region: "
                     + "[0x280000 - 0x280200]",
-                // The aligned page's entry counts the assigned ones.
+                // The 2 MB-aligned page's entry counts the assigned pages.
                 "info SEV-SNP: PFN: 0x280000, [0x0000000000000008 - 0x0000000000000000]",
                 "info SEV-SNP: PFN: 0x280003, [0x8018000000005001 - 0x000000000000001f]",
             ] + Self.stack
         )
-        // An update that overlaps is repeated for ever: no line.
+        // The kernel retries an update that overlaps for ever, and logs nothing.
         start = machine.logLines.count
         let whole = RMPUpdateInput(assigned: true, pageSize: .size2M, asid: 3)
         #expect(machine.code(.rmpupdate(freeSPA, whole)) == .failOverlap && machine.logLines.count == start)
     }
 
-    /// No entry: RMPREAD says FAIL_INPUT, a kernel without it EFAULT. No memory: the kernel does not even try.
+    /// For a page without an entry, RMPREAD returns FAIL_INPUT, and a kernel without RMPREAD gets EFAULT. Past the end
+    /// of memory, the kernel does not even try.
     @Test(arguments: [true, false]) func pagesWithoutEntries(_ hasRMPREAD: Bool) throws {
         var configuration = try MachineConfiguration(cpus: 2, memoryBytes: 16 << 30)
         configuration.processor.rmpread = hasRMPREAD
@@ -111,14 +112,14 @@ import Testing
     private let place = (UInt64(10) << 30)..<(UInt64(11) << 30)
     private let immutable = RMPUpdateInput(assigned: true, immutable: true)
 
-    /// A guest of 4 MB with a 2 MB entry and 512 of 4 KB, its first chunk being the image.
+    /// A running guest of 32 MB: 4 KB entries for the 16 MB of its initial image, then 2 MB entries.
     private func guest(_ machine: inout Machine) throws -> GuestID {
         let id = try machine.makeGuest("vm", bytes: 32 << 20, placement: .ranges([place]))
         try machine.perform(.startGuest(id), at: machine.now)
         return id
     }
 
-    /// Guest memory that refuses: the update's lines for each page, KVM's warning once, no leak.
+    /// Guest memory that cannot be taken back: RMPUPDATE's lines for each page, KVM's warning once, and no leak.
     @Test func guestMemoryThatRefusesIsNoLeak() throws {
         var machine = try machine()
         let id = try guest(&machine)
@@ -146,7 +147,7 @@ import Testing
         )
         #expect(machine.leaked == [] && machine.assignedPages(ofRegion: 10) == 514)
         #expect(machine.guest(id)?.state == .stopped && InvariantChecker.violations(in: machine) == [])
-        // The warning is given once since boot; another kernel gives it again.
+        // A kernel warns once; one booted by kexec warns again.
         func warnings() -> Int { machine.logLines.count { $0.text.hasPrefix("SEV: Failed to update") } }
         #expect(warnings() == 1)
         for _ in 0..<2 {
@@ -172,7 +173,7 @@ import Testing
         return id
     }
 
-    /// A VMSA, response or context page that refuses is leaked, a line each.
+    /// Control pages that cannot be taken back, here VMSA pages, are leaked one by one, each with its lines.
     @Test func controlPagesThatRefuseAreLeaks() throws {
         var machine = try machine()
         let id = try machine.makeGuest("vm", bytes: 2 << 20)
@@ -197,7 +198,8 @@ import Testing
         #expect(machine.leaked.map(\.raw) == [pages[0]..<(pages[0] + 2)])
     }
 
-    /// A private fault says which page it could not make private; a page of the image only that the update failed.
+    /// A private fault logs which page it could not make private; for a page of the image, only RMPUPDATE's lines
+    /// appear.
     @Test func pagesThatCannotBecomePrivate() throws {
         var machine = try machine()
         let id = try guest(&machine)

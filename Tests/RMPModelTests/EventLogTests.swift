@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of events: complete from boot on, bounded, in order; names survive guests; and the horizon never promises
-// more quiet than there is.
+// The event log is complete from boot on, in order and bounded, and keeps the names of removed guests. The horizon
+// never lies past the next event.
 
 import Testing
 
@@ -37,9 +37,9 @@ import Testing
         let start = machine.eventLog.count
         try machine.perform(.startGuest(id), at: machine.now)
         let spans = Self.events(machine, from: start).compactMap(\.regions)
-        // Regions of firmware, which were not optimized, lie between.
+        // Firmware's regions lie in between; they were not optimized.
         #expect(spans.reduce(0) { $0 + $1.count } >= 4 && spans.count <= 2)
-        // At the same moment, but another command: a reader may have come between.
+        // Same moment, but another command: a reader may have read the log in between.
         let next = machine.eventLog.count
         try machine.perform(.rmpupdate(SPA(20 << 30), RMPUpdateInput(assigned: true)), at: machine.now)
         #expect(machine.eventLog.count == next + 1)
@@ -52,7 +52,7 @@ import Testing
         let first = try machine.makeGuest("vm", bytes: 1 << 30)
         try machine.perform(.startGuest(first), at: machine.now)
         try machine.perform(.removeGuest(first), at: machine.now)
-        // The name is free while the pages of its first owner still go back.
+        // The name is free although its first owner's pages are still going back.
         _ = try machine.makeGuest("vm", bytes: 1 << 30)
         let start = machine.eventLog.count
         machine.runToIdle()
@@ -70,7 +70,7 @@ import Testing
         #expect(EventLog.limits.contains(events.count) && log.first + UInt64(events.count) == log.count)
         #expect(events.last?.event == .line(.info, "line \(log.count - 1)"))
         #expect(events.first?.event == .line(.info, "line \(log.first)"))
-        // A reader's place, kept, lost and to come.
+        // A reader's position among the events kept, among those lost, and at the end.
         var seen = 0
         #expect(
             log.forEach(
@@ -84,7 +84,7 @@ import Testing
         #expect(log.forEach(from: log.count, { _ in true }) == log.count)
     }
 
-    /// Nothing happens before the horizon, and asking again and again comes to the next event.
+    /// Nothing happens before the horizon, and a reader that asks again at each horizon gets to the next event.
     @Test(arguments: Series.all) func nothingHappensBeforeTheHorizon(_ series: Series) throws {
         var random = Random(seed: testSeed)
         var machine = try Self.host(series, gigabytes: 16)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events: the stream alone explains what every consumer shows; nothing is kept unless requested, and what is kept is
-// bounded.
+// The event stream alone explains what each of its consumers shows. It records nothing unless asked to, and never more
+// than its limit.
 
 import Testing
 
 @testable import RMPModel
 
-/// What somebody who sees nothing but events knows.
+/// What an observer who sees nothing but events knows.
 private struct Witness {
     var log = KernelLog()
     var passes = PassHistory()
@@ -49,7 +49,7 @@ private struct Witness {
         return Machine(configuration)
     }
 
-    /// A command of those that a client can give.
+    /// A random command that a client could give.
     private static func command(_ random: inout Random) -> Command {
         let guest = GuestID(UInt64.random(in: 1...2, using: &random))
         switch Int.random(in: 0..<14, using: &random) {
@@ -69,7 +69,7 @@ private struct Witness {
         }
     }
 
-    /// Does a random command after a random time, as often as asked.
+    /// Performs `count` random commands at random intervals.
     private static func run(_ machine: inout Machine, _ count: Int, seed: UInt64) {
         var random = Random(seed: seed)
         for _ in 0..<count {
@@ -90,7 +90,7 @@ private struct Witness {
             )
             let faults = machine.undefinedOpcodes
             machine.recordEvents(limit: 1 << 20)
-            // Consumers of what a kernel knows begin anew with it.
+            // A new kernel starts with an empty log and no passes, and so does the witness.
             try machine.perform(.kexec(), at: machine.now)
             try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
             machine.platform.clearRMPOPTTables()
@@ -116,7 +116,7 @@ private struct Witness {
         }
     }
 
-    /// Recording changes nothing but what is recorded.
+    /// Recording has no effect on the machine.
     @Test(arguments: Series.all) func nothingIsRecordedUnlessAskedFor(_ series: Series) throws {
         var silent = try Self.host(series)
         for name in ["a", "b"] { _ = try silent.makeGuest(name, bytes: 8 << 20) }
@@ -128,14 +128,14 @@ private struct Witness {
         #expect(silent.logLines == recorded.logLines && silent.passes == recorded.passes)
         #expect(silent.rowGeneration == recorded.rowGeneration && silent.nextDue == recorded.nextDue)
         #expect(!recorded.takeEvents().events.isEmpty)
-        // What was fetched is gone; what is stopped is forgotten.
+        // Fetched events are gone, and stopping discards the rest.
         #expect(recorded.takeEvents().events == [])
         Self.run(&recorded, 20, seed: testSeed)
         recorded.recordEvents(limit: nil)
         #expect(recorded.takeEvents().events == [])
     }
 
-    /// The oldest go, and are counted.
+    /// The oldest events are dropped, and counted.
     @Test(arguments: [1, 3, 64]) func theRecorderIsBounded(_ limit: Int) throws {
         var whole = try Self.host(.v10)
         for name in ["a", "b"] { _ = try whole.makeGuest(name, bytes: 8 << 20) }
@@ -148,7 +148,7 @@ private struct Witness {
         let (kept, lost) = bounded.takeEvents()
         #expect(all.count > limit && kept.count <= limit && !kept.isEmpty)
         #expect(kept == Array(all.suffix(kept.count)) && Int(lost) == all.count - kept.count)
-        // The next fetch counts anew.
+        // The next fetch counts from zero.
         #expect(bounded.takeEvents().lost == 0)
     }
 }

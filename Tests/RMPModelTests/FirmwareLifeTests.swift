@@ -14,8 +14,8 @@ import Testing
 
     private let far: UInt64 = 60_000_000_000
 
-    /// Set up, and with a pass, at boot in v1 to v3; after SNP_INIT_EX in the others; merged has its workqueue at boot.
-    /// SNP_EN is set at boot until v3.
+    /// v1 to v3 set SNP_EN, set up the driver and run a pass at boot. The others do so at SNP_INIT_EX, but merged
+    /// allocates its workqueue at boot.
     @Test(arguments: Series.all) func boot(_ series: Series) throws {
         let machine = try host(series, stage: .kernel)
         let early = series.version <= 3
@@ -34,14 +34,14 @@ import Testing
         #expect(machine.passes.last?.trigger == .firmwareInit)
         #expect(machine.passes.last?.start == start + ([.v3, .merged].contains(series) ? 10_000_000_000 : 0))
         #expect(!machine.optimizedRegions.isEmpty && machine.hasDebugfsTable == (series.version <= 8))
-        // A second command does nothing.
+        // A second SNP_INIT_EX does nothing.
         let count = machine.passCount
         try machine.perform(.initializeFirmware, at: machine.now)
         machine.runToIdle()
         #expect(machine.passCount == count)
     }
 
-    /// The guard of v5 to v10: the table is empty, and no pass comes until a guest ends.
+    /// The guard in v5 to v10 leaves the table empty: no pass comes until a guest ends.
     @Test(arguments: Series.all) func legacyShutdownAndInitAgain(_ series: Series) throws {
         var machine = try host(series)
         let guest = try machine.makeGuest("vm", bytes: 64 << 20)
@@ -49,7 +49,7 @@ import Testing
         try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
         #expect(machine.isSNPEnabled && machine.isDriverSetUp && machine.firmwareState == .uninitialized)
         #expect(machine.hasDebugfsTable == (series.version <= 8))
-        // Tables stay as they are: RMP checks go on and no page was assigned.
+        // The RMPOPT tables stay as they are: SNP_EN is still set and no page was assigned.
         #expect(!machine.optimizedRegions.isEmpty)
         #expect(machine.refusal(.startGuest(guest)) == .noSNP)
         try machine.perform(.initializeFirmware, at: machine.now)
@@ -63,8 +63,8 @@ import Testing
         #expect(!machine.optimizedRegions.isEmpty)
     }
 
-    /// v4 has no guard: its second set-up makes folder and workqueue again, of which debugfs complains, and forgets the
-    /// pass that was pending.
+    /// v4 has no guard. Its second set-up creates the directory and the workqueue again: debugfs complains, and the
+    /// pending pass is forgotten.
     ///
     /// Source: v4 4/7 and 7/7, snp_setup_rmpopt().
     @Test(arguments: Series.all) func aSecondSetUp(_ series: Series) throws {
@@ -98,11 +98,11 @@ import Testing
         let stays = series == .v4 || series == .merged
         #expect(!machine.isSNPEnabled && machine.isDriverSetUp == stays && machine.hasDebugfsTable == (series == .v4))
         #expect((0..<4).allSatisfy { machine.rmpoptBase(ofCPU: $0)?.rawValue == 0 })
-        // A file that is open still has no lines: start and end of the range are 0.
+        // A table that is still open has no lines, except in v4: the range starts and ends at 0.
         #expect(machine.tableRegions.isEmpty == (series != .v4) && machine.optimizedRegions == [])
         if !stays { #expect(try machine.perform(.reoptimize, at: machine.now) == .pass(.ignored)) }
         #expect(machine.refusal(.rmpupdate(freeSPA, .init(assigned: true))) == .noSNP)
-        // All is set up anew.
+        // SNP_INIT_EX sets everything up again.
         try machine.perform(.initializeFirmware, at: machine.now)
         machine.runToIdle()
         #expect(machine.isSNPEnabled && machine.hasDebugfsTable == (series.version <= 8))
@@ -110,7 +110,7 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    /// cancel_delayed_work_sync() comes first: nothing is left that could run.
+    /// cancel_delayed_work_sync() comes first, so nothing is left to run.
     @Test(arguments: Series.all.filter { $0.cleanUp != .none }) func cleanUpCancelsPasses(_ series: Series) throws {
         for delay in [0, 5_000_000_000, 10_000_100_000] as [UInt64] {
             var machine = try host(series)
@@ -149,7 +149,7 @@ import Testing
         #expect(machine.refusal(.initializeFirmware) == nil && machine.firmwareState == .initialized)
     }
 
-    /// A new kernel knows nothing; SNP_EN, RMPOPT_BASE and the tables stay.
+    /// A new kernel starts from nothing, but SNP_EN, RMPOPT_BASE and the tables stay.
     @Test(arguments: Series.all) func kexec(_ series: Series) throws {
         var machine = try host(series)
         let spa = SPA(5 << 30)
@@ -166,7 +166,7 @@ import Testing
         try machine.perform(.initializeFirmware, at: machine.now)
         machine.runToIdle()
         #expect(machine.passes.map(\.trigger) == (early ? [.boot, .firmwareInit] : [.firmwareInit]))
-        // What was lost before is not this kernel's.
+        // Regions lost before kexec do not count for this kernel.
         #expect(machine.passes.allSatisfy { $0.regionsLost == 0 })
         #expect(machine.optimizedRegions.contains(5))
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What SNP_INIT_EX makes HV-fixed: holes, the kernel's list, and what firmware knows by itself.
+// What SNP_INIT_EX makes HV-fixed: holes, the kernel's list, and the ranges that firmware knows itself.
 
 import Testing
 
@@ -8,7 +8,7 @@ import Testing
 @Suite struct FixedPagesTests {
     private static let gigabyte: UInt64 = 1 << 30
 
-    /// Memory to 3 GB and from 4 GB on, ending within a gigabyte.
+    /// Memory up to 3 GB and from 4 GB on, ending in the middle of a gigabyte.
     private func machine(_ stage: BootPlan.Stage = .firmware, _ fixed: [Range<UInt64>]? = nil) throws -> Machine {
         let memory = try MemoryMap(
             spans: [
@@ -36,9 +36,9 @@ import Testing
         for address in [0x1000, 0x9_f000, 0x10_0000, 3 * Self.gigabyte - 4096, 6 * Self.gigabyte] {
             #expect(machine.pageState(SPA(address).pfn) == .hypervisor, "\(address)")
         }
-        // No hindrance to RMPOPT: they are not assigned.
+        // These pages do not hold RMPOPT back: they are not assigned.
         #expect(machine.optimizedRegions.contains(3) && machine.optimizedRegions.contains(6))
-        // Firmware does it, not the kernel that enables SNP; and a shutdown of the legacy kind leaves it.
+        // Firmware fixes them, not the kernel that enables SNP, and a legacy shutdown leaves them fixed.
         #expect(InvariantChecker.violations(in: machine) == [])
         try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
         #expect(machine.pageState(SPA(3 * Self.gigabyte).pfn) == .hypervisorFixed)
@@ -48,7 +48,7 @@ import Testing
         #expect(try self.machine(.kernel).pageState(SPA(3 * Self.gigabyte).pfn) == .hypervisor)
     }
 
-    /// ASEG and the old HyperTransport area, whatever the list says; guests get none of it.
+    /// ASEG and the old HyperTransport range are fixed whatever the list says, and no guest gets any of them.
     @Test func knownRangesAreFixed() throws {
         let bare = try machine(.firmware, [])
         #expect(bare.pageState(PFN(0)) == .hypervisor)
@@ -67,12 +67,12 @@ import Testing
         let taken = area.lowerBound..<(area.lowerBound + 2 << 20)
         let id = try large.makeGuest("vm", bytes: 2 << 20, placement: .ranges([taken]))
         #expect(large.refusal(.startGuest(id)) == .placement(.notFree(taken)))
-        // Memory that ends within it.
+        // Memory that ends inside the range.
         let inside = try RMPModelTests.machine(gigabytes: 1_013)
         #expect(inside.pageState(SPA(area.lowerBound).pfn) == .hypervisorFixed)
     }
 
-    /// Firmware refuses an RMP there, so a machine cannot be ordered with one.
+    /// Firmware refuses an RMP there, so no machine can be configured with one.
     @Test func nothingElseMayLieThere() throws {
         let memory = try MemoryMap(bytes: 1_038 * Self.gigabyte)
         let layout = try RMPLayout.contiguous(base: 0xfd_0000_0000, end: 0xfd_0000_0000 + 0x1_0380_3fff)

@@ -15,7 +15,7 @@ import Testing
         let info = try #require(machine.guest(id))
         #expect(info.state == .running && info.asid == 1 && info.memoryBytes == 8 << 30 && info.backing == backing)
         let regions = machine.regions(ofGuest: id)
-        // By the gigabyte, the memory leaves region 4 to firmware, and the control pages are in region 0.
+        // With 1 GB folios, memory skips region 4, where firmware's pages are, and the control pages are in region 0.
         #expect(regions == (backing == .size1G ? [0, 1, 2, 3, 5, 6, 7, 8, 9] : Array(0...8)))
         #expect(machine.optimizedRegions == before.filter { !regions.contains($0) })
         let pages = (0..<64).reduce(0) { $0 + machine.assignedPages(ofRegion: $1) }
@@ -51,7 +51,7 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    /// Two teardowns and a pass at once: brought up to date in one step or in many, the machine is the same.
+    /// With two teardowns and a pass at once, the machine ends up the same whether time moves in one step or in many.
     @Test func stepsOfTimeDoNotMatter() throws {
         var machine = try machine()
         let guests = try ["a", "b"].map { try machine.makeGuest($0, bytes: 3 << 30) }
@@ -183,7 +183,7 @@ import Testing
         #expect(machine.assignedPages(ofRegion: 1) == 0)
     }
 
-    /// What a client does to pages by hand must neither break a launch nor a teardown.
+    /// Pages changed by hand must break neither a launch nor a teardown.
     @Test func pagesChangedByHand() throws {
         var machine = try machine()
         #expect(machine.code(.rmpupdate(SPA(2 << 21 + 0x5000), .init(assigned: true))) == .success)

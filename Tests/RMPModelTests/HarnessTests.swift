@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The proof's own harness: it must find the differences it compares, counts, shrinks and prints.
+// The proof's own harness: it must find planted differences, count what occurs, and shrink and print sequences.
 
 import Testing
 
@@ -21,7 +21,7 @@ import Testing
         #expect(try Self.start().run(steps, hasTwin: true)?.description == nil)
     }
 
-    /// A page that one model has and the other has not.
+    /// A page that only one model has assigned.
     @Test func aDifferenceOfStates() throws {
         let start = try Self.start()
         var machine = start.machine
@@ -30,7 +30,7 @@ import Testing
         #expect(try #require(damaged.run([])).what.contains("page 0x30000 holds 1, expected 0"))
     }
 
-    /// An answer that differs is told with its step.
+    /// An answer that differs is reported with its step.
     @Test func aDifferenceOfAnswers() throws {
         let start = try Self.start()
         var naive = start.naive
@@ -49,7 +49,7 @@ import Testing
         #expect(invariants.violations(in: machine, touched: []).contains { $0.contains("is optimized, not covered") })
     }
 
-    /// The invariants after a step see what was changed behind the counts' back.
+    /// The invariants checked after each step catch damage that the counts do not know of.
     @Test func damageWithinAStep() throws {
         let start = try Self.start()
         var invariants = StepInvariants(of: start.machine)
@@ -85,7 +85,7 @@ import Testing
         #expect(small == [Step(.perform(.rmpupdate(SPA(0xabc000), simple))), Step(.perform(.reoptimize))])
     }
 
-    /// Guests keep their meaning when others before them are left out.
+    /// Steps still name the right guest after the shrinker drops guests created earlier.
     @Test func whatIsShrunkWithGuests() {
         let names = (0..<9).map { Step(.perform(.createGuest(name: GuestName(bytes: [UInt8(97 + $0)])))) }
         let steps = names + [Step(.perform(.startGuest(GuestID(7))))]
@@ -144,7 +144,7 @@ import Testing
         )
     }
 
-    /// Whole states look at chunks that are kept as one word as such; here every page is asked for.
+    /// A comparison of whole states treats a chunk stored as one word as one; this one reads every page.
     @Test func everyPageAfterRandomCommands() throws {
         let start = try Self.start()
         var generator = Generator(seed: testSeed, Generator.dense, start.naive.setup.configuration)

@@ -6,7 +6,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct HotplugTests {
-    /// Eight CPUs, four cores: the siblings of core n are n and n + 4.
+    /// Eight CPUs, four cores: the threads of core n are CPUs n and n + 4.
     private func host(
         _ series: Series,
         stage: BootPlan.Stage = .firmware,
@@ -29,7 +29,7 @@ import Testing
         return Machine(configuration)
     }
 
-    /// The refusal of taking CPU 5 offline.
+    /// Why CPU 5 cannot be taken offline; nil if it can.
     private func refusal(_ machine: Machine) -> CommandError? {
         var copy = machine
         return copy.refusal(.setOnline(cpu: 5, false))
@@ -56,7 +56,7 @@ import Testing
         #expect(machine.isSNPEnabled && refusal(machine) == (series.version >= 8 ? forbidden : nil))
     }
 
-    /// v10 forbids it before SNP_EN is set, so that a failure comes too late.
+    /// v10 and merged forbid hotplug before they set SNP_EN, so it stays forbidden when SNP_INIT_EX fails.
     @Test(arguments: Series.all) func afterAFailedSNPInit(_ series: Series) throws {
         var machine = try host(series, stage: .kernel)
         try machine.perform(.failFirmware(count: 1), at: machine.now)
@@ -65,24 +65,24 @@ import Testing
         #expect(machine.refusal(.initializeFirmware) == nil)
     }
 
-    /// v10 forbids it where the new kernel finds SNP_EN set.
+    /// v10 and merged forbid hotplug when the new kernel finds SNP_EN set.
     @Test(arguments: Series.all) func afterKexec(_ series: Series) throws {
         var machine = try host(series)
         try machine.perform(.kexec(), at: machine.now)
         #expect(machine.isSNPEnabled && refusal(machine) == (series.version >= 10 ? forbidden : nil))
     }
 
-    /// With a CPU offline that is there, the kernel refuses from v5 on and says so; before, firmware does, which looks
-    /// for SNP_EN on each CPU. Not where SNP_EN is set everywhere already.
+    /// With a present CPU offline, the kernel refuses from v5 on and says so. Before that, firmware refuses, since it
+    /// looks for SNP_EN on every CPU. If SNP_EN is already set everywhere, nobody refuses.
     @Test(arguments: Series.all) func someCPUsOffline(_ series: Series) throws {
         var machine = try host(series, stage: .kernel, online: [0, 1, 2, 4, 5, 6, 7])
         let refused = machine.refusal(.initializeFirmware)
         #expect(refused == (series.version >= 5 ? .unsupported(.offlineCPUs) : .firmwareFailed))
         #expect(machine.firmwareState == .uninitialized)
-        // SNP_EN is set where a kernel does not look.
+        // A kernel that does not look for offline CPUs has set SNP_EN by now.
         #expect(machine.isSNPEnabled == (series.version <= 4))
         let line = "warning SEV-SNP: SNP init failed: not all CPUs online. (0-2,4-7 online <-> 0-7 present masks)."
-        // The ccp driver has a line about firmware's refusal, and none about the kernel's.
+        // The ccp driver logs firmware's refusal, but not the kernel's.
         let expected =
             series.version <= 4 ? ["error ccp 0000:01:00.5: SEV-SNP: SNP_INIT_EX failed rc -5, error 0x3"] : [line]
         let told = machine.logLines.map { "\($0.level) \($0.text)" }.filter { $0.contains("ccp") || $0 == line }
@@ -94,8 +94,8 @@ import Testing
         #expect(machine.refusal(.initializeFirmware) == nil)
     }
 
-    /// A CPU that comes online late gets SNP_EN by a callback in v1 and v2, whose firmware then starts; v3's base
-    /// has dropped it, and snp_prepare() of v4 on sets it once.
+    /// In v1 and v2, a callback sets SNP_EN on a CPU that comes online late, and SNP_INIT_EX then succeeds. v3's base
+    /// has dropped the callback, and snp_prepare(), from v4 on, sets SNP_EN only once.
     @Test(arguments: Series.all.prefix(4)) func aCPUThatComesLate(_ series: Series) throws {
         var machine = try host(series, stage: .kernel, online: [0, 1, 2, 4, 5, 6, 7])
         #expect(machine.refusal(.initializeFirmware) == .firmwareFailed)
@@ -106,7 +106,7 @@ import Testing
     }
 
     /// A core that comes online after set-up has RMPOPT_EN 0. v1 and v2 execute RMPOPT on it in every pass; v3 to v5
-    /// only if the work lands there, as masks are fixed at set-up; v6 and v7 look, and take another leader.
+    /// only if the work lands there, since masks are fixed at set-up; v6 and v7 check, and pick another leader.
     @Test(arguments: Series.all.prefix(7), [0, 3]) func aCoreThatComesLate(_ series: Series, _ workerCPU: Int) throws {
         var configuration = try MachineConfiguration(
             topology: Topology(TopologyShape(coresPerPackage: 4)),
@@ -116,7 +116,7 @@ import Testing
         configuration.boot.workerCPU = workerCPU
         configuration.boot.stage = .kernel
         var machine = Machine(configuration)
-        // Another kernel, in which core 3 is offline as it sets RMPOPT up.
+        // Boots a second kernel, which sets RMPOPT up while core 3 is offline.
         try machine.perform(.initializeFirmware, at: machine.now)
         machine.runToIdle()
         try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
@@ -136,18 +136,18 @@ import Testing
         #expect(machine.undefinedOpcodes == (faults ? 1 : 0))
         #expect(machine.logLines.contains { $0.text.contains("invalid opcode") } == faults)
         #expect(machine.rmpoptBase(ofCPU: 3)?.isEnabled == false)
-        // A reader interrupts all online CPUs, in every version that has the file.
+        // Reading the table interrupts all online CPUs, in every version that has the file.
         let before = machine.undefinedOpcodes
         machine.noteReport()
         #expect(machine.undefinedOpcodes == before + 1)
     }
 
-    /// A core whose primary thread is not there is covered by its sibling in v1 and v2, and left out from v3 on.
+    /// A core whose primary thread is not present is covered by its sibling in v1 and v2, and left out from v3 on.
     @Test(arguments: Series.all) func aCoreWithoutPrimaryThread(_ series: Series) throws {
         var machine = try host(series, online: [0, 2, 3, 4, 5, 6, 7], present: [0, 2, 3, 4, 5, 6, 7])
         #expect(machine.isOptimized(region: 5, cpu: 4))
         #expect(machine.isOptimized(region: 5, cpu: 5) == (series.version <= 2))
-        // RMPOPT_BASE is written on every online CPU in v2 and v3, through the primary thread alone from v4 on.
+        // v2 and v3 write RMPOPT_BASE on every online CPU, later versions only through the primary thread.
         #expect(machine.rmpoptBase(ofCPU: 5)?.isEnabled == (series.version <= 3))
         machine.noteReport()
     }

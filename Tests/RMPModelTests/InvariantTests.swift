@@ -6,7 +6,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct InvariantTests {
-    /// A machine with a running guest, soundness asserted.
+    /// A machine with a running guest and no violations.
     private static func sound() throws -> (Machine, GuestID) {
         var machine = try machine()
         let id = try machine.makeGuest("vm", bytes: 4 << 30)
@@ -33,7 +33,7 @@ import Testing
         #expect(InvariantChecker.violations(in: machine).contains { $0.contains("inside a window") })
     }
 
-    /// RMPOPT answers CF 0 for a region that has not an RMP entry for each page.
+    /// RMPOPT answers CF 0 for a region unless each of its pages has an RMP entry.
     @Test func aBitOfARegionThatTheRMPDoesNotCover() throws {
         var configuration = try MachineConfiguration(cpus: 2, memoryBytes: 4 << 30)
         configuration.rmp = RMPLayout(regionCount: 3)

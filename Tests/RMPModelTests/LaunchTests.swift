@@ -31,7 +31,7 @@ import Testing
         for count in [0, -1, 4097] { #expect(machine.refusal(.setGuestVCPUs(id, count)) == .invalid(.vcpus(count))) }
     }
 
-    /// A VMSA page first in a chunk of its own.
+    /// A VMSA page that is the first control page of its chunk.
     @Test func aChunkOfVMSAsBeginsAtItsSecondPage() throws {
         var allocator = ChunkAllocator(memory: try MemoryMap(bytes: 1 << 30))
         var controls = ControlPages()
@@ -69,7 +69,7 @@ import Testing
         #expect(work.nanoseconds == measuring + updating + UInt64(faults) * costs.privateFault)
     }
 
-    /// A page that refuses ends the launch, and everything goes back: pages that firmware has not measured as well.
+    /// A page that refuses ends the launch, and everything goes back, even pages that firmware has not measured.
     @Test(arguments: [3, 9]) func aLaunchThatFails(_ bad: Int) throws {
         var machine = try machine()
         let chunk = 2560 + bad
@@ -124,7 +124,7 @@ import Testing
         #expect(machine.guest(id)?.launchWork == GuestWork() && InvariantChecker.violations(in: machine) == [])
     }
 
-    /// A launch that finds memory and no room for its VMSA pages has taken nothing.
+    /// A launch that finds memory but no room for its VMSA pages takes nothing.
     @Test func noRoomForControlPages() throws {
         var machine = try machine(cpus: 2, gigabytes: 1)
         let free = machine.guests.allocator.free(in: [0..<512], avoiding: machine.platform.rmp.assignedChunks)

@@ -21,7 +21,7 @@ import Testing
         machine.runToIdle()
         #expect(machine.optimizedCoreCount(ofRegion: freeRegion) == 0)
         #expect(InvariantChecker.violations(in: machine) == [])
-        // Even when somebody takes the page back by hand, the host does not give its chunk away.
+        // Even after the pages are taken back by hand, the host does not reuse their chunk.
         for page in pages { #expect(machine.code(.rmpupdate(SPA(page << 12), .init())) == .success) }
         let place = (UInt64(10) << 30)..<(UInt64(11) << 30)
         let id = try machine.makeGuest("vm", bytes: 4096, placement: .ranges([place]))
@@ -34,7 +34,7 @@ import Testing
         let pages = (Self.first + 1)..<(Self.first + 262_144 + 700)
         try machine.perform(.leak(pages), at: machine.now)
         #expect(machine.assignedPages(ofRegion: 10) == 262_143 && machine.assignedPages(ofRegion: 11) == 700)
-        // More of the same chunk, then the piece between two.
+        // More of the same chunk, then the pages between the two ranges.
         let more = (Self.first + 262_144 + 702)..<(Self.first + 262_144 + 710)
         try machine.perform(.leak(more), at: machine.now)
         #expect(machine.leaked.map(\.raw) == [pages, more])
@@ -51,7 +51,7 @@ import Testing
         #expect(refused(7..<7) == .invalid(.noPages))
         let end: UInt64 = 64 << 18
         #expect(refused((end - 1)..<(end + 1)) == .placement(.notMemory((64 << 30 - 4096)..<(64 << 30 + 4096))))
-        // Numbers whose addresses do not fit.
+        // Page numbers whose addresses do not fit in 64 bits.
         let top = UInt64.max << 12
         #expect(refused(0..<(1 << 60)) == .placement(.notMemory(0..<top)))
         #expect(refused((1 << 60)..<(.max)) == .placement(.notMemory(top..<top)))
@@ -67,7 +67,8 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    /// Of what an end cannot take back, a VMSA page is leaked; memory stays assigned and is on no list.
+    /// Of the pages that cannot be taken back at a guest's end, a VMSA page is leaked; memory stays assigned and is on
+    /// no list.
     @Test func anEndLeaksControlPages() throws {
         var machine = try machine()
         let place = (UInt64(10) << 30)..<(UInt64(11) << 30)
@@ -88,13 +89,13 @@ import Testing
         let leaked = [vmsa.rawValue..<(vmsa.rawValue + 1)]
         #expect(machine.leaked.map(\.raw) == leaked && machine.assignedPages(ofRegion: 10) == 514)
         #expect(machine.guest(id)?.state == .stopped && InvariantChecker.violations(in: machine) == [])
-        // As long as they are assigned, no guest gets their chunks; then they are as good as any.
+        // While they are assigned, no guest gets their chunks; afterwards any guest can.
         #expect(machine.refusal(.startGuest(id)) == .placement(.notFree((10 << 30)..<(10 << 30 + 2 << 20))))
         for page in [Self.first + 2, Self.first + 3] {
             machine.platform.rmp.setEntry(chunk: Int(page >> 9), index: Int(page & 511), .hypervisor)
         }
         machine.platform.rmp.setChunk(Int(chunk.rawValue >> 21), .hypervisor)
-        // The next life gets another VMSA page.
+        // When the guest starts again, it gets another VMSA page.
         try machine.perform(.startGuest(id), at: machine.now)
         #expect(!machine.vmsaPages(ofGuest: id).contains(vmsa) && InvariantChecker.violations(in: machine) == [])
     }

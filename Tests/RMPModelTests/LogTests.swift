@@ -5,7 +5,8 @@ import Testing
 
 @testable import RMPModel
 
-/// A line of the series: its text behind the prefix, and the levels of v1 to v10, `-` where a version does not say it.
+/// A line of the series: its text after the prefix, and its level in v1 to v10 and merged, `-` for a version without
+/// it.
 private struct ExpectedLine: Sendable, CustomTestStringConvertible {
     let message: KernelMessage
     let levels: String
@@ -75,13 +76,13 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         #expect(line.message.text(in: .v10) == "SEV-SNP: " + line.text)
     }
 
-    /// The example of the posted logs; later versions say it more carefully.
+    /// The example in the posted logs; v3 and later word it more carefully.
     @Test func aPassIsAnnounced() {
         let message = KernelMessage.passBegins(0..<0x200_0000_0000)
         let rest = " on physical address range @1GB alignment [0x0000000000000000 - 0x0000020000000000]"
         for series in Series.all {
             let first = series.version <= 2 ? "RMP optimizations enabled" : "Attempt RMP optimizations"
-            // Linux says nothing of a pass.
+            // The merged driver logs no passes.
             #expect(message.level(in: series) == (series == .merged ? nil : .info))
             #expect(series == .merged || message.text(in: series) == "SEV-SNP: " + first + rest)
         }
@@ -95,7 +96,7 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         #expect(lines.allSatisfy { $0.text.hasSuffix("[0x0000000000000000 - 0x0000000100000000]") })
     }
 
-    /// The range of a pass is all memory in v1 and ends 2 TB above its start in the others, which v5 and later tell.
+    /// A pass covers all memory in v1, and ends 2 TB above its start in the others; v5 to v10 log that.
     @Test(arguments: Series.all) func coverage(_ series: Series) throws {
         let machine = Machine(try MachineConfiguration(cpus: 2, memoryBytes: 3 << 40, series: series))
         let end = series.version == 1 ? "0x0000030000000000]" : "0x0000020000000000]"
@@ -122,12 +123,12 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         let machine = try failing(.thread, series)
         let fails = series.version <= 2
         #expect(machine.isDriverSetUp == !fails && (machine.passCount == 0) == fails)
-        // RMPOPT_BASE was written before; v1's files are registered only after the thread was made.
+        // RMPOPT_BASE was written before that; v1 registers its files only once the thread exists.
         #expect(machine.rmpoptBase(ofCPU: 0)?.isEnabled == true)
         #expect(machine.hasConfigfs == false && machine.hasDebugfsTable == (!fails && series.version <= 8))
     }
 
-    /// v1's registration is tried once, and nobody looks at what it returns: the thread runs as if it had succeeded.
+    /// v1 tries to register once and ignores the result: the thread runs as if it had succeeded.
     @Test(arguments: Series.all) func withoutConfigfs(_ series: Series) throws {
         let machine = try failing(.configfs, series)
         #expect(!machine.hasConfigfs && machine.isDriverSetUp && machine.passCount > 0)
@@ -159,7 +160,7 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
     @Test(arguments: Series.all) func withoutMasks(_ series: Series) throws {
         let maskless = try failing(.cpumask, series)
         #expect(maskless.isDriverSetUp == ![1, 9, 10].contains(series.version))
-        // v1 returns before RMPOPT_BASE and the thread, without a word.
+        // v1 returns before it writes RMPOPT_BASE or starts the thread, and logs nothing.
         if series.version == 1 {
             #expect(maskless.rmpoptBase(ofCPU: 0)?.isEnabled == false && maskless.undefinedOpcodes == 0)
             #expect(!maskless.logLines.contains { $0.level == .error || $0.text.contains("thread") })
@@ -168,7 +169,7 @@ private struct ExpectedLine: Sendable, CustomTestStringConvertible {
         #expect(machine.isDriverSetUp && (machine.passCount == 0) == (6...10).contains(series.version))
         let told = machine.logLines.contains { $0.text.contains("pass skipped") && $0.level == .warning }
         #expect(told == (series.version == 10))
-        // Its line has come before the mask was asked for.
+        // The pass is announced before its mask is allocated.
         let announced = machine.logLines.contains { $0.text.contains(" on physical address range ") }
         #expect(announced == (series != .merged))
         #expect(machine.pendingPass == nil && machine.nextDue == nil)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A machine after boot, at all sizes, and RMPOPT as one CPU executes it.
+// A machine after boot, at all sizes, and RMPOPT executed by a single CPU.
 
 import Testing
 
@@ -16,7 +16,7 @@ import Testing
         #expect(machine.rmpoptBase(ofCPU: 3) == RMPOPTBase(rawValue: 1))
         #expect(machine.passes.map(\.trigger) == [.boot, .firmwareInit])
         #expect(machine.passes[0].start == 0 && machine.passes[1].end.map { $0 + 1_000 } == machine.now)
-        // Before SNP_INIT_EX the RMP alone is assigned.
+        // Before SNP_INIT_EX, only the RMP's own pages are assigned.
         #expect(machine.passes[0].regionsWon == 63 && machine.passes[0].regionsBlocked == 1)
         #expect(machine.passes[1].regionsWon == 62 && machine.passes[1].regionsBlocked == 2)
         #expect(machine.nextDue == nil)
@@ -47,7 +47,8 @@ import Testing
     @Test func theLargestMachine() throws {
         var machine = try machine(cpus: 8192, gigabytes: 64 << 10)
         #expect(machine.regionCount == 65_536 && machine.coreCount == 4096)
-        // 256 GB of RMP and what lies below it; then firmware's pages; nothing above the 2 TB window.
+        // Not optimized: the 256 GB of RMP and what lies below, firmware's pages next to it, and all above the 2 TB
+        // window.
         #expect(machine.optimizedRegions == Array(257..<2048))
         #expect(machine.isInWindow(region: 2047, cpu: 8191) && !machine.isInWindow(region: 2048, cpu: 8191))
         #expect(machine.blockers(ofRegion: 100) == [Blocker(owner: .rmpTable, pages: 262_144)])
@@ -55,8 +56,8 @@ import Testing
         #expect(machine.passes[0].regionsOutside == 65_536 - 2048)
         let guest = try machine.makeGuest("big", bytes: 1 << 40)
         try machine.perform(.startGuest(guest), at: machine.now)
-        // First fit: what the RMP leaves of regions 0 and 256, then all but the 4 GB from 0xfd00000000 on, which are
-        // HV-fixed.
+        // First fit: what the RMP leaves of regions 0 and 256, then everything except the 4 GB from 0xfd00000000 on,
+        // which are HV-fixed.
         #expect(machine.regions(ofGuest: guest) == [0] + Array(256..<1012) + Array(1016...1284))
         #expect(machine.optimizedRegions == Array(1012..<1016) + Array(1285..<2048))
     }
@@ -108,7 +109,7 @@ import Testing
         #expect(machine.code(.rmpupdate(freeSPA, .init())) == .success)
         #expect(try rmpopt(0, 10 << 30, 1) == .carry(false))
         #expect(try rmpopt(3, 10 << 30 + 12_345, 0) == .carry(true))
-        // The bit is the core's: the sibling has it too, no other CPU has.
+        // The bit belongs to the core: its sibling thread has it too, other CPUs do not.
         #expect(try rmpopt(11, 10 << 30, 1) == .carry(true))
         #expect(try rmpopt(4, 10 << 30, 1) == .carry(false))
         #expect(machine.optimizedCoreCount(ofRegion: 10) == 1)

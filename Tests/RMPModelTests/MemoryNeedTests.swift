@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command says beforehand of the memory that it may need: for any command, also one that is refused, and never
-// less than what the machine then keeps.
+// How much memory a command may need can be asked in advance, even for one that will be refused, and is never less than
+// what the machine then keeps.
 
 import Testing
 
@@ -15,7 +15,7 @@ import Testing
         return (machine, guest)
     }
 
-    /// Numbers come from clients: none of them may end the process.
+    /// Numbers come from clients: none may crash the process.
     @Test func takesEveryNumber() throws {
         var (machine, guest) = try machine()
         let nobody = GuestID(77)
@@ -36,7 +36,8 @@ import Testing
         }
     }
 
-    /// What takes room from the system says so; what gives it back needs none, and can be done when there is none.
+    /// Commands that take memory from the system say so; those that give it back need none, and so work when there is
+    /// none.
     @Test func onlyWhatGrows() throws {
         var (machine, guest) = try machine()
         #expect(machine.memoryNeeded(for: .startGuest(guest)) > 0)
@@ -47,7 +48,7 @@ import Testing
         }
     }
 
-    /// The parts of which there are many: no command makes more of them than it said.
+    /// Guests, word lists and mixed chunks come in large numbers: no command stores more of them than it said.
     @Test(
         arguments: ["packed", "local", "aligned", "scattered 1", "ranges 0x140000000-0x340000000"],
         [Backing.size4K, .size2M]
@@ -55,7 +56,7 @@ import Testing
     func keepsNoMore(_ text: String, _ backing: Backing) throws {
         var (machine, guest) = try machine()
         let placement = try Placement(text: Array(text.utf8))
-        // Free memory in many pieces.
+        // Breaks free memory into many pieces.
         for region in stride(from: UInt64(20), to: 40, by: 2) {
             try machine.perform(.leak((region << 18) + 7..<(region << 18) + 9), at: machine.now)
         }
@@ -73,7 +74,7 @@ import Testing
         }
     }
 
-    /// With the guests their parts go.
+    /// Removing guests frees what was stored for them.
     @Test func goesBack() throws {
         var (machine, guest) = try machine()
         try machine.perform(.removeGuest(guest), at: machine.now)
@@ -112,7 +113,7 @@ import Testing
         #expect(dictionary.capacity < 16_000)
     }
 
-    /// A small collection, or one that is well filled, stays where it is.
+    /// A collection that is small or well filled keeps its storage.
     @Test func notEachTime() {
         var array = Array(0..<10_000)
         array.removeLast(5_000)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The form that is in Linux, beside v10: set-up at boot, one function for all triggers, shutdowns, kexec, and the
-// states in which it does nothing or the wrong thing.
+// The driver as merged into Linux, compared with v10: set-up at boot, one function for all triggers, shutdowns, kexec,
+// and the cases in which it does nothing or the wrong thing.
 
 import Testing
 
@@ -24,12 +24,12 @@ extension Machine {
     /// The cores whose RMPOPT_EN is 1.
     fileprivate var enabledCores: [Int] { (0..<coreCount).filter { platform.rmpopt.bases[$0].isEnabled } }
 
-    /// The texts of the log that contain one of some words.
+    /// The log's lines that contain any of `words`.
     fileprivate func lines(_ words: String...) -> [String] {
         logLines.map(\.text).filter { text in words.contains { text.contains($0) } }
     }
 
-    /// Makes a VM of which nothing is launched, and destroys it.
+    /// Creates a VM that is never launched, and destroys it.
     fileprivate mutating func destroyVM(_ guest: GuestID, at time: UInt64) throws {
         try perform(.createVM(guest), at: time)
         try perform(.stopGuest(guest), at: time)
@@ -39,8 +39,8 @@ extension Machine {
 @Suite struct MergedDriverTests {
     // MARK: Probe and boot
 
-    /// Where X86_FEATURE_RMPOPT stays: with a segmented RMP that is in order, and with a contiguous one on a processor
-    /// that could have segments, which v10 refuses.
+    /// X86_FEATURE_RMPOPT stays set with a valid segmented RMP, and with a contiguous one on a processor that supports
+    /// segments, which v10 refuses.
     ///
     /// Source: commit 15d974be0a3b, snp_probe_rmptable_info().
     @Test func whereTheFeatureStays() throws {
@@ -76,7 +76,7 @@ extension Machine {
             configuration.boot.stage = .kernel
         }
         #expect(!failed.isDriverSetUp && !failed.isSNPPossible && failed.lines("RMPOPT") == [])
-        // Without SNP the RMP is not looked for at all, and nothing takes the flag away.
+        // Without SNP the RMP is not probed at all, and nothing clears the flag.
         for hasSegments in [false, true] {
             let withoutSNP = try host { configuration in
                 configuration.processor.snp = false
@@ -88,7 +88,8 @@ extension Machine {
         }
     }
 
-    /// At boot one line, and neither a register nor a pass. Without its workqueue nothing ever comes.
+    /// Boot logs one line, but writes no register and starts no pass. Without its workqueue the driver never does
+    /// anything.
     @Test func boot() throws {
         let booted = try host { $0.boot.stage = .kernel }
         #expect(booted.isDriverSetUp && booted.enabledCores == [] && booted.nextDue == nil && booted.passCount == 0)
@@ -105,7 +106,7 @@ extension Machine {
 
     // MARK: v10 and merged
 
-    /// What became of v10 on the way into Linux.
+    /// What changed between v10 and Linux.
     @Test func whatChangedSinceV10() throws {
         for series in [Series.v10, .merged] {
             let isMerged = series == .merged
@@ -120,7 +121,7 @@ extension Machine {
             #expect(pass.executions == (isMerged ? 8 * 5 : 8 * 4) && pass.broadcasts == (isMerged ? 1 : 8))
             #expect(pass.interrupts == (isMerged ? 3 : 8 * 3))
             #expect(machine.lines("Attempt RMP optimizations").count == (isMerged ? 0 : 1))
-            // A legacy shutdown and SNP_INIT_EX again: v10's guard returns before it asks for a pass.
+            // A legacy shutdown and SNP_INIT_EX again: v10's guard returns before it requests a pass.
             try machine.perform(.shutDownFirmware(x86: false), at: machine.now)
             try machine.perform(.initializeFirmware, at: machine.now)
             #expect(machine.pendingPass?.due == (isMerged ? machine.now + 10 * second : nil))
@@ -129,8 +130,9 @@ extension Machine {
 
     // MARK: Triggers
 
-    /// One timer for the first pass and for guests' ends: each puts it off. A VM that was never launched suffices, so
-    /// that whoever makes such VMs again and again keeps the host from ever being optimized. v10 has its first pass.
+    /// The first pass and guests' ends share one timer, and each end restarts it. A VM that was never launched is
+    /// enough: whoever keeps creating and destroying such VMs keeps the host from ever being optimized. v10 gets its
+    /// first pass.
     @Test func guestsThatEndPutTheFirstPassOff() throws {
         for series in [Series.v10, .merged] {
             var machine = try host(series) { $0.boot.stage = .kernel }
@@ -146,7 +148,7 @@ extension Machine {
         }
     }
 
-    /// A VM after KVM_SEV_INIT2 has an ASID and nothing else; its end asks for a pass, as decommission returns 0 where
+    /// After KVM_SEV_INIT2, a VM has an ASID and nothing else. Its end requests a pass, since decommission returns 0 if
     /// there is no context.
     @Test(arguments: Series.all) func aVMThatWasNeverLaunched(_ series: Series) throws {
         var machine = try host(series)
@@ -161,16 +163,16 @@ extension Machine {
         try machine.perform(.stopGuest(guest), at: start)
         #expect(machine.guest(guest)?.state == .stopped && machine.guest(guest)?.asid == nil)
         machine.runToIdle()
-        // v1 has no such trigger; v2's is the end of an inode with memory.
+        // v1 has no such trigger; v2's is the freeing of an inode that has memory.
         #expect(machine.passCount == count + (series.version <= 2 ? 0 : 1))
         if series.version >= 3 { #expect(machine.passes.last?.start == start + 10 * second) }
-        // It keeps no firmware from being shut down.
+        // Such a VM does not keep firmware from being shut down.
         try machine.perform(.createVM(guest), at: machine.now)
         #expect(machine.refusal(.shutDownFirmware(x86: false)) == nil)
     }
 
-    /// A created VM that ends after an x86 shutdown: merged writes illegal registers and executes RMPOPT, v10's queue
-    /// is gone.
+    /// A created VM that ends after an x86 shutdown: merged writes RMPOPT_BASE and executes RMPOPT, and both fault; in
+    /// v10 the workqueue is gone.
     @Test func aVMThatEndsAfterAnX86Shutdown() throws {
         for series in [Series.v10, .merged] {
             var machine = try host(series)
@@ -187,8 +189,8 @@ extension Machine {
 
     // MARK: Shutdown, again, kexec
 
-    /// SNP_SHUTDOWN_EX with x86_snp_shutdown cancels the pass and gives CPU hotplug back; the legacy kind leaves both,
-    /// and the pass runs with SNP_EN set.
+    /// SNP_SHUTDOWN_EX with x86_snp_shutdown cancels the pass and allows CPU hotplug again. A legacy shutdown does
+    /// neither, and the pass runs with SNP_EN set.
     @Test func bothShutdowns() throws {
         var machine = try host()
         let guest = try machine.makeGuest("vm", bytes: 2 << 20)
@@ -208,7 +210,7 @@ extension Machine {
         #expect(machine.passCount == count)
     }
 
-    /// RMPOPT_BASE is written again only where RMPOPT_EN is 0 on the CPU that asks; the pass comes in any case.
+    /// RMPOPT_BASE is written again only if RMPOPT_EN is 0 on the CPU that asks; the pass comes either way.
     @Test func initAgain() throws {
         var x86 = try host()
         try x86.perform(.shutDownFirmware(x86: true), at: x86.now)
@@ -228,7 +230,7 @@ extension Machine {
         }
     }
 
-    /// A legacy shutdown, then SNP_INIT_EX within the 10 s: the pass that was pending is put off.
+    /// A legacy shutdown, then SNP_INIT_EX within the 10 s: the pending pass is postponed.
     @Test func initAgainPutsThePendingPassOff() throws {
         var machine = try host()
         let guest = try machine.makeGuest("vm", bytes: 2 << 20)
@@ -257,7 +259,7 @@ extension Machine {
         #expect(machine.optimizedRegions == bits)
     }
 
-    /// Hotplug is disabled in snp_prepare(): a refusal gives it back, a failed command does not.
+    /// snp_prepare() disables hotplug. It allows it again if it refuses; a failed SNP_INIT_EX does not.
     @Test func hotplugAroundSNPInit() throws {
         func online(_ machine: Machine) -> Bool {
             var copy = machine
@@ -278,8 +280,8 @@ extension Machine {
 
     // MARK: Where it goes wrong
 
-    /// KVM built in runs SNP_INIT_EX before the driver's initcall: no register, no pass, no word of it, and the line
-    /// that says enabled. The first end of a guest mends it.
+    /// Built-in KVM runs SNP_INIT_EX before the driver's initcall: no register is written, no pass comes, and the log
+    /// says nothing but that RMPOPT is enabled. The first guest that ends puts it right.
     @Test func builtInKVM() throws {
         var machine = try host { $0.boot.kvmIsBuiltIn = true }
         #expect(machine.firmwareState == .initialized && machine.isDriverSetUp)
@@ -294,8 +296,8 @@ extension Machine {
         #expect(!v10.optimizedRegions.isEmpty)
     }
 
-    /// A contiguous RMP on a processor that can do segments: the write of RMPOPT_BASE faults, once in the log, and
-    /// RMPOPT is undefined on every core. v10 does without.
+    /// A contiguous RMP on a processor that supports segments: the write of RMPOPT_BASE faults, which is logged once,
+    /// and RMPOPT raises #UD on every core. v10 does without RMPOPT.
     @Test func aContiguousRMP() throws {
         for series in [Series.v10, .merged] {
             let machine = try host(series) { configuration in
@@ -314,8 +316,8 @@ extension Machine {
         }
     }
 
-    /// RMPOPT_EN that outlives SNP_EN on all cores but one that was offline meanwhile: nothing is written, and that
-    /// core takes a #UD. Where RMPOPT_EN goes with SNP_EN, all is written.
+    /// If RMPOPT_EN outlives SNP_EN on all cores but one that went offline meanwhile, nothing is written, and that core
+    /// takes a #UD. If RMPOPT_EN is cleared along with SNP_EN, every core is written.
     @Test func enabledHereAndNotThere() throws {
         for keeps in [true, false] {
             var machine = try host { $0.processor.keepsRMPOPTEnable = keeps }
@@ -330,7 +332,7 @@ extension Machine {
         }
     }
 
-    /// Memory that is added after boot is outside of the range for ever; v10 takes it at its next set-up.
+    /// Memory added after boot never becomes part of the range; v10 picks it up at its next set-up.
     @Test func memoryThatIsAddedLater() throws {
         for series in [Series.v10, .merged] {
             var machine = try host(series) { $0.boot.lateMemoryBytes = 2 << 30 }
@@ -348,7 +350,8 @@ extension Machine {
         }
     }
 
-    /// A per-CPU worker that keeps its CPU for more than 10 ms is complained of at the 4th, 5th, 7th and 11th time.
+    /// The kernel complains about a per-CPU worker that hogs its CPU for more than 10 ms the 4th, 5th, 7th and 11th
+    /// time.
     @Test func aWorkerThatHogsItsCPU() throws {
         func hogs(_ series: Series, scan: UInt64) throws -> [String] {
             var machine = try host(series) { $0.costs.fullScan = scan }
@@ -363,7 +366,7 @@ extension Machine {
         }
         #expect(try hogs(.merged, scan: 2_000_000) == expected)
         #expect(try hogs(.merged, scan: 41_000) == [])
-        // An unbound workqueue is left alone.
+        // Unbound workqueues are exempt.
         #expect(try hogs(.v10, scan: 2_000_000) == [])
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The naive model alone, against sequences worked out by hand from the posted patches: a wrong fact in it must show
-// even if the machine has the same one.
+// The naive model alone, against sequences worked out by hand from the posted patches: a wrong fact must show even if
+// the machine shares it.
 
 import Testing
 
@@ -42,7 +42,7 @@ import Testing
 
     // MARK: Row 1: hotplug
 
-    /// v8 enables hotplug again only where x86_snp_shutdown was set.
+    /// From v8 on, only a shutdown with x86_snp_shutdown allows hotplug again.
     @Test(arguments: all) func hotplugAfterShutdowns(_ name: String) throws {
         let forbids = ["v8", "v9", "v10", "merged"].contains(name)
         var legacy = try host(name)
@@ -58,11 +58,11 @@ import Testing
 
     // MARK: Row 2: an offline primary
 
-    /// CPU 1 is offline, CPU 5 of the same core is not. v1 and v2 reach the core through it, the others do not.
+    /// CPU 1 is offline, CPU 5 of the same core is not. v1 and v2 reach the core through CPU 5, the others do not.
     @Test(arguments: all) func offlinePrimary(_ name: String) throws {
         var machine = try host(name)
         let others = CPUSet([0, 2, 3, 4, 5, 6, 7], limit: 8)
-        // SNP_EN stays set through kexec, so that SNP_INIT_EX is not refused.
+        // SNP_EN stays set across kexec, so SNP_INIT_EX is not refused.
         #expect(refusal(&machine, .kexec(online: others)) == nil)
         machine.runToIdle()
         #expect(refusal(&machine, .initializeFirmware) == nil)
@@ -70,7 +70,7 @@ import Testing
         #expect(cores(machine) == (["v1", "v2"].contains(name) ? [0, 1, 2, 3] : [0, 2, 3]))
     }
 
-    /// The same from boot on: v3 runs its first pass, and no later version comes as far as that.
+    /// The same from boot on: v3 runs its first pass, and later versions do not get that far.
     @Test(arguments: ["v3", "v4", "v5"]) func offlinePrimaryFromBootOn(_ name: String) throws {
         let machine = try host(name, online: [0, 2, 3, 4, 5, 6, 7], stage: .kernel)
         #expect(cores(machine) == (name == "v3" ? [0, 2, 3] : []))
@@ -86,20 +86,21 @@ import Testing
         return machine
     }
 
-    /// v1 interrupts its first thread, v2 both; v3's mask is older than the core, unless the worker itself lands there.
+    /// v1 interrupts the core's first thread, v2 both. v3's mask predates the core, so only a worker that lands there
+    /// faults.
     @Test func lateCores() throws {
         #expect(try lateCore("v1", worker: 0).opcodeFaults == 1)
         #expect(try lateCore("v2", worker: 0).opcodeFaults == 2)
         #expect(try lateCore("v3", worker: 0).opcodeFaults == 0)
         var machine = try lateCore("v3", worker: 5)
         #expect(machine.opcodeFaults == 1 && machine.mask == [0, 2, 3, 5])
-        // It is in the mask from now on; as the leader it is taken out and put in again.
+        // The CPU is in the mask from now on; as the leader it is taken out and put back.
         #expect(refusal(&machine, .reoptimize) == nil)
         machine.runToIdle()
         #expect(machine.opcodeFaults == 2 && machine.mask == [0, 2, 3, 5])
     }
 
-    /// A leader on a secondary thread: from v6 on its core's primary does not follow.
+    /// A leader on a secondary thread: in v6 to v10, its core's primary does not follow.
     @Test func leaderOnASecondary() throws {
         for (name, executions) in [("v4", 15), ("v5", 15), ("v6", 12), ("v8", 12), ("v10", 12), ("merged", 15)] {
             let machine = try host(name) { $0.boot.workerCPU = 6 }
@@ -114,12 +115,12 @@ import Testing
     @Test(arguments: all) func whenSNPIsEnabled(_ name: String) throws {
         let atBoot = ["v1", "v2", "v3"].contains(name)
         #expect(try host(name, stage: .kernel).snpEnabled == atBoot)
-        // CPU 1 is offline: firmware finds it without SNP_EN in v1 to v4, `snp_prepare()` looks itself from v5 on.
+        // CPU 1 is offline. In v1 to v4 firmware finds it without SNP_EN; from v5 on `snp_prepare()` checks itself.
         var machine = try host(name, online: [0, 2, 3, 4, 5, 6, 7], stage: .kernel)
         let looks = !atBoot && name != "v4"
         #expect(refusal(&machine, .initializeFirmware) == (looks ? .unsupported(.offlineCPUs) : .firmwareFailed))
         #expect(machine.snpEnabled == !looks && !machine.hotplugIsForbidden)
-        // Once it is online: v1 and v2 have a callback; v3 and v4 leave the CPU without SNP_EN for ever.
+        // Once it is online: v1 and v2 have a callback; v3 and v4 leave the CPU without SNP_EN for good.
         #expect(refusal(&machine, .setOnline(cpu: 1, true)) == nil)
         let isLost = ["v3", "v4"].contains(name)
         #expect(refusal(&machine, .initializeFirmware) == (isLost ? .firmwareFailed : nil))

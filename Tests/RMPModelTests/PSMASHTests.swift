@@ -6,7 +6,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct PSMASHTests {
-    /// In the order in which they are looked for.
+    /// In the order in which they are checked.
     @Test(
         arguments: [
             ("an address that is not aligned", 0x1000, RMPEntry(assigned: true, pageSize: .size2M), RMPCode.failInput),

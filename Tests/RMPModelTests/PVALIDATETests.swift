@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PVALIDATE: its codes, its faults, the carry flag, and the order in which they are found.
+// PVALIDATE: its codes, its faults, the carry flag, and the order of its checks.
 
 import Testing
 
@@ -21,7 +21,7 @@ import Testing
         arguments: [
             (1024 + 3, 0x40_3000, 3, PageSize.size4K, PVALIDATECode.success), (512, 0x40_0000, 3, .size2M, .success),
             (512, 0x40_1000, 3, .size2M, .failInput), (1024, 0x40_0000, 3, .size2M, .failSizeMismatch),
-            // Alignment comes before the owner.
+            // Alignment is checked before the owner.
             (0, 0x1000, 3, .size2M, .failInput),
         ] as [(UInt64, UInt64, UInt16, PageSize, PVALIDATECode)]
     )

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packed form of mixed chunks against an array of entries, and what it takes.
+// The packed form of mixed chunks against an array of entries, and how much memory it takes.
 
 import Testing
 
@@ -10,17 +10,17 @@ import Testing
     struct Mix: Sendable, CustomTestStringConvertible {
         let name: String
         var owners: UInt64
-        /// GPAs are below 2 to this power, in pages, above `base`.
+        /// GPAs, in pages, are less than 2 to this power above `base`.
         var addressBits: UInt64
         var base: UInt64 = 0
-        /// Words that the chunk may take when all pages are set.
+        /// How many words the chunk may take once all pages are set.
         var words: Int
 
         var testDescription: String { name }
     }
 
-    /// 2.5 GB for the chunks of 2 TB are 2,384 bytes a chunk; 64 of them are the chunk's word, the pool's, the array's
-    /// head and the allocator's.
+    /// 2.5 GB for the chunks of 2 TB is 2,384 bytes a chunk, of which 64 go to the chunk's word, the pool's word, the
+    /// array's header and the allocator.
     static let bound = (2384 - 64) / 8
 
     static let mixes = [
@@ -78,7 +78,7 @@ import Testing
         #expect(chunk.words.count <= mix.words)
     }
 
-    /// The last change that makes all pages alike tells so, in packed form, too.
+    /// The change that makes all pages alike again says so, in packed form too.
     @Test func tellsWhenAllAreAlike() {
         var chunk = MixedChunk(rest: .hypervisor, value: .firmware, at: 0)
         for index in 0..<512 { _ = chunk.replace(index, with: RMPEntry(gpa: GPA(UInt64(index) << 13)).word) }

@@ -36,7 +36,7 @@ import Testing
         #expect(!PageState.uncovered.isAssigned)
     }
 
-    /// No two rows of the table may claim one entry, or the order of the rows would be a rule.
+    /// No two rows of the table may match the same entry, or the order of the rows would matter.
     @Test func rowsDoNotOverlap() {
         for bits in 0..<32 {
             for gpa in 0..<4 as Range<UInt64> {
@@ -61,7 +61,7 @@ import Testing
         #expect(PageState(entry) == nil)
     }
 
-    /// What firmware does to which state, as its published source has it; what is not listed is refused.
+    /// What firmware does to each state, according to its published source; anything not listed is refused.
     private static let table: [(FirmwareChange, [PageState: PageState])] = [
         (.createContext, [.firmware: .context]),
         (.decommission, [.context: .firmware]),
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    /// Context pages and VMSAs are refused where the entry stands for 2 MB; other pages are not.
+    /// Context pages and VMSAs are refused if the entry covers 2 MB; other pages are not.
     @Test func pagesOf2MB() {
         let changes: [(FirmwareChange, UInt16, Bool)] = [
             (.createContext, 0, false), (.launchVMSA, 3, false), (.launchUpdate, 3, true), (.makeMetadata, 0, true),
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    /// Reclaim takes the lock with the immutable bit, and leaves the owner: RMPUPDATE takes the page back as well.
+    /// Reclaim clears the lock along with the immutable bit, but leaves the owner; RMPUPDATE then takes the page back.
     @Test func reclaimKeepsTheOwner() {
         var rmp = RMP(regionCount: 1)
         let entry = RMPEntry(assigned: true, immutable: true, gpa: GPA(0x5000), asid: 3, validated: true, locked: true)
@@ -133,7 +133,7 @@ import Testing
         var rmp = RMP(regionCount: 1)
         let page = PFN(9)
         rmp.setEntry(chunk: 0, index: 9, .firmware)
-        // Page number 0 and 1 are Firmware's and the IOMMU's.
+        // Page numbers 0 and 1 mean Firmware and IOMMU.
         for gpa in [0, 0x1fff] as [UInt64] { #expect(rmp.change(page, by: .makeMetadata, gpa: GPA(gpa)) == nil) }
         #expect(rmp.change(page, by: .makeMetadata, gpa: GPA(0x2abc)) == .metadata)
         #expect(rmp.entry(chunk: 0, index: 9).gpa == 0x2000)
@@ -155,7 +155,7 @@ import Testing
         #expect(rmp.state(of: page) == .preGuest)
         #expect(rmp.change(page, by: .launchVMSA) == .guestValid)
         #expect(RMPEntry(rawLow: rmp.entry(chunk: 0, index: 9).bits).vmsa)
-        // What the hypervisor wants to swap it takes from the guest first.
+        // Before it swaps a page out, the hypervisor takes it from the guest.
         #expect(rmp.change(page, by: .swapOut) == nil)
         #expect(rmp.update(9 << 12, input) == .success)
         #expect(rmp.change(page, by: .swapOut) == .preGuest)
@@ -171,7 +171,7 @@ import Testing
         #expect(rmp.state(of: page) == .guestValid)
         #expect(rmp.update(9 << 12, .init()) == .success)
         #expect(rmp.state(of: page) == .hypervisor)
-        // A page that firmware has not measured is the guest's still, and RMPUPDATE can take it back.
+        // A page that firmware has not measured still belongs to the guest, and RMPUPDATE can take it back.
         #expect(rmp.update(9 << 12, input) == .success)
         #expect(rmp.change(page, by: .reclaim) == .guestInvalid)
         #expect(rmp.entry(chunk: 0, index: 9).asid == 3)
@@ -183,7 +183,7 @@ import Testing
         #expect(rmp.update(2 << 21, .init(gpa: GPA(0), assigned: true, pageSize: .size2M, asid: 3)) == .success)
         #expect(rmp.state(of: PFN(1024)) == .guestInvalid && rmp.state(of: PFN(1024 + 511)) == .guestInvalid)
         #expect(rmp.state(of: PFN(1024 + 512)) == .hypervisor)
-        // Firmware changes the aligned page, and with it all of them.
+        // Firmware changes the 2 MB-aligned page, and with it all 512.
         rmp.setChunk(2, RMPEntry(assigned: true, pageSize: .size2M, immutable: true, asid: 3).word)
         #expect(rmp.change(PFN(1025), by: .launchUpdate) == nil)
         #expect(rmp.change(PFN(1024), by: .launchUpdate) == .guestValid)

@@ -8,7 +8,7 @@ import Testing
 
 private let regions = 8
 
-/// Eight CPUs, four cores: the siblings of core n are n and n + 4. Eight regions.
+/// Eight CPUs, four cores: the threads of core n are CPUs n and n + 4. Eight regions.
 private func host(_ series: Series, workerCPU: Int = 0) throws -> Machine {
     var configuration = try MachineConfiguration(
         topology: Topology(TopologyShape(coresPerPackage: 4)),
@@ -19,7 +19,7 @@ private func host(_ series: Series, workerCPU: Int = 0) throws -> Machine {
     return Machine(configuration)
 }
 
-/// One more pass that somebody asks for, to its end.
+/// Requests one more pass and runs it to its end.
 private func pass(_ machine: inout Machine) throws -> PassRecord {
     try machine.perform(.reoptimize, at: machine.now)
     machine.runToIdle()
@@ -27,15 +27,15 @@ private func pass(_ machine: inout Machine) throws -> PassRecord {
 }
 
 extension Machine {
-    /// The share of each region that a scan reads before it stops, in chunks of 512.
+    /// How many of each region's 512 chunks a scan reads before it stops.
     fileprivate var scannedChunks: [UInt64] {
         (0..<regionCount).map { UInt64(platform.rmp.firstAssignedChunk(ofRegion: $0) ?? 512) }
     }
 }
 
 @Suite struct MergedPassTests {
-    /// N * (C + 1): the first scanner's core scans again. One broadcast, to C - 1 other CPUs, or C where the first
-    /// scanner is no primary thread and so not in the mask.
+    /// N * (C + 1) executions, since the first scanner's core scans again. One broadcast, to C - 1 other CPUs, or to C
+    /// if the first scanner is not a primary thread and so not in the mask.
     ///
     /// Source: commit c6c6f156d192, do_rmpopt_work().
     @Test(arguments: [0, 2, 5]) func executionsAndInterrupts(_ workerCPU: Int) throws {
@@ -50,8 +50,8 @@ extension Machine {
         }
     }
 
-    /// T = W + B + F: W the first scans, B one broadcast, F what a core's own walk costs, for which it has interrupts
-    /// off at a stretch.
+    /// T = W + B + F: W is the first scanner's walk, B one broadcast, and F each core's own walk, which it does with
+    /// interrupts off throughout.
     @Test func whatItCosts() throws {
         let machine = try host(.merged)
         let record = try #require(machine.passes.last)
@@ -67,7 +67,7 @@ extension Machine {
         #expect(record.stolenNanoseconds == first + 4 * own)
     }
 
-    /// Regions whose first result is not kept cost each core a scan of its own.
+    /// Regions whose first result is not cached cost each core a scan of its own.
     @Test func regionsThatAreNotCached() throws {
         var configuration = try MachineConfiguration(cpus: 8, memoryBytes: UInt64(regions) << 30, series: .merged)
         configuration.costs.cachedRegions = 3
@@ -80,7 +80,7 @@ extension Machine {
         #expect(machine.passes.last?.interruptsOffNanoseconds == own)
     }
 
-    /// The first scanner walks over the whole range before any other core has its turn.
+    /// The first scanner walks the whole range before any other core gets its turn.
     @Test(arguments: [0, 5]) func firstOneThenAll(_ workerCPU: Int) throws {
         var machine = try host(.merged, workerCPU: workerCPU)
         let wanted = machine.optimizedRegions
@@ -105,7 +105,7 @@ extension Machine {
         #expect(!machine.passIsRunning && machine.passes.last?.executions == 8 * 5)
     }
 
-    /// A primary thread that is offline is left out by the broadcast.
+    /// The broadcast leaves out a primary thread that is offline.
     @Test func anOfflinePrimary() throws {
         var machine = try host(.merged)
         var online = CPUSet(all: 8)
@@ -120,8 +120,9 @@ extension Machine {
 }
 
 @Suite struct LeaderTests {
-    /// What a pass executes where the work lands on a primary thread, and on a secondary one: v3 to v5 leave the leader
-    /// alone out of the followers, so that its core executes twice; v6 on leave its core out.
+    /// What a pass executes when the work lands on a primary thread, and when it lands on a secondary one. v3 to v5
+    /// leave only the leader out of the followers, so a secondary leader's core executes twice; v6 to v10 leave out its
+    /// core.
     ///
     /// Source: rmpopt_work_handler() in v3 3/6, v4 4/7, v5 4/7, v6 3/6, v7 3/6, v8 4/7, v9 4/6, v10 4/6.
     @Test(arguments: Series.all.filter { $0.order == .leaderThenEachRegion })
@@ -132,14 +133,15 @@ extension Machine {
             let record = try pass(&machine)
             #expect(record.executions == 8 * (repeats ? 5 : 4))
             #expect(record.interrupts == 8 * (repeats ? 4 : 3) && record.broadcasts == 8)
-            // One RMPOPT at a time keeps interrupts off.
+            // Interrupts are off for one RMPOPT at a time.
             let costs = CostModel.standard
             #expect(record.interruptsOffNanoseconds == costs.contendedFollower + costs.instruction)
             #expect(machine.optimizedRegions == (0..<8).filter { machine.assignedPages(ofRegion: $0) == 0 })
         }
     }
 
-    /// v3 puts the CPU that ran the pass into the mask of later ones, whatever it is; v4 does only if it was in it.
+    /// v3 puts the CPU that ran a pass into the mask of later passes, whichever it is; v4 and v5 only if it was there
+    /// before.
     @Test func whoLedJoinsTheMaskInV3() throws {
         for series in [Series.v3, .v4, .v5] {
             let machine = try host(series, workerCPU: 5)
@@ -175,8 +177,8 @@ extension Machine {
         }
     }
 
-    /// A leader whose core has RMPOPT_EN 0 takes a #UD in v3 to v5. v6 on look, and the first of the mask leads: in v6
-    /// and v7 by a call for each region, which interrupts it with interrupts off.
+    /// A leader whose core has RMPOPT_EN 0 takes a #UD in v3 to v5. v6 and v7 check, and let the mask's first CPU lead:
+    /// they call it once per region, by an interrupt, so it runs with interrupts off.
     @Test(arguments: Series.all.filter { (3...7).contains($0.version) })
     func theWorkLandsOutsideOfTheMask(_ series: Series) throws {
         var configuration = try MachineConfiguration(
@@ -199,7 +201,7 @@ extension Machine {
         let record = try pass(&machine)
         let checks = series.version >= 6
         #expect(record.faultingCPUs == (checks ? 0 : 1) && record.executions == 8 * 3)
-        // The sender is no follower: all three are interrupted, the called leader at each region.
+        // The sender is not a follower: the other three are all interrupted, the called leader once per region.
         #expect(record.interrupts == 8 * 3)
         #expect(!machine.isOptimized(region: 5, cpu: 3) && machine.isOptimized(region: 5, cpu: 2))
     }

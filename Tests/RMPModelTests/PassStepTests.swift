@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass advanced in one step must do the same as region by region: regions outside every window are counted without
-// being visited, and nobody may notice.
+// A pass advanced in one step must do the same as one advanced region by region: regions outside every window are
+// counted without a visit, and that must not show.
 
 import Testing
 
@@ -42,7 +42,7 @@ import Testing
         var jumps = start
         var jump = start.now
         while let due = steps.nextDue {
-            // Moments at which something is done, and moments between two.
+            // Times at which something happens, and times in between.
             if due > jump {
                 jumps.advance(to: jump)
                 var seen = steps
@@ -60,7 +60,7 @@ import Testing
         #expect(InvariantChecker.violations(in: once) == [])
     }
 
-    /// With one window of 2 TB, all beyond it are outside, but for those that hold pages.
+    /// With one window of 2 TB, all regions beyond it count as outside, except those with assigned pages.
     @Test func countsWhatItDoesNotVisit() throws {
         var machine = try host(.v1, .series)
         machine.runToIdle()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where guests' memory is, by placement, backing and node.
+// Where guests' memory goes, by placement, backing and node.
 
 import Testing
 
@@ -50,16 +50,17 @@ import Testing
         var machine = try machine()
         let id = try Self.started(&machine, "vm", bytes: 8 << 30, .aligned)
         #expect(machine.spa(ofGuest: id, gpa: GPA(0)) == SPA(1 << 30))
-        // Whole gigabytes but 4, which has firmware's pages; the control pages are in region 0, which is lost anyway.
+        // Whole gigabytes, except region 4 with firmware's pages; the control pages are in region 0, which is lost
+        // anyway.
         #expect(machine.regions(ofGuest: id) == [0, 1, 2, 3, 5, 6, 7, 8, 9])
-        // What is no whole gigabyte goes to regions that are lost.
+        // What does not fill a gigabyte goes to regions that are lost already.
         let odd = try Self.started(&machine, "odd", bytes: 1 << 30 + 300 << 21, .aligned)
         #expect(machine.regions(ofGuest: odd) == [0, 10])
         #expect(machine.spa(ofGuest: odd, gpa: GPA(0)) == SPA(10 << 30))
         let small = try Self.started(&machine, "small", bytes: 8 << 21, .aligned)
         #expect(machine.regions(ofGuest: small) == [0, 11])
         #expect(machine.spa(ofGuest: small, gpa: GPA(0)) == SPA(11 << 30))
-        // More than there are whole gigabytes: the rest from wherever there is room.
+        // More than the whole gigabytes hold: the rest comes from wherever there is room.
         let rest = try Self.started(&machine, "rest", bytes: 53 << 30, .aligned)
         #expect(machine.regions(ofGuest: rest).count > 53)
         machine.runToIdle()
@@ -67,7 +68,7 @@ import Testing
 
     @Test func alignedTakesTheRoomiestRegions() throws {
         var machine = try machine(cpus: 2, gigabytes: 4)
-        // Regions 1 to 3 are each free but for some chunks that the host holds without assigned pages.
+        // Regions 1 to 3 are free except for some chunks that the host holds, without assigned pages.
         let fills: [(Int, Int)] = [(1, 100), (2, 10), (3, 50)]
         for (region, count) in fills {
             machine.guests.allocator.reserve(chunks: (region << 9)..<(region << 9 + count))
@@ -93,12 +94,12 @@ import Testing
         let chunks = Self.chunks(first, one)
         #expect(chunks == Self.chunks(second, two) && chunks.count == 1024)
         #expect(Set(chunks).count == 1024 && chunks != chunks.sorted())
-        // 1,024 chunks over 64 regions: each region is lost.
+        // 1,024 chunks scattered over 64 regions: every region is lost.
         #expect(first.regions(ofGuest: one) == Array(0..<64))
         var third = try machine()
         let three = try Self.started(&third, "vm", bytes: 2 << 30, .scattered(seed: 43))
         #expect(Self.chunks(third, three) != chunks)
-        // To the last chunk: draws that meet used chunks must end.
+        // Down to the last chunk: random draws that keep hitting used chunks must end.
         let free = first.guests.allocator.free(
             in: first.guests.allocator.memory(ofNode: nil),
             avoiding: first.platform.rmp.assignedChunks
@@ -120,7 +121,7 @@ import Testing
             #expect(Array(chunks[number..<(number + 512)]) == Array(chunks[number]..<(chunks[number] + 512)))
         }
         #expect(machine.entries(ofGuest: id) == GuestEntries(size2M: 3 * 512 - 8, size4K: 8 * 512))
-        // No whole gigabyte is left when each has a page that is not free.
+        // A gigabyte with a page that is not free is not whole, and does not count.
         let next = try machine.makeGuest("next", bytes: 61 << 30, backing: .size1G, placement: placement)
         #expect(machine.refusal(.startGuest(next)) == .noMemory(requested: 61 << 30, available: 59 << 30))
         try machine.perform(.setGuestMemory(next, bytes: 1 << 30 + 4096), at: machine.now)
@@ -137,7 +138,7 @@ import Testing
         #expect(machine.spa(ofGuest: id, gpa: GPA(6 << 21 + 5)) == SPA(9 << 30 + 5))
         #expect(machine.spa(ofGuest: id, gpa: GPA(10 << 21)) == nil)
         #expect(machine.regions(ofGuest: id) == [0, 9, 20])
-        // What the guest does not need of a range stays free, and the rest is not.
+        // The part of a range that the guest does not need stays free; the part that it takes does not.
         let next = try machine.makeGuest("next", bytes: 20 << 21, placement: .ranges([low]))
         #expect(machine.refusal(.startGuest(next)) == .placement(.notFree((9 << 30)..<(9 << 30 + 1 << 21))))
         try machine.perform(.setGuestMemory(next, bytes: 4096), at: machine.now)
@@ -165,7 +166,7 @@ import Testing
             try machine.perform(.setGuestPlacement(twice, placement), at: machine.now)
             #expect(machine.refusal(.startGuest(twice)) == error)
         }
-        // Pages by hand are not free either; a gigabyte must be whole.
+        // Pages assigned by hand are not free either, and a 1 GB folio needs a whole gigabyte.
         #expect(machine.code(.rmpupdate(SPA(30 << 30 + 1 << 21), .init(assigned: true))) == .success)
         try machine.perform(.setGuestPlacement(twice, .ranges([(30 << 30)..<(31 << 30)])), at: machine.now)
         let byHand: Range<UInt64> = (30 << 30 + 1 << 21)..<(30 << 30 + 2 << 21)
@@ -178,7 +179,7 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    /// Control pages do not take away what explicit ranges name.
+    /// Control pages keep out of the memory that explicit ranges name.
     @Test func rangesAtTheLowestFreeChunk() throws {
         var machine = try machine()
         let id = try Self.started(&machine, "vm", bytes: 2 << 21, .ranges([(1 << 21)..<(3 << 21)]))
@@ -207,7 +208,7 @@ import Testing
         try machine.perform(.setGuestMemory(much, bytes: available), at: machine.now)
         #expect(machine.refusal(.startGuest(much)) == nil)
         #expect(InvariantChecker.violations(in: machine) == [])
-        // Packed goes over a node's end and over the hole.
+        // Packed memory runs across a node's end and across the hole.
         let spread = try Self.started(&machine, "spread", bytes: 5 << 30, .packed)
         #expect(!machine.regions(ofGuest: spread).contains(3))
 

@@ -62,7 +62,7 @@ import Testing
         #expect(all.allSatisfy { $0.description.hasPrefix("byte 7: expected ") })
     }
 
-    /// Whatever is read is written so that it reads back; nothing traps.
+    /// Whatever parses prints as text that parses to the same; nothing traps.
     @Test func anyBytes() throws {
         var random = Random(seed: testSeed)
         let alphabet = Array("packedlocalignscattersx0123456789f-, \nKMGTP".utf8)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A million random commands: the machine against the naive model after each of them, whole states every thousand, and
-// proof that each return code and page-state transition was met. RMPFS_TEST_SEED repeats a run.
+// A million random commands: the machine is compared with the naive model after each, their whole states every
+// thousand, and each return code and page-state transition must have occurred. RMPFS_TEST_SEED repeats a run.
 
 import Glibc
 import Testing
@@ -8,14 +8,14 @@ import Testing
 @testable import RMPModel
 
 @Suite struct ProofTests {
-    /// Sequences of steps of one table on one machine.
+    /// Sequences of steps drawn from one table, on one machine.
     private struct Profile: Sendable {
         let name: String
         let table: [Generator.Row]
         var prelude: [(step: Step, kind: String)] = []
         let sequences: Int
         let steps: Int
-        /// Whether a second machine follows in large steps of time.
+        /// Whether a second machine follows in large time steps.
         var hasTwin = false
         let start: Start
     }
@@ -25,8 +25,8 @@ import Testing
         Start(try MachineConfiguration(cpus: 6, memoryBytes: 2 << 30, series: series))
     }
 
-    /// Four nodes, of which two have memory, with a hole, an end inside a region, and a whole gigabyte; a core offline
-    /// and a CPU not there; few ASIDs.
+    /// Four nodes, two of them with memory, with a hole, an end inside a region, and a whole gigabyte. One CPU is not
+    /// present, a core is offline where SNP_EN is set at boot, and ASIDs are few.
     private static func uneven(_ series: Series) throws -> Start {
         let spans = [
             MemorySpan(start: SPA(0), bytes: 600 << 20, node: 0),
@@ -198,16 +198,17 @@ import Testing
             #expect(together >= 20, "seed \(testSeed): in \(together) steps of \(series.name) 3 guests ended at once")
         }
         #expect(coverage.unexpected == [], "seed \(testSeed)")
-        // With another seed, some of the rarest can be missing.
+        // Another seed may miss some of the rarest.
         let missing = coverage.missing(times: 1)
         #expect(missing.count <= (testSeed == usualSeed ? 0 : Self.mostMissing), "seed \(testSeed): \(missing)")
     }
 
-    /// So many of the more than 300 things to be met may be missing with a seed that nobody has chosen.
+    /// How many of the more than 300 required outcomes and transitions a seed other than the usual one may miss.
     private static let mostMissing = 3
-    /// So many sequences at once. Other tests, some with a time limit, wait for the same threads: one is left to them.
+    /// How many sequences run at once. Other tests, some with a time limit, wait for the same threads: one is left for
+    /// them.
     private static let width = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)) - 1)
-    /// So many failures are enough.
+    /// How many failures end the test.
     private static let failureLimit = 4
 
     private static func sequence(_ profile: Profile, seed: UInt64) async -> Result<Coverage, Failure> {
@@ -228,7 +229,7 @@ import Testing
         return .success(executor.coverage)
     }
 
-    /// Shrinks a failing sequence, and tells of it.
+    /// Shrinks a failing sequence and describes it.
     private static func failure(_ profile: Profile, _ seed: UInt64, _ steps: [Step], _ first: Difference) -> Failure {
         var shrinker = Shrinker { profile.start.run($0, hasTwin: profile.hasTwin) != nil }
         let small = shrinker.shrink(steps)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// More long random sequences, besides that of ProofTests: runs against single updates, forms of mixed chunks, and
+// More long random sequences, besides those of ProofTests: runs against single updates, forms of mixed chunks, and
 // everything at once against the invariants on a larger machine. RMPFS_TEST_SEED repeats a run.
 
 import Testing
@@ -7,7 +7,7 @@ import Testing
 @testable import RMPModel
 
 @Suite struct PropertyTests {
-    /// Few chunks, pages, ASIDs and GPAs, so that commands meet: a chunk becomes whole, mixed, wide and whole again.
+    /// Few chunks, pages, ASIDs and GPAs, so that commands collide: a chunk becomes whole, mixed, wide and whole again.
     private static func update(_ random: inout Random, _ spa: UInt64) -> RMPUpdateInput {
         let index = spa >> 12 & 511
         let gpa: UInt64 =
@@ -26,7 +26,7 @@ import Testing
         )
     }
 
-    /// The bulk path must leave behind what 512 single updates do, and answer the same.
+    /// The bulk path must leave what 512 single updates leave, and return the same code.
     @Test func runsAgainstSingleUpdates() throws {
         var random = Random(seed: testSeed)
         for round in 0..<150 {
@@ -94,7 +94,7 @@ import Testing
         #expect(rmp.uniformWord(ofRegion: 0) == .hypervisor)
     }
 
-    /// What is stored must shrink again, not only read right.
+    /// Storage must shrink again, not merely read back right.
     @Test func storageShrinks() throws {
         var chunk = MixedChunk(rest: .hypervisor, value: .firmware, at: 0)
         for index in 0..<512 { _ = chunk.replace(index, with: RMPEntry(gpa: GPA(UInt64(index) << 30)).word) }
@@ -133,7 +133,7 @@ import Testing
         }
     }
 
-    /// Some pages, most often few, times `unit`.
+    /// A range of pages, usually short, in multiples of `unit`.
     private static func pages(
         _ random: inout Random,
         limit: UInt64,

@@ -244,7 +244,7 @@ import Testing
         #expect(RMPCoverage(layout, Processor(), regionCount: 1).leadingPages == 1 << 18)
     }
 
-    /// A processor that looks at fewer entries of the RST covers less.
+    /// A processor that reads fewer entries of the RST covers less memory.
     @Test func reducedTable() {
         var processor = Processor()
         processor.segmentReduction = true

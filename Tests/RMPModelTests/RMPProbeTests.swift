@@ -28,7 +28,7 @@ import Testing
         return Machine(configuration)
     }
 
-    /// Of the first range, the end is told; of all others, the last byte.
+    /// The log gives the end of the first range, but the last byte of all others.
     @Test func aSegmentedTable() throws {
         let layout = try RMPLayout.segmented(
             base: 0x870_0000,
@@ -53,7 +53,7 @@ import Testing
         #expect(told[1] == "info SEV-SNP: Segmented RMP using 0GB segments" && told.count == 10)
     }
 
-    /// The RST is read up to the limit and not beyond; nothing is said about what lies behind it.
+    /// The RST is read only up to the limit, and nothing is said about what lies past it.
     @Test func theTableEndsAtItsLimit() throws {
         var processor = Processor()
         processor.segmentReduction = true
@@ -71,7 +71,7 @@ import Testing
         #expect(try !machine(layout, gigabytes: 129, processor).isSNPPossible)
     }
 
-    /// A segment that begins where RAM has ended covers none of it.
+    /// A segment that begins at or above the end of RAM covers none of it.
     @Test func segmentsForMMIOCoverNoRAM() throws {
         let layout = try RMPLayout.segmented(
             base: 0x870_0000,
@@ -87,11 +87,11 @@ import Testing
                 + "(expected 0x200000000 got 0x100000000)"
         )
         #expect(try !machine(layout, gigabytes: 8, Processor()).isSNPPossible)
-        // Where it begins in RAM, its end is what counts, whatever lies between.
+        // If it begins in RAM, its end is what counts, whatever lies between.
         #expect(try machine(layout, gigabytes: 9, Processor()).isSNPPossible)
     }
 
-    /// What the probe refuses comes alone; what set-up refuses comes after the probe's line.
+    /// If the probe refuses, its error is the only line; if set-up refuses, its error follows the probe's line.
     @Test func refusals() throws {
         let segmented = RMPLayout(regionCount: 4)
         let reserved = "error SEV-SNP: Memory for the RMP table has not been reserved by BIOS"
@@ -118,7 +118,7 @@ import Testing
         #expect(try lines(exact, gigabytes: 4).count == 1)
     }
 
-    /// A contiguous table must have entries for itself, also where it lies behind all other memory.
+    /// A contiguous table must have entries for itself, even if it lies above all other memory.
     @Test func aContiguousTableCoversItself() throws {
         let memory = try MemoryMap(bytes: 4 * Self.gigabyte)
         let layout = try RMPLayout.contiguous(base: 5 * Self.gigabyte, end: 5 * Self.gigabyte + 0x100_3fff)

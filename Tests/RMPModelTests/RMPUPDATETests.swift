@@ -10,7 +10,7 @@ import Testing
     static let private2M = RMPUpdateInput(gpa: GPA(0x40_0000), assigned: true, pageSize: .size2M, asid: 3)
     static let shared2M = RMPUpdateInput(pageSize: .size2M)
 
-    /// What must be done before, what is tried, and what it must answer.
+    /// Updates to do first, the one to try, and the code that it must return.
     struct Row: CustomTestStringConvertible {
         var testDescription: String
         var before: [(UInt64, RMPUpdateInput)] = []
@@ -138,7 +138,7 @@ import Testing
 
     @Test(arguments: rows) func order(_ row: Row) throws {
         var machine = try machine()
-        // Addresses of small value are meant relative to a free region.
+        // Addresses below 1 GB are relative to a free region.
         let base = row.at < 1 << 30 ? freeSPA.rawValue : 0
         for (at, input) in row.before { #expect(machine.code(.rmpupdate(SPA(base + at), input)) == .success) }
         let entry = machine.rmpEntry(SPA(base &+ row.at).pfn)
@@ -192,7 +192,7 @@ import Testing
         #expect(rmp.update(3 << 21 + 5 << 12, .init()) == .failPermission)
     }
 
-    /// A locked page inside the 2 MB is found last of all.
+    /// A locked page inside the 2 MB is checked for last.
     @Test func lockedInsideTwoMegabytes() {
         var rmp = RMP(regionCount: 1)
         rmp.setEntry(chunk: 3, index: 5, RMPEntry(locked: true).word)
@@ -212,7 +212,7 @@ import Testing
         #expect(rmp.entry(chunk: 0, index: 1) == RMPEntry(assigned: true, asid: 4).word)
     }
 
-    /// Locked (FAIL_INUSE) comes behind immutable and before overlaps: a choice.
+    /// Locked (FAIL_INUSE) is checked after immutable and before overlaps: a choice of the model.
     @Test func lockedBeforeOverlap() {
         var rmp = RMP(regionCount: 1)
         rmp.setChunk(4, RMPEntry(assigned: true, pageSize: .size2M, locked: true).word)

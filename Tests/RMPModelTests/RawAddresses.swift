@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands and refusals by numbers: tests and the naive model compute addresses, which the machine takes as types.
+// Commands and refusals from plain numbers: tests and the naive model compute addresses, for which the machine has
+// types.
 
 @testable import RMPModel
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The 16 bytes of an entry in its two forms, bit by bit, and the way from one to the other.
+// The 16 bytes of an entry in its two forms, bit by bit, and the conversion between them.
 
 import Testing
 
@@ -100,7 +100,7 @@ import Testing
         #expect(rmp.smash(1 << 21) == .success)
         #expect(try rmp.read(1 << 21).bytes[9] == 2)
         #expect(rmp.subpageCount(512) == 511)
-        // Inside a 2 MB entry the pages after the first hold the assigned bit alone.
+        // Inside a 2 MB entry, the pages after the first hold only the assigned bit.
         #expect(rmp.update(4 << 21, input) == .success)
         #expect(try rmp.read(4 << 21 + 4096).bytes == RMPUpdateInput(assigned: true).bytes)
     }

@@ -25,7 +25,7 @@ import Testing
         )
     }
 
-    /// A value that is written before SNP_EN is set: nil means that it is taken, else what WRMSR does.
+    /// A value written before SNP_EN is set, and whether WRMSR takes it or faults.
     struct Write: CustomTestStringConvertible {
         var testDescription: String
         var msr: UInt32
@@ -83,18 +83,18 @@ import Testing
             #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(msr, before, core: 0) }
             #expect(try platform.rdmsr(msr, cpu: 0, core: 0) == before)
         }
-        // Firmware alone clears it; then all can be written again.
+        // Only firmware clears it; then all registers can be written again.
         platform.clearSNP()
         #expect(!platform.snpEnabled)
         try platform.wrmsr(Self.rmpCfg, 0, core: 0)
         platform.enableSNP(on: CPUSet(all: 2))
         #expect(platform.snpEnabled && platform.msrs.syscfg & MSRs.vmplEnable != 0)
-        // A contiguous RMP knows no RMPOPT.
+        // There is no RMPOPT with a contiguous RMP.
         #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, 1, core: 0) }
         try platform.wrmsr(Self.rmpoptBase, 0, core: 0)
     }
 
-    /// RMPOPT_BASE can be written once SNP is enabled, each bit of it that is not reserved, but RMPOPT_EN stays set.
+    /// Once SNP is enabled, each bit of RMPOPT_BASE that is not reserved can be written, but RMPOPT_EN stays set.
     @Test func rmpoptEnStays() throws {
         var platform = platform()
         #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, 0, core: 0) }
@@ -108,7 +108,7 @@ import Testing
             #expect(throws: MSRFault.generalProtection) { try platform.wrmsr(Self.rmpoptBase, value, core: 0) }
         }
         #expect(try platform.rdmsr(Self.rmpoptBase, cpu: 0, core: 0) == 5 << 30 | 1)
-        // Each core for itself; and nothing more once SNP_EN is cleared.
+        // Each core has its own register, and none can be written once SNP_EN is cleared.
         try platform.wrmsr(Self.rmpoptBase, 0, core: 1)
         platform.clearSNP()
         for value in [0, 5 << 30 | 1] as [UInt64] {
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    /// What RMPOPT_BASE holds does not count then.
+    /// Without SNP_EN, RMPOPT raises #UD whatever RMPOPT_BASE holds.
     @Test(arguments: [0, 1, 7] as [UInt64]) func rmpoptWithoutSNP(_ function: UInt64) throws {
         var platform = platform()
         platform.enableSNP(on: CPUSet(all: 2))
@@ -197,7 +197,7 @@ import Testing
         #expect(try machine.rdmsr(Self.syscfg, cpu: 3) & Self.snp != 0)
         #expect(try machine.rdmsr(Self.rmpoptBase, cpu: 3) == 1)
         #expect(try machine.perform(.wrmsr(cpu: 3, Self.rmpoptBase, 1 << 30 | 1), at: machine.now) == .done)
-        // The sibling thread has the same register, the neighbour has not.
+        // The sibling thread shares the register; the next core does not.
         #expect(try machine.rdmsr(Self.rmpoptBase, cpu: 11) == 1 << 30 | 1)
         #expect(try machine.rdmsr(Self.rmpoptBase, cpu: 4) == 1)
         let generalProtection = CommandError.msr(.generalProtection)
@@ -223,7 +223,7 @@ import Testing
         #expect(Processor.venice.cpuid(0x8000_0008) == CPUIDLeaf())
     }
 
-    /// Each feature is one bit or field and changes nothing else: what differs afterwards.
+    /// Each feature is one bit or field and changes nothing else: the bits that differ afterwards.
     static let changes: [(@Sendable (inout Processor) -> Void, UInt32, CPUIDLeaf)] = [
         ({ $0.rmpread = false }, 0x8000_001f, CPUIDLeaf(eax: 1 << 21)),
         ({ $0.segmentedRMP = false }, 0x8000_001f, CPUIDLeaf(eax: 1 << 23)),

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ScatteredRMPTests {
     /// 8 GB in segments of 1 GB, whose tables of 4 MB lie in six regions, out of order; some begin in the middle of a
-    /// chunk, two touch, and one goes on in the next region.
+    /// chunk, two touch, and one runs on into the next region.
     static func layout() throws -> RMPLayout {
         let bases: [UInt64] = [
             0x1_4010_0000, 0x4000_0000, 0x1_4050_0000, 0x2030_0000, 0x7fe0_0000, 0x1_c000_0000, 0x1000_0000,
@@ -22,7 +22,7 @@ import Testing
         return Machine(try MachineConfiguration(topology: try Topology(cpus: 4), memory: memory, rmp: Self.layout()))
     }
 
-    /// The pages that hold the RMP, told by its pieces alone.
+    /// How many pages of each region hold the RMP, worked out from its pieces alone.
     private func pagesOfTable(_ layout: RMPLayout) -> [Int] {
         var pages = [Set<UInt64>](repeating: [], count: 8)
         for piece in [layout.head] + layout.segments.map(\.table) {
@@ -53,12 +53,11 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
-    /// Guests' pages around the tables are told apart from them, in chunks that both share, too.
+    /// Guests' pages around the tables are told apart from them, even in chunks that both share.
     @Test func guestsAroundTheTables() throws {
         var machine = try machine()
         let expected = pagesOfTable(machine.rmpLayout)
-        // Two tables begin 1 MB into a chunk, in front of which there is room; behind region 7's table its chunk is
-        // free.
+        // Two tables begin 1 MB into a chunk, so there is room before them; the chunk after region 7's table is free.
         for (page, asid) in [(0x14_0000, 5), (0x14_00ff, 5), (0x2_0200, 6), (0x1c_0400, 7), (0x1c_07ff, 5)] {
             let input = RMPUpdateInput(gpa: GPA(UInt64(page) << 12), assigned: true, asid: UInt32(asid))
             try machine.perform(.rmpupdate(SPA(UInt64(page) << 12), input), at: 0)

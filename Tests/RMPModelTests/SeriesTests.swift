@@ -16,7 +16,7 @@ import Testing
         for name in ["", "v", "v0", "v11", "V1", "v01", " v1", "1"] { #expect(Series.named(name) == nil) }
     }
 
-    /// Path, mode, the line for the address behind the last, the cap, llseek, the shared mask.
+    /// Path, mode, whether there is a line for the address past the last, the cap, llseek, the shared mask.
     @Test func files() {
         let arch = "x86/rmpopt/rmpopt-table"
         let rows: [String] = Series.all.map { series in
@@ -39,7 +39,7 @@ import Testing
         #expect(Series.all.filter(\.hasProgressFlag).map(\.version) == [1])
     }
 
-    /// Delays in ms: boot, SNP_INIT_EX, a request, a guest's end; nil where there is no pass.
+    /// Delays in ms: boot, SNP_INIT_EX, a request, a guest's end; nil if there is no pass.
     @Test func triggers() {
         let late: [UInt64?] = [nil, 0, 0, 10_000]
         let expected: [[UInt64?]] = [[0, 0, 0, nil], [0, 0, 0, 0], [1, 10_000, 0, 10_000]]
@@ -120,7 +120,7 @@ import Testing
         #expect(Series.all.filter(\.hotplugOffAfterKexec).map(\.version) == [10, 11])
     }
 
-    /// Each fact decides by itself, whatever the facts beside it are.
+    /// Each fact takes effect by itself, whatever the other facts say.
     @Test func factsDecideAlone() throws {
         func machine(_ series: Series, segmented: Bool = true) throws -> Machine {
             var configuration = try MachineConfiguration(cpus: 8, memoryBytes: 8 << 30, series: series)
@@ -150,7 +150,7 @@ import Testing
         #expect(try !machine(.v5, segmented: false).isDriverSetUp && machine(series, segmented: false).isDriverSetUp)
     }
 
-    /// No fact without a place, and none that points to nothing.
+    /// No fact lacks a source, and each source names a version or a commit.
     @Test(arguments: Series.all) func sources(_ series: Series) {
         var count = 0
         for child in Mirror(reflecting: series).children {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines of rmpopt-table that are printed during a pass, against a mask that is put together CPU by CPU.
+// Lines of rmpopt-table printed during a pass, against a mask built CPU by CPU.
 
 import Testing
 
 @testable import RMPModel
 
 @Suite struct SharedMaskTests {
-    /// The CPUs of a line, as the sources tell it.
+    /// The CPUs of a line, as the patches print it.
     private static func printed(_ region: Int, of machine: Machine, isMixed: Bool) -> [Int] {
         let tables = machine.platform.rmpopt
         var cpus: Set<Int> = []
@@ -62,7 +62,7 @@ import Testing
             )
             for step in 0..<300 {
                 let command = Self.command(&random, machine)
-                // Mostly a time in which a pass does not end.
+                // Usually too short for a pass to end.
                 let time = [0, 10_000, 100_000, 400_000, 20_000_000_000][Int(random.next() % 20 / 4)]
                 _ = try? machine.perform(command, at: machine.now + UInt64(time))
                 let mask = machine.sharedMask

@@ -23,7 +23,7 @@ let usualSeed: UInt64 = 20_260_217
 typealias Random = RMPModelTestSupport.Random
 
 extension Machine {
-    /// The code of a command that is an RMP instruction.
+    /// Performs an RMP instruction and returns its code; nil for any other refusal.
     mutating func code(_ command: Command) -> RMPCode? {
         do {
             try perform(command, at: now)

@@ -10,7 +10,7 @@ private let terabyte: UInt64 = 1 << 40
 private let gigabyte: UInt64 = 1 << 30
 
 @Suite struct WindowTests {
-    /// Nodes one above the other, each of a size in GB.
+    /// Nodes one above the other, whose sizes in GB are given.
     private func host(
         _ series: Series,
         shape: TopologyShape,
@@ -71,12 +71,12 @@ private let gigabyte: UInt64 = 1 << 30
     @Test func threeTerabytes() throws {
         let machine = try host(.v1, shape: twoSocketsNPS2, gigabytes: [768, 768, 768, 768])
         #expect(windows(machine) == ["0-2048", "1536-3584"])
-        // The socket's way has no line about RMPOPT_BASE.
+        // The per-socket path logs nothing about RMPOPT_BASE.
         #expect(!machine.logLines.contains { $0.text.contains("RMPOPT_BASE MSR") })
         #expect(machine.windows.map { CPUList.format($0.cpus) } == ["0-3", "4-7"].map { Array($0.utf8) })
     }
 
-    /// Exactly 2 TB count as 3, for a host and for a socket; a page less is the short path with base 0.
+    /// Exactly 2 TB counts as 3, for a host and for a socket; anything less takes the short path with base 0.
     @Test func exactlyTwoTerabytes() throws {
         #expect(windows(try host(.v1, shape: twoSockets, gigabytes: [1024, 1024])) == ["0-2048", "1024-3072"])
         #expect(windows(try host(.v1, shape: twoSockets, gigabytes: [1024, 1023])) == ["0-2048"])
@@ -88,7 +88,7 @@ private let gigabyte: UInt64 = 1 << 30
     @Test func limits() throws {
         let large = try host(.v1, shape: TopologyShape(coresPerPackage: 2, threadsPerCore: 1), gigabytes: [3072])
         #expect(windows(large) == ["0-2048"] && !large.isInWindow(region: 2048, cpu: 0))
-        // A pass walks over all memory all the same.
+        // A pass still walks all memory.
         #expect(large.passes.last?.regionsScanned == 3072 && large.passes.last?.regionsOutside == 1024)
         let shape = TopologyShape(packages: 2, coresPerPackage: 2, threadsPerCore: 1, memoryOnlyNodes: 1)
         let far = try host(.v1, shape: shape, gigabytes: [1024, 1024, 2048])
@@ -102,7 +102,7 @@ private let gigabyte: UInt64 = 1 << 30
         let machine = try host(.v1, shape: twoSockets, gigabytes: [1536, 1536], online: [0, 1])
         #expect(windows(machine) == ["0-2048"])
         #expect(machine.rmpoptBase(ofCPU: 2)?.isEnabled == false && machine.undefinedOpcodes == 0)
-        // The loop is over all packages: it has its line.
+        // The loop visits all packages, so this one has its line too.
         let lines = machine.logLines.map(\.text).filter { $0.contains("socket start_pfn") }
         #expect(
             lines == [
@@ -128,7 +128,7 @@ private let gigabyte: UInt64 = 1 << 30
         #expect(windows(Machine(configuration)) == ["0-2048", "1536-3584"])
     }
 
-    /// No memory for the lists: nothing is programmed, the thread starts, and each of its RMPOPTs is a #UD.
+    /// No memory for the lists: nothing is programmed, the thread starts, and each of its RMPOPTs raises #UD.
     @Test func listsCannotBeAllocated() throws {
         let machine = try host(.v1, shape: twoSockets, gigabytes: [1536, 1536]) { $0.boot.windowAllocationFails = true }
         #expect(windows(machine) == [] && machine.isDriverSetUp && machine.undefinedOpcodes == 8)

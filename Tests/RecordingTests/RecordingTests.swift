@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recordings: every command comes back as it was; what is no line is refused; a machine that is run again is the same.
+// Recordings: every command reads back as it was written, malformed lines are refused, and a replayed machine is the
+// same.
 
 import Glibc
 import RMPModel
@@ -10,7 +11,7 @@ import Testing
 
 @Suite struct RecordingTests {
     private static let id = GuestID(7)
-    /// One of each, with the values that are the easiest to lose.
+    /// One of each, with the values most easily lost.
     static let commands: [Command] = [
         .reoptimize, .createGuest(name: GuestName(bytes: Array("a b\\\"\n".utf8) + [0xFF, 0x80])),
         .setGuestMemory(id, bytes: .max),
@@ -75,8 +76,8 @@ import Testing
         return bytes
     }
 
-    /// A random life of a machine, written and run again: every answer and the machine are the same. One that lacks a
-    /// command, or has it at another time, is not.
+    /// A random life of a machine, recorded and replayed, gives the same answers and the same machine. A replay that
+    /// lacks a command, or runs it at another time, does not.
     @Test func aLifeRunsAgain() throws {
         let seed: UInt64 = 4711
         var random = Random(seed: seed)
@@ -139,7 +140,7 @@ import Testing
         let shorter = try again(leaving: 0)
         #expect(!shorter.isEnd)
         #expect(!(try again(delay: 1).isEnd))
-        // What a killed process leaves: the last line is not whole.
+        // What a killed process leaves: an incomplete last line.
         let cut = Array(Self.bytes(of: path).dropLast(20))
         var recording = try Recording(cut)
         var count = 0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole states, and what one step touched: everything that can be asked of a machine against the naive model.
+// Compares all that can be asked of a machine with the naive model: whole states, and what one step touched.
 
 @testable import RMPModel
 
@@ -16,9 +16,9 @@ extension NaiveMachine {
         return found
     }
 
-    /// When what is due, and which passes run or wait.
+    /// What is due when, and which passes run or wait.
     func differencesOfTime(from machine: Machine) -> [String] {
-        // Stored ones, since this is done at each step: a question copies the machine in a debug build.
+        // Reads stored properties, since this runs at each step and a query copies the machine in a debug build.
         let given = [
             machine.now, machine.nextDue, machine.driver.flag ? 1 : 0, machine.driver.running != nil ? 1 : 0,
             machine.driver.pending?.due,
@@ -42,7 +42,7 @@ extension NaiveMachine {
                 "region \(region): optimized on \(set) cores, expected \(rmpoptTables.optimized[region].sorted())"
             )
         }
-        // The count is compared; so it is enough that each expected bit is there.
+        // The count has been compared, so it is enough that each expected bit is set.
         for cpu in online where rmpoptTables.optimized[region].contains(setup.configuration.topology.places[cpu].core) {
             if !machine.isOptimized(region: region, cpu: cpu) {
                 found.append("region \(region): bit of CPU \(cpu) is missing")
@@ -120,7 +120,7 @@ extension NaiveMachine {
             vcpus: guest.vcpus,
             state: guest.state,
             asid: asid,
-            // How far a launch came that failed is left open.
+            // How far a failed launch got is not compared.
             launchWork: guest.launchFailed ? machine.guest(id)?.launchWork ?? guest.work : guest.work
         )
         var found: [String] = []
@@ -143,7 +143,7 @@ extension NaiveMachine {
 }
 
 extension NaivePass {
-    /// The counts that both models keep, to be compared at once.
+    /// The counts that both models keep, to be compared in one go.
     var summary: [UInt64?] {
         let counts = [scanned, won, kept, blocked, outside, faulting.count].map { UInt64($0) }
         let work =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What random sequences have met: outcomes by kind of step, and page states by what changed them. A proof that never
-// met a refusal proves nothing of it.
+// met a refusal proves nothing about it.
 
 @testable import RMPModel
 
@@ -10,7 +10,7 @@ struct Coverage: Sendable {
     private var transitions: [Transition: Int] = [:]
     private(set) var steps = 0
     private(set) var comparisons = 0
-    /// For each version, how many steps met so many guests that were ending, and let time pass.
+    /// For each version and number of ending guests, how many steps let time pass.
     private var endings: [String: [Int: Int]] = [:]
 
     /// A page's state before and after; nil for an entry that no row of the table describes.
@@ -32,12 +32,12 @@ struct Coverage: Sendable {
         endings[series.name, default: [:]][count, default: 0] += 1
     }
 
-    /// How many steps of a version met `least` guests or more that were ending.
+    /// How many steps of a version let time pass while at least `least` guests were ending.
     func endings(of series: Series, least: Int) -> Int {
         (endings[series.name] ?? [:]).reduce(0) { $1.key >= least ? $0 + $1.value : $0 }
     }
 
-    /// Notes what a step wrote; runs of the same transition at once.
+    /// Notes what a step wrote, a run of the same transition in one go.
     mutating func note(_ changes: [NaiveChange]) {
         var last: Transition?
         var count = 0
@@ -85,7 +85,7 @@ struct Coverage: Sendable {
         return gaps.sorted()
     }
 
-    /// What was met although it cannot be.
+    /// What was met although it cannot happen.
     var unexpected: [String] {
         var gaps: [String] = []
         for (kind, counts) in outcomes {

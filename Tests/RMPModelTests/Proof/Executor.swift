@@ -3,7 +3,7 @@
 
 @testable import RMPModel
 
-/// Where machine and naive model part, or where the machine contradicts itself.
+/// Where the machine and the naive model differ, or where the machine contradicts itself.
 struct Difference: Error, Sendable, CustomStringConvertible {
     /// The number of the step, from 0.
     var step: Int
@@ -15,18 +15,18 @@ struct Difference: Error, Sendable, CustomStringConvertible {
 /// Both models at the same point of a sequence.
 struct Executor: Sendable {
     private(set) var machine: Machine
-    /// The same machine, brought up to date only where a command needs it: in few large steps of time.
+    /// The same machine, advanced only when a command needs it: in few large time steps.
     private(set) var twin: Machine?
     private(set) var naive: NaiveMachine
     private(set) var coverage = Coverage()
     private(set) var stepNumber = 0
     private var invariants: StepInvariants
 
-    /// Whole states are compared each time so many steps are done.
+    /// How many steps lie between comparisons of whole states.
     static let wholeEvery = 1_000
     private static let eventLimit = 1_000_000
 
-    /// - Parameter hasTwin: whether a second machine follows in large steps of time.
+    /// - Parameter hasTwin: whether a second machine follows in large time steps.
     init(_ start: Start, hasTwin: Bool) {
         machine = start.machine
         naive = start.naive
@@ -76,7 +76,7 @@ struct Executor: Sendable {
         }
     }
 
-    /// The first difference of whole states, where they were not just compared; nil when there is none.
+    /// The first difference of whole states, unless they were just compared; nil when there is none.
     mutating func wholeDifference() -> Difference? {
         if stepNumber > 0 && stepNumber.isMultiple(of: Executor.wholeEvery) { return nil }
         do {
@@ -93,7 +93,7 @@ struct Executor: Sendable {
         try report(naive.differences(from: machine))
         try report(InvariantChecker.violations(in: machine))
         if twin == nil { return }
-        // What is due at this very moment may be done already in the twin; so it is in this copy.
+        // The twin may already have done what is due at this very moment, so this copy does it too.
         twin?.advance(to: naive.now)
         var settled = naive
         settled.advance(to: naive.now)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random steps by weights, and the values in them. Few chunks, pages, ASIDs, names and sizes, so that steps meet.
+// Random steps by weight, and the values in them. Few chunks, pages, ASIDs, names and sizes, so that steps collide.
 
 @testable import RMPModel
 
 /// Where a sequence's steps come from.
 struct Generator {
-    /// One kind of step: how often it comes, under which name it is counted, and what it is.
+    /// One kind of step: how often it comes, the name under which it is counted, and what it is.
     struct Row: Sendable {
         let weight: UInt64
         let kind: String
@@ -33,7 +33,7 @@ struct Generator {
     /// Chunks that most addresses lie in: those with pages of firmware and of the RMP, and some others.
     private let taken: [UInt64]
     private let others: [UInt64]
-    /// Chunks for 2 MB entries, seldom touched by the page.
+    /// Chunks for 2 MB entries, seldom touched page by page.
     private let wide: [UInt64]
     private var isFilling = true
     /// Pages that firmware holds at the beginning, the RMP's first one among them.
@@ -86,8 +86,8 @@ struct Generator {
     /// A chunk with 2 MB entries.
     mutating func wideChunk() -> SPA { SPA(pick(wide) << 21) }
 
-    /// An update in one chunk whose pages first become all different, then all alike, and so on: through every form in
-    /// which the machine keeps a chunk.
+    /// An update in one chunk whose pages first become all different, then all alike, and so on, which takes it through
+    /// every form in which the machine keeps a chunk.
     mutating func denseUpdate() -> Command {
         if random.chance(1_500) { isFilling.toggle() }
         let spa = SPA(wide[0] << 21 + (random.next() % 512) << 12)
@@ -98,15 +98,15 @@ struct Generator {
     /// A page that firmware holds at the beginning.
     mutating func buffer() -> SPA { SPA(pick(buffers)) }
 
-    /// A guest's chunk with a 2 MB entry; anything of a guest when there is none.
+    /// A guest's chunk with a 2 MB entry; any address of a guest when there is none.
     mutating func guest2M(_ naive: NaiveMachine) -> SPA {
         let chunks = naive.guests.keys.sorted().flatMap { naive.guests[$0]?.chunks.dropFirst(8) ?? [] }
         let covered = chunks.first { naive.rmp.isCovered($0 * 512) }
         return covered.map { SPA($0 << 21) } ?? guestAddress(naive)
     }
 
-    /// A page of a running guest's chunk with a 2 MB entry that refuses to be split, or, more rarely, that does not;
-    /// else the whole chunk. Any guest and pages when there is none.
+    /// A running guest's chunk with a 2 MB entry; only a page of it if the entry refuses to be split, or, now and then,
+    /// if it does not. Any guest and pages when there is no such chunk.
     mutating func pages2M(_ naive: NaiveMachine) -> (GuestID, Range<UInt64>) {
         for (id, guest) in naive.guests.sorted(by: { $0.key < $1.key }) where guest.state == .running {
             let index = guest.chunks.indices.dropFirst(8).first { naive.rmp.isCovered(guest.chunks[$0] * 512) }
@@ -123,7 +123,7 @@ struct Generator {
         return (id, pages(naive, id))
     }
 
-    /// What brings a page to one of the states that RMPUPDATE can write, each as often as the others.
+    /// An update that brings a page to one of the states that RMPUPDATE can write.
     mutating func input(_ size: PageSize) -> RMPUpdateInput {
         let gpa = GPA(0x4000_0000 + (random.next() % 4) << 21)
         let asid = UInt32(random.next() % 2 + 1)
@@ -141,7 +141,8 @@ struct Generator {
     /// A chunk that nobody holds at the beginning.
     mutating func chunk() -> SPA { SPA(pick(others) << 21) }
 
-    /// An address in a guest's memory, or just behind; any other when it has none.
+    /// An address in a guest's memory or just past a chunk of it, or a control page; any other address when it has
+    /// none.
     mutating func guestAddress(_ naive: NaiveMachine) -> SPA {
         guard let guest = naive.guests[guest(naive).rawValue], !guest.chunks.isEmpty else { return address(naive) }
         if random.chance(16) && !guest.controls.isEmpty { return SPA(pick(guest.controls) << 12) }
@@ -175,7 +176,7 @@ struct Generator {
         return GuestID(naive.guests.keys.sorted().randomElement(using: &random) ?? 1)
     }
 
-    /// Small, since each page is written one by one in the naive model; with folios of 1 GB, sometimes a whole one.
+    /// Usually small, since the naive model writes page by page; with 1 GB folios, often a whole one.
     mutating func memory(_ naive: NaiveMachine, _ id: GuestID) -> UInt64 {
         if naive.guests[id.rawValue]?.backing == .size1G && random.chance(2) { return 1 << 30 }
         switch random.next() % 64 {
@@ -189,12 +190,12 @@ struct Generator {
         }
     }
 
-    /// A range of a guest's pages, most often inside of its memory.
+    /// A range of a guest's pages, usually inside its memory.
     mutating func pages(_ naive: NaiveMachine, _ id: GuestID) -> Range<UInt64> {
         let memory = naive.guests[id.rawValue]?.memory ?? 0
         if random.chance(24) { return (random.next() >> 20)..<(1 << 44 + random.next() >> 20) }
         if memory == 0 { return 0..<4096 }
-        // The pages behind the initial image have entries of 2 MB.
+        // Past the initial image, entries are of 2 MB.
         if memory > 16 << 20 && random.chance(2) {
             let chunk: UInt64 = 16 << 20
             if random.chance(2) { return chunk..<min(chunk + 2 << 20, memory) }

@@ -3,7 +3,7 @@
 
 @testable import RMPModel
 
-/// A pass that is to come.
+/// A pass still to come.
 struct NaivePending: Sendable, Hashable {
     var due: UInt64
     var trigger: PassTrigger
@@ -18,7 +18,7 @@ extension NaiveMachine {
         return online.contains(wanted) ? wanted : online.min() ?? 0
     }
 
-    /// CPUs that are the first thread of their core by their APIC id.
+    /// Whether a CPU is the first thread of its core by APIC ID.
     func isPrimary(_ cpu: Int) -> Bool { setup.configuration.topology.places[cpu].thread == 0 }
 
     func core(_ cpu: Int) -> Int { setup.configuration.topology.places[cpu].core }
@@ -37,7 +37,7 @@ extension NaiveMachine {
         case .boot: setup.facts.bootDelay
         case .firmwareInit: setup.facts.initDelay
         case .guestEnd: setup.facts.guestEndDelay
-        // A store of ours, in all versions.
+        // A write to one of rmpfs's own files, in all versions.
         case .request: 0
         }
     }
@@ -70,14 +70,14 @@ extension NaiveMachine {
             if !waiting.isQueued { pending?.due = now }
             return .scheduled
         }
-        // queue_delayed_work() leaves what is pending alone, mod_delayed_work() takes it and starts the timer anew.
+        // queue_delayed_work() leaves pending work alone; mod_delayed_work() takes it and restarts its timer.
         if setup.facts.worker == .queue { return .absorbed }
         pending?.due = now + delay
         pending?.isQueued = false
         return .scheduled
     }
 
-    /// A guest has come to a point of its end: `snp_perform_rmp_optimization()`, `snp_rmpopt_all_physmem()`,
+    /// A guest has reached a point in its end: `snp_perform_rmp_optimization()`, `snp_rmpopt_all_physmem()`,
     /// `snp_enable_rmpopt()`.
     mutating func guestCame(to point: NaiveSeries.GuestEnd) {
         if setup.facts.guestEnd != point { return }

@@ -4,7 +4,7 @@
 @testable import RMPModel
 
 extension NaiveRMP {
-    /// From which states a change of firmware's leads to which.
+    /// For each change that firmware makes, the states that it applies to and the states that they become.
     ///
     /// Source: SEV-SNP firmware ABI; AMD's published firmware, sev_mcmd.c, `snp_mcmd_page_reclaim()`,
     /// `snp_mcmd_swap_out()`. Pages of the IOMMU: firmware 1.53 and later.
@@ -24,7 +24,7 @@ extension NaiveRMP {
         ],
     ]
 
-    /// - Returns: whether the page was in a state for it.
+    /// - Returns: whether the page was in a state that allows it.
     @discardableResult
     mutating func change(_ pfn: UInt64, _ change: FirmwareChange, gpa: UInt64 = 0) -> Bool {
         guard exists(pfn), let targets = NaiveRMP.changes[change] else { return false }
@@ -50,7 +50,7 @@ extension NaiveRMP {
             if change == .launchVMSA { page.vmsa = true }
         case .swapIn: page.validated = true
         case .swapOut: page.validated = false
-        // Immutable goes, and the lock with it. What is left of the owner stays.
+        // Clears immutable, and the lock with it. The owner's fields stay.
         case .reclaim:
             page.immutable = false
             page.locked = false

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guests of the naive model from their creation to their end, page by page, by the same instructions as everybody's.
+// Guests of the naive model from creation to end, page by page, by the same instructions as everybody else's.
 
 @testable import RMPModel
 
@@ -68,7 +68,7 @@ extension NaiveMachine {
     }
 
     mutating func setMemory(_ id: GuestID, _ bytes: UInt64) throws(CommandError) {
-        // Settings are held against all memory, a launch against what is online: a choice of the model.
+        // Settings are checked against all memory, a launch against what is online: a choice of the model.
         let all = setup.configuration.memory.spans.reduce(0) { $0 + $1.bytes }
         try stopped(id) { guest throws(CommandError) in
             if bytes % 4096 != 0 { throw .invalid(.memoryGranularity(bytes)) }
@@ -119,7 +119,7 @@ extension NaiveMachine {
         if state != .running && state != .created { return }
         releaseVCPUs(id.rawValue)
         guestCame(to: .beforeDecommission)
-        // Without a context there is nothing to let go of: `snp_decommission_context()` returns 0 at once.
+        // Without a context there is nothing to decommission: `snp_decommission_context()` returns 0 at once.
         let isDecommissioned = decommission(id.rawValue)
         if state == .running {
             beginTeardown(id.rawValue)
@@ -142,7 +142,8 @@ extension NaiveMachine {
         }
     }
 
-    /// Whether firmware lets go of the guest; else its context page and its ASID are lost.
+    /// Decommissions a guest; if firmware fails to, its context page and its ASID are lost. Returns whether it
+    /// succeeded.
     @discardableResult
     mutating func decommission(_ id: UInt64) -> Bool {
         guard let guest = guests[id], let page = guest.context else { return true }
@@ -179,14 +180,14 @@ extension NaiveMachine {
         if guests[id.rawValue]?.state == .stopped { guests[id.rawValue] = nil }
     }
 
-    /// What taking the chunk at work back costs: one update for a 2 MB entry, else one for each assigned page.
+    /// What it costs to take back the chunk at work: one update for a 2 MB entry, else one for each assigned page.
     private func cost(of guest: NaiveGuest) -> UInt64 {
         let chunk = guest.chunks[guest.done]
         if rmp.isCovered(chunk * 512) { return setup.configuration.costs.share2M }
         return setup.configuration.costs.share4K * rmp.assignedPages(ofChunk: chunk)
     }
 
-    /// The chunk at work goes back. Pages that refuse stay assigned, with a warning of KVM's, and are no leak.
+    /// The chunk at work goes back. Pages that refuse stay assigned, with a warning from KVM, and are not leaked.
     ///
     /// Source: `sev_gmem_invalidate()`.
     mutating func stepTeardown(_ id: UInt64) {

@@ -9,8 +9,8 @@ extension NaiveMachine {
     private var tablesOfRMP: [Range<UInt64>] { [layout.head] + layout.segments.map(\.table) }
     private var boot: BootPlan { setup.configuration.boot }
 
-    /// X86_FEATURE_RMPOPT as it is left when the RMP has been probed. All versions want a segmented RMP; the merged
-    /// code only a processor that could have one.
+    /// X86_FEATURE_RMPOPT once the RMP has been probed. The posted versions want a segmented RMP; the merged code only
+    /// wants a processor that supports one.
     ///
     /// Source: `configure_and_enable_rmpopt()` of v1-v3, `setup_rmptable()` of v4-v10, `snp_probe_rmptable_info()` of
     /// 15d974be.
@@ -29,7 +29,7 @@ extension NaiveMachine {
         } else if setup.facts.setsSNPAtBoot {
             enableSNP()
         }
-        // `cpuhp_setup_state()` calls its function on all that are online.
+        // `cpuhp_setup_state()` calls its function on all CPUs that are online.
         if setup.facts.setsSNPOnline && snpEnabled { snpCPUs.formUnion(online) }
         switch setup.facts.setUp {
         case .boot:
@@ -49,7 +49,7 @@ extension NaiveMachine {
         isSetUp = true
     }
 
-    /// SNP_EN and VMPL_EN on the CPUs that are online; the RMP holds nothing but itself.
+    /// Sets SNP_EN and VMPL_EN on the CPUs that are online; nothing but the RMP itself is assigned then.
     private mutating func enableSNP() {
         snpCPUs.formUnion(online)
         syscfg |= 1 << 19
@@ -59,7 +59,7 @@ extension NaiveMachine {
 
     // MARK: Set-up
 
-    /// From the start of memory to the end that the kernel knows of, at most 2 TB.
+    /// From the start of memory to the end that the kernel knows of, at most 2 TB where the version has that limit.
     private var rangeOfMemory: Range<Int> {
         let spans = onlineMemory
         let first = Int((spans.first?.lowerBound ?? 0) >> 30)
@@ -87,7 +87,7 @@ extension NaiveMachine {
         if setup.facts.walk == .leader { mask.formUnion(onlinePrimaries) }
         range = rangeOfMemory
         isSetUp = true
-        // INIT_DELAYED_WORK() once more: what was pending is forgotten.
+        // INIT_DELAYED_WORK() again: what was pending is forgotten.
         pending = nil
         requestPass(trigger)
     }
@@ -98,7 +98,7 @@ extension NaiveMachine {
         program(UInt64(range.lowerBound) << 30, onlinePrimaries)
     }
 
-    /// WRMSR of RMPOPT_BASE by the kernel, where CPUs are online; a fault changes nothing and is passed over.
+    /// The kernel's WRMSR of RMPOPT_BASE, on CPUs that are online; a fault changes nothing and is ignored.
     private mutating func program(_ base: UInt64, _ cpus: Set<Int>) {
         for core in Set(cpus.intersection(online).map(core)) where writesBase(base + 1, core) {
             rmpoptTables.bases[core] = base + 1
@@ -151,7 +151,7 @@ extension NaiveMachine {
             for core in rmpoptTables.bases.indices { rmpoptTables.bases[core] = 0 }
         }
         rmpoptTables.clearAll()
-        // `snp_shutdown()`. Its WRMSR of 0 comes when RMPOPT_BASE cannot be written any more (15d974be).
+        // `snp_shutdown()`. Its WRMSR of 0 comes when RMPOPT_BASE can no longer be written (15d974be).
         if setup.facts.cancels {
             pass = nil
             pending = nil
@@ -172,7 +172,7 @@ extension NaiveMachine {
 
     // MARK: Another kernel
 
-    /// - Parameter chosen: the CPUs that it brings online; nil for all that are there.
+    /// - Parameter chosen: the CPUs that it brings online; nil for all that are present.
     mutating func kexec(online chosen: CPUSet?) throws(CommandError) {
         if hasGuests { throw .busy(.guestsLeft) }
         if let chosen {
@@ -220,7 +220,7 @@ extension NaiveMachine {
         }
     }
 
-    /// A core that sleeps as a whole while SNP_EN is 0 loses RMPOPT_BASE.
+    /// A core whose threads are all offline while SNP_EN is 0 loses RMPOPT_BASE.
     private mutating func loseBase(_ core: Int) {
         if !online.contains(where: { self.core($0) == core }) { rmpoptTables.bases[core] = 0 }
     }
@@ -240,8 +240,8 @@ extension NaiveMachine {
     /// SYSCFG as a CPU reads it.
     func syscfg(ofCPU cpu: Int) -> UInt64 { syscfg | (snpCPUs.contains(cpu) ? 3 << 24 : 0) }
 
-    /// Whether WRMSR of RMPOPT_BASE does not fault: it wants SNP_EN; RMPOPT_EN wants a segmented RMP too, and cannot be
-    /// cleared again.
+    /// Whether WRMSR of RMPOPT_BASE works without a fault. It needs SNP_EN; setting RMPOPT_EN also needs a segmented
+    /// RMP, and it cannot be cleared again.
     ///
     /// Source: commit text of 15d974be; Ashish Kalra, 2026-06-19. That SNP_EN of any CPU is enough is a choice.
     private func writesBase(_ value: UInt64, _ core: Int) -> Bool {
@@ -256,7 +256,7 @@ extension NaiveMachine {
         let fault = CommandError.msr(.generalProtection)
         switch number {
         case 0xc001_0010:
-            // One register for all CPUs but for SNP_EN and VMPL_EN: a choice.
+            // One register for all CPUs, except for SNP_EN and VMPL_EN: a choice.
             if snpEnabled { return }
             let known: UInt64 = 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 | 1 << 23 | 1 << 24 | 1 << 25
             if value & ~known != 0 || value >> 24 & 1 == 1 && value >> 23 & 1 == 0 { throw fault }

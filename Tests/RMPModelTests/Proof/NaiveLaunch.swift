@@ -58,7 +58,7 @@ extension NaiveMachine {
             if page == guest.context { rmp.change(page, .createContext) }
         }
         let code = populateMemory(&guest)
-        // What firmware has measured becomes the guest's; after a failure it is only taken out of firmware's hands.
+        // What firmware has measured becomes Guest-Valid; after a failure it only stops being immutable.
         for (index, chunk) in guest.chunks.prefix(8).enumerated() {
             for page in (chunk * 512)..<(chunk * 512 + guest.pages(ofChunk: index)) {
                 var ended = rmp[page]
@@ -101,7 +101,7 @@ extension NaiveMachine {
         return .success
     }
 
-    /// Private faults on some pages of a chunk: one 2 MB entry where all of it is asked for and free, else 4 KB each.
+    /// Private faults on some pages of a chunk: one 2 MB entry if all of it is asked for and free, else 4 KB each.
     private mutating func fault(
         _ guest: NaiveGuest,
         _ index: Int,

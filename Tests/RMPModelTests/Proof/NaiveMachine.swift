@@ -3,10 +3,10 @@
 
 @testable import RMPModel
 
-/// What a machine was built from, and what never changes of it. A class, so that copies cost little.
+/// What a machine was built from, which never changes. A class, so that copies cost little.
 final class NaiveSetup: Sendable {
     let configuration: MachineConfiguration
-    /// What this model knows about the version of the series; it looks at no row of facts of the machine's.
+    /// What this model knows about the version of the series; it uses none of the machine's own facts.
     let facts: NaiveSeries
     let present: Set<Int>
     /// Chunks with pages that firmware holds or has fixed, those of the RMP itself, and those that it does not cover:
@@ -27,7 +27,7 @@ final class NaiveSetup: Sendable {
     }
 }
 
-/// A host as plain as can be: no summaries, no runs, one piece of work at a time.
+/// A host as simple as can be: no summaries, no runs, one piece of work at a time.
 struct NaiveMachine: Sendable {
     let setup: NaiveSetup
     var now: UInt64 = 0
@@ -39,13 +39,13 @@ struct NaiveMachine: Sendable {
     var firmwareIsInitialized = false
     var failuresLeft: UInt64 = 0
     var decommissionFailuresLeft: UInt64 = 0
-    /// ASIDs that firmware does not let go of.
+    /// ASIDs that a failed decommission has lost.
     var lostASIDs: Set<UInt16> = []
     var online: Set<Int>
     var hotplugIsForbidden = false
     var lateMemoryIsOnline = false
 
-    /// By number; ending ones that were removed are among them.
+    /// By number, including those that were removed and are still ending.
     var guests: [UInt64: NaiveGuest] = [:]
     var guestCount: UInt64 = 0
     /// Pages that could not be taken back, and those among them that were control pages.
@@ -70,7 +70,7 @@ struct NaiveMachine: Sendable {
     var opcodeFaults: UInt64 = 0
     var rowsClearedBefore: UInt64 = 0
 
-    /// Boots as far as the configuration says, and runs to the end what that sets going.
+    /// Boots as far as the configuration says, and finishes the work that this starts.
     init(_ configuration: MachineConfiguration) {
         setup = NaiveSetup(configuration)
         let topology = configuration.topology
@@ -131,7 +131,7 @@ struct NaiveMachine: Sendable {
 
     // MARK: Commands
 
-    /// - Parameter given: what the machine gave a guest at its launch, if it did; looked at by `startGuest` alone.
+    /// - Parameter given: what the machine gave a guest at its launch, if anything; only `startGuest` looks at it.
     mutating func perform(
         _ command: Command,
         at time: UInt64,
@@ -193,7 +193,7 @@ struct NaiveMachine: Sendable {
         return code
     }
 
-    /// Whether RMPOPT does not raise #UD on a CPU: it wants SNP_EN there, and RMPOPT_EN on its core.
+    /// Whether a CPU executes RMPOPT without a #UD: it needs SNP_EN on the CPU, and RMPOPT_EN on its core.
     func executesRMPOPT(_ cpu: Int) -> Bool { snpCPUs.contains(cpu) && rmpoptTables.isEnabled(core(cpu)) }
 
     private mutating func rmpopt(_ cpu: Int, _ spa: UInt64, _ function: UInt64) throws(CommandError) -> Bool {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The free memory of the naive host, and what a guest must get of it. The lowest free memory is worked out here; where
-// a placement draws lots or weighs regions, what the machine gave is taken as given, and looked at.
+// a placement is random or compares regions, the machine's choice is adopted once it has been checked.
 
 @testable import RMPModel
 
@@ -56,7 +56,7 @@ extension NaiveMachine {
         }
     }
 
-    /// How many chunks could be had in whole units.
+    /// How many chunks are available in whole units.
     private func room(_ node: Int?, _ unit: Int, _ held: Set<UInt64>) -> Int {
         unit == 1 ? freeChunks(node, held).count : freeRegions(node, held).count * 512
     }
@@ -73,7 +73,7 @@ extension NaiveMachine {
         var node = guest.node
         if node == nil && guest.placement == .local {
             let nodes = Set(setup.configuration.memory.spans.map(\.node)).sorted()
-            // Single chunks: one more, for control pages.
+            // Single chunks need one more, for control pages.
             let more = unit == 1 ? 1 : 0
             let rooms = nodes.map { room($0, unit, heldChunks()) }
             guard let index = rooms.firstIndex(where: { $0 >= count + more }) else {
@@ -143,7 +143,7 @@ extension NaiveMachine {
         let free = unit == 1 ? freeChunks(node, held) : freeRegions(node, held).flatMap { $0..<($0 + 512) }
         if free.count < count { throw noRoom(free.count) }
         if case .scattered = guest.placement {} else if unit > 1 { return Array(free[..<count]) }
-        // As given, when they are free chunks in the right number; else none, so that the difference shows.
+        // The given chunks, if they are free and the right number; else none, so that the difference shows.
         guard let chunks = given?.chunks, chunks.count == count, Set(chunks).count == count,
             Set(chunks).isSubset(of: free)
         else { return [] }
@@ -196,7 +196,7 @@ extension NaiveMachine {
         let controls = Set(leakedControls.union(guests.values.flatMap(\.controls)).map { $0 / 512 })
         for chunk in (pages.lowerBound / 512)...((pages.upperBound - 1) / 512) {
             let part = pages.clamped(to: (chunk * 512)..<(chunk * 512 + 512))
-            // Pages that somebody assigned by hand do not keep others of the chunk from being leaked.
+            // Pages assigned by hand do not keep others of the chunk from being leaked.
             let mayLeak = withLeaks.contains(chunk) ? !controls.contains(chunk) : !isHeld(chunk, held)
             if !mayLeak || !part.allSatisfy({ rmp[$0] == .hypervisor }) {
                 throw .placement(.notFree((part.lowerBound << 12)..<(part.upperBound << 12)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One page of the naive model: every field of its RMP entry by itself, and the state that the manual calls it.
+// One page of the naive model: every field of its RMP entry by itself, and its state in the manual's terms.
 
 @testable import RMPModel
 
@@ -17,7 +17,7 @@ struct NaivePage: Sendable, Hashable {
     var validated = false
     var locked = false
 
-    /// A page of which nobody has ever asked anything.
+    /// A page that nobody has ever touched.
     static let hypervisor = NaivePage()
     /// What firmware writes for its own pages.
     static let firmware = NaivePage(assigned: true, immutable: true, locked: true)
@@ -81,7 +81,7 @@ enum NaiveState: Int, Sendable, Hashable, CaseIterable {
 
 /// What wrote an entry.
 enum NaiveCause: Sendable, Hashable {
-    /// SNP_EN was set, SNP_INIT_EX or a shutdown: the RMP begins anew.
+    /// SNP_EN was set, SNP_INIT_EX or a shutdown: the RMP starts afresh.
     case anew
     case rmpupdate4K
     case rmpupdate2M
@@ -104,6 +104,6 @@ struct NaiveChange: Sendable, Hashable {
     let pfn: UInt64
     let old: NaivePage
     let new: NaivePage
-    /// What wrote it; nil for the pages that a 2 MB entry takes along: they have no state of their own.
+    /// What wrote it; nil for the other pages of a 2 MB entry, which have no state of their own.
     let cause: NaiveCause?
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass of the naive model: one region after the other, each CPU of those at work executing RMPOPT for itself.
+// A pass of the naive model: one region after the other, each CPU at work executing RMPOPT for itself.
 
 @testable import RMPModel
 
@@ -28,7 +28,7 @@ struct NaivePass: Sendable, Hashable {
     var followerNanoseconds: UInt64 = 0
 
     var range: Range<Int>
-    /// Whether the leader or the first scanner is at work, and not a broadcast.
+    /// Whether the leader or the first scanner is at work, rather than a broadcast.
     var isLed: Bool
     /// The region at work.
     var region: Int
@@ -39,7 +39,7 @@ struct NaivePass: Sendable, Hashable {
     var putsBack = false
     /// Whom a broadcast reaches.
     var followers: Set<Int> = []
-    /// Whether a CPU executed RMPOPT for a region outside of its window: what that takes is left open.
+    /// Whether a CPU executed RMPOPT for a region outside its window: how long that takes is not compared.
     var hasOutsider = false
     /// What the region at work costs.
     var cost = NaiveCost()
@@ -61,7 +61,7 @@ struct NaiveCost: Sendable, Hashable {
     var broadcast: UInt64 = 0
     var scan: UInt64 = 0
     var followers: UInt64 = 0
-    /// What a CPU with the region in its window, and one without, are at work.
+    /// How long a CPU works on a region inside its window, and on one outside.
     var inside: UInt64 = 0
     var outside: UInt64 = 0
     var total: UInt64 { broadcast + scan + followers }
@@ -113,8 +113,8 @@ extension NaiveMachine {
         case .leader: break
         case .scanner: pass.followers = onlinePrimaries
         }
-        // A choice of the model: the code masks each broadcast with the CPUs that are online then, here those that are
-        // online as the pass begins stay in it to its end, and take their #UD at its beginning.
+        // A choice of the model: the code masks each broadcast with the CPUs online at that time; here, the CPUs online
+        // when the pass begins stay in it to the end, and take their #UD at the start.
         pass.followers.formIntersection(online)
         pass.faulting = pass.followers.union(pass.leader.map { [$0] } ?? []).filter { !executesRMPOPT($0) }
         opcodeFaults += UInt64(pass.faulting.count)
@@ -122,7 +122,7 @@ extension NaiveMachine {
         beginTurn(at: now, isContended: false)
     }
 
-    /// How long the next region takes by what the RMP holds now.
+    /// Begins the next region's turn, whose length follows from what the RMP holds now.
     private mutating func beginTurn(at time: UInt64, isContended: Bool) {
         guard let cost = pass.map({ cost($0, isContended: isContended) }) else { return }
         pass?.cost = cost
@@ -181,7 +181,7 @@ extension NaiveMachine {
         pass.broadcastNanoseconds += begun.cost.broadcast
         pass.scanNanoseconds += begun.cost.scan
         pass.followerNanoseconds += begun.cost.followers
-        // One that took a #UD takes no part.
+        // A CPU that took a #UD takes no part.
         let inside = pass.cpus.contains { !pass.faulting.contains($0) && rmpoptTables.isInWindow(region, core($0)) }
         if pass.isLed {
             if won { pass.ledWon.insert(region) }
@@ -218,9 +218,9 @@ extension NaiveMachine {
         }
     }
 
-    /// Each CPU at work executes RMPOPT once, but those that took a #UD.
+    /// Each CPU at work executes RMPOPT once, except those that took a #UD.
     ///
-    /// - Returns: whether any bit of the region was set by it.
+    /// - Returns: whether this set any bit of the region.
     private mutating func executeTurn() -> Bool {
         guard var pass else { return false }
         var hasWon = false
@@ -252,13 +252,13 @@ extension NaiveMachine {
         let current = online.contains(pass.worker) ? pass.worker : workerCPU
         switch setup.facts.leader {
         case .putIn: mask.insert(current)
-        // v4 asks for the CPU again, v5 has noted it.
+        // v4 asks for the CPU again, v5 has remembered it.
         case .putBack where pass.putsBack: mask.insert(setup.facts.locksCPUs ? pass.worker : current)
         default: break
         }
     }
 
-    /// A fault: passes stand still, or go on with the turn at work begun anew.
+    /// An injected fault: passes stop, or resume by starting the current turn over.
     mutating func holdPasses(_ hold: Bool) {
         if hold == isStuck { return }
         isStuck = hold

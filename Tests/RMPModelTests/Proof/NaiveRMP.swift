@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RMP once more, as plainly as the manual's text: one dictionary entry a page and the instructions check by check.
-// Slow, and meant to be read; the real one must always give the same answers.
+// The RMP a second time, as plain as the manual's text: one dictionary entry a page, and the instructions check by
+// check. It is slow and meant to be read; the real one must always give the same answers.
 
 @testable import RMPModel
 
 /// An RMP over regions from address 0, of which it need not cover all.
 struct NaiveRMP: Sendable {
     let regionCount: Int
-    /// Which regions it covers: segments state whole gigabytes.
+    /// Which regions it covers: segments cover whole gigabytes.
     let isRegionCovered: [Bool]
-    /// Pages that are not as `background(_:)` says.
+    /// Pages that differ from `background(_:)`.
     private(set) var entries: [UInt64: NaivePage] = [:]
     /// The number of assigned pages by chunk and by region; kept by `write` alone.
     private(set) var assignedInChunk: [UInt64: UInt64] = [:]
     private(set) var assignedInRegion: [Int]
-    /// Everything written since somebody emptied it.
+    /// Everything written since this was last emptied.
     var changes: [NaiveChange] = []
-    /// Pages that SNP_INIT_EX leaves HV-fixed: what is no DRAM, and what firmware always fixes.
+    /// Pages that SNP_INIT_EX leaves HV-fixed: what is not DRAM, and what firmware always fixes.
     private let fixed: [Range<UInt64>]
-    /// Whether SNP_INIT_EX has been here since the RMP was last zeroed.
+    /// Whether SNP_INIT_EX has run since the RMP was last zeroed.
     private var isConfigured = false
 
     init(_ configuration: MachineConfiguration) {
@@ -54,7 +54,7 @@ struct NaiveRMP: Sendable {
         return isConfigured && exists(first) && fixed.contains { $0.contains(first) && $0.contains(first + 511) }
     }
 
-    /// Whether SNP_INIT_EX has fixed a page of the region as no DRAM.
+    /// Whether SNP_INIT_EX has HV-fixed a page of the region that is not DRAM, or that firmware always fixes.
     func hasFixed(region: Int) -> Bool {
         let pages = UInt64(region) << 18..<UInt64(region + 1) << 18
         return isConfigured && fixed.contains { $0.overlaps(pages) }
@@ -77,7 +77,7 @@ struct NaiveRMP: Sendable {
         entries = [:]
     }
 
-    /// Every page as SNP_INIT_EX leaves it before it comes to its own and to those that the kernel names.
+    /// Every page as SNP_INIT_EX leaves it before it turns to its own pages and those that the kernel lists.
     mutating func configure() {
         reset(.anew)
         isConfigured = true
@@ -165,7 +165,7 @@ struct NaiveRMP: Sendable {
         return .success
     }
 
-    /// RMPREAD; nil stands for FAIL_INPUT.
+    /// RMPREAD; nil means FAIL_INPUT.
     func rmpread(_ spa: UInt64) -> RMPReadOutput? {
         let pfn = spa / 4096
         if !exists(pfn) { return nil }

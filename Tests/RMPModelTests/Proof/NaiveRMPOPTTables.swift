@@ -9,7 +9,7 @@ struct NaiveRMPOPTTables: Sendable {
     var bases: [UInt64]
     /// The cores that have each region optimized.
     var optimized: [Set<Int>]
-    /// How often RMPUPDATE took a region's last bits.
+    /// How often RMPUPDATE cleared a region that had bits set.
     var rowsCleared: UInt64 = 0
 
     init(cores: Int, regions: Int) {

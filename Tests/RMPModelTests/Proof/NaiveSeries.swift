@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The naive model's own facts about the versions of the series, read in the posted patches one by one. The machine has
-// a table of its own; that both say the same is what the proof is for, so neither may be taken from the other.
+// The naive model's own facts about the versions of the series, read from the posted patches one by one. The machine
+// has a table of its own; the proof shows that the two agree, so neither may be copied from the other.
 
 /// What one version of the driver, with the kernel that it was posted for, does.
 struct NaiveSeries: Sendable {
@@ -25,29 +25,29 @@ struct NaiveSeries: Sendable {
     /// What a request does to a pass that is pending.
     enum Worker: Sendable { case thread, queue, mod }
 
-    /// At which point of a guest's end a pass is asked for.
+    /// At which point of a guest's end a pass is requested.
     enum GuestEnd: Sendable { case none, inodeFree, beforeDecommission, afterDecommission }
 
     /// Who executes RMPOPT in a pass.
     enum Walk: Sendable {
-        /// A broadcast a region to the threads that were the first online ones of their cores when a pass began.
+        /// One broadcast per region, to each thread that was its core's first online one when some pass began.
         case firstThreads
-        /// A broadcast a region to all CPUs.
+        /// One broadcast per region, to all CPUs.
         case allOnline
-        /// A leader over the range, then a broadcast a region to others.
+        /// A leader walks the range, then one broadcast per region reaches the others.
         case leader
-        /// A first scanner over the range, then one broadcast in which everybody walks the range.
+        /// A first scanner walks the range, then one broadcast makes all walk it.
         case scanner
     }
 
-    /// Who leads, and what becomes of the mask of those who follow.
+    /// Who leads, and what becomes of the followers' mask.
     enum Leader: Sendable {
         case none
-        /// The worker's CPU, taken out of the mask; in the end the CPU of the worker is put in, whatever it is.
+        /// The worker's CPU, taken out of the mask; at the end, whatever CPU the worker is then on is put in.
         case putIn
         /// The worker's CPU, taken out of the mask and put back if it was in it.
         case putBack
-        /// The worker's CPU if it or a sibling is in the mask, else the mask's first.
+        /// The worker's CPU if it or a sibling is in the mask, else the mask's first CPU.
         case checked
         /// The worker's CPU; its siblings do not follow.
         case withoutSiblings
@@ -58,7 +58,7 @@ struct NaiveSeries: Sendable {
     var setsSNPAtBoot = false
     /// A CPU that comes online gets SNP_EN by a hotplug callback.
     var setsSNPOnline = false
-    /// `snp_prepare()` wants all present CPUs online.
+    /// `snp_prepare()` requires all present CPUs to be online.
     var wantsAllOnline = false
     let setUp: SetUp
     let programmed: Programmed
@@ -70,7 +70,7 @@ struct NaiveSeries: Sendable {
     /// It also destroys the workqueue, writes RMPOPT_BASE and forgets mask and range.
     var cleansUp = false
     let worker: Worker
-    /// Delays in ns by what asks for a pass; what is not in it asks for none.
+    /// The delay of each trigger in ns; nil for one that requests no pass.
     let bootDelay: UInt64?
     let initDelay: UInt64?
     let guestEndDelay: UInt64?
@@ -79,22 +79,21 @@ struct NaiveSeries: Sendable {
     var leader = Leader.none
     /// Hotplug waits for the broadcasts of a pass (`cpus_read_lock()`), and for a leader that may not migrate.
     var locksCPUs = false
-    /// A leader that is none of the mask's first is called by interrupt, region by region.
+    /// A leader other than the worker's CPU is called by interrupt, region by region.
     var callsLeader = false
-    /// Passes end 2 TB above their start at the latest.
+    /// Passes end at most 2 TB above their start.
     var isLimited = true
-    /// The mask of those who follow is allocated in each pass.
+    /// The followers' mask is allocated in each pass.
     var allocatesPassMask = false
 
     private static let delay: UInt64 = 10_000_000_000
 
-    /// Every version, with where it says so: message numbers are those of the threads "Add RMPOPT support" on
-    /// linux-kernel.
+    /// Every version, with its source: message numbers are those of the threads "Add RMPOPT support" on linux-kernel.
     static let all: [NaiveSeries] = [
         // 2026-02-17. Base: `on_each_cpu(snp_enable)` in `snp_rmptable_init()`, then
         // `cpuhp_setup_state("x86/rmptable_init:online", __snp_enable)`, which kexec's skip_enable reaches too. 2/6:
-        // RMPOPT_BASE on `get_cpumask_of_primary_threads()`, the first online thread of each core. 3/6: the thread's
-        // mask is made anew in each pass and never cleared; range once, to the end of memory. 4/6: ccp wakes the
+        // RMPOPT_BASE on `get_cpumask_of_primary_threads()`, the first online thread of each core. 3/6: each pass adds
+        // to the thread's mask, which is never cleared; the range is set once, to the end of memory. 4/6: ccp wakes the
         // thread after SNP_INIT. Nothing at a guest's end. No `snp_shutdown()` in the base.
         NaiveSeries(
             name: "v1",

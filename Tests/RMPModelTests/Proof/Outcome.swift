@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a step gives, on either model, in a form that can be compared and counted.
+// The outcome of a step on either model, in a form that can be compared and counted.
 
 @testable import RMPModel
 
@@ -78,11 +78,11 @@ extension NaiveMachine {
         return .result(.done)
     }
 
-    /// Whether a step would change the control page of a running guest past RMPUPDATE's checks. Firmware and hardware
-    /// do not do that to a guest that runs, and what comes of it is nobody's rule.
+    /// Whether a step would change a running guest's control page without RMPUPDATE's checks. Firmware and hardware do
+    /// not do that to a running guest, and no rule says what would happen.
     ///
-    /// Neither is RMPOPT_BASE moved under a table with bits set: kernels write it before they scan, and nobody knows
-    /// what becomes of the bits.
+    /// Nor may RMPOPT_BASE change while the core's table has bits set: kernels write it before they scan, and nobody
+    /// knows what becomes of the bits.
     func isForbidden(_ action: Action) -> Bool {
         guard case .perform(let command) = action else { return false }
         if case .wrmsr(let cpu, RMPOPTBase.msr, let value) = command,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages of a machine against those of the naive model: those that a step wrote, and all of them.
+// Compares a machine's pages with the naive model's: those that a step wrote, and all of them.
 
 @testable import RMPModel
 
@@ -32,7 +32,7 @@ extension NaiveMachine {
     }
 
     /// Every page that is not hypervisor-owned in either model. A region or chunk that the machine keeps as one word is
-    /// looked at as such: that each of its pages reads so is for `everyPage` to check.
+    /// compared as such; `everyPage` checks that each of its pages reads the same.
     func differencesOfPages(from machine: Machine) -> [String] {
         var found: [String] = []
         let real = machine.platform.rmp
@@ -70,7 +70,7 @@ extension NaiveMachine {
         }
     }
 
-    /// The first page that reads differently, all asked one by one.
+    /// The first page that reads differently, with all of them read one by one.
     func everyPage(from machine: Machine) -> String? {
         for pfn in 0..<(UInt64(rmp.regionCount) * 262_144) {
             let expected = rmp[pfn].raw(subpages: rmp.subpages(pfn))

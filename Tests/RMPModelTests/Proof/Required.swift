@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must be met: for each kind of step each of its outcomes, for each cause each page state that it leads from and
-// to. Both tables are complete: what is not in them must never be met.
+// What must be met: for each kind of step, each of its outcomes; for each cause, each page state that it leads from and
+// to. Both tables are complete: nothing else may ever be met.
 
 @testable import RMPModel
 
@@ -11,8 +11,8 @@ enum Required {
         "FAIL_PERMISSION", "FAIL_INUSE",
     ]
 
-    /// Outcomes by kind of step. Not in it, and why: `tooManyGuests` takes 65,536 guests, `unsupported snp` another
-    /// processor; tests of limits and of firmware meet them.
+    /// Outcomes by kind of step. Left out: `tooManyGuests`, which takes 65,536 guests, and `unsupported snp`, which
+    /// takes another processor; tests of limits and of firmware meet them.
     static let outcomes: [String: Set<String>] = [
         "RMPUPDATE": ["done", "FAIL_INPUT", "FAIL_PERMISSION", "FAIL_INUSE", "FAIL_OVERLAP", "noSNP"],
         "PSMASH": ["done", "FAIL_INPUT", "FAIL_PERMISSION", "FAIL_INUSE", "noSNP"],
@@ -53,7 +53,7 @@ enum Required {
         "run": ["done"],
     ]
 
-    /// Transitions that may be met and need not be: they take a guest's page, swapped in, in memory that firmware had
+    /// Transitions that may be met but need not be: they take a swapped-in guest page in memory that was firmware's
     /// before.
     static let rare: Set<Coverage.Transition> = [
         Coverage.Transition(cause: .shutDown, old: .preSwap, new: .hypervisor)
@@ -67,7 +67,7 @@ enum Required {
         }
         func keep(_ cause: NaiveCause, _ states: [NaiveState]) { for state in states { add(cause, [state], [state]) } }
         let every = NaiveState.allCases
-        // The RMP begins anew: first everything is hypervisor-owned.
+        // The RMP starts afresh: first everything is hypervisor-owned.
         add(.anew, every, [.hypervisor])
         add(.anew, [.hypervisor], [.hypervisorFixed, .firmware])
         // ASEG is fixed before the kernel's list names it.

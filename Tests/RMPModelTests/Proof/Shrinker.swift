@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes a failing sequence small: delta debugging over its steps, then over their values, each candidate run anew from
+// Makes a failing sequence small: delta debugging over its steps, then over their values, each candidate run again from
 // the same start.
 
 @testable import RMPModel
@@ -31,8 +31,8 @@ struct Shrinker {
         return fails(steps)
     }
 
-    /// Delta debugging: ever smaller pieces are left out as long as the rest fails. What is left out leaves its time to
-    /// the step after it, so that the others stay where they were.
+    /// Delta debugging: ever smaller pieces are left out as long as the rest fails. The time of what is left out goes
+    /// to the step after it, so that the others keep their times.
     private mutating func removeSteps(from failing: [Step]) -> [Step] {
         var steps = failing
         var size = max(steps.count / 2, 1)
@@ -61,8 +61,8 @@ struct Shrinker {
         }
     }
 
-    /// Steps without some of them, where guests after those that were made there get the numbers that they have now;
-    /// nil when none was made there.
+    /// The steps without those in `left`, with guests created later renumbered as they then come out; nil when `left`
+    /// creates none.
     private static func renumbered(_ steps: [Step], without left: Range<Int>) -> [Step]? {
         func makes(_ step: Step) -> Bool { if case .perform(.createGuest) = step.action { true } else { false } }
         let removed = UInt64(steps[left].count(where: makes))
@@ -80,7 +80,7 @@ struct Shrinker {
     private mutating func simplifyValues(of failing: [Step]) -> [Step] {
         var steps = failing
         for index in steps.indices {
-            // Each form is simpler than the one before, so that this ends.
+            // Each form is simpler than the one before, so this ends.
             while let simpler = firstSimpler(than: index, in: steps) { steps = simpler }
         }
         return steps

@@ -3,9 +3,9 @@
 
 @testable import RMPModel
 
-/// What is done, and how long after the step before.
+/// What is done, and how long after the previous step.
 struct Step: Sendable, Hashable {
-    /// Virtual time since the step before, in ns.
+    /// Virtual time since the previous step, in ns.
     var after: UInt64
     var action: Action
 
@@ -38,7 +38,7 @@ extension Command {
         }
     }
 
-    /// The same about another guest.
+    /// The same command for another guest.
     func about(_ other: GuestID) -> Command {
         switch self {
         case .setGuestMemory(_, let bytes): .setGuestMemory(other, bytes: bytes)
@@ -56,7 +56,7 @@ extension Command {
         }
     }
 
-    /// The page whose entry is changed past RMPUPDATE's checks.
+    /// The page whose entry the command changes without RMPUPDATE's checks.
     var forcedPage: PFN? {
         switch self {
         case .firmwareChange(let spa, _, _), .lock(let spa, _): spa.pfn

@@ -103,7 +103,7 @@ extension Generator {
             let spa = generator.guestAddress(naive)
             return .rmpupdate(spa, generator.input(spa, generator.random.chance(8) ? .size2M : .size4K))
         },
-        // A guest's own 2 MB, made immutable by hand: what splits it is refused.
+        // A guest's own 2 MB entry, made immutable by hand, so that splitting it is refused.
         .command(2, "RMPUPDATE") { generator, naive in
             let spa = generator.guest2M(naive)
             let entry = naive.rmp[spa.rawValue / 4096]
@@ -142,8 +142,8 @@ extension Generator {
     static let crowd: [Row] =
         guests + [
             .command(30, "memory") { generator, naive in
-                // Most of few pages, since the naive model writes each one by one; behind the initial image of the
-                // others, chunks with entries of 2 MB take turns each 80 ns.
+                // Most have few pages, since the naive model writes page by page; past the initial image of the others,
+                // chunks with 2 MB entries take turns, 80 ns each.
                 let chunks = generator.random.chance(5) ? 8 + generator.random.next() % 4 : generator.random.next() % 2
                 let pages = generator.random.next() % 24
                 return .setGuestMemory(generator.guest(naive), bytes: chunks << 21 + pages << 12)
@@ -151,7 +151,7 @@ extension Generator {
             .command(200, "start") { generator, naive in .startGuest(generator.guest(naive)) },
             .command(160, "stop") { generator, naive in .stopGuest(generator.guest(naive)) },
             .command(12, "convert") { generator, naive in
-                // Chunks that cost nothing at the end.
+                // Shared chunks, which cost nothing to take back at the end.
                 let id = generator.guest(naive)
                 let memory = naive.guests[id.rawValue]?.memory ?? 0
                 let first = memory < 4 << 20 ? 0 : (generator.random.next() % (memory >> 21)) << 21
@@ -180,7 +180,7 @@ extension Generator {
             .command(5, "SNP_INIT_EX") { _, _ in .initializeFirmware },
             .command(4, "SNP_SHUTDOWN_EX") { generator, _ in .shutDownFirmware(x86: generator.random.chance(2)) },
             .command(1, "fail") { generator, _ in
-                // Each ASID that is lost so is lost for the rest of the sequence.
+                // An ASID lost this way is lost for the rest of the sequence.
                 let count = generator.random.next() % 2
                 return generator.random.chance(8) ? .failDecommission(count: count) : .failFirmware(count: count)
             },
@@ -196,7 +196,7 @@ extension Generator {
 
     // MARK: Commands of several tables
 
-    /// All CPUs that are there, most often; else some with CPU 0, or, seldom, a set that is refused.
+    /// Often all CPUs that are present; else some with CPU 0, or, rarely, a set that may be refused.
     private static func chosenCPUs(_ generator: inout Generator, _ naive: NaiveMachine) -> CPUSet? {
         if generator.random.chance(2) { return nil }
         let count = naive.setup.configuration.topology.cpuCount
@@ -220,7 +220,7 @@ extension Generator {
         return .firmwareChange(spa, change, gpa: GPA((generator.random.next() % 8) << 12))
     }
 
-    /// Most often with the address and the ASID that the entry has.
+    /// Usually with the address and the ASID of the entry.
     private static func pvalidate(_ generator: inout Generator, _ naive: NaiveMachine, _ spa: SPA) -> Command {
         let pfn = spa.rawValue / 4096
         let page = naive.rmp[naive.rmp.isCovered(pfn) && !generator.random.chance(4) ? pfn / 512 * 512 : pfn]
