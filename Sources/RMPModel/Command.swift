@@ -3,7 +3,7 @@
 
 /// A request to a machine.
 public enum Command: Sendable, Hashable {
-    /// Re-optimize all memory, as users of series v1 request it: the kernel's own file takes a 1.
+    /// Re-optimize all memory, as users of series v1 request it by writing 1 to the kernel's own file.
     case reoptimize
     /// Make a guest. No other guest has its name.
     case createGuest(name: GuestName)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A number for everything that a machine is: two machines with the same one are the same, for whoever runs a recording
-// again.
+// A checksum of everything that a machine is, so that whoever replays a recording can tell whether the machine came out
+// the same.
 
-/// A checksum of values in an order, FNV-1a of 64 bits over words.
+/// A checksum of a sequence of values: 64-bit FNV-1a over words.
 ///
-/// Source: http://www.isthe.com/chongo/tech/comp/fnv, with words in place of bytes: this detects mistakes, nobody's
-/// intent.
+/// Source: http://www.isthe.com/chongo/tech/comp/fnv, with words in place of bytes: this detects mistakes, not
+/// tampering.
 struct Digest {
     private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 

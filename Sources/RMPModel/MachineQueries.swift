@@ -242,7 +242,7 @@ extension Machine {
     /// The events recorded since the last call, oldest first, and how many were dropped.
     public mutating func takeEvents() -> (events: [TimedEvent], lost: UInt64) { platform.events.takeRecorded() }
 
-    /// What happened since boot, as far as it is kept.
+    /// The events since boot, as far as they are kept.
     public var eventLog: EventLog { platform.events.history }
 
     // MARK: Guests
@@ -256,7 +256,7 @@ extension Machine {
     /// The guest with a name.
     public func guestID(named name: String) -> GuestID? { guests.id(named: GuestName(name)) }
 
-    /// The guest with a name that may be no UTF-8.
+    /// The guest with a name that may not be UTF-8.
     public func guestID(named name: GuestName) -> GuestID? { guests.id(named: name) }
 
     /// All guests in order of creation.

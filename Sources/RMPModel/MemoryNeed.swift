@@ -32,8 +32,8 @@ extension Machine {
         case .rmpupdate, .psmash, .firmwareChange, .lock, .pvalidate:
             return memoryNeeded(forRuns: 1, chunks: 1) + memoryNeeded(forMixed: 1)
         case .initializeFirmware, .shutDownFirmware, .kexec:
-            // The RMP is built anew, and then holds lists of words where one of firmware's ranges begins or ends inside
-            // a region.
+            // The RMP is rebuilt, and then holds lists of words where one of firmware's ranges begins or ends inside a
+            // region.
             let ranges =
                 firmware.fixedRanges.count + firmware.layout.segments.count + firmware.pages.assigned.count + 1
             return regionCount * Storage.region + ranges * 2 * (Storage.wordList + Storage.mixedChunk)
@@ -44,7 +44,7 @@ extension Machine {
         }
     }
 
-    /// About how much memory the parts use that come and go, in bytes: when it drops, that much can be returned to the
+    /// About how much memory the parts that come and go use, in bytes: when it drops, that much can be returned to the
     /// system.
     package var storedBytes: Int {
         guests.order.count * Storage.guest + platform.rmp.wordListCount * Storage.wordList

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random numbers that can be had again, for placements and for tests.
+// Reproducible random numbers, for placements and for tests.
 
 /// SplitMix64: equal seeds give equal numbers on every machine.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    /// The numbers of a seed.
+    /// The sequence of a seed.
     package init(seed: UInt64) { state = seed }
 
-    /// The next number, of all 64-bit ones.
+    /// The next 64-bit number.
     package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Virtual time as Swift's `Duration`. Inside, time is a number of ns, with which nothing overflows and nothing is slow.
+// Virtual time as Swift's `Duration`. Internally, time is a number of ns, which is fast, and is clamped where it would
+// overflow.
 
 extension Machine {
     /// Virtual time since boot: ``now`` as a duration.
     public var uptime: Duration { .nanoseconds(now) }
 
-    /// Does all work that falls due in a time from now on. A negative time changes nothing.
+    /// Does all work that falls due within `time` from now. A negative time changes nothing.
     public mutating func advance(by time: Duration) { advance(to: now.addingClamped(UInt64(nanosecondsIn: time))) }
 }
 
@@ -47,8 +48,8 @@ extension UInt64 {
 }
 
 extension UInt64 {
-    /// So many GB in bytes, the size of so many regions; the largest number for what does not fit.
+    /// `count` GB in bytes, the size of that many regions; the largest number if it does not fit.
     public static func gigabytes(_ count: UInt64) -> UInt64 { count.multipliedClamped(by: Granularity.region) }
-    /// So many MB in bytes; the largest number for what does not fit.
+    /// `count` MB in bytes; the largest number if it does not fit.
     public static func megabytes(_ count: UInt64) -> UInt64 { count.multipliedClamped(by: 1 << 20) }
 }

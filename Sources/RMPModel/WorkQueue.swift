@@ -21,7 +21,7 @@ struct Work: Sendable, Hashable, Comparable {
 typealias WorkQueue = Heap<Work>
 
 extension WorkQueue {
-    /// The work after the next one; looking takes the next one out and puts it back.
+    /// The work after the next one; reading it takes the next one out and puts it back.
     var second: Work? {
         mutating get {
             guard count > 1, let next = popMin() else { return nil }

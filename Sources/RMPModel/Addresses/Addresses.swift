@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // System and guest physical addresses as types of their own: swapping the two is the classic RMP mistake.
 
-/// What ranges of pages and of addresses have in common. A number of bytes, or of pages, can be added to each.
+/// What addresses and page numbers have in common. A number of bytes, or of pages, can be added to each.
 public protocol PhysicalAddress: Sendable, Hashable, Comparable, ExpressibleByIntegerLiteral {
     /// The address in bytes, or the number of the page.
     var rawValue: UInt64 { get }
@@ -13,7 +13,8 @@ extension PhysicalAddress {
     /// The address, or the page, as a literal: `0x1_0000_0000`.
     public init(integerLiteral value: UInt64) { self.init(value) }
 
-    /// The address `bytes`, or the page `bytes` pages, further on; the largest there is if that is beyond it.
+    /// The address `bytes` bytes further on, or the page `bytes` pages further on; the largest number if the sum does
+    /// not fit.
     public static func + (start: Self, bytes: UInt64) -> Self { Self(start.rawValue.addingClamped(bytes)) }
 
     /// Orders by number.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long nothing will happen by itself: whoever waits for events sleeps so long, and not from region to region and
-// chunk to chunk.
+// How long nothing will happen by itself, so that whoever waits for events can sleep that long instead of waking up for
+// each region and chunk.
 
 extension Machine {
     /// A time before which there is no event, unless a command comes first; nil if nothing is pending.
     ///
-    /// Exact for what comes soon. Where much is to be done before the next event, the answer is a moment on the way, so
-    /// ask again then. Lines about pages that refuse to go back can come earlier. Costs some 100 microseconds at most.
+    /// Exact for what comes soon. If much has to be done before the next event, the answer is some earlier time: ask
+    /// again then. Lines about pages that refuse to go back can come earlier. Costs at most about 100 microseconds.
     public var nextEvent: UInt64? {
         var next = driver.nextEvent(platform, configuration.costs)
         let each = max(16, Self.chunksAhead / max(work.count, 1))
@@ -22,7 +22,7 @@ extension Machine {
 }
 
 extension Guests {
-    /// When the next inode of an ending guest is freed, or a moment on the way, `ahead` chunks from now.
+    /// When the next inode of an ending guest is freed, or some earlier time, `ahead` chunks from now.
     fileprivate func nextEvent(
         of guest: Guest,
         ahead: Int,
@@ -43,7 +43,7 @@ extension Guests {
 }
 
 extension Driver {
-    /// When the driver next does something that is an event, or a moment on the way.
+    /// When the driver next does something that is an event, or some earlier time.
     fileprivate func nextEvent(_ platform: borrowing Platform, _ costs: CostModel) -> UInt64? {
         var next = nextMoment
         if !isStuck, let end = running?.turnEnd(platform, costs) { next = next.map { min($0, end) } ?? end }
@@ -52,7 +52,7 @@ extension Driver {
 }
 
 extension RunningPass {
-    /// When the turn ends if no guest's pages are being returned, or a moment on the way.
+    /// When the turn ends if no guest's pages are being returned, or some earlier time.
     fileprivate func turnEnd(_ platform: borrowing Platform, _ costs: CostModel) -> UInt64 {
         let last = min(range.upperBound, region + 1 + Self.regionsAhead)
         guard region + 1 < last, !isIdle else { return due }

@@ -6,9 +6,9 @@
 public struct LoggedEvent: Sendable, Hashable {
     /// When it happened, in ns of virtual time since boot.
     public let time: UInt64
-    /// What happened. Of `regionCleared`, the first of ``regions``.
+    /// What happened; `regionCleared` has the first of ``regions``.
     public let event: MachineEvent
-    /// The name of the guest that it is about; nil for what is about none.
+    /// The name of the guest that it is about; nil if it is about none.
     public let guest: GuestName?
     /// The regions that were cleared one after the other, if that is what happened.
     public internal(set) var regions: ClosedRange<Int>?
@@ -24,22 +24,22 @@ public struct LoggedEvent: Sendable, Hashable {
 
 /// The last events of a machine, numbered from 0 at boot.
 ///
-/// Bounded: the oldest 1,024 go when there are 32,768. That is 4 MB, names and the text of log lines. A copy is a
-/// reference until one of the two changes, and then shares all but the newest 1,024.
+/// Bounded: the oldest 1,024 are dropped when there are 32,768. That is 4 MB, plus names and the text of log lines. A
+/// copy is a reference until one of the two changes, and then shares all but the newest 1,024.
 public struct EventLog: Sendable {
-    /// How many events are kept at least, once there were so many, and at most.
+    /// The fewest events that are kept, once there have been that many, and the most.
     public static let limits = (parts - 1) * partSize...parts * partSize
     private static let partSize = 1_024
     private static let parts = 32
 
-    /// An event without its guest's name, which is in the part's `names`. A name of its own would be somewhere among
-    /// the guest's memory, and would keep a page of it from going back to the system when the guest is gone.
+    /// An event without its guest's name, which is in the part's `names`. A separate copy would lie among the guest's
+    /// own data, and keep a page of that from going back to the system when the guest is gone.
     private struct Entry: Sendable {
         let time: UInt64
         let event: MachineEvent
         let name: Range<Int>?
-        /// The set of a ``MachineEvent/passTurn(number:_:_:)``. In the event Swift keeps the kind in unused bits of the
-        /// set's pointer, and LeakSanitizer does not see that anybody has it.
+        /// The set of a ``MachineEvent/passTurn(number:_:_:)``. Inside the event, Swift keeps the kind in unused bits
+        /// of the set's pointer, so LeakSanitizer does not see that anything refers to it.
         let cpus: CPUSet?
         let regions: ClosedRange<Int>?
     }
@@ -80,7 +80,7 @@ public struct EventLog: Sendable {
 
     /// What the log keeps, in one word: whoever copies a machine copies a reference.
     ///
-    /// Unchecked: nobody changes it but a log that is its only holder.
+    /// Unchecked: only a log that is its sole holder changes it.
     private final class Storage: @unchecked Sendable {
         /// Full parts, the oldest first.
         var full: [Part] = []
@@ -104,9 +104,9 @@ public struct EventLog: Sendable {
 
     private var storage = Storage()
 
-    /// The number of the oldest event that is kept: so many are lost.
+    /// The number of the oldest event that is kept, and so how many are lost.
     public var first: UInt64 { storage.first }
-    /// How many events there have been: the number of the next one.
+    /// How many events there have been, and so the number of the next one.
     public var count: UInt64 { storage.count }
 
     init() {}
@@ -117,7 +117,7 @@ public struct EventLog: Sendable {
     }
 
     mutating func note(_ event: MachineEvent, at time: UInt64) {
-        // So many that a pass over a large host would leave room for nothing else.
+        // There are so many of these that a pass over a large host would leave room for nothing else.
         if case .regionOptimized = event { return }
         own()
         var guest: GuestName?
@@ -176,8 +176,8 @@ public struct EventLog: Sendable {
         log.count += 1
     }
 
-    /// Events from number `start` on, or from the oldest that is kept, at most `most` of them: values of their own,
-    /// which may be looked at while the log goes on.
+    /// Events from number `start` on, or from the oldest that is kept, at most `most` of them, as copies that can be
+    /// read while the log goes on.
     public func events(from start: UInt64, most: Int = .max) -> [LoggedEvent] {
         var events: [LoggedEvent] = []
         events.reserveCapacity(Int(clamping: min(UInt64(max(most, 0)), count - min(count, max(start, first)))))
@@ -189,7 +189,7 @@ public struct EventLog: Sendable {
         return events
     }
 
-    /// Passes events to `body`, from number `start` on, or from the oldest that is kept, until it answers false.
+    /// Passes events to `body`, from number `start` on, or from the oldest that is kept, until it returns false.
     ///
     /// - Returns: the number of the next event.
     @discardableResult

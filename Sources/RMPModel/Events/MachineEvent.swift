@@ -19,8 +19,7 @@ public enum MachineEvent: Sendable, Hashable {
     case passBegan(number: UInt64, PassTrigger)
     /// In a pass, these CPUs execute RMPOPT from now on: the leader, or all that take part.
     case passTurn(number: UInt64, PassTurn, CPUSet)
-    /// A pass ended.
-    /// Kept apart, so that the other events stay small.
+    /// A pass ended. Stored indirectly, so that the other events stay small.
     indirect case passEnded(PassRecord)
     /// The running and the pending pass were abandoned: by a clean-up, or because the kernel ended.
     case passesCancelled

@@ -34,7 +34,7 @@ public struct FirmwarePages: Sendable, Hashable {
         knownFixed.map { $0.clamped(to: 0..<memory.end.rawValue) }.filter { !$0.isEmpty }
     }
 
-    /// A TMR of 2 MB and two command buffers behind it.
+    /// A TMR of 2 MB and two command buffers after it.
     ///
     /// Source: Linux drivers/crypto/ccp/sev-dev.c (a TMR of 2 MB for SNP, command buffers). Where they lie is a choice:
     /// in the first memory above 4 GB, so that region 4 is never optimized, as in the published sample of series v1

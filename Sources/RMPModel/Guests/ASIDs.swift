@@ -29,7 +29,7 @@ struct ASIDs: Sendable {
         return UInt16(asid)
     }
 
-    /// Takes a certain ASID; false if the processor does not have it, or it is taken.
+    /// Takes the given ASID; false if the processor does not have it, or it is taken.
     mutating func take(_ asid: UInt16) -> Bool {
         if !has(asid) || isTaken(asid) { return false }
         taken[Int(asid)] = true

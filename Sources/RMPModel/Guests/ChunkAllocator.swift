@@ -25,7 +25,7 @@ struct ChunkRun: Sendable, Hashable {
 struct ChunkAllocator: Sendable {
     /// Bit f of word f / 64: chunk f is in use, or is not memory that a guest could get.
     private(set) var used: [UInt64]
-    /// How many hold a chunk, where that is more than one: only a machine that took over another's RMP has such chunks.
+    /// How many holders a chunk has, if more than one: only a machine that adopted another's RMP has such chunks.
     private var holders: [Int: Int] = [:]
     /// The memory, ascending, with its nodes.
     let spans: [(chunks: Range<Int>, node: Int)]
@@ -64,7 +64,7 @@ struct ChunkAllocator: Sendable {
         ChunkAllocator.forEachWord(chunks) { index, mask in if index < used.count { used[index] |= mask } }
     }
 
-    /// Makes memory free that comes online, a range of bytes.
+    /// Frees memory that comes online, a range of bytes.
     mutating func add(_ range: Range<UInt64>) {
         let chunks = ChunkAllocator.chunks(range)
         for span in spans where span.chunks.overlaps(chunks) {
@@ -80,7 +80,7 @@ struct ChunkAllocator: Sendable {
     /// Whether several hold a chunk.
     func isShared(_ chunk: Int) -> Bool { !holders.isEmpty && holders[chunk] != nil }
 
-    /// Frees one chunk, or, of one that several hold, one holder's part.
+    /// Frees a chunk, or, if several hold it, takes it from one of them.
     mutating func release(_ chunk: Int) {
         if let count = holders.isEmpty ? nil : holders[chunk] {
             holders[chunk] = count > 2 ? count - 1 : nil

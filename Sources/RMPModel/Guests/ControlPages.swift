@@ -36,7 +36,7 @@ struct ControlPages: Sendable {
         return mark(insert(chunk, at: slot(from: chunk)), isVMSA ? 1 : 0)
     }
 
-    /// Takes a certain page, which is not taken yet.
+    /// Takes the given page, which must not be taken yet.
     mutating func adopt(_ page: PFN, holding allocator: inout ChunkAllocator) {
         let chunk = Int(truncatingIfNeeded: page.rawValue >> 9)
         var slot = slot(from: chunk)
@@ -76,7 +76,7 @@ struct ControlPages: Sendable {
         }
     }
 
-    /// The place of the first of the chunks from a number on.
+    /// The index of the first chunk whose number is `chunk` or above.
     private func slot(from chunk: Int) -> Int {
         var (low, high) = (0, chunks.count)
         while low < high {

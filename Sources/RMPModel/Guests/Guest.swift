@@ -101,7 +101,7 @@ struct Guest: Sendable {
     var isRemoved = false
     /// In Context state.
     var contextPage: PFN?
-    /// Whether it ran on another host, whose RMP does not tell all that a launch would.
+    /// Whether it ran on another host, whose RMP does not show everything that a launch would.
     var isAdopted = false
     /// In Firmware state: firmware writes its responses to guest requests there.
     var responsePage: PFN?

@@ -36,7 +36,7 @@ extension Guests {
         return work
     }
 
-    /// - Parameter asid: only its pages, in a chunk that others hold, too.
+    /// - Parameter asid: if given, only pages with this ASID, in a chunk that others hold, too.
     private static func share(
         _ chunk: Int,
         _ pages: Range<Int>,

@@ -3,7 +3,7 @@
 
 /// What a guest is made from.
 public struct GuestDescription: Sendable, Hashable {
-    /// Its name, which no other guest has. Set it where a name is no UTF-8.
+    /// Its name, which no other guest has. Set it if the name is not UTF-8.
     public var name: GuestName
     /// Its memory in bytes: a multiple of 4096, and of its folios.
     public var memoryBytes: UInt64

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's name: bytes, as Linux has names, and text where it is written down. Names that are no UTF-8 stay as they
-// are, since a `String` would replace what it cannot read.
+// A guest's name: bytes, as all names are in Linux, and text where it is written down. Names that are not UTF-8 stay as
+// they are; a `String` would replace what it cannot decode.
 
 /// A guest's name: 1 ... 255 bytes without NUL and `/`. A string literal is one: `"web"`, `"web \(number)"`.
 ///
@@ -18,6 +18,6 @@ public struct GuestName: Sendable, Hashable, ExpressibleByStringInterpolation, C
     /// The name as a literal.
     public init(stringLiteral text: String) { self.init(text) }
 
-    /// The name as text, with the replacement character for what is no UTF-8.
+    /// The name as text, with the replacement character for what is not UTF-8.
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 }

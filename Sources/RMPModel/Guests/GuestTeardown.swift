@@ -12,7 +12,7 @@ extension Guests {
         self[id]?.vmsaPages = []
         self[id]?.responsePage = nil
         for page in guest.vmsaPages {
-            // The processor has held the VMSAs of vCPUs that were running on the other host.
+            // On the other host, the processor held the VMSAs of running vCPUs.
             if guest.isAdopted { platform.rmp.setLock(page, false) }
             giveBack(page, &platform)
         }
@@ -154,7 +154,7 @@ extension Guests {
     /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()`: a page that refuses, as one that somebody made
     /// immutable may, stays as it is, and the next one follows.
     ///
-    /// - Parameter asid: only its pages, in a chunk that others hold, too.
+    /// - Parameter asid: if given, only pages with this ASID, in a chunk that others hold, too.
     /// - Returns: the amount of work, in chunks done in one step.
     private static func takeBack(_ chunk: Int, pages: Int, of asid: UInt16?, _ platform: inout Platform) -> Int {
         let word = platform.rmp.chunkWord(chunk)
@@ -195,8 +195,8 @@ extension Guests {
         return costs.share4K.multipliedClamped(by: UInt64(rmp.assignedPages(inChunk: chunk)))
     }
 
-    /// Whether a page of a chunk may refuse to be taken back; judged by the chunk as a whole, so it is rarely true
-    /// needlessly.
+    /// Whether a page of a chunk may refuse to be taken back; judged by the chunk as a whole, so it can be true
+    /// needlessly, but rarely is.
     static func mayRefuse(chunk: Int, _ rmp: borrowing RMP) -> Bool {
         let word = rmp.chunkWord(chunk)
         return word.isMixed || word.isImmutable || word.isLocked

@@ -17,7 +17,7 @@ struct Guests: Sendable {
     var allocator: ChunkAllocator
     var controls = ControlPages()
     var leaked = LeakedPages()
-    /// Chunks that a machine that took over another's RMP gives to no guest.
+    /// Chunks that a machine with an adopted RMP gives to no guest.
     private(set) var withheld: [Range<Int>] = []
     let memory: MemoryMap
     let nodeCount: Int
@@ -46,13 +46,14 @@ struct Guests: Sendable {
         }
     }
 
-    /// Takes chunks that no guest ever gets, or of which it holds only a part.
+    /// Withholds chunks for good: no guest gets them, except those that already hold a part of one.
     mutating func withhold(_ chunks: Range<Int>) {
         withheld.append(chunks)
         for chunk in chunks { allocator.hold(chunk) }
     }
 
-    /// The ASID that a page must have to be the guest's, in a chunk that others hold, too; nil: all pages are its own.
+    /// The ASID that a page must have to be the guest's, in a chunk that others hold, too; nil if all pages are its
+    /// own.
     func asid(of guest: Guest, inChunk chunk: Int) -> UInt16? { allocator.isShared(chunk) ? guest.asid : nil }
 
     /// A guest, removed or not.

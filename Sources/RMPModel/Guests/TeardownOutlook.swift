@@ -38,8 +38,8 @@ struct TeardownOutlook: Sendable {
         count = max(1, min(TeardownOutlook.most, TeardownOutlook.mostOfAll / max(work.count, 1)))
     }
 
-    /// Whether guests are between two ends: some have moved on to the next, others not; that is the state at no moment
-    /// in time.
+    /// Whether guests are between two ends: some have moved on to the next, others have not, which is the state at no
+    /// moment in time.
     ///
     /// - Parameter next: the work that is due next.
     func isUnderWay(_ next: Work) -> Bool { next < end }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A machine that takes over another host's RMP, entry by entry: whatever has an ASID there is a guest here.
+// A machine that adopts another host's RMP, entry by entry: whatever has an ASID there is a guest here.
 
 /// Why a machine cannot hold an RMP.
 public enum AdoptionError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -29,11 +29,11 @@ public enum AdoptionError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// What an RMP has and a machine does not keep, or what the RMP does not tell and was chosen.
+/// What the machine does not keep of an RMP, and what the RMP does not say and had to be chosen.
 public struct AdoptionLosses: Sendable, Hashable {
     /// Entries whose high quadword is not what RMPUPDATE leaves there: other VMPL permissions, for example.
     public var permissions = 0
-    /// Chunks that state another number of assigned subpages than they have; the machine states the true one.
+    /// Chunks whose count of assigned subpages is wrong; the machine has the right one.
     public var miscounted = 0
     /// Assigned pages beyond the machine's memory, or not covered by its processor.
     public var outside = 0
@@ -41,7 +41,7 @@ public struct AdoptionLosses: Sendable, Hashable {
     public var unknownASIDs = 0
     /// Chunks of 2 MB that several guests share, or a guest and firmware.
     public var sharedChunks = 0
-    /// Context pages, which do not tell their guests; as many as there are guests were given to them, in order.
+    /// Context pages, which do not say whose they are; the guests were given one each, in order, as far as they go.
     public var contexts = 0
     /// Guests.
     public var guests = 0
@@ -59,15 +59,15 @@ public struct RMPAdoption: Sendable {
     private var losses = AdoptionLosses()
     private var owners: [UInt16: Owner] = [:]
     private var contexts: [PFN] = []
-    /// Chunks of guests that hold pages of nobody, too.
+    /// Chunks of guests that also hold pages that are nobody's.
     private var foreign: Set<Int> = []
     /// Chunks with HV-fixed pages, which no guest can get.
     private var fixed: [Range<Int>] = []
     /// The last kind of entry that was found in the table of page states.
     private var known: UInt64?
 
-    /// Boots the machine that will have the RMP: its layout, such as ``MachineConfiguration/adopting(_:)`` gives it, is
-    /// that of the host.
+    /// Boots the machine that will hold the RMP. Its layout must be the host's, as
+    /// ``MachineConfiguration/adopting(_:)`` makes it.
     /// - Throws: ``AdoptionError/notInitialized``.
     public init(_ configuration: MachineConfiguration) throws(AdoptionError) {
         machine = Machine(configuration)
@@ -77,8 +77,8 @@ public struct RMPAdoption: Sendable {
 
     // MARK: Entries
 
-    /// Takes over the entries of a chunk, in raw form. Chunks come once each and in ascending order; those that never
-    /// come are hypervisor-owned.
+    /// Adopts the entries of a chunk, in raw form. Chunks come once each and in ascending order; those that never come
+    /// are hypervisor-owned.
     /// - Parameters:
     ///   - chunk: the chunk's address divided by 2 MB.
     ///   - words: 512 entries of two words each.
@@ -130,7 +130,7 @@ public struct RMPAdoption: Sendable {
             return
         }
         if entry.is2M && index > 0 || bits & EntryWord.spareMask != 0 { throw .size(page, raw) }
-        // Which states there are does not depend on the GPA.
+        // Whether an entry has a row in the table does not depend on its GPA.
         let kind = bits & ~EntryWord.gpaMask
         if kind != known {
             if PageState(RMPEntry(rawLow: bits)) == nil { throw .undescribed(page, raw) }
@@ -141,7 +141,7 @@ public struct RMPAdoption: Sendable {
 
     // MARK: Owners
 
-    /// Whose the pages of a chunk are.
+    /// Notes whose the pages of a chunk are.
     private mutating func noteOwners(
         _ chunk: Int,
         _ head: EntryWord,
@@ -221,7 +221,7 @@ public struct RMPAdoption: Sendable {
         }
         losses.contexts = contexts.count
         losses.sharedChunks = shared.count
-        // What is nobody's stays when the guests of its chunk have gone.
+        // Pages that are nobody's stay when the guests of their chunk have gone.
         for page in spare where held.contains(Int(page.rawValue >> 9)) { foreign.insert(Int(page.rawValue >> 9)) }
         for chunk in foreign.sorted() { machine.guests.withhold(chunk..<(chunk + 1)) }
         for region in 0..<machine.regionCount {
@@ -238,7 +238,7 @@ public struct RMPAdoption: Sendable {
 extension Guests {
     /// A guest that already runs somewhere: it has its pages and its ASID.
     /// - Parameters:
-    ///   - chunks: in the order of its guest physical addresses, as far as the RMP tells; holes in them are left out.
+    ///   - chunks: in the order of its guest physical addresses, as far as the RMP shows it; holes in them are left out.
     ///   - context: the Context page that it is given.
     fileprivate mutating func adopt(
         asid: UInt16,

@@ -118,8 +118,8 @@ public struct Series: Sendable, Hashable {
     /// All lines that only some versions write.
     public var messages: [SeriesMessage: LogLevel] { ownMessages.merging(initMessages) { own, _ in own } }
 
-    /// What a trigger requests; nil if nothing. In all versions but v1 a store of 1 is our own addition: a pass at
-    /// once, as a request with no delay that reschedules a pending one.
+    /// What a trigger requests; nil if nothing. In all versions but v1 a store of 1 is the simulator's own addition: a
+    /// pass at once, as a request with no delay that reschedules a pending one.
     public func request(at trigger: PassTrigger) -> PassRequest? {
         switch trigger {
         case .boot: atBoot

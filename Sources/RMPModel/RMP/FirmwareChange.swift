@@ -81,7 +81,7 @@ public enum FirmwareChange: Sendable, Hashable, CaseIterable {
             entry.release()
             if self == .launchVMSA { entry.vmsa = true }
         case .makeMetadata:
-            // Numbers 0 and 1 are Firmware's and the IOMMU's.
+            // Page numbers 0 and 1 mean Firmware and IOMMU.
             guard gpa.rawValue & EntryWord.gpaMask >= 2 * Granularity.page else { return nil }
             entry.gpa = GPA(gpa.rawValue & EntryWord.gpaMask)
         case .freeMetadata:

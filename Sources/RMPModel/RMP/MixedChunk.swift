@@ -18,7 +18,7 @@
 /// bits 41:32 the number of pages whose value equals the next page's, which shows at once when to return to the
 /// palette.
 struct MixedChunk: Sendable {
-    /// Written by the two forms alone.
+    /// Only the two forms write these.
     var words: [UInt64]
 
     private static let firstSlots = 3

@@ -4,7 +4,7 @@
 
 /// How the words of a chunk in packed form are laid out:
 ///
-///     header, prefix, owners (two a word), 512 fields one behind the other
+///     header, prefix, owners (two a word), 512 fields without gaps
 ///
 /// A field holds the low bits of the page's GPA, and above them its owner. An owner is everything in an entry except
 /// its GPA, 16 bits. If a chunk has few different owners, a field holds a number in the table of owners; if it has

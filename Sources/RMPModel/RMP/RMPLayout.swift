@@ -33,7 +33,7 @@ public struct RMPLayout: Sendable, Hashable {
     public static let bytesPerRegion: UInt64 = 4 << 20
     /// Bytes of bookkeeping at RMP_BASE.
     public static let bookkeepingBytes: UInt64 = 0x4000
-    /// Bytes of the RST behind it.
+    /// Bytes of the RST after it.
     public static let rstBytes: UInt64 = 0x1000
     /// Bytes of an entry.
     public static let entryBytes: UInt64 = 16

@@ -18,7 +18,7 @@ struct Boxed<Value: Sendable>: Sendable {
 
     /// The value.
     var value: Value {
-        // Lends the value: a getter would copy all of it for one field, where nothing is optimized away.
+        // Lends the value: a getter would copy all of it to read one field, unless that is optimized away.
         _read { yield box.value }
         set { box = Box(newValue) }
     }

@@ -83,7 +83,7 @@ public struct MachineConfiguration: Sendable, Hashable {
         return other
     }
 
-    /// The same machine with the RMP of another host, which says itself what firmware holds (``RMPAdoption``).
+    /// The same machine with the RMP of another host, whose entries say what firmware holds (``RMPAdoption``).
     ///
     /// - Throws: `ConfigurationError` if the layout does not fit the machine's memory.
     public func adopting(_ layout: RMPLayout) throws(ConfigurationError) -> MachineConfiguration {
