@@ -6,7 +6,7 @@ import RMPModelTestSupport
 import Testing
 
 @Suite struct GuestsAndPassesTests {
-    /// 16 CPUs and 64 GB, booted, with version 1 of the series: all that can be optimized is optimized.
+    /// 16 CPUs and 64 GB, booted, with version 1 of the series: every region that can be optimized is.
     var machine: Machine
 
     init() throws {

@@ -42,7 +42,7 @@ import Testing
         machine.runToIdle()
         #expect(machine.optimizedRegions == before)
         #expect(InvariantChecker.violations(in: machine) == [])
-        // A second life is like the first.
+        // The second time is like the first.
         try machine.perform(.startGuest(id), at: machine.now)
         #expect(machine.regions(ofGuest: id) == regions)
         try machine.perform(.stopGuest(id), at: machine.now)

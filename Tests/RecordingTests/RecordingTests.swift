@@ -76,7 +76,7 @@ import Testing
         return bytes
     }
 
-    /// A random life of a machine, recorded and replayed, gives the same answers and the same machine. A replay that
+    /// A random run of a machine, recorded and replayed, gives the same answers and the same machine. A replay that
     /// lacks a command, or runs it at another time, does not.
     @Test func aLifeRunsAgain() throws {
         let seed: UInt64 = 4711

@@ -23,7 +23,7 @@ public struct CostModel: Sendable, Hashable {
     /// serial calls of 2026-03-05 give 1,700 to 2,800 ns.
     public var independentFollower: UInt64 = 57_000
     /// How many results of a first scan are kept for the other cores: those of this many regions at the start of the
-    /// range. Each core scans the regions beyond them anew. A choice: the size of that memory is unknown.
+    /// range. Each core scans the regions beyond them again. A choice: the size of that memory is unknown.
     public var cachedRegions: UInt64 = 2_048
     /// The extra cost of a region when several threads of a core scan it at once without a leader: siblings share a
     /// core, and there is no cached result to find. From 2026-03-11: all CPUs at once took 391,609,638 ns where leader

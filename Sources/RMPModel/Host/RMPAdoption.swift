@@ -238,7 +238,7 @@ public struct RMPAdoption: Sendable {
 extension Guests {
     /// A guest that already runs somewhere: it has its pages and its ASID.
     /// - Parameters:
-    ///   - chunks: in the order of its guest physical addresses, as far as the RMP shows it; holes in them are left out.
+    ///   - chunks: in the order of its guest physical addresses, as far as the RMP shows it; holes are left out.
     ///   - context: the Context page that it is given.
     fileprivate mutating func adopt(
         asid: UInt16,

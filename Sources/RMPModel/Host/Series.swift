@@ -65,7 +65,7 @@ public struct Series: Sendable, Hashable {
     @Sourced public internal(set) var worker: Worker
     /// Which CPUs execute RMPOPT in a pass, besides the one that runs it.
     @Sourced public internal(set) var passCPUs: CPUSelection
-    /// Whether that is decided at set-up, or anew in each pass.
+    /// Whether that is decided once at set-up, or in each pass.
     @Sourced public internal(set) var maskMoment: MaskMoment
     /// In which order the CPUs execute RMPOPT.
     @Sourced public internal(set) var order: PassOrder

@@ -10,7 +10,7 @@ public enum MSRFault: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { "#GP" }
 }
 
-/// The registers of SNP except RMPOPT_BASE, which each core has for itself. The others are the same on all cores: BIOS
+/// The registers of SNP except RMPOPT_BASE, of which each core has its own. The others are the same on all cores: BIOS
 /// and kernel write them that way, and nothing works otherwise.
 ///
 /// Source: APM vol 2 15.36.2 (SYSCFG, and what SNP_EN locks), 15.36.3 (RMP_BASE, RMP_END), 15.36.22 (RMP_CFG). Choices

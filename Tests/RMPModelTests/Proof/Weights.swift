@@ -170,7 +170,7 @@ extension Generator {
         ]
     }
 
-    /// The same with the host's life: firmware, kexec, hotplug, registers.
+    /// The same with changes to the host: firmware, kexec, hotplug, registers.
     static let host: [Row] =
         guests + [
             .command(5, "online") { generator, naive in
