@@ -19,6 +19,7 @@ let package = Package(
         .library(name: "RMPImage", targets: ["RMPImage"]),
         .library(name: "RMPFS", targets: ["RMPFS"]),
         .library(name: "MachineFile", targets: ["MachineFile"]),
+        .library(name: "PolicyLab", targets: ["PolicyLab"]),
         .executable(name: "rmpfs", targets: ["RMPCommand"]),
         .executable(name: "oracle-tree", targets: ["OracleTree"]),
     ],
@@ -46,10 +47,11 @@ let package = Package(
             dependencies: ["RMPModel", .product(name: "Yams", package: "Yams")],
             swiftSettings: strict
         ),
+        .target(name: "PolicyLab", dependencies: ["MachineFile", "RMPModel"], swiftSettings: strict),
         .executableTarget(
             name: "RMPCommand",
             dependencies: [
-                "CProcessor", "MachineFile", "RMPFS", "RMPImage", "RMPModel", "Recording",
+                "CProcessor", "MachineFile", "PolicyLab", "RMPFS", "RMPImage", "RMPModel", "Recording",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -86,6 +88,11 @@ let package = Package(
         .testTarget(
             name: "MachineFileTests",
             dependencies: ["MachineFile", "RMPFS", "RMPModel", "RMPModelTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PolicyLabTests",
+            dependencies: ["PolicyLab", "RMPModel", "RMPModelTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

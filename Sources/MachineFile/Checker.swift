@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks a file against the schema: unknown and missing keys, wrong types, numbers out of range.
+// Checks a file against a schema: unknown and missing keys, wrong types, numbers out of range.
 
-/// Checks a file against the schema.
-enum Checker {
+/// Checks a file against a schema.
+package struct Checker {
+    /// The keys of the file.
+    private let root: [Key]
+
     /// The longest cpulist: every other one of 8,192 CPUs takes 20 KB.
     private static let longestList = 32_768
 
+    /// A checker of files with these keys.
+    package init(_ root: [Key]) { self.root = root }
+
     /// The file's mapping, checked.
-    static func check(_ root: Item) throws(Fault) -> Record {
-        guard case .record(let record) = try value(root, .mapping(Schema.root), path: "") else {
-            throw Fault(root.line, nil, "the file must be a mapping; begin with a key, such as cpus:")
+    package func check(_ item: Item) throws(Fault) -> Record {
+        guard case .record(let record) = try value(item, .mapping(root), path: "") else {
+            throw Fault(item.line, nil, "the file must be a mapping; begin with a key, such as cpus:")
         }
         return record
     }
 
-    private static func value(_ item: Item, _ kind: Kind, path: String) throws(Fault) -> Value {
+    private func value(_ item: Item, _ kind: Kind, path: String) throws(Fault) -> Value {
         switch (kind, item.content) {
         case (.mapping(let keys), .mapping(let entries)):
             return .record(try record(entries, keys, line: item.line, path: path))
@@ -29,6 +35,9 @@ enum Checker {
                 places.append(Place(value: try value(item, kind, path: path), line: item.line, path: path))
             }
             return .list(places)
+        case (.oneOrMore(let kind, let most), .list): return try value(item, .list(kind, 1...most), path: path)
+        case (.oneOrMore(let kind, _), _):
+            return .list([Place(value: try value(item, kind, path: path), line: item.line, path: path)])
         case (.mapping, _), (.list, _): throw Fault(item.line, path, wrong(item, kind))
         case (_, .scalar(let text)):
             guard let value = scalar(text, kind) else { throw Fault(item.line, path, wrong(item, kind)) }
@@ -38,10 +47,10 @@ enum Checker {
     }
 
     /// The value of a text; nil if it is not of this kind.
-    private static func scalar(_ text: String, _ kind: Kind) -> Value? {
+    private func scalar(_ text: String, _ kind: Kind) -> Value? {
         switch kind {
         case .text: return .text(text)
-        case .cpuList: return text.utf8.count <= longestList ? .text(text) : nil
+        case .cpuList: return text.utf8.count <= Checker.longestList ? .text(text) : nil
         case .word(let words): return words.contains(text) ? .text(text) : nil
         case .flag: return text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
         case .integer(let range):
@@ -57,11 +66,18 @@ enum Checker {
                 return nil
             }
             return .duration(time)
-        case .mapping, .list: return nil
+        case .period(let range):
+            guard let time = Quantities.parse(text, units: Quantities.periodUnits), range.contains(time) else {
+                return nil
+            }
+            return .duration(time)
+        case .decimal(let range):
+            return Quantities.decimal(text).flatMap { range.contains($0) ? .decimal($0) : nil }
+        case .mapping, .list, .oneOrMore: return nil
         }
     }
 
-    private static func record(
+    private func record(
         _ entries: [Entry],
         _ keys: [Key],
         line: Int,
@@ -85,20 +101,20 @@ enum Checker {
         return Record(line: line, path: path, fields: fields)
     }
 
-    private static func unknown(_ entry: Entry, _ keys: [Key], path: String) -> Fault {
+    private func unknown(_ entry: Entry, _ keys: [Key], path: String) -> Fault {
         let name = shown(entry.key)
         let full = path.isEmpty ? name : "\(path).\(name)"
         if let near = Spelling.nearest(to: entry.key, among: keys.map(\.name)) {
             return Fault(entry.line, full, "there is no such key; did you mean \(near)?")
         }
-        if let place = Schema.places(of: entry.key).first {
+        if let place = Schema.places(of: entry.key, in: root).first {
             let owner = place.isEmpty ? "to the file itself" : "into \(place)"
             return Fault(entry.line, full, "there is no such key here; it belongs \(owner)")
         }
         return Fault(entry.line, full, "there is no such key; known are \(keys.map(\.name).joined(separator: ", "))")
     }
 
-    private static func wrong(_ item: Item, _ kind: Kind) -> String {
+    private func wrong(_ item: Item, _ kind: Kind) -> String {
         let given =
             switch item.content {
             case .scalar(""): "there is no value"

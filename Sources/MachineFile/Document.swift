@@ -5,26 +5,26 @@
 import Yams
 
 /// One value of a file and the line where it begins.
-struct Item {
+package struct Item {
     /// What it is.
-    indirect enum Content {
+    package indirect enum Content {
         case scalar(String)
         case list([Item])
         case mapping([Entry])
     }
 
-    let line: Int
-    let content: Content
+    package let line: Int
+    package let content: Content
 }
 
 /// One `key: value` of a mapping.
-struct Entry {
-    let key: String
-    let line: Int
-    let value: Item
+package struct Entry {
+    package let key: String
+    package let line: Int
+    package let value: Item
 }
 
-enum Document {
+package enum Document {
     /// The largest file, in bytes.
     static let largest = 1 << 20
     /// How deep lists and mappings can nest; no machine file needs more than four levels.
@@ -33,7 +33,7 @@ enum Document {
     static let mostQuestionMarks = 16
 
     /// The file's one mapping.
-    static func read(_ bytes: [UInt8]) throws(Fault) -> Item {
+    package static func read(_ bytes: [UInt8]) throws(Fault) -> Item {
         guard bytes.count <= largest else {
             throw Fault(nil, nil, "\(bytes.count) bytes are too many; a machine file has at most \(largest)")
         }

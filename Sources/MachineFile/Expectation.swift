@@ -16,6 +16,11 @@ enum Expectation {
         case .word(let words): list(words)
         case .cpuList: "numbers and ranges of CPUs, such as 0-3,8"
         case .mapping(let keys): "a mapping of \(keys.map(\.name).joined(separator: ", "))"
+        case .oneOrMore(let kind, let most): "\(text(kind)), or a list of up to \(most) of these"
+        case .period(let range):
+            "\(Quantities.period(range.lowerBound)) to \(Quantities.period(range.upperBound)), such as 500ms, 10s, "
+                + "5min, 12h or 30d"
+        case .decimal(let range): "a number from \(range.lowerBound) to \(range.upperBound), such as 12.5"
         case .list(let kind, let counts):
             "a list of \(counts.lowerBound) to \(counts.upperBound) entries, each \(text(kind))"
         }

@@ -20,7 +20,7 @@ public struct MachineFile: Sendable, Hashable {
     /// - Throws: `MachineFileError` with line, key and remedy.
     public init(bytes: [UInt8], file: String) throws(MachineFileError) {
         do {
-            let record = try Checker.check(Document.read(bytes))
+            let record = try Checker(Schema.root).check(Document.read(bytes))
             name = record.text("name") ?? MachineFile.stem(of: file)
             about = record.text("description") ?? ""
             configuration = try Builder(file: record).configuration()

@@ -12,6 +12,17 @@ public struct MachineFileError: Error, Sendable, Hashable, CustomStringConvertib
     /// What is wrong and, after a semicolon or colon, what to write instead.
     public let text: String
 
+    package init(file: String, _ fault: Fault) {
+        self.init(file: file, line: fault.line, key: fault.key, text: fault.text)
+    }
+
+    init(file: String, line: Int?, key: String?, text: String) {
+        self.file = file
+        self.line = line
+        self.key = key
+        self.text = text
+    }
+
     /// `FILE:LINE: KEY: what is wrong; what to write instead`.
     public var description: String {
         file + (line.map { ":\($0)" } ?? "") + ": " + (key.map { "\($0): " } ?? "") + text
@@ -19,12 +30,12 @@ public struct MachineFileError: Error, Sendable, Hashable, CustomStringConvertib
 }
 
 /// An error without the file's name.
-struct Fault: Error {
-    var line: Int?
-    var key: String?
-    var text: String
+package struct Fault: Error {
+    package var line: Int?
+    package var key: String?
+    package var text: String
 
-    init(_ line: Int?, _ key: String?, _ text: String) {
+    package init(_ line: Int?, _ key: String?, _ text: String) {
         self.line = line
         self.key = key?.isEmpty == true ? nil : key
         self.text = text
@@ -32,7 +43,7 @@ struct Fault: Error {
 }
 
 /// Text of the file in a form fit for a message: without control characters, and of limited length.
-func shown(_ text: String, limit: Int = 40) -> String {
+package func shown(_ text: String, limit: Int = 40) -> String {
     var shown = ""
     for scalar in text.unicodeScalars.prefix(limit) {
         switch scalar.properties.generalCategory {

@@ -4,7 +4,7 @@
 import RMPModel
 
 /// What the value of a key must be.
-indirect enum Kind: Sendable {
+package indirect enum Kind: Sendable {
     /// Any text.
     case text
     /// A whole number.
@@ -23,15 +23,21 @@ indirect enum Kind: Sendable {
     case mapping([Key])
     /// A list of values of one kind, as many as given.
     case list(Kind, ClosedRange<Int>)
+    /// A value of one kind, or a list of up to so many.
+    case oneOrMore(Kind, Int)
+    /// A time in ns, written with its unit, up to days.
+    case period(ClosedRange<UInt64>)
+    /// A number with or without decimals.
+    case decimal(ClosedRange<Double>)
 }
 
 /// One key and its value.
-struct Key: Sendable {
-    let name: String
-    let kind: Kind
-    let isRequired: Bool
+package struct Key: Sendable {
+    package let name: String
+    package let kind: Kind
+    package let isRequired: Bool
 
-    init(_ name: String, _ kind: Kind, required: Bool = false) {
+    package init(_ name: String, _ kind: Kind, required: Bool = false) {
         self.name = name
         self.kind = kind
         isRequired = required
@@ -116,14 +122,13 @@ enum Schema {
         Key("late_memory", .bytes(0...top, multipleOf: Granularity.region)),
     ]
 
-    /// The mappings in which a key of this name is known, by their paths; the file's own mapping is the empty path.
-    static func places(of name: String) -> [String] { places(of: name, in: root, path: "") }
-
-    private static func places(of name: String, in keys: [Key], path: String) -> [String] {
+    /// The mappings below `keys` in which a key of this name is known, by their paths; the file's own mapping is the
+    /// empty path.
+    static func places(of name: String, in keys: [Key], path: String = "") -> [String] {
         keys.flatMap { key in
             let own = key.name == name ? [path] : []
             switch key.kind {
-            case .mapping(let inner), .list(.mapping(let inner), _):
+            case .mapping(let inner), .list(.mapping(let inner), _), .oneOrMore(.mapping(let inner), _):
                 return own + places(of: name, in: inner, path: path.isEmpty ? key.name : "\(path).\(key.name)")
             default: return own
             }

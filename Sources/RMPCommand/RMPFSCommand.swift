@@ -15,6 +15,7 @@ struct RMPFSCommand: ParsableCommand {
             MountCommand.self, UnmountCommand.self, ListCommand.self, RunCommand.self, MachineCommand.self,
             StatusCommand.self, WaitCommand.self, ReplayCommand.self,
             MapCommand.self, RMPReadCommand.self, DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
+            SimulateCommand.self, ReportCommand.self,
         ]
     )
 

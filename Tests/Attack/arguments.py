@@ -8,7 +8,8 @@ import time
 
 from hosts import PATIENCE, PROGRAM, Fault, daemons, mounts, rmpfs, within
 
-COMMANDS = ["mount", "run", "unmount", "umount", "list", "status", "map", "doctor", "machine", "series", "figures", "help"]
+COMMANDS = ["mount", "run", "unmount", "umount", "list", "status", "map", "doctor", "machine", "series", "figures", "help",
+            "simulate", "report"]
 OPTIONS = ["--cpus", "--memory", "--machine", "--series", "--pace", "--boot", "-o", "--engine", "--config-root",
            "--debug-root", "--cpu-root", "--allow-reenable", "--json", "--lazy", "--all", "--under", "--svg", "--sources",
            "--root", "--version", "--help", "-h", "--", "-", "-x", "--die-with-parent", "--no", "--background-process",

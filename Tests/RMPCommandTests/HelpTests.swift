@@ -11,7 +11,7 @@ import Testing
     @Test(arguments: [
         ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
         ("map", ["map"]), ("list", ["list"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
-        ("machine", ["machine"]), ("rmp", ["rmp"]),
+        ("machine", ["machine"]), ("rmp", ["rmp"]), ("simulate", ["simulate"]), ("report", ["report"]),
     ])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])

@@ -33,6 +33,8 @@ FORMS = [re.compile(form) for form in (
     r"https://github\.com/amd/AMD-ASPFW/blob/[0-9a-f]{40}/[a-z0-9_/.]+",
     r"https://learn\.microsoft\.com/en-us/[a-z0-9/?=-]+",
     r"https://github\.com/AMDESE/AMDSEV",
+    r"https://github\.com/Azure/AzurePublicDataset/blob/master/[A-Za-z0-9]+\.md",
+    r"https://github\.com/huaweicloud/trace_generation_rnn",
     r"https://www\.contributor-covenant\.org/\S*",
     r"https://keepachangelog\.com/\S*",
     r"https://semver\.org/\S*",

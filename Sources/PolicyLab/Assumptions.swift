@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the lab takes for granted, in words: a result is worth no more than these, so each report carries them.
+
+/// The assumptions of the model.
+public enum Assumptions {
+    /// One sentence or two each.
+    public static let all = [
+        "Durations come from rmpfs' cost model, fitted to the few figures ever posted (docs/fidelity.md, \"The cost "
+            + "model\"). What a check of the RMP costs a workload is not in it: nobody has posted that.",
+        "A byte of ordinary memory is fast on a core while the bit of its region is set in that core's RMPOPT table. "
+            + "Every core counts the same, whether or not it uses that memory.",
+        "All of a guest's memory is in use from its arrival to its end. SNP guests have all of theirs assigned.",
+        "A launch takes no time; the end of an SNP guest takes one RMPUPDATE for each page or 2 MB entry.",
+        "A page cache is not modelled: the host's own memory is taken at boot and stays as it is.",
+        "Nothing moves: no compaction, no migration, no swap, no balloon.",
+        "Linux's page allocator (placement buddy) has no per-CPU lists, no watermarks and no reclaim.",
+        "Guests that the bound is worked out for are those that first fit can launch; the bound itself moves guests "
+            + "freely.",
+    ]
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// What RMP and RMPOPT tables say of each region, kept as sums: assigned pages of chunks and regions, and how many
+// cores' bits are set. A property test compares it with the machine, region by region.
+
+import RMPModel
+
+/// The regions of a host.
+struct RegionTable: Sendable {
+    let count: Int
+    let cores: UInt64
+    /// Assigned pages of guests in each chunk.
+    private var pagesOfChunk: [UInt16]
+    /// Bit b of word b / 64: chunk b holds an assigned page of a guest.
+    private var chunks: [UInt64]
+    /// Assigned pages of guests in each region.
+    private(set) var assigned: [Int32]
+    /// The lowest chunk with an assigned page, 512 for none; valid unless `isStale`.
+    private var first: [UInt16]
+    private var isStale: [Bool]
+    /// The same of pages that the RMP and firmware hold for ever.
+    private let fixedFirst: [UInt16]
+    /// Whether a region can never be optimized.
+    let isFixed: [Bool]
+    /// On how many cores the region could be optimized if nobody held a page of it.
+    let inWindow: [UInt64]
+    /// What a pass can set: the leader's bit, and so many of the others'.
+    let crew: [(leader: Bool, others: Int)]
+    /// Whether the leader's bit is set, and whether the others' are.
+    private(set) var leaderSet: [Bool]
+    private(set) var othersSet: [Bool]
+    /// How many cores' bits are set.
+    private(set) var setCores: [UInt64]
+    /// Pages of ordinary memory in use.
+    private(set) var ordinary: [UInt64]
+    /// Sums and their integrals.
+    var integrals: Integrals
+
+    init(_ outline: HostOutline, start: UInt64, width: UInt64?) {
+        count = outline.firstAssigned.count
+        cores = UInt64(outline.cores)
+        pagesOfChunk = [UInt16](repeating: 0, count: count * Pages.chunksPerRegion)
+        chunks = [UInt64](repeating: 0, count: count * Pages.chunksPerRegion / 64)
+        assigned = [Int32](repeating: 0, count: count)
+        fixedFirst = outline.firstAssigned.map { UInt16($0 ?? Pages.chunksPerRegion) }
+        first = fixedFirst
+        isStale = [Bool](repeating: false, count: count)
+        isFixed = (0..<count).map { outline.memory.isFixed(region: $0) }
+        inWindow = outline.coresInWindow.map { UInt64($0) }
+        crew = outline.crewInWindow
+        leaderSet = outline.optimized.map(\.leader)
+        othersSet = outline.optimized.map { $0.others > 0 }
+        setCores = outline.optimized.map { UInt64($0.others + ($0.leader ? 1 : 0)) }
+        ordinary = [UInt64](repeating: 0, count: count)
+        integrals = Integrals(start: start, width: width)
+        let cores = cores
+        integrals[.lostRegions] = UInt64(setCores.count { $0 < cores })
+    }
+
+    // MARK: Questions
+
+    /// Whether RMPOPT could set the region's bit now.
+    @inline(__always)
+    func isOptimizable(_ region: Int) -> Bool { assigned[region] == 0 && !isFixed[region] }
+
+    /// The lowest chunk of a region with an assigned page; 512 for none.
+    @inline(__always)
+    mutating func firstAssigned(_ region: Int) -> Int {
+        if isStale[region] { refresh(region) }
+        return Int(first[region])
+    }
+
+    private mutating func refresh(_ region: Int) {
+        isStale[region] = false
+        var lowest = fixedFirst[region]
+        for word in 0..<8 {
+            let bits = chunks[region * 8 + word]
+            if bits != 0 {
+                lowest = min(lowest, UInt16(word * 64 + bits.trailingZeroBitCount))
+                break
+            }
+        }
+        first[region] = lowest
+    }
+
+    /// Whether every core that has the region in its window has its bit set.
+    @inline(__always)
+    func isWhollySet(_ region: Int) -> Bool { setCores[region] == inWindow[region] }
+
+    /// Assigned pages of a chunk.
+    func assignedPages(ofChunk chunk: Int) -> Int { Int(pagesOfChunk[chunk]) }
+
+    // MARK: Changes
+
+    /// RMPUPDATE assigns pages: the region loses its bits.
+    ///
+    /// - Returns: regions that had no assigned page before.
+    mutating func assign(_ run: PageRun, newlyLost: (Int) -> Void) {
+        var page = run.first
+        let end = run.first + run.count
+        while page < end {
+            let region = page >> 18
+            let stop = min(end, (region + 1) << 18)
+            if assigned[region] == 0 {
+                withdraw(region)
+                assigned[region] = Int32(truncatingIfNeeded: stop - page)
+                leaderSet[region] = false
+                othersSet[region] = false
+                setCores[region] = 0
+                contribute(region)
+                newlyLost(region)
+            } else {
+                assigned[region] += Int32(truncatingIfNeeded: stop - page)
+            }
+            let lowest = UInt16(truncatingIfNeeded: (page >> 9) & 511)
+            if lowest < first[region] { first[region] = lowest }
+            while page < stop {
+                let part = min(stop, (page | 511) + 1)
+                pagesOfChunk[page >> 9] += UInt16(truncatingIfNeeded: part - page)
+                chunks[page >> 15] |= 1 << UInt64((page >> 9) & 63)
+                page = part
+            }
+        }
+    }
+
+    /// RMPUPDATE makes pages of one region shared.
+    ///
+    /// - Returns: whether the region has no assigned page now.
+    mutating func share(_ run: PageRun) -> Bool {
+        let region = run.first >> 18
+        var page = run.first
+        let end = run.first + run.count
+        while page < end {
+            let chunk = page >> 9
+            let part = min(end, (page | 511) + 1)
+            pagesOfChunk[chunk] -= UInt16(truncatingIfNeeded: part - page)
+            if pagesOfChunk[chunk] == 0 {
+                chunks[page >> 15] &= ~(1 << UInt64(chunk & 63))
+                if UInt16(truncatingIfNeeded: chunk & 511) == first[region] { isStale[region] = true }
+            }
+            page = part
+        }
+        let left = assigned[region] - Int32(truncatingIfNeeded: run.count)
+        if left > 0 {
+            assigned[region] = left
+            return false
+        }
+        withdraw(region)
+        assigned[region] = 0
+        contribute(region)
+        return true
+    }
+
+    /// RMPOPT on the leader's core, or on the others; the region must be optimizable.
+    ///
+    /// - Returns: how many bits were newly set.
+    mutating func set(_ region: Int, leader: Bool, others: Bool) -> Int {
+        let isLed = leader && crew[region].leader && !leaderSet[region]
+        let isFollowed = others && crew[region].others > 0 && !othersSet[region]
+        if !isLed && !isFollowed { return 0 }
+        withdraw(region)
+        if isLed { leaderSet[region] = true }
+        if isFollowed { othersSet[region] = true }
+        let won = (isLed ? 1 : 0) + (isFollowed ? crew[region].others : 0)
+        setCores[region] += UInt64(won)
+        contribute(region)
+        return won
+    }
+
+    /// Ordinary memory of a region comes into use, or is given back.
+    mutating func change(ordinary pages: Int, in region: Int) {
+        withdraw(region)
+        ordinary[region] = UInt64(Int(ordinary[region]) + pages)
+        integrals[.ordinary] = UInt64(Int(integrals[.ordinary]) + pages)
+        contribute(region)
+    }
+
+    // MARK: Sums
+
+    private mutating func withdraw(_ region: Int) { add(region, by: { $0 &- $1 }) }
+    private mutating func contribute(_ region: Int) { add(region, by: { $0 &+ $1 }) }
+
+    /// Adds a region to the sums, or takes it out of them.
+    @inline(__always)
+    private mutating func add(_ region: Int, by change: (UInt64, UInt64) -> UInt64) {
+        let set = setCores[region]
+        if set < cores { integrals[.lostRegions] = change(integrals[.lostRegions], 1) }
+        let pages = ordinary[region]
+        if pages == 0 { return }
+        if isFixed[region] {
+            integrals[.fixed] = change(integrals[.fixed], pages * cores)
+        } else if assigned[region] > 0 {
+            integrals[.neighbour] = change(integrals[.neighbour], pages * cores)
+        } else {
+            integrals[.fast] = change(integrals[.fast], pages * set)
+            integrals[.unscanned] = change(integrals[.unscanned], pages * (inWindow[region] - set))
+            integrals[.window] = change(integrals[.window], pages * (cores - inWindow[region]))
+        }
+    }
+}
