@@ -13,7 +13,7 @@ struct RMPFSCommand: ParsableCommand {
         version: Release.version,
         subcommands: [
             MountCommand.self, UnmountCommand.self, ListCommand.self, RunCommand.self, MachineCommand.self,
-            StatusCommand.self, WaitCommand.self, ReplayCommand.self,
+            StatusCommand.self, WaitCommand.self, TraceCommand.self, ReplayCommand.self,
             MapCommand.self, RMPReadCommand.self, DoctorCommand.self, SeriesCommand.self, FiguresCommand.self,
             SimulateCommand.self, ReportCommand.self,
         ]

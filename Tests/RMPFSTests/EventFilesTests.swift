@@ -27,8 +27,8 @@ import Testing
             (.passRequested(.guestEnd, .absorbed), "pass_request: trigger=guest-end outcome=absorbed"),
             (.passBegan(number: 3, .request), "pass_begin: pass=3 trigger=request"),
             (
-                .passTurn(number: 3, .oneThreadPerCore, CPUSet(2..<5, limit: 8)),
-                "pass_turn: pass=3 turn=one-thread-per-core cpus=2-4"
+                .passTurn(number: 3, .oneThreadPerCore, .eachRegion, CPUSet(2..<5, limit: 8)),
+                "pass_turn: pass=3 turn=one-thread-per-core cpus=2-4 interrupts_off=region"
             ), (.passesCancelled, "pass_cancel:"), (.threadSlept, "thread_sleep:"),
             (.undefinedOpcodes(2), "undefined_opcode: cpus=2"),
             (.regionCleared(4), "region_clear: first=4 last=4"),

@@ -35,6 +35,8 @@ FORMS = [re.compile(form) for form in (
     r"https://github\.com/AMDESE/AMDSEV",
     r"https://github\.com/Azure/AzurePublicDataset/blob/master/[A-Za-z0-9]+\.md",
     r"https://github\.com/huaweicloud/trace_generation_rnn",
+    r"https://ui\.perfetto\.dev",
+    r"https://docs\.google\.com/document/d/[A-Za-z0-9_-]{44}/",
     r"https://www\.contributor-covenant\.org/\S*",
     r"https://keepachangelog\.com/\S*",
     r"https://semver\.org/\S*",

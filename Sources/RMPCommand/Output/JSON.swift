@@ -68,9 +68,11 @@ enum JSON: Sendable, Equatable {
         bytes += brackets.1.utf8
     }
 
+    /// A text in quotation marks.
+    ///
     /// RFC 8259: quotation marks, backslashes and control characters are escaped, the rest is UTF-8. Invalid UTF-8
     /// becomes U+FFFD.
-    private static func append(string: String, to bytes: inout [UInt8]) {
+    static func append(string: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         for byte in String(decoding: string.systemBytes, as: UTF8.self).utf8 {
             switch byte {

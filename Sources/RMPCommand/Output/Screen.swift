@@ -59,19 +59,32 @@ enum StandardOutput {
     /// Writes all of `text`.
     /// - Throws: ``OutputError`` when it cannot be written, as on a full disk; a pipe whose reader has gone ends the
     ///   process by SIGPIPE, as it does with other tools.
-    static func write(_ text: String) throws(OutputError) {
-        try write(text.systemBytes, to: STDOUT_FILENO, name: "standard output")
+    static func write(_ text: String) throws(OutputError) { try write(text.systemBytes) }
+
+    /// Writes all of the bytes, as ``write(_:)-(String)`` does.
+    static func write(_ bytes: [UInt8]) throws(OutputError) {
+        try write(bytes, to: STDOUT_FILENO, name: "standard output")
     }
 
-    /// Replaces a file: writes a new one beside it and renames it, so that no reader sees half of it.
+    /// Replaces a file: writes a new one beside it and renames it, so that no reader sees half of it. What is no plain
+    /// file, such as /dev/null or a pipe, stays and is written to.
     static func write(_ text: String, toFile path: String) throws(OutputError) {
-        let temporary = path + ".new"
-        let descriptor = open(temporary.systemName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        try write(Array(text.utf8), toFile: path)
+    }
+
+    /// Replaces a file, as ``write(_:toFile:)-(String,_)`` does.
+    static func write(_ bytes: [UInt8], toFile path: String) throws(OutputError) {
+        var status = stat()
+        let isReplaced = stat(path.systemName, &status) != 0 || status.st_mode & S_IFMT == S_IFREG
+        let target = isReplaced ? path + ".new" : path
+        let descriptor = open(target.systemName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw OutputError(path) }
         do {
             defer { close(descriptor) }
-            try write(Array(text.utf8), to: descriptor, name: path)
+            try write(bytes, to: descriptor, name: path)
         }
+        if !isReplaced { return }
+        let temporary = target
         guard rename(temporary.systemName, path.systemName) == 0 else {
             let error = OutputError(path)
             unlink(temporary.systemName)

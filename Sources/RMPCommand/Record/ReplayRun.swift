@@ -25,10 +25,15 @@ struct ReplayRun {
 
     /// Reads the file and boots its host.
     init(path: String) throws {
-        self.path = path
         guard let bytes = SystemFiles.contents(of: path) else {
             throw RecordingError("\(path): \(String(cString: strerror(errno)))")
         }
+        try self.init(bytes: bytes, path: path)
+    }
+
+    /// Boots the host of a file that has been read.
+    init(bytes: [UInt8], path: String) throws {
+        self.path = path
         do {
             recording = try Recording(bytes)
             let host = try HostDescription(recording.header)
@@ -44,8 +49,13 @@ struct ReplayRun {
     }
 
     /// Runs to the end, to the first difference, or to a time.
-    /// - Parameter limit: in ns of virtual time; what was asked for later is left out.
-    mutating func run(until limit: UInt64?) throws -> Outcome {
+    /// - Parameters:
+    ///   - limit: in ns of virtual time; what was asked for later is left out.
+    ///   - look: sees the machine after each step.
+    mutating func run(
+        until limit: UInt64?,
+        _ look: (borrowing Machine) throws -> Void = { _ in }
+    ) throws -> Outcome {
         var outcome = Outcome()
         while let next = try next() {
             if let limit, next.time > limit {
@@ -53,6 +63,7 @@ struct ReplayRun {
                 break
             }
             take(next.step, at: next.time, &outcome)
+            try look(machine)
             if outcome.difference != nil || outcome.end != nil { return outcome }
         }
         if let limit { machine.advance(to: limit) }

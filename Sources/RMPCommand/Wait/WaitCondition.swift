@@ -102,9 +102,12 @@ struct WaitedHost {
     /// A guest's state; nil if there is none of this name.
     func state(of guest: String) throws(HostFileError) -> String? { try simulator("guests/\(guest)/state") }
 
+    /// Virtual time, in ns; nil if the host does not tell.
+    func clock() throws(HostFileError) -> UInt64? { try simulator("clock").flatMap { UInt64($0) } }
+
     /// What somebody has to do with the clock for anything to happen; nil if it runs, or nothing is pending.
     func clockNeed() throws(HostFileError) -> String? {
-        guard try simulator("pace") == "0", let clock = try simulator("clock").flatMap({ UInt64($0) }) else {
+        guard try simulator("pace") == "0", let clock = try clock() else {
             return nil
         }
         guard let next = try schedule().next else {

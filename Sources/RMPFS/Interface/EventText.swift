@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events as text, a line each, for debug/rmpopt/events and events_pipe: tracefs' form of time, name and fields.
 
-import RMPModel
+public import RMPModel
 
 /// The lines of `events`. Names and fields are an interface: what exists stays, and a change of it is another version.
-enum EventText {
+public enum EventText {
     /// The version of names and fields, which the first line tells.
-    static let version = 1
+    public static let version: UInt64 = 1
 
     /// The comment that the text begins with.
     static func head(into text: inout TextBuffer) {
         text.append("# rmpfs events, version ")
-        text.append(decimal: UInt64(version))
+        text.append(decimal: version)
         text.append(": SECONDS.NANOSECONDS: NAME: KEY=VALUE ...; the last ")
         text.append(decimal: UInt64(EventLog.limits.lowerBound))
         text.append(" at least are kept; events_pipe, which is not listed, waits for more\n")
@@ -36,8 +36,8 @@ enum EventText {
         for event in events { line(event, into: &text) }
     }
 
-    /// One event.
-    static func line(_ logged: LoggedEvent, into text: inout TextBuffer) {
+    /// One event as a line, with its newline.
+    public static func line(_ logged: LoggedEvent, into text: inout TextBuffer) {
         text.append(decimal: logged.time / 1_000_000_000, width: 5)
         text.append(0x2E)
         var unit: UInt64 = 100_000_000
@@ -74,13 +74,15 @@ enum EventText {
             field(" pass=", number, &text)
             text.append(" trigger=")
             text.append(trigger.word)
-        case .passTurn(let number, let turn, let cpus):
+        case .passTurn(let number, let turn, let interrupts, let cpus):
             text.append("pass_turn:")
             field(" pass=", number, &text)
             text.append(" turn=")
             text.append(turn.word)
             text.append(" cpus=")
             text.append(CPUList.format(cpus))
+            text.append(" interrupts_off=")
+            text.append(interrupts.word)
         case .passEnded(let record):
             text.append("pass_end:")
             field(" pass=", record.number, &text)
@@ -161,6 +163,17 @@ extension GuestState {
         case .created: "created"
         case .running: "running"
         case .ending: "ending"
+        }
+    }
+}
+
+extension InterruptsOff {
+    /// The word in files.
+    var word: StaticString {
+        switch self {
+        case .never: "never"
+        case .eachRegion: "region"
+        case .wholeTurn: "turn"
         }
     }
 }

@@ -38,7 +38,7 @@ public struct EventLog: Sendable {
         let time: UInt64
         let event: MachineEvent
         let name: Range<Int>?
-        /// The set of a ``MachineEvent/passTurn(number:_:_:)``. Inside the event, Swift keeps the kind in unused bits
+        /// The set of a ``MachineEvent/passTurn(number:_:_:_:)``. Inside the event, Swift keeps the kind in unused bits
         /// of the set's pointer, so LeakSanitizer does not see that anything refers to it.
         let cpus: CPUSet?
         let regions: ClosedRange<Int>?
@@ -55,8 +55,8 @@ public struct EventLog: Sendable {
             var cpus: CPUSet?
             switch event {
             case .guestCreated(let id, _): event = .guestCreated(id, name: "")
-            case .passTurn(let number, let turn, let set):
-                event = .passTurn(number: number, turn, CPUSet(limit: 0))
+            case .passTurn(let number, let turn, let interrupts, let set):
+                event = .passTurn(number: number, turn, interrupts, CPUSet(limit: 0))
                 cpus = set
             default: break
             }
@@ -71,7 +71,8 @@ public struct EventLog: Sendable {
             var event = entry.event
             switch event {
             case .guestCreated(let id, _): event = .guestCreated(id, name: guest ?? "")
-            case .passTurn(let number, let turn, let none): event = .passTurn(number: number, turn, entry.cpus ?? none)
+            case .passTurn(let number, let turn, let interrupts, let none):
+                event = .passTurn(number: number, turn, interrupts, entry.cpus ?? none)
             default: break
             }
             return LoggedEvent(time: entry.time, event: event, guest: guest, regions: entry.regions)

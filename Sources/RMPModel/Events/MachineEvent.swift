@@ -17,8 +17,9 @@ public enum MachineEvent: Sendable, Hashable {
     case passRequested(PassTrigger, RequestOutcome)
     /// A pass began.
     case passBegan(number: UInt64, PassTrigger)
-    /// In a pass, these CPUs execute RMPOPT from now on: the leader, or all that take part.
-    case passTurn(number: UInt64, PassTurn, CPUSet)
+    /// In a pass, these CPUs execute RMPOPT from now on, the leader, or all that take part; and when they have
+    /// interrupts off.
+    case passTurn(number: UInt64, PassTurn, InterruptsOff, CPUSet)
     /// A pass ended. Stored indirectly, so that the other events stay small.
     indirect case passEnded(PassRecord)
     /// The running and the pending pass were abandoned: by a clean-up, or because the kernel ended.

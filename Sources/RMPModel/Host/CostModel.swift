@@ -131,6 +131,16 @@ public enum PassTurn: Sendable, Hashable {
     case allThreads
 }
 
+/// When a CPU that executes RMPOPT in a turn has interrupts off.
+public enum InterruptsOff: Sendable, Hashable {
+    /// It does so in process context.
+    case never
+    /// For each region anew: each is a call of its own.
+    case eachRegion
+    /// From the begin of the turn to its end: it is one call.
+    case wholeTurn
+}
+
 /// The cost of one region in a turn, in nanoseconds.
 public struct RegionCost: Sendable, Hashable {
     /// The broadcast.

@@ -272,7 +272,7 @@ struct Driver: Sendable {
         }
         var pass = RunningPass(record: record, crew: crew, order: series.order, range: range)
         pass.schedule(after: now, platform, costs, isContended: false)
-        platform.events.publish(.passTurn(number: number, pass.turn, pass.cpusAtWork))
+        platform.events.publish(.passTurn(number: number, pass.turn, pass.interruptsOffAtWork, pass.cpusAtWork))
         running = pass
         if series.worker == .perCPUWorkqueue { hogDue = now.addingClamped(Driver.hogThreshold) }
     }

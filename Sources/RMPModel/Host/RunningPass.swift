@@ -43,6 +43,14 @@ struct RunningPass: Sendable {
         guard turn == .leader else { return crew.others }
         return CPUSet(crew.leader.map { $0..<($0 + 1) } ?? 0..<0, limit: crew.others.limit)
     }
+    /// When the CPUs that have their turn now have interrupts off: while a call runs on them (Linux kernel/smp.c).
+    var interruptsOffAtWork: InterruptsOff {
+        switch turn {
+        case .leader: crew.isLeaderCalled ? .eachRegion : .never
+        case .independent: .wholeTurn
+        case .followers, .oneThreadPerCore, .allThreads: .eachRegion
+        }
+    }
     /// Whether interrupts are on at the CPU that runs the pass.
     var isInterruptible: Bool { turn == .leader || order != .leaderThenWholeRange }
     /// Whether no CPU has a turn now, and how many CPUs execute RMPOPT in the turn.
@@ -212,7 +220,7 @@ struct RunningPass: Sendable {
         guard turn == .leader else { return false }
         turn = order == .leaderThenWholeRange ? .independent : .followers
         region = range.lowerBound
-        platform.events.publish(.passTurn(number: record.number, turn, cpusAtWork))
+        platform.events.publish(.passTurn(number: record.number, turn, interruptsOffAtWork, cpusAtWork))
         return true
     }
 }
