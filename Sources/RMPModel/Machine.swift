@@ -67,7 +67,9 @@ public struct Machine: Sendable {
 
     /// Does all work that is due at `time` or before, in order of due times, and moves `now` there. A time in the past
     /// changes nothing.
-    public mutating func advance(to time: UInt64) { advance(to: time, effort: .max) }
+    public mutating func advance(to time: UInt64) {
+        if time >= now { advance(to: time, effort: .max) }
+    }
 
     /// Moves `now` to `time` if no work is due by then.
     ///

@@ -157,8 +157,15 @@ extension Machine {
         return map
     }
 
-    /// The regions that every core has optimized, ascending.
-    public var optimizedRegions: [Int] { (0..<regionCount).filter { optimizedCoreCount(ofRegion: $0) == coreCount } }
+    /// The regions that are optimized on every online CPU, ascending.
+    public var optimizedRegions: [Int] {
+        var cpus = CPUSet(limit: cpuCount)
+        return (0..<regionCount).filter {
+            if optimizedCoreCount(ofRegion: $0) == coreCount { return true }
+            collectOptimizedCPUs(ofRegion: $0, into: &cpus)
+            return cpus == topology.online
+        }
+    }
 
     // MARK: Passes
 

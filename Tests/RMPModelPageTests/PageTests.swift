@@ -11,13 +11,14 @@ import Testing
         try String(contentsOf: folder.appendingPathComponent(path), encoding: .utf8)
     }
 
-    @Test func thePageShowsTheseTests() throws {
+    @Test(arguments: ["GuestsAndPassesTests.swift", "TwoNodesTests.swift"])
+    func thePageShowsTheseTests(file: String) throws {
         let page = try Self.text("../../Sources/RMPModel/RMPModel.docc/TestingAgainstAMachine.md")
-        let tests = try Self.text("GuestsAndPassesTests.swift")
+        let tests = try Self.text(file)
         let body = tests[try #require(tests.range(of: "import RMPModel\n")).lowerBound...]
         let blocks = page.components(separatedBy: "```swift\n").dropFirst().compactMap {
             $0.components(separatedBy: "```\n").first
         }
-        #expect(blocks.contains(String(body)), "copy GuestsAndPassesTests.swift, from its imports on, into the page")
+        #expect(blocks.contains(String(body)), "copy \(file), from its imports on, into the page")
     }
 }

@@ -159,4 +159,22 @@ import Testing
         #expect(machine.refusal(.setOnline(cpu: -1, true)) == .invalid(.cpu(-1)))
         #expect(machine.refusal(.setOnline(cpu: 6, true)) == nil)
     }
+
+    /// Cores without an online CPU optimize nothing, and nobody needs them to.
+    @Test func optimizedOnAllThatAreOnline() throws {
+        var machine = try host(.v1)
+        let all = machine.optimizedRegions
+        let web = try machine.launch(GuestDescription("web", memoryBytes: 1 << 30, placement: .aligned))
+        let lost = machine.regions(ofGuest: web).filter { all.contains($0) }
+        try machine.perform(.stopGuest(web))
+        for cpu in [1, 5] { try machine.perform(.setOnline(cpu: cpu, false)) }
+        machine.runToIdle()
+        #expect(!lost.isEmpty && machine.optimizedRegions == all.filter { !lost.contains($0) })
+        try machine.perform(.reoptimize)
+        machine.runToIdle()
+        #expect(machine.optimizedRegions == all && !machine.isOptimized(region: lost[0], cpu: 1))
+        // The core comes back with the bits that it had, so its regions are lost again.
+        try machine.perform(.setOnline(cpu: 5, true))
+        #expect(machine.optimizedRegions == all.filter { !lost.contains($0) })
+    }
 }

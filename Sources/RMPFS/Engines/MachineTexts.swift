@@ -36,12 +36,18 @@ struct MachineTexts: Sendable {
         into page: inout RecordPage
     ) throws(Errno) {
         lists.begin(machine)
-        for region in Self.lines(of: machine, from: first) {
-            let list = lists.select(region, in: machine)
-            let wanted = try page.record { text throws(Errno) in
-                DebugfsTableText.line(region: region, cpus: lists[list], into: &text)
+        let all = Self.lines(of: machine, from: first)
+        var region = all.lowerBound
+        while region < all.upperBound {
+            let (list, end) = lists.select(region, in: machine)
+            let cpus = lists[list]
+            for region in region..<min(end, all.upperBound) {
+                let wanted = try page.record { text throws(Errno) in
+                    DebugfsTableText.line(region: region, cpus: cpus, into: &text)
+                }
+                if !wanted { return }
             }
-            if !wanted { return }
+            region = end
         }
     }
 
@@ -59,10 +65,16 @@ struct MachineTexts: Sendable {
         let hasEndLine = machine.configuration.series.debugfsTable?.hasEndLine ?? false
         let rendering = try Rendering(hidesLastRecordFromItself: hasEndLine) { text, ends throws(Errno) in
             lists.begin(machine)
-            for region in Self.lines(of: machine, from: 0) {
-                let list = lists.select(region, in: machine)
-                DebugfsTableText.line(region: region, cpus: lists[list], into: &text)
-                ends.append(text.count)
+            let all = Self.lines(of: machine, from: 0)
+            var region = all.lowerBound
+            while region < all.upperBound {
+                let (list, end) = lists.select(region, in: machine)
+                let cpus = lists[list]
+                for region in region..<min(end, all.upperBound) {
+                    DebugfsTableText.line(region: region, cpus: cpus, into: &text)
+                    ends.append(text.count)
+                }
+                region = end
             }
         }
         cache.keep(rendering, Self.tableKey, version: generation)
@@ -141,11 +153,17 @@ private struct CPULists: Sendable {
         last = (nil, nil)
     }
 
-    /// The list for the line of a region.
-    mutating func select(_ region: Int, in machine: borrowing Machine) -> Int {
+    /// The list for the line of a region, and the region up to which the next lines have the same.
+    mutating func select(_ region: Int, in machine: borrowing Machine) -> (list: Int, end: Int) {
         let isMixed = mask?.isMixedInto(region) ?? false
+        func end(_ run: Run) -> Int {
+            guard let mask else { return run.regions.upperBound }
+            var end = region + 1
+            while end < run.regions.upperBound && mask.isMixedInto(end) == isMixed { end += 1 }
+            return end
+        }
         let known = isMixed ? last.mixed : last.plain
-        if let known, known.regions.contains(region) { return known.list }
+        if let known, known.regions.contains(region) { return (known.list, end(known)) }
         let list: Int
         if let known, machine.hasEqualRows(region, known.regions.lowerBound) {
             list = known.list
@@ -157,7 +175,7 @@ private struct CPULists: Sendable {
         // Asked for once and not for each line: each call copies a part of the machine.
         let run = Run(machine.equalRows(from: region, limit: Self.linesOfPage), list)
         if isMixed { last.mixed = run } else { last.plain = run }
-        return list
+        return (list, end(run))
     }
 
     /// The index of the list of `cpus`, made if it does not exist.

@@ -104,7 +104,6 @@ final class SharedMachine: Sendable {
                 }
                 if !willGoOn { return nil }
             }
-            memory.note(state.machine.storedBytes)
             return try body(&state)
         }
         if let answer { return answer }
@@ -118,6 +117,7 @@ final class SharedMachine: Sendable {
         let now = state.clock.now
         // Nearly always nothing is due. Then nothing else is asked: reading a property copies part of the machine.
         if state.machine.advanceWhileIdle(to: now) { return true }
+        defer { memory.note(state.machine.storedBytes) }
         if let due = state.machine.nextDue, due < now, now - due > Self.backlog { LongWork.announce() }
         if state.machine.advance(to: now, effort: limits.piece) { return true }
         LongWork.announce()
@@ -177,12 +177,16 @@ final class SharedMachine: Sendable {
         try state.withLock { state throws(Errno) -> Outcome? in
             if state.isTaken { return nil }
             let now = state.clock.now
-            guard state.machine.advance(to: now, effort: limits.piece),
+            let wasIdle = state.machine.advanceWhileIdle(to: now)
+            guard wasIdle || state.machine.advance(to: now, effort: limits.piece),
                 state.machine.effort(of: command) <= limits.inPlace
             else { return nil }
             try HostMemory.require(state.machine.memoryNeeded(for: command))
-            defer { memory.note(state.machine.storedBytes) }
-            return Self.perform(command, at: now, on: &state.machine, witness)
+            // The machine is up to date: a time in the past is the present, and nothing is looked for a second time.
+            let outcome = Self.perform(command, at: 0, on: &state.machine, witness)
+            // Reading a property copies the machine, and most writes are requests for a pass, which store nothing.
+            if !wasIdle || command != .reoptimize { memory.note(state.machine.storedBytes) }
+            return outcome
         }
     }
 
@@ -239,6 +243,7 @@ final class SharedMachine: Sendable {
     private func catchUp() {
         let now = state.withLock { $0.clock.now }
         inPieces(while: { !LongWork.isUnwanted }) { $0.machine.advance(to: now, effort: limits.piece) }
+        state.withLock { memory.note($0.machine.storedBytes) }
     }
 
     private func performInTurn(_ command: Command, at time: UInt64) throws(Errno) -> Outcome {

@@ -115,15 +115,12 @@ final class DelayedRequests: Sendable {
         alarm.ring()
     }
 
-    /// The listener for the faults of `tree`.
+    /// The listener for the faults of `tree`. It holds the tree until the mount ends and takes it back
+    /// (``Mount/wait()``): with a weak reference to the tree, each request would pay for the count of them.
     func listener(for tree: MountedTree) -> FaultTable.Listener {
         FaultTable.Listener(
-            released: { [weak tree] id in tree?.delayed.release(id) },
-            mustForget: { [weak tree] in
-                tree?.delayed.run { [weak tree] in
-                    if let tree { KernelMemory.forgetWhatFaultsConcern(in: tree) }
-                }
-            }
+            released: { tree.delayed.release($0) },
+            mustForget: { tree.delayed.run { KernelMemory.forgetWhatFaultsConcern(in: tree) } }
         )
     }
 

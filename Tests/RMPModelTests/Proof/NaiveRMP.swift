@@ -28,8 +28,8 @@ struct NaiveRMP: Sendable {
         }
         assignedInRegion = Array(repeating: 0, count: regionCount)
         // AMD's published firmware, sev_rmp.c: all that is covered is HV-fixed, then DRAM becomes the hypervisor's,
-        // then ASEG and the last 12 GB below 1 TB are HV-fixed again.
-        var holes: [Range<UInt64>] = [0xa0..<0xc0, 0xfd_0000_0..<0x100_0000_0]
+        // then ASEG and the 4 GB from 0xfd00000000 on are HV-fixed again.
+        var holes: [Range<UInt64>] = [0xa0..<0xc0, 0xfd0_0000..<0xfe0_0000]
         var end: UInt64 = 0
         for span in configuration.memory.spans {
             holes.append((end >> 12)..<(span.range.lowerBound >> 12))
