@@ -9,7 +9,11 @@ struct LabDriver: Sendable {
     let plan: PassPlan
     private let costs: CostModel
     let range: Range<Int>
-    private(set) var running: LabPass?
+    private(set) var running: LabPass? {
+        didSet { runningDue = running?.due ?? .max }
+    }
+    /// When the running pass is done with its region: asked for at every event, where a copy of the pass would cost.
+    private var runningDue: UInt64 = .max
     /// When the pending pass begins; nil for none.
     private(set) var pendingDue: UInt64?
     /// Whether its delay is over and it waits for the running pass to end.
@@ -29,7 +33,7 @@ struct LabDriver: Sendable {
     }
 
     /// When the driver has something to do next; .max for nothing. In the same ns a region's turn comes first.
-    var next: UInt64 { min(running?.due ?? .max, isQueued ? .max : pendingDue ?? .max) }
+    var next: UInt64 { min(runningDue, isQueued ? .max : pendingDue ?? .max) }
 
     /// Notes that pages of a region went back.
     @inline(__always)

@@ -378,6 +378,7 @@ public struct LabHost: Sendable {
             let canGroup =
                 piece.run.count == Pages.perChunk && piece.own == Pages.perChunk && guest.shared.isEmpty
                 && guest.converted.isEmpty && (teardown.place.done >= LabGuest.imagePages || guest.backing == .size4K)
+            if canGroup && !inode && giveBackRuns(guest, &teardown, cost: piece.cost, until: limit) { continue }
             if canGroup && !inode {
                 let run = guest.runs[teardown.place.run]
                 let region = (piece.run.first >> 18 + 1) << 18
@@ -414,6 +415,45 @@ public struct LabHost: Sendable {
         teardowns.removeFirst()
         let place = teardowns.firstIndex { ($0.due, $0.guest) > (teardown.due, teardown.guest) } ?? teardowns.count
         teardowns.insert(teardown, at: place)
+    }
+
+    /// Gives back runs of whole chunks, as long as each lies within a region that keeps other assigned pages, and is not
+    /// the guest's last: then nothing changes but who holds what.
+    ///
+    /// - Returns: whether there was one.
+    private mutating func giveBackRuns(
+        _ guest: LabGuest,
+        _ teardown: inout LabTeardown,
+        cost: UInt64,
+        until limit: UInt64
+    ) -> Bool {
+        if teardown.place.offset != 0 { return false }
+        var (index, done, due) = (teardown.place.run, teardown.place.done, teardown.due)
+        let start = index
+        while index + 1 < guest.runs.count {
+            let (run, next) = (guest.runs[index], guest.runs[index + 1])
+            let region = run.first >> 18
+            // The next piece must cost as much.
+            let isAlike =
+                (run.first | run.count | next.first) & 511 == 0 && next.count >= Pages.perChunk
+                && guest.pages - done >= run.count + Pages.perChunk
+            let last = due.advanced(clamping: UInt64(run.count >> 9 - 1) &* cost)
+            guard isAlike, last <= limit, (run.first + run.count - 1) >> 18 == region,
+                Int(table.assigned[region]) > run.count
+            else { break }
+            now = max(now, last)
+            driver.noteReturn(region)
+            table.sharePart(run)
+            release(run, .snp)
+            index += 1
+            done += run.count
+            due = last.advanced(clamping: cost)
+        }
+        if index == start { return false }
+        teardown.place.run = index
+        teardown.place.done = done
+        teardown.due = due
+        return true
     }
 
     /// - Returns: whether a region has no assigned page any more.

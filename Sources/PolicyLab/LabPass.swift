@@ -136,6 +136,8 @@ struct LabPass: Sendable {
     ) -> (last: UInt64, goesOn: Bool) {
         var last = due
         repeat {
+            skip(until: horizon, table, &counts, isContended: isContended)
+            if due > horizon { return (last, true) }
             last = due
             let region = region
             var won = 0
@@ -156,6 +158,79 @@ struct LabPass: Sendable {
             schedule(after: last, &table, isContended: isContended)
         } while due <= horizon
         return (last, true)
+    }
+
+    /// Ends the turns of regions of which nothing can be set, in a tight loop: nearly all that a pass visits.
+    ///
+    /// It stops at a region that waits for its bit, at one whose lowest assigned chunk must be looked for, before the
+    /// last one of the turn, and at the horizon.
+    private mutating func skip(
+        until horizon: UInt64,
+        _ table: RegionTable,
+        _ counts: inout PassCounts,
+        isContended: Bool
+    ) {
+        let crew = plan.crew
+        let executors = isLeading ? 1 : crew.executors
+        // The first region of a turn can cost a broadcast.
+        if !isWhole || index == 0 || executors == 0 { return }
+        let (isLed, cores) = (isLeading, isLeading ? 1 : crew.otherCores)
+        let isIndependent = plan.followers == .independent
+        let keepsInterruptsOff = !isLed || crew.isLeaderCalled
+        let first = range.lowerBound
+        var (index, due, cost, interruptsOff) = (index, due, cost, interruptsOff)
+        var (stolen, longest) = (counts.stolenTime, counts.interruptsOffMax)
+        let start = index
+        plan.costs.withTable { costs in
+            table.withLook { look in
+                @inline(__always)
+                func inside(_ region: Int) -> Int {
+                    let own = look.crew(region)
+                    if isLed { return own.leader ? 1 : 0 }
+                    return own.others + (crew.leaderFollows && own.leader ? 1 : 0)
+                }
+                var working = inside(first + index)
+                while index + 1 < regionCount && due <= horizon {
+                    let region = first + index
+                    guard !look.isWaiting(region), let stop = look.firstAssigned(region + 1) else { break }
+                    if working == 0 || working == cores {
+                        stolen &+= cost.handler &* UInt64(executors)
+                    } else {
+                        let share = executors * working / cores
+                        stolen &+= cost.handler &* UInt64(share) &+ plan.instruction &* UInt64(executors - share)
+                    }
+                    interruptsOff = isIndependent && !isLed ? interruptsOff &+ cost.handler : cost.handler
+                    if keepsInterruptsOff { longest = max(longest, interruptsOff) }
+                    index += 1
+                    working = inside(region + 1)
+                    cost =
+                        costs[
+                            PassCosts.place(
+                                plan.turn(isLeader: isLed, index: index),
+                                stop: working == 0 ? 0 : stop,
+                                cores: working,
+                                isContended: isContended
+                            )
+                        ]
+                    due = due.advanced(clamping: cost.total)
+                }
+            }
+        }
+        let count = UInt64(index - start)
+        self.index = index
+        self.due = due
+        self.cost = cost
+        if !isLed { self.interruptsOff = interruptsOff }
+        counts.stolenTime = stolen
+        counts.interruptsOffMax = longest
+        counts.executions &+= count &* UInt64(executors)
+        counts.executionsInVain &+= count &* UInt64(executors)
+        if isLed {
+            if crew.isLeaderCalled { counts.interrupts &+= count }
+        } else if !isIndependent {
+            counts.broadcasts &+= count
+            counts.interrupts &+= count &* UInt64(crew.interrupted)
+        }
     }
 
     @inline(__always)

@@ -44,8 +44,18 @@ struct PassCosts: Sendable {
 
     @inline(__always)
     func cost(_ turn: Turn, stop: Int, cores: Int, isContended: Bool) -> TurnCost {
-        table[((turn.rawValue * 3 + min(cores, 2)) * 2 + (isContended ? 1 : 0)) * PassCosts.stops + stop]
+        table[PassCosts.place(turn, stop: stop, cores: cores, isContended: isContended)]
     }
+
+    /// Where a cost stands in the table.
+    @inline(__always)
+    static func place(_ turn: Turn, stop: Int, cores: Int, isContended: Bool) -> Int {
+        ((turn.rawValue * windows + min(cores, windows - 1)) * 2 + (isContended ? 1 : 0)) * stops + stop
+    }
+
+    /// The whole table at once, for a loop over regions.
+    @inline(__always)
+    func withTable(_ body: (UnsafeBufferPointer<TurnCost>) -> Void) { table.withUnsafeBufferPointer(body) }
 
     /// The leader's turn, and the others' with the leader's result in the cache or without.
     enum Turn: Int {

@@ -8,8 +8,8 @@ import RMPModel
 struct RegionTable: Sendable {
     let count: Int
     let cores: UInt64
-    /// Assigned pages of guests in each chunk.
-    private var pagesOfChunk: [UInt16]
+    /// Assigned pages of guests in the chunks that are assigned in part, 1 ... 511.
+    private var assignedInPart: [Int: Int] = [:]
     /// Bit b of word b / 64: chunk b holds an assigned page of a guest.
     private var chunks: [UInt64]
     /// Assigned pages of guests in each region.
@@ -38,7 +38,6 @@ struct RegionTable: Sendable {
     init(_ outline: HostOutline, start: UInt64, width: UInt64?) {
         count = outline.firstAssigned.count
         cores = UInt64(outline.cores)
-        pagesOfChunk = [UInt16](repeating: 0, count: count * Pages.chunksPerRegion)
         chunks = [UInt64](repeating: 0, count: count * Pages.chunksPerRegion / 64)
         assigned = [Int32](repeating: 0, count: count)
         fixedFirst = outline.firstAssigned.map { UInt16($0 ?? Pages.chunksPerRegion) }
@@ -82,12 +81,67 @@ struct RegionTable: Sendable {
         first[region] = lowest
     }
 
+    /// What a pass looks at in each region, for loops over many that change nothing.
+    struct Look {
+        fileprivate let first: UnsafeBufferPointer<UInt16>
+        fileprivate let stale: UnsafeBufferPointer<Bool>
+        fileprivate let assigned: UnsafeBufferPointer<Int32>
+        fileprivate let fixed: UnsafeBufferPointer<Bool>
+        fileprivate let setCores: UnsafeBufferPointer<UInt64>
+        fileprivate let inWindow: UnsafeBufferPointer<UInt64>
+        fileprivate let crews: UnsafeBufferPointer<(leader: Bool, others: Int)>
+
+        /// Whether a pass could set a bit of the region now.
+        @inline(__always)
+        func isWaiting(_ region: Int) -> Bool {
+            assigned[region] == 0 && setCores[region] != inWindow[region] && !fixed[region]
+        }
+        /// As `firstAssigned(_:)`; nil if that must look.
+        @inline(__always)
+        func firstAssigned(_ region: Int) -> Int? { stale[region] ? nil : Int(first[region]) }
+        /// As `crew`.
+        @inline(__always)
+        func crew(_ region: Int) -> (leader: Bool, others: Int) { crews[region] }
+    }
+
+    /// Calls `body` with a look at all regions.
+    @inline(__always)
+    func withLook(_ body: (Look) -> Void) {
+        first.withUnsafeBufferPointer { first in
+            isStale.withUnsafeBufferPointer { stale in
+                assigned.withUnsafeBufferPointer { assigned in
+                    isFixed.withUnsafeBufferPointer { fixed in
+                        setCores.withUnsafeBufferPointer { setCores in
+                            inWindow.withUnsafeBufferPointer { inWindow in
+                                crew.withUnsafeBufferPointer { crews in
+                                    body(
+                                        Look(
+                                            first: first,
+                                            stale: stale,
+                                            assigned: assigned,
+                                            fixed: fixed,
+                                            setCores: setCores,
+                                            inWindow: inWindow,
+                                            crews: crews
+                                        )
+                                    )
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Whether every core that has the region in its window has its bit set.
     @inline(__always)
     func isWhollySet(_ region: Int) -> Bool { setCores[region] == inWindow[region] }
 
     /// Assigned pages of a chunk.
-    func assignedPages(ofChunk chunk: Int) -> Int { Int(pagesOfChunk[chunk]) }
+    func assignedPages(ofChunk chunk: Int) -> Int {
+        chunks[chunk >> 6] >> UInt64(chunk & 63) & 1 == 0 ? 0 : assignedInPart[chunk] ?? Pages.perChunk
+    }
 
     // MARK: Changes
 
@@ -113,13 +167,47 @@ struct RegionTable: Sendable {
             }
             let lowest = UInt16(truncatingIfNeeded: (page >> 9) & 511)
             if lowest < first[region] { first[region] = lowest }
-            while page < stop {
-                let part = min(stop, (page | 511) + 1)
-                pagesOfChunk[page >> 9] += UInt16(truncatingIfNeeded: part - page)
-                chunks[page >> 15] |= 1 << UInt64((page >> 9) & 63)
-                page = part
-            }
+            changeChunks(page..<stop, assigns: true)
+            page = stop
         }
+    }
+
+    /// Changes the assigned pages of the chunks of some pages of a region.
+    @inline(__always)
+    private mutating func changeChunks(_ pages: Range<Int>, assigns: Bool) {
+        let whole = ((pages.lowerBound + 511) >> 9)..<max((pages.lowerBound + 511) >> 9, pages.upperBound >> 9)
+        if pages.lowerBound & 511 != 0 || whole.isEmpty {
+            let stop = min(pages.upperBound, (pages.lowerBound | 511) + 1)
+            changePart(pages.lowerBound >> 9, stop - pages.lowerBound, assigns)
+        }
+        var chunk = whole.lowerBound
+        while chunk < whole.upperBound {
+            let length = min(64 - chunk & 63, whole.upperBound - chunk)
+            let mask: UInt64 = (length == 64 ? .max : (1 << UInt64(length)) - 1) << UInt64(chunk & 63)
+            chunks[chunk >> 6] ^= mask
+            chunk += length
+        }
+        let rest = pages.upperBound & 511
+        if rest != 0 && pages.upperBound >> 9 != pages.lowerBound >> 9 {
+            changePart(pages.upperBound >> 9, rest, assigns)
+        }
+    }
+
+    private mutating func changePart(_ chunk: Int, _ pages: Int, _ assigns: Bool) {
+        let before = assignedPages(ofChunk: chunk)
+        let after = assigns ? before + pages : before - pages
+        assignedInPart[chunk] = after == 0 || after == Pages.perChunk ? nil : after
+        let bit: UInt64 = 1 << UInt64(chunk & 63)
+        if after == 0 { chunks[chunk >> 6] &= ~bit } else { chunks[chunk >> 6] |= bit }
+    }
+
+    /// Takes pages back of a region that keeps other assigned pages, and so keeps all sums.
+    @inline(__always)
+    mutating func sharePart(_ run: PageRun) {
+        let region = run.first >> 18
+        changeChunks(run.pages, assigns: false)
+        assigned[region] -= Int32(truncatingIfNeeded: run.count)
+        if (run.first >> 9) & 511 <= Int(first[region]) { isStale[region] = true }
     }
 
     /// RMPUPDATE makes pages of one region shared.
@@ -127,18 +215,9 @@ struct RegionTable: Sendable {
     /// - Returns: whether the region has no assigned page now.
     mutating func share(_ run: PageRun) -> Bool {
         let region = run.first >> 18
-        var page = run.first
-        let end = run.first + run.count
-        while page < end {
-            let chunk = page >> 9
-            let part = min(end, (page | 511) + 1)
-            pagesOfChunk[chunk] -= UInt16(truncatingIfNeeded: part - page)
-            if pagesOfChunk[chunk] == 0 {
-                chunks[page >> 15] &= ~(1 << UInt64(chunk & 63))
-                if UInt16(truncatingIfNeeded: chunk & 511) == first[region] { isStale[region] = true }
-            }
-            page = part
-        }
+        changeChunks(run.pages, assigns: false)
+        // Chunks below the lowest assigned one hold nothing that could go back.
+        if (run.first >> 9) & 511 <= Int(first[region]) { isStale[region] = true }
         let left = assigned[region] - Int32(truncatingIfNeeded: run.count)
         if left > 0 {
             assigned[region] = left

@@ -20,8 +20,14 @@ struct ResultFolder {
         SimulateError(description: "\(name): \(String(cString: strerror(errno)))")
     }
 
-    /// Makes the folder, or goes on in one with the same scenario; keeps others out until the process ends.
+    /// Makes the folder with those above it, or goes on in one with the same scenario; keeps others out until the process ends.
     func prepare(_ scenario: Scenario, _ text: String) throws {
+        var above = ""
+        for part in path.split(separator: "/", omittingEmptySubsequences: false) {
+            above += above.isEmpty && !part.isEmpty ? part : "/\(part)"
+            // Whatever keeps it from being made keeps the last one from being made, too, which is told.
+            mkdir(above.systemName, 0o777)
+        }
         for folder in [path, "\(path)/runs", "\(path)/timeline"] {
             if mkdir(folder.systemName, 0o777) != 0 && errno != EEXIST { throw failure(folder) }
         }

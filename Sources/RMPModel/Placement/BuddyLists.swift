@@ -92,6 +92,10 @@ struct BuddyLists: Sendable {
             if whole <= left {
                 PageRun.append(PageRun(first: block.page, count: 1 << block.order), to: &taken)
                 left -= whole
+                // While whole blocks of order 10 are taken, no smaller one comes into being.
+                if block.order == BuddyLists.maxOrder && block.type == type {
+                    left -= whole * takeBlocks(left / whole, type, &taken)
+                }
                 continue
             }
             let pages = left << order
@@ -107,11 +111,66 @@ struct BuddyLists: Sendable {
         return taken
     }
 
+    /// Takes up to `most` further blocks of order 10 from the run at the head of a list.
+    ///
+    /// - Returns: how many.
+    private mutating func takeBlocks(_ most: Int, _ type: MigrateType, _ taken: inout [PageRun]) -> Int {
+        guard most > 0, var run = runs[type.rawValue].popLast() else { return 0 }
+        let count = min(most, run.count)
+        if run.step > 0 {
+            PageRun.append(PageRun(first: run.head, count: count << BuddyLists.maxOrder), to: &taken)
+        } else {
+            for index in 0..<count {
+                let page = run.head + index * run.step
+                PageRun.append(PageRun(first: page, count: 1 << BuddyLists.maxOrder), to: &taken)
+            }
+        }
+        run.head += count * run.step
+        run.count -= count
+        if run.count > 0 { runs[type.rawValue].append(run) }
+        free[type.rawValue] -= count << BuddyLists.maxOrder
+        return count
+    }
+
     /// Gives pages back, the lowest first.
     mutating func giveBack(_ run: PageRun, _ type: MigrateType) {
-        BuddyLists.forEachBlock(of: run.pages) { page, order in
+        var page = run.first
+        let end = run.first + run.count
+        while page < end {
+            let order = BuddyLists.largestOrder(of: page..<end)
             free(page, order)
+            page += 1 << order
+            if order == BuddyLists.maxOrder { page += giveBackBlocks(page..<end) << BuddyLists.maxOrder }
         }
+    }
+
+    /// Gives back the blocks of order 10 with which a range begins, as long as each only makes the run at the head of
+    /// its list longer.
+    ///
+    /// - Returns: how many.
+    private mutating func giveBackBlocks(_ range: Range<Int>) -> Int {
+        let size = 1 << BuddyLists.maxOrder
+        if range.count < size { return 0 }
+        let type = type(of: range.lowerBound - size)
+        guard let last = runs[type.rawValue].last, last.step == -size, last.head == range.lowerBound - size else {
+            return 0
+        }
+        var page = range.lowerBound
+        while page + size <= range.upperBound && self.type(of: page) == type {
+            setType(page, BuddyLists.maxOrder, type)
+            page += size
+        }
+        let count = (page - range.lowerBound) >> BuddyLists.maxOrder
+        runs[type.rawValue][runs[type.rawValue].count - 1] =
+            Run(head: last.head + count * size, count: last.count + count, step: -size)
+        free[type.rawValue] += count << BuddyLists.maxOrder
+        return count
+    }
+
+    /// The order of the largest aligned block at the beginning of a range.
+    private static func largestOrder(of range: Range<Int>) -> Int {
+        let aligned = range.lowerBound == 0 ? maxOrder : min(maxOrder, range.lowerBound.trailingZeroBitCount)
+        return min(aligned, (Int.bitWidth - 1) - range.count.leadingZeroBitCount)
     }
 
     /// Takes whole blocks of order 10 that cover a range out of the lists, as `alloc_contig_range()` does for a
@@ -256,6 +315,14 @@ struct BuddyLists: Sendable {
 
     private mutating func setType(_ page: Int, _ order: Int, _ type: MigrateType) {
         let first = page >> BuddyLists.pageblockOrder
+        if order == BuddyLists.maxOrder {
+            // Two aligned pageblocks: bits of one word.
+            let bits: UInt64 = 3 << UInt64(first & 63)
+            let word = types[first >> 6]
+            let new = type == .unmovable ? word | bits : word & ~bits
+            if new != word { types[first >> 6] = new }
+            return
+        }
         for block in first..<(first + max(1, (1 << order) >> BuddyLists.pageblockOrder)) {
             if type == .unmovable {
                 types[block >> 6] |= 1 << UInt64(block & 63)
@@ -343,9 +410,7 @@ struct BuddyLists: Sendable {
     private static func forEachBlock(of range: Range<Int>, _ body: (_ page: Int, _ order: Int) -> Void) {
         var page = range.lowerBound
         while page < range.upperBound {
-            let aligned = page == 0 ? maxOrder : min(maxOrder, page.trailingZeroBitCount)
-            let fits = (Int.bitWidth - 1) - (range.upperBound - page).leadingZeroBitCount
-            let order = min(aligned, fits)
+            let order = largestOrder(of: page..<range.upperBound)
             body(page, order)
             page += 1 << order
         }

@@ -38,7 +38,7 @@ public struct MemoryRequest: Sendable, Hashable {
 
 /// The memory of a host that guests and the host's own software can have, and who has it.
 ///
-/// Its size is in proportion to chunks of 2 MB: two bytes and a bit for each.
+/// Its size is in proportion to chunks of 2 MB, a bit for each, and to chunks that are used in part.
 public struct HostMemory: Sendable {
     /// Memory of one node: chunks by number, which is the address divided by 2 MB.
     public struct Span: Sendable, Hashable {
@@ -60,8 +60,8 @@ public struct HostMemory: Sendable {
     public let regionCount: Int
     /// Bit b of word b / 64: chunk b is wholly free.
     private(set) var freeWords: [UInt64]
-    /// Pages in use of each chunk; 512 for chunks that nobody can have.
-    private var usedPages: [UInt16]
+    /// Pages in use of the chunks that are used in part, 1 ... 511. Others are free, or wholly used, or nobody's.
+    private var usedInPart: [Int: Int] = [:]
     /// Wholly free chunks of each region.
     private var freeChunks: [Int32]
     /// Pages held for SNP guests (use `snp` and `control`) in each region.
@@ -89,14 +89,12 @@ public struct HostMemory: Sendable {
         regionCount = fixed.count
         let chunks = fixed.count * Pages.chunksPerRegion
         freeWords = [UInt64](repeating: 0, count: chunks / 64)
-        usedPages = [UInt16](repeating: UInt16(Pages.perChunk), count: chunks)
         freeChunks = [Int32](repeating: 0, count: fixed.count)
         assigned = freeChunks
         ordinary = freeChunks
         for range in free {
             for chunk in range {
                 freeWords[chunk >> 6] |= 1 << UInt64(chunk & 63)
-                usedPages[chunk] = 0
                 freeChunks[chunk >> 9] += 1
             }
         }
@@ -137,8 +135,10 @@ public struct HostMemory: Sendable {
     public func isLost(region: Int) -> Bool { fixed[region] || assigned[region] > 0 }
     /// Whether a chunk is wholly free.
     public func isFree(chunk: Int) -> Bool { freeWords[chunk >> 6] >> UInt64(chunk & 63) & 1 != 0 }
-    /// How many pages of a chunk are in use.
-    public func usedPages(ofChunk chunk: Int) -> Int { Int(usedPages[chunk]) }
+    /// How many pages of a chunk are in use; 512 for a chunk that nobody can have.
+    public func usedPages(ofChunk chunk: Int) -> Int {
+        isFree(chunk: chunk) ? 0 : usedInPart[chunk] ?? Pages.perChunk
+    }
 
     /// How many chunks of some ranges are wholly free.
     public func freeChunks(in ranges: [Range<Int>]) -> Int {
@@ -217,16 +217,16 @@ public struct HostMemory: Sendable {
     public mutating func release(_ run: PageRun, from use: MemoryUse) { change(run, use, takes: false) }
 
     private mutating func change(_ run: PageRun, _ use: MemoryUse, takes: Bool) {
-        // A single whole chunk, which is most of what a scattered guest has.
-        if run.count == Pages.perChunk && run.first & 511 == 0 {
-            let (chunk, region) = (run.first >> 9, run.first >> 18)
-            let (pages, one): (Int32, Int32) = takes ? (512, -1) : (-512, 1)
-            freePages -= Int(pages)
+        // A few whole chunks, which is most of what guests have where memory is in pieces.
+        let chunk = run.first >> 9
+        if (run.first | run.count) & 511 == 0 && chunk & 63 + run.count >> 9 <= 64 {
+            let (region, chunks) = (run.first >> 18, run.count >> 9)
+            freePages += takes ? -run.count : run.count
+            let pages = Int32(truncatingIfNeeded: takes ? run.count : -run.count)
             if use.isAssigned { assigned[region] += pages } else { ordinary[region] += pages }
-            freeChunks[region] += one
-            freeChunkCount += Int(one)
-            usedPages[chunk] = takes ? 512 : 0
-            freeWords[chunk >> 6] ^= 1 << UInt64(chunk & 63)
+            freeChunks[region] += Int32(truncatingIfNeeded: takes ? -chunks : chunks)
+            freeChunkCount += takes ? -chunks : chunks
+            freeWords[chunk >> 6] ^= HostMemory.mask(chunk & 63, chunks)
             return
         }
         var page = run.first
@@ -253,13 +253,14 @@ public struct HostMemory: Sendable {
     }
 
     private mutating func changePart(_ chunk: Int, _ pages: Int, _ takes: Bool) {
-        let before = usedPages[chunk]
-        usedPages[chunk] = takes ? before + UInt16(pages) : before - UInt16(pages)
-        if takes && before == 0 {
+        let before = usedPages(ofChunk: chunk)
+        let after = takes ? before + pages : before - pages
+        usedInPart[chunk] = after == 0 || after == Pages.perChunk ? nil : after
+        if before == 0 {
             freeWords[chunk >> 6] &= ~(1 << UInt64(chunk & 63))
             freeChunks[chunk >> 9] -= 1
             freeChunkCount -= 1
-        } else if !takes && usedPages[chunk] == 0 {
+        } else if after == 0 {
             freeWords[chunk >> 6] |= 1 << UInt64(chunk & 63)
             freeChunks[chunk >> 9] += 1
             freeChunkCount += 1
@@ -270,23 +271,17 @@ public struct HostMemory: Sendable {
         let count = Int32(truncatingIfNeeded: takes ? -chunks.count : chunks.count)
         freeChunks[chunks.lowerBound >> 9] += count
         freeChunkCount += Int(count)
-        let value: UInt16 = takes ? 512 : 0
-        usedPages.withUnsafeMutableBufferPointer { used in
-            for chunk in chunks {
-                assert(used[chunk] != value)
-                used[chunk] = value
-            }
-        }
         var chunk = chunks.lowerBound
         while chunk < chunks.upperBound {
             let length = min(64 - chunk & 63, chunks.upperBound - chunk)
             let mask = HostMemory.mask(chunk & 63, length)
-            if takes { freeWords[chunk >> 6] &= ~mask } else { freeWords[chunk >> 6] |= mask }
+            assert(freeWords[chunk >> 6] & mask == (takes ? mask : 0))
+            freeWords[chunk >> 6] ^= mask
             chunk += length
         }
     }
 
-    private static func mask(_ first: Int, _ count: Int) -> UInt64 {
+    static func mask(_ first: Int, _ count: Int) -> UInt64 {
         (count >= 64 ? .max : (1 << UInt64(count)) - 1) << UInt64(first)
     }
 }

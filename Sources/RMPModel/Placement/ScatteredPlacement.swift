@@ -3,65 +3,72 @@
 
 /// Each chunk is drawn at random from all free ones.
 ///
-/// It keeps the free chunks as a list in no order, so that a draw does not depend on how full the host is: 8 bytes a
-/// chunk.
+/// It draws a number and looks whether that chunk is free, which is quick as long as the host has some room: a bit for
+/// each chunk stays in a processor's cache where a list of free chunks does not.
 public struct ScatteredPlacement: PlacementPolicy {
     private var random: SplitMix64
-    /// The free chunks, and for each chunk its place in that list.
-    private var free: [UInt32] = []
-    private var places: [UInt32] = []
+    /// Bit b of word b / 64: chunk b is free.
+    private var free: [UInt64] = []
+    private var count = 0
+    private var chunks = 0..<0
+    /// With fewer free chunks than one in so many, the free ones are listed first.
+    private static let sparse = 16
 
     /// - Parameter seed: the same seed and the same requests give the same chunks.
     public init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     /// Chunks of the host, or of the request's node, in the order in which they were drawn.
     public mutating func take(_ request: MemoryRequest, from memory: HostMemory) -> [PageRun]? {
-        if places.isEmpty { fill(memory) }
+        if free.isEmpty { fill(memory) }
         if request.wantsRegions { return regions(request, memory) }
-        if let node = request.node { return chunks(request, ofNode: node, memory) }
         let wanted = request.chunks
-        if free.count < wanted { return nil }
+        if request.node != nil || (count - wanted) * ScatteredPlacement.sparse < chunks.count {
+            return listed(request, memory)
+        }
         var runs: [PageRun] = []
         runs.reserveCapacity(wanted)
-        for _ in 0..<wanted {
-            let chunk = Int(free[random.next(below: free.count)])
-            remove(chunk)
-            PageRun.append(PageRun(first: chunk * Pages.perChunk, count: Pages.perChunk), to: &runs)
+        let (first, span) = (chunks.lowerBound, chunks.count)
+        free.withUnsafeMutableBufferPointer { free in
+            var left = wanted
+            while left > 0 {
+                let chunk = first + random.next(below: span)
+                let bit: UInt64 = 1 << UInt64(chunk & 63)
+                if free[chunk >> 6] & bit == 0 { continue }
+                free[chunk >> 6] ^= bit
+                left -= 1
+                PageRun.append(PageRun(first: chunk * Pages.perChunk, count: Pages.perChunk), to: &runs)
+            }
         }
+        count -= wanted
         return runs
     }
 
-    /// Puts whole chunks back on the list.
+    /// Whole chunks are free again.
     public mutating func release(_ run: PageRun, from use: MemoryUse, to memory: HostMemory) {
-        for chunk in (run.first >> 9)..<((run.first + run.count) >> 9) {
-            places[chunk] = UInt32(truncatingIfNeeded: free.count)
-            free.append(UInt32(truncatingIfNeeded: chunk))
-        }
+        for chunk in (run.first >> 9)..<((run.first + run.count) >> 9) { free[chunk >> 6] |= 1 << UInt64(chunk & 63) }
+        count += (run.first + run.count) >> 9 - run.first >> 9
     }
 
     private mutating func fill(_ memory: HostMemory) {
-        places = [UInt32](repeating: 0, count: memory.regionCount * Pages.chunksPerRegion)
-        for range in memory.chunks(ofNode: nil) {
+        free = [UInt64](repeating: 0, count: memory.regionCount * Pages.chunksPerRegion / 64)
+        let ranges = memory.chunks(ofNode: nil)
+        chunks = (ranges.first?.lowerBound ?? 0)..<(ranges.last?.upperBound ?? 0)
+        for range in ranges {
             memory.forEachFreeRun(in: range) { run in
-                for chunk in run {
-                    places[chunk] = UInt32(truncatingIfNeeded: free.count)
-                    free.append(UInt32(truncatingIfNeeded: chunk))
-                }
+                for chunk in run { free[chunk >> 6] |= 1 << UInt64(chunk & 63) }
+                count += run.count
                 return true
             }
         }
     }
 
     private mutating func remove(_ chunk: Int) {
-        let last = free.removeLast()
-        let place = Int(places[chunk])
-        if Int(last) == chunk { return }
-        free[place] = last
-        places[Int(last)] = UInt32(truncatingIfNeeded: place)
+        free[chunk >> 6] &= ~(1 << UInt64(chunk & 63))
+        count -= 1
     }
 
-    private mutating func chunks(_ request: MemoryRequest, ofNode node: Int, _ memory: HostMemory) -> [PageRun]? {
-        let ranges = memory.chunks(ofNode: node)
+    private mutating func listed(_ request: MemoryRequest, _ memory: HostMemory) -> [PageRun]? {
+        let ranges = memory.chunks(ofNode: request.node)
         var candidates: [Int] = []
         for range in ranges {
             memory.forEachFreeRun(in: range) {
