@@ -112,16 +112,16 @@ check 'docs/simulate.md says the same of columns and assumptions' words
 
 # Interrupted: the same scenario with enough runs that some are finished and some are not.
 finished() { compgen -G "$1/runs/*.csv" >/dev/null; }
-sed -e 's/^seeds: .*/seeds: 40/' -e 's/^duration: .*/duration: 20d/' small.yaml >many.yaml
+sed -e 's/^seeds: .*/seeds: 16/' -e 's/^duration: .*/duration: 20d/' small.yaml >many.yaml
 "$RMPFS" simulate many.yaml --out stopped --jobs 2 >/dev/null 2>said &
 pid=$!
 within 30 finished stopped
 kill -INT "$pid"
 wait "$pid"
 expect 'SIGINT ends it' 130 $?
-check 'it says what is kept' grep -qE '^rmpfs: interrupted; [0-9]+ of 240 runs are kept in stopped$' said
+check 'it says what is kept' grep -qE '^rmpfs: interrupted; [0-9]+ of 96 runs are kept in stopped$' said
 kept=$(find stopped/runs -name '*.csv' | wc -l)
-check 'something, but not all' eval '[ "$kept" -gt 0 ] && [ "$kept" -lt 240 ]'
+check 'something, but not all' eval '[ "$kept" -gt 0 ] && [ "$kept" -lt 96 ]'
 expect 'results have what is finished' $((kept + 1)) "$(wc -l <stopped/results.csv)"
 "$RMPFS" simulate many.yaml --out stopped --jobs 2 >/dev/null 2>&1 &
 pid=$!
