@@ -32,6 +32,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CFuse", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CProcessor"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "RMPModel",
             dependencies: [.product(name: "HeapModule", package: "swift-collections")],
@@ -40,7 +41,7 @@ let package = Package(
         .target(name: "RMPModelTestSupport", dependencies: ["RMPModel"], swiftSettings: strict),
         .target(name: "CMapping"),
         .target(name: "RMPImage", dependencies: ["CMapping", "RMPModel"], swiftSettings: strict),
-        .target(name: "Recording", dependencies: ["RMPModel"], swiftSettings: strict),
+        .target(name: "Recording", dependencies: ["CZlib", "RMPModel"], swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPImage", "RMPModel"], swiftSettings: strict),
         .target(
             name: "MachineFile",

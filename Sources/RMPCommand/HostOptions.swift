@@ -88,7 +88,7 @@ struct HostOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Write what is asked of the host to a new file, for rmpfs replay.",
+            "Write what is asked of the host to a new file, for rmpfs replay; in gzip form if its name ends in .gz.",
             valueName: "file"
         ),
         completion: .file()
@@ -96,13 +96,17 @@ struct HostOptions: ParsableArguments {
     var record: String?
 
     /// The hidden options with which `rmpfs replay --mount` mounts.
-    static let (replayOption, untilOption) = ("replay", "until")
+    static let (replayOption, untilOption, fromOption) = ("replay", "until", "from")
 
     @Option(name: .customLong(Self.replayOption), help: .hidden)
     var replay: String?
 
     @Option(name: .customLong(Self.untilOption), help: .hidden)
     var until: UInt64?
+
+    /// From where the recording is played; nil: it is not, the host is mounted as it is then.
+    @Option(name: .customLong(Self.fromOption), help: .hidden)
+    var from: UInt64?
 
     @Option(name: .short, help: ArgumentHelp("Mount options, as mount(8) takes them.", valueName: "options"))
     var options: [String] = []
@@ -225,12 +229,15 @@ struct HostOptions: ParsableArguments {
     func boot(_ options: MountOptions, in folder: String? = nil) throws -> BootedHost {
         Heap.prepare()
         let machine: Machine
+        var script: ReplayScript?
         if let replay {
             var run = try ReplayRun(path: replay)
-            if let difference = try run.run(until: until).difference {
+            let jump = from.map { max($0, run.machine.now) } ?? until
+            if let difference = try run.run(until: jump).difference {
                 StandardError.write("rmpfs: \(replay): \(difference); mounted as it is before the next line\n")
             }
             machine = run.machine
+            if from != nil { script = run.rest(until: until) { StandardError.write("rmpfs: \($0)\n") } }
         } else {
             let image = try image()
             let configuration = try configuration(image)
@@ -247,7 +254,13 @@ struct HostOptions: ParsableArguments {
                 machine
             )
         }
-        let engine = SimulatedEngine(machine, pace: pace.pace, witness: recorder)
+        let engine = SimulatedEngine(
+            machine,
+            pace: pace.pace,
+            witness: recorder,
+            script: script,
+            stoppingAt: script == nil ? nil : until
+        )
         let faults = FaultTable { engine.holdPasses($0) }
         let tree = HostTree(owner: owner(options), debugMode: options.mode ?? 0o700)
         return BootedHost(engine: engine, faults: faults, tree: tree, recorder: recorder)

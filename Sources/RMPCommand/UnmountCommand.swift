@@ -9,7 +9,10 @@ struct UnmountCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "unmount",
         abstract: "Unmount an RMPOPT host.",
-        discussion: "Refuses a mount that is in use, unless --lazy detaches it. Works on mounts whose rmpfs died, too.",
+        discussion: """
+            Refuses a mount that is in use, unless --lazy detaches it; who only reads events_pipe does not count, and \
+            comes to the end of the file. Works on mounts whose rmpfs died, too.
+            """,
         aliases: ["umount"]
     )
 

@@ -268,10 +268,10 @@ extension Command {
 }
 
 extension Result<CommandResult, CommandError> {
-    /// The answer as a recording has it: nil for nothing but success.
+    /// The answer as a recording has it; nil for the most usual one: done, or a pass that begins.
     public var recorded: String? {
         switch self {
-        case .success(.done): nil
+        case .success(.done), .success(.pass(.begun)): nil
         case .success(.pass(let outcome)): "\(outcome)"
         case .success(.guest(let id)): "guest \(id.rawValue)"
         case .success(.work(let work)):

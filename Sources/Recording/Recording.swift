@@ -13,20 +13,22 @@ public enum RecordedStep: Sendable {
     case end(digest: UInt64)
 }
 
-/// The text of a recording.
+/// The text of a recording, plain or in gzip form.
 public struct Recording: Sendable {
     /// The version of the form.
-    public static let version: UInt64 = 1
+    public static let version: UInt64 = 2
 
     /// The first line.
     public let header: Fields
     private var rest: ArraySlice<UInt8>
+    /// When the last step was, in ns.
+    private var time: UInt64
     /// The number of the line that was read last, from 1.
     public private(set) var line = 1
 
     /// - Throws: `RecordingError` if this is no recording, or one of another version.
     public init(_ bytes: [UInt8]) throws(RecordingError) {
-        rest = bytes[...]
+        rest = (Gzip.isOne(bytes) ? try Gzip.text(of: bytes) : bytes)[...]
         guard let first = Self.line(&rest) else {
             throw RecordingError("this is no recording: it has no whole line. rmpfs mount --record makes one")
         }
@@ -38,9 +40,14 @@ public struct Recording: Sendable {
         }
         let version = try header.number("version")
         guard version == Self.version else {
-            throw RecordingError("its form is version \(version); this rmpfs reads version \(Self.version)")
+            let remedy = "Take the one that recorded it"
+            throw RecordingError("its form is version \(version); this rmpfs reads version \(Self.version). \(remedy)")
         }
+        time = try header.number("start")
     }
+
+    /// Whether a file looks like a recording; ``init(_:)`` tells.
+    public static func isOne(_ bytes: [UInt8]) -> Bool { bytes.first == UInt8(ascii: "{") || Gzip.isOne(bytes) }
 
     /// A whole line; nil at the end, or where the rest was cut off.
     private static func line(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
@@ -56,7 +63,9 @@ public struct Recording: Sendable {
         line += 1
         do throws(RecordingError) {
             let fields = try RecordingLine.fields(text)
-            let time = try fields.number("t")
+            let (next, overflow) = time.addingReportingOverflow(try fields.number("dt"))
+            if overflow { throw RecordingError("\"dt\" is too large") }
+            time = next
             switch try fields.text("do") {
             case "report": return (time, .report)
             case "end":

@@ -244,9 +244,9 @@ mount_host live
 G=$M/rmpsim/guests
 guest now 8G
 echo stopped >"$G/now/state"
-check 'pace 1: a guest ends by itself' within 20 grep -qx stopped "$G/now/state"
+check 'pace 1: a guest ends by itself' limit 20 "$RMPFS" wait "$M" --guest now=stopped
 echo 1 >"$M/rmpopt/reenable"
-check 'pace 1: a pass ends by itself' within 20 grep -qx 0 "$M/rmpopt/reenable"
+check 'pace 1: a pass ends by itself' limit 20 "$RMPFS" wait "$M"
 T=$M/debug/rmpopt/rmpopt-table
 expect 'pace 1: and has done its work' '0 4' "$(lost)"
 finish

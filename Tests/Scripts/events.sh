@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # events and events_pipe on real mounts: any number of readers that wait, each with its place, none of which keeps a
-# thread or stalls the daemon; poll(2); interrupts; the end of the mount.
+# thread or stalls the daemon; poll(2); interrupts; the end of the mount, by whoever unmounts it.
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 15
+plan 24
 
 pipe() { echo "$M/debug/rmpopt/events_pipe"; }
 daemon() { daemons "$M" | head -n 1; }
@@ -39,27 +39,27 @@ all_have() {
     for reader in slow $(seq 100); do lines "$work/read.$reader" "$count" || return 1; done
 }
 check 'readers get what has happened' within 20 all_have
-check '100 that wait keep one thread more' [ "$(threads)" -le $((before + 1)) ]
+check '100 that wait keep two threads more, at most' [ "$(threads)" -le $((before + 2)) ]
 # stopped: a reader that never takes what it asked for.
 cat "$(pipe)" >/dev/null &
 stopped=$!
-sleep 0.1
+within 10 waits_for_events "$stopped"
 kill -STOP "$stopped"
 check 'commands are not kept up' churn 20
-within 10 grep -q 'guest=g20 state=stopped' "$M/debug/rmpopt/events"
+limit 20 "$RMPFS" wait "$M"
 check 'and all readers get what happens' within 20 all_have
 cp "$M/debug/rmpopt/events" "$work/all"
 
 # A reader that is killed while it waits is gone at once.
 cat "$(pipe)" >/dev/null &
 killed=$!
-sleep 0.1
+within 10 waits_for_events "$killed"
 kill -KILL "$killed"
 gone() { ! kill -0 "$killed" 2>/dev/null; }
 check 'a waiting reader can be killed' within 5 gone
 
 cat >"$work/poll.py" <<'END'
-import errno, os, select, signal, sys, threading, time
+import os, select, signal, subprocess, sys, threading
 M = sys.argv[1]
 pipe = M + "/debug/rmpopt/events_pipe"
 
@@ -88,7 +88,7 @@ while b"pass_end" not in text:
     text += os.read(descriptor, 1 << 16)
 print("the end of the pass")
 epoll = select.epoll()
-time.sleep(0.1)
+subprocess.run([sys.argv[2], "wait", M], check=True)
 drain(descriptor)
 epoll.register(descriptor, select.EPOLLIN)
 threading.Timer(0.1, request).start()
@@ -115,7 +115,7 @@ with open(M + "/debug/rmpopt/log", "rb") as file:
     poll.register(file, select.POLLIN)
     print("another file is always ready", bool(poll.poll(0)))
 END
-limit 60 python3 "$work/poll.py" "$M" >"$work/polled" 2>&1
+limit 60 python3 "$work/poll.py" "$M" "$RMPFS" >"$work/polled" 2>&1
 expect 'poll, epoll and interrupts' 'drained True
 quiet []
 woken True
@@ -154,4 +154,31 @@ echo +20s >"$M/rmpsim/clock"
 check 'the pass, with the clock' within 10 grep -q 'pass_end: .*trigger=request' "$work/still.out"
 kill "$(daemon)"
 check 'it ends' nothing_left "$M"
+
+# reader: one that waits, its PID is $reader.
+reader() {
+    limit 60 cat "$(pipe)" >"$work/waiting.out" &
+    reader=$!
+    within 10 eval '[ -s "$work/waiting.out" ]'
+}
+gone_reader() { ! kill -0 "$reader" 2>/dev/null; }
+mount_host waiting --pace 0
+reader
+check 'who waits does not keep rmpfs unmount' unmount_host
+check 'and comes to the end' within 10 gone_reader
+check 'and the daemon ends' nothing_left "$M"
+
+mount_host busy --pace 0
+reader
+exec 7<"$M/debug/rmpopt/log"
+refused 'another user does' 1 'in use' "$RMPFS" unmount "$M"
+check 'and then who waits goes on waiting' kill -0 "$reader"
+exec 7<&-
+check 'until it has gone' unmount_host
+
+mount_host detached --pace 0
+reader
+check 'a mount that is detached' detach "$M"
+check 'ends those who wait' within 10 gone_reader
+check 'and itself' nothing_left "$M"
 finish

@@ -186,6 +186,11 @@ within() {
     done
 }
 
+# waits_for_events PID: whether a process has events_pipe open and sleeps.
+waits_for_events() {
+    [ -n "$(find "/proc/$1/fd" -lname '*/events_pipe' 2>/dev/null)" ] && grep -q '^State:.S' "/proc/$1/status"
+}
+
 # --- Mounts ---
 
 # mount_host NAME [OPTION...]: mounts a host at $work/NAME and sets M to that folder. Not a test; bails out on failure.

@@ -12,10 +12,8 @@ wait_for() { limit 30 "$RMPFS" wait "$M" "$@"; }
 background() {
     "$RMPFS" wait "$M" "$@" >"$work/event" 2>"$work/said" &
     waiter=$!
-    within 10 in_place "$waiter"
+    within 10 waits_for_events "$waiter"
 }
-in_place() { [ -n "$(find "/proc/$1/fd" -lname '*/events_pipe' 2>/dev/null)" ] && asleep "$1"; }
-asleep() { grep -q '^State:.S' "/proc/$1/status"; }
 last_pass() { tail -n 1 "$M/debug/rmpopt/passes" | cut -d ' ' -f 1; }
 guest=rmpsim/guests/vm0
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }

@@ -2,12 +2,14 @@
 # Prepares a fresh machine: installs missing packages, or says exactly how to. For scripts/demo and scripts/test.
 # shellcheck shell=bash
 
-# missing_packages COMMAND:PACKAGE...: the packages whose command is missing. libfuse3's header counts as a command.
+# missing_packages COMMAND:PACKAGE...: the packages whose command is missing. The headers of libfuse3 and zlib count as
+# commands.
 missing_packages() {
     local pair missing=()
     for pair; do
         case $pair in
         libfuse3:*) pkg-config --exists fuse3 2>/dev/null || missing+=("${pair#*:}") ;;
+        zlib:*) pkg-config --exists zlib 2>/dev/null || missing+=("${pair#*:}") ;;
         *) command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}") ;;
         esac
     done
@@ -16,7 +18,7 @@ missing_packages() {
 
 # What a build needs besides the Swift toolchain, and a mount besides the kernel.
 # shellcheck disable=SC2034 # used by the scripts that source this file
-build_packages=(git:git cc:gcc pkg-config:pkg-config libfuse3:libfuse3-dev fusermount3:fuse3)
+build_packages=(git:git cc:gcc pkg-config:pkg-config libfuse3:libfuse3-dev zlib:zlib1g-dev fusermount3:fuse3)
 
 # install_missing COMMAND:PACKAGE...: installs the packages whose command is missing. Exits if it cannot.
 install_missing() {

@@ -12,7 +12,9 @@ struct HostRecorder: MachineWitness {
     /// Makes the file and writes its first line.
     init(path: String, _ host: HostDescription, _ machine: borrowing Machine) throws(RecordingError) {
         let header = host.header(version: RMPFSCommand.configuration.version, machine)
-        writer = try RecordingWriter(path: path, header) { StandardError.write("rmpfs: \(path): \($0)\n") }
+        writer = try RecordingWriter(path: path, header, start: machine.now) {
+            StandardError.write("rmpfs: \(path): \($0)\n")
+        }
     }
 
     func note(_ command: Command, _ outcome: Result<CommandResult, CommandError>, at time: UInt64) {

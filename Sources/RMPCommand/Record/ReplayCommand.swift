@@ -13,7 +13,10 @@ struct ReplayCommand: ParsableCommand {
         abstract: "Run a recording of rmpfs mount --record again, in virtual time.",
         discussion: """
             Exit status: 0 if every answer and the state at the end are the recorded ones, 1 if not. With --mount the \
-            host is mounted as it was at the end, or at --until; its clock stands still, unless --pace says otherwise.
+            host is mounted as it was at the end, or at --until, with a clock that stands still. With --mount and \
+            --pace the recording is played there: each command comes at its virtual time, from the beginning or from \
+            --from on; at --until the clock stops, and what would have come is left out. A difference is told on \
+            standard error.
             """
     )
 
@@ -23,15 +26,37 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Mount the host there.", valueName: "mountpoint"), completion: .directory)
     var mount: String?
 
-    @Option(help: ArgumentHelp("With --mount: virtual seconds per second from then on.", valueName: "factor"))
-    var pace = PaceArgument(pace: .manual)
+    @Option(
+        help: ArgumentHelp(
+            "With --mount: play the recording at so many virtual seconds per second; 0: as rmpsim/clock is moved.",
+            valueName: "factor"
+        )
+    )
+    var pace: PaceArgument?
+
+    @Option(help: ArgumentHelp("With --pace: jump to this virtual time first.", valueName: "t"))
+    var from: ReplayTime?
 
     @Argument(help: ArgumentHelp("The recording.", valueName: "file"), completion: .file())
     var file: String
 
+    func validate() throws {
+        if mount == nil && (pace != nil || from != nil) {
+            throw ValidationError("--pace and --from: only with --mount")
+        }
+        if from != nil && pace == nil { throw ValidationError("--from is where playing begins: give --pace, too") }
+        if pace?.pace == .instant {
+            throw ValidationError("--pace instant: commands would not come at their times. Give a number")
+        }
+        if let from, let until, from.nanoseconds > until.nanoseconds {
+            throw ValidationError("--from is later than --until")
+        }
+    }
+
     func run() throws {
         if let mount {
-            var words = ["mount", "--\(HostOptions.replayOption)=\(file)", "--pace=\(pace.pace)"]
+            var words = ["mount", "--\(HostOptions.replayOption)=\(file)", "--pace=\(pace?.pace ?? .manual)"]
+            if pace != nil { words.append("--\(HostOptions.fromOption)=\(from?.nanoseconds ?? 0)") }
             if let until { words.append("--\(HostOptions.untilOption)=\(until.nanoseconds)") }
             throw ExitCode(BackgroundProcess.spawn(arguments: words + ["--", mount]))
         }

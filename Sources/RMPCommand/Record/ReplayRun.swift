@@ -22,6 +22,8 @@ struct ReplayRun {
     let path: String
     private(set) var machine: Machine
     private var recording: Recording
+    /// A step that has been read and not been done.
+    private var upcoming: (time: UInt64, step: RecordedStep)?
 
     /// Reads the file and boots its host.
     init(path: String) throws {
@@ -56,10 +58,14 @@ struct ReplayRun {
         until limit: UInt64?,
         _ look: (borrowing Machine) throws -> Void = { _ in }
     ) throws -> Outcome {
+        if let limit, limit < machine.now {
+            throw RecordingError("\(path): \(limit) ns is before its beginning, at \(machine.now) ns")
+        }
         var outcome = Outcome()
         while let next = try next() {
             if let limit, next.time > limit {
                 outcome.isStopped = true
+                upcoming = next
                 break
             }
             take(next.step, at: next.time, &outcome)
@@ -71,6 +77,10 @@ struct ReplayRun {
     }
 
     private mutating func next() throws(RecordingError) -> (time: UInt64, step: RecordedStep)? {
+        if let step = upcoming {
+            upcoming = nil
+            return step
+        }
         do throws(RecordingError) {
             return try recording.next()
         } catch {
@@ -79,19 +89,39 @@ struct ReplayRun {
     }
 
     private mutating func take(_ step: RecordedStep, at time: UInt64, _ outcome: inout Outcome) {
+        if case .command = step { outcome.commands += 1 }
+        let verdict = Self.perform(step, at: time, line: recording.line, on: &machine)
+        (outcome.difference, outcome.end) = (verdict.difference, verdict.end)
+    }
+
+    /// Does a step.
+    /// - Returns: an answer that is not the recorded one; at the end, whether the machine is the same.
+    static func perform(
+        _ step: RecordedStep,
+        at time: UInt64,
+        line: Int,
+        on machine: inout Machine
+    ) -> (difference: String?, end: Bool?) {
         switch step {
         case .command(let command, let expected):
-            outcome.commands += 1
             let answer = SimulatedEngine.perform(command, at: time, on: &machine).recorded
-            if answer == expected { return }
-            outcome.difference =
-                "line \(recording.line): the answer is \(answer ?? "done"), recorded was \(expected ?? "done")"
+            if answer == expected { return (nil, nil) }
+            return ("line \(line): the answer is \(answer ?? "done"), recorded was \(expected ?? "done")", nil)
         case .report:
             machine.advance(to: time)
             machine.noteReport()
+            return (nil, nil)
         case .end(let digest):
             machine.advance(to: time)
-            outcome.end = machine.digest == digest
+            return (nil, machine.digest == digest)
         }
+    }
+
+    /// What has not been run, for a mounted host.
+    /// - Parameters:
+    ///   - limit: in ns of virtual time; what was asked for later is left out.
+    ///   - complain: called if something is not as recorded, once.
+    func rest(until limit: UInt64?, complain: @escaping @Sendable (String) -> Void) -> ReplayScript {
+        ReplayScript(recording, upcoming, until: limit) { [path] in complain("\(path): \($0)") }
     }
 }

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Glibc
 import RMPFS
+import Recording
 
 struct TraceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -53,7 +54,7 @@ struct TraceCommand: ParsableCommand {
         guard let bytes = SystemFiles.contents(of: path) else {
             throw HostFileError(name, "cannot be read: \(Errno.current)")
         }
-        if bytes.first == UInt8(ascii: "{") { return try TraceSource.recording(bytes, path: name) }
+        if Recording.isOne(bytes) { return try TraceSource.recording(bytes, path: name) }
         return try TraceSource.events(bytes, name: name)
     }
 }

@@ -78,15 +78,21 @@ struct WaitCommand: ParsableCommand {
         let host = try WaitedHost(mountPoint)
         let reader = try EventReader(host.folder)
         // What was before does not count, unless it was asked for.
-        for line in try reader.drain() where since.map({ line.time >= $0 }) ?? false {
-            if condition.matches(line) { return try report(line) }
+        var last: EventLine?
+        for line in try reader.drain() where condition.matches(line) {
+            if let since, line.time >= since { return try report(line) }
+            last = line
         }
         if try condition.isMet(on: host) { return }
         if let need = try host.clockNeed() { StandardError.write("rmpfs: \(need)\n") }
         while true {
             switch try reader.next(until: deadline.map { $0.overflow ? .max : $0.partialValue }) {
             case .timeout:
-                StandardError.write("rmpfs: not so in time: \(try condition.state(on: host)). \(try host.time())\n")
+                var state = try condition.state(on: host)
+                if case .event = condition, let last {
+                    state += "; the last one was before, at \(last.time) ns (--since counts it)"
+                }
+                StandardError.write("rmpfs: not so in time: \(state). \(try host.time())\n")
                 throw ExitCode(124)
             case .end:
                 throw HostFileError(mountPoint, "the mount has ended before \(condition.wanted)")

@@ -39,7 +39,7 @@ extension SharedMachine {
     /// Brings the machine up to date, and tells how far its events have come and when to look again.
     func lookForEvents() -> EventWatch.View? {
         try? withState { state throws(Errno) in
-            let next = state.isTaken ? nil : state.machine.nextEvent
+            let next = state.isTaken ? nil : state.nextEvent
             let count = state.machine.eventLog.count
             return EventWatch.View(count: count, next: next.flatMap { state.clock.wallTime(of: $0) })
         }

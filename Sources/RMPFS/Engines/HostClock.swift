@@ -40,16 +40,28 @@ extension Pace: CustomStringConvertible {
 
 /// Virtual time since boot as a function of the wall clock.
 struct HostClock: Sendable {
-    private(set) var pace: Pace
+    private var running: Pace
+    /// Where it stops by itself, in ns of virtual time; moving it by hand, or another pace, then sets it free.
+    private var stop: UInt64?
     /// The wall clock's time since which it runs at this pace.
     private var origin = HostClock.monotonic
     /// Virtual time at the origin, plus what was skipped by hand since.
     private var offset: UInt64
 
-    init(pace: Pace, startingAt start: UInt64) {
-        self.pace = pace
+    init(pace: Pace, startingAt start: UInt64, stoppingAt stop: UInt64? = nil) {
+        running = pace
         offset = start
+        self.stop = stop.map { max($0, start) }
     }
+
+    /// How it runs now.
+    var pace: Pace {
+        if let stop, now >= stop { return .manual }
+        return running
+    }
+
+    /// No time that it comes to by itself is as late as this.
+    var limit: UInt64 { stop.map { $0 + 1 } ?? Self.end }
 
     /// The wall clock in nanoseconds, which never goes back.
     static var monotonic: UInt64 {
@@ -69,20 +81,28 @@ struct HostClock: Sendable {
     var now: UInt64 {
         let elapsed = HostClock.monotonic &- origin
         let passed: UInt64 =
-            switch pace {
+            switch running {
             case .manual: 0
             case .instant: elapsed
             case .factor(let factor): UInt64(exactly: (Double(elapsed) * factor).rounded(.down)) ?? .max
             }
         let (sum, overflow) = offset.addingReportingOverflow(passed)
-        return overflow ? .max : sum
+        return min(overflow ? .max : sum, stop ?? .max)
+    }
+
+    /// Whoever takes it in hand where it has stopped moves it on from there.
+    mutating func setFree() {
+        guard let stop, now >= stop else { return }
+        self.stop = nil
+        (offset, origin, running) = (stop, HostClock.monotonic, .manual)
     }
 
     /// When virtual time will be `time`, as the monotonic clock tells it; nil if that takes a hand, or centuries.
     func wallTime(of time: UInt64) -> UInt64? {
         let elapsed: UInt64
         let ahead = time > offset ? time - offset : 0
-        switch pace {
+        if let stop, time > stop { return nil }
+        switch running {
         case .manual: return nil
         case .instant: elapsed = ahead
         case .factor(let factor):
@@ -97,6 +117,7 @@ struct HostClock: Sendable {
     /// Skips `duration` nanoseconds of virtual time.
     /// - Returns: whether the time stays below 2^63 ns (292 years); if not, nothing has changed.
     mutating func skip(_ duration: UInt64) -> Bool {
+        setFree()
         let (sum, overflow) = now.addingReportingOverflow(duration)
         guard !overflow, sum < HostClock.end else { return false }
         offset += duration
@@ -108,13 +129,15 @@ struct HostClock: Sendable {
 
     /// Runs at another pace from now on.
     mutating func set(_ pace: Pace) {
+        setFree()
         offset = now
         origin = HostClock.monotonic
-        self.pace = pace
+        running = pace
     }
 
     /// Continues from `time` if that is ahead.
     mutating func catchUp(to time: UInt64) {
+        if time > now { setFree() }
         let now = now
         if time > now { offset += time - now }
     }

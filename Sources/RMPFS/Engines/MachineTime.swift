@@ -15,13 +15,16 @@ extension SharedMachine {
         defer { memory.giveBack() }
         takeTurn()
         defer { passTurn() }
-        let now = state.withLock { $0.clock.now }
-        inPieces { $0.machine.advance(to: now, effort: limits.piece) }
+        let now = state.withLock { state in
+            state.clock.setFree()
+            return state.clock.now
+        }
+        inPieces { $0.advance(to: now, effort: limits.piece) }
         let start = state.withLock { $0.machine.eventLog.count }
         inPieces { state in
             if toFirstEvent && state.machine.eventLog.count != start { return true }
-            guard let next = state.machine.nextEvent, next < HostClock.end else { return true }
-            state.machine.advance(to: next, effort: limits.piece)
+            guard let next = state.nextEvent, next < state.clock.limit else { return true }
+            _ = state.advance(to: next, effort: limits.piece)
             return false
         }
         state.withLock { state in

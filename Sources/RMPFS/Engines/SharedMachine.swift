@@ -32,13 +32,16 @@ final class SharedMachine: Sendable {
         fileprivate var isCopied = false
         /// Reports that were read meanwhile.
         fileprivate var reports = 0
+        /// Commands that are still to come by themselves.
+        var script: (any CommandScript)?
         /// Who writes down what changes the machine.
         fileprivate let witness: (any MachineWitness)?
 
-        fileprivate init(_ machine: Machine, _ pace: Pace, _ witness: (any MachineWitness)?) {
+        fileprivate init(_ machine: Machine, _ pace: Pace, _ witness: (any MachineWitness)?, _ script: Script?) {
             self.machine = machine
             self.witness = witness
-            clock = HostClock(pace: pace, startingAt: machine.now)
+            self.script = script?.commands
+            clock = HostClock(pace: pace, startingAt: machine.now, stoppingAt: script?.end)
         }
 
         fileprivate mutating func report() {
@@ -52,6 +55,9 @@ final class SharedMachine: Sendable {
             if isCopied { reports += 1 } else { report() }
         }
     }
+
+    /// Commands to come, and the virtual time in ns at which the clock then stands still, if it does.
+    typealias Script = (commands: any CommandScript, end: UInt64?)
 
     /// What the machine answers to a command.
     typealias Outcome = Result<CommandResult, CommandError>
@@ -81,11 +87,17 @@ final class SharedMachine: Sendable {
     /// How long somebody who looks works himself on what is due, in ns.
     private static let patience: UInt64 = 20_000_000
 
-    init(_ machine: Machine, pace: Pace, _ limits: Limits, witness: (any MachineWitness)? = nil) {
+    init(
+        _ machine: Machine,
+        pace: Pace,
+        _ limits: Limits,
+        witness: (any MachineWitness)? = nil,
+        script: Script? = nil
+    ) {
         self.limits = limits
         isInstant = Atomic(pace == .instant)
         self.witness = witness
-        state = TurnLock(State(machine, pace, witness))
+        state = TurnLock(State(machine, pace, witness, script))
     }
 
     // MARK: Looking
@@ -116,14 +128,14 @@ final class SharedMachine: Sendable {
     private func bringUpToDate(_ state: inout State) -> Bool {
         let now = state.clock.now
         // Nearly always nothing is due. Then nothing else is asked: reading a property copies part of the machine.
-        if state.machine.advanceWhileIdle(to: now) { return true }
+        if state.script == nil && state.machine.advanceWhileIdle(to: now) { return true }
         defer { memory.note(state.machine.storedBytes) }
         if let due = state.machine.nextDue, due < now, now - due > Self.backlog { LongWork.announce() }
-        if state.machine.advance(to: now, effort: limits.piece) { return true }
+        if state.advance(to: now, effort: limits.piece) { return true }
         LongWork.announce()
         let start = HostClock.monotonic
         while HostClock.monotonic - start < Self.patience {
-            if state.machine.advance(to: now, effort: limits.piece) { return true }
+            if state.advance(to: now, effort: limits.piece) { return true }
         }
         return false
     }
@@ -147,7 +159,7 @@ final class SharedMachine: Sendable {
         takeTurn()
         defer { passTurn() }
         let now = state.withLock { $0.clock.now }
-        inPieces { $0.machine.advance(to: now, effort: limits.piece) }
+        inPieces { $0.advance(to: now, effort: limits.piece) }
         let outcome = try performInTurn(command, at: now)
         if isInstant, case .success = outcome {
             inPieces { $0.machine.runToIdle(effort: limits.piece) }
@@ -168,7 +180,7 @@ final class SharedMachine: Sendable {
             guard state.clock.skip(nanoseconds) else { throw Errno(.clockLimit) }
             return state.clock.now
         }
-        inPieces { $0.machine.advance(to: now, effort: limits.piece) }
+        inPieces { $0.advance(to: now, effort: limits.piece) }
         state.withLock { memory.note($0.machine.storedBytes) }
     }
 
@@ -177,8 +189,8 @@ final class SharedMachine: Sendable {
         try state.withLock { state throws(Errno) -> Outcome? in
             if state.isTaken { return nil }
             let now = state.clock.now
-            let wasIdle = state.machine.advanceWhileIdle(to: now)
-            guard wasIdle || state.machine.advance(to: now, effort: limits.piece),
+            let wasIdle = state.script == nil && state.machine.advanceWhileIdle(to: now)
+            guard wasIdle || state.advance(to: now, effort: limits.piece),
                 state.machine.effort(of: command) <= limits.inPlace
             else { return nil }
             try HostMemory.require(state.machine.memoryNeeded(for: command))
@@ -242,7 +254,7 @@ final class SharedMachine: Sendable {
     /// Does what was due when this began, unless the mount ends.
     private func catchUp() {
         let now = state.withLock { $0.clock.now }
-        inPieces(while: { !LongWork.isUnwanted }) { $0.machine.advance(to: now, effort: limits.piece) }
+        inPieces(while: { !LongWork.isUnwanted }) { $0.advance(to: now, effort: limits.piece) }
         state.withLock { memory.note($0.machine.storedBytes) }
     }
 

@@ -17,6 +17,8 @@ public final class SimulatedEngine: Engine {
     public let hasRMPOPT: Bool
     /// Whether the driver has registered `action` and `description`.
     public let hasConfigfs: Bool
+    /// Whether guests come and go by themselves.
+    let isScripted: Bool
     /// All of them.
     public let reports = Report.allCases
 
@@ -26,9 +28,18 @@ public final class SimulatedEngine: Engine {
     }
 
     /// Takes a machine that has booted; its clock goes on from where it is.
-    /// - Parameter witness: is told of what changes it from now on.
-    public convenience init(_ machine: Machine, pace: Pace = .factor(1), witness: (any MachineWitness)? = nil) {
-        self.init(machine, pace: pace, SharedMachine.Limits(), witness)
+    /// - Parameters:
+    ///   - witness: is told of what changes it from now on.
+    ///   - script: commands that come by themselves.
+    ///   - stop: the virtual time in ns at which the clock then stands still; nil: it does not.
+    public convenience init(
+        _ machine: Machine,
+        pace: Pace = .factor(1),
+        witness: (any MachineWitness)? = nil,
+        script: (any CommandScript)? = nil,
+        stoppingAt stop: UInt64? = nil
+    ) {
+        self.init(machine, pace: pace, SharedMachine.Limits(), witness, script.map { ($0, stop) })
     }
 
     /// The same, with other notions of what is long.
@@ -36,14 +47,21 @@ public final class SimulatedEngine: Engine {
         self.init(Machine(configuration), pace: pace, limits, nil)
     }
 
-    private init(_ machine: Machine, pace: Pace, _ limits: SharedMachine.Limits, _ witness: (any MachineWitness)?) {
+    private init(
+        _ machine: Machine,
+        pace: Pace,
+        _ limits: SharedMachine.Limits,
+        _ witness: (any MachineWitness)?,
+        _ script: SharedMachine.Script? = nil
+    ) {
         let configuration = machine.configuration
         self.configuration = configuration
         cpuCount = machine.cpuCount
         series = configuration.series
         hasRMPOPT = machine.isRMPOPTPossible
         hasConfigfs = machine.hasConfigfs
-        host = SharedMachine(machine, pace: pace, limits, witness: witness)
+        isScripted = script != nil
+        host = SharedMachine(machine, pace: pace, limits, witness: witness, script: script)
     }
 
     /// Looks at the machine as it is now.

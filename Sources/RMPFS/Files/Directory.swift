@@ -100,6 +100,8 @@ public final class Directory: Node, @unchecked Sendable {
     private let children = Lock(Children())
     /// The number of the folder above, for `..`; its own for a root.
     fileprivate let parentNumber: Atomic<UInt64>
+    /// Items that come and go without a client; nil where none do.
+    private let followed = Lock<FollowedItems?>(nil)
     private let makeItem: MakeItem?
     private let dropItem: DropItem?
 
@@ -177,7 +179,8 @@ public final class Directory: Node, @unchecked Sendable {
 
     /// The children, oldest first, as they are now.
     func entries() -> [Entry] {
-        children.withPatientLock { $0.inOrder.filter { $0.isThereNow } }
+        followItems()
+        return children.withPatientLock { $0.inOrder.filter { $0.isThereNow } }
     }
 
     /// Finds a child.
@@ -185,6 +188,7 @@ public final class Directory: Node, @unchecked Sendable {
     func child(named name: [UInt8]) throws(Errno) -> Node {
         guard name.count <= FileLimits.name else { throw .nameTooLong }
         if isRemoved { throw .noSuchFile }
+        followItems()
         guard let node = children.withPatientLock({ $0.node(name) }) else { throw .noSuchFile }
         return node
     }
@@ -197,10 +201,12 @@ public final class Directory: Node, @unchecked Sendable {
         guard name.count <= FileLimits.name else { throw .nameTooLong }
         if isRemoved { throw .noSuchFile }
         guard let makeItem, let changes else { throw .notPermitted }
+        followItems()
         return try changes.lock.withPatientLock { _ throws(Errno) in
             if children.withPatientLock({ $0.node(name) }) != nil { throw .exists }
             let item = try makeItem(name)
             addItem(name, item)
+            followed.withLock { $0?.noteMade(name) }
             touch()
             return item
         }
@@ -220,12 +226,37 @@ public final class Directory: Node, @unchecked Sendable {
             let parts = item.entries().map(\.node)
             for node in parts { node.markRemoved() }
             item.dropItem?()
+            followed.withLock { $0?.noteRemoved(name) }
             // The folder itself may be known for long to somebody who had one of its files open.
             item.children.withPatientLock { $0 = Children() }
             return parts
         }
         touch()
         return parts
+    }
+
+    /// From now on there are also the items of somebody else, who makes and removes them without a client. For building
+    /// trees, and only where clients can make items, too.
+    func follow(_ items: FollowedItems) { followed.withLock { $0 = items } }
+
+    /// Makes and removes what has come and gone since somebody last looked.
+    private func followItems() {
+        guard followed.withLock({ $0 != nil }), let changes else { return }
+        changes.lock.withPatientLock { _ in
+            let change = followed.withLock { $0?.update() }
+            for name in change?.gone ?? [] {
+                guard let item = children.withPatientLock({ $0.node(name) }) as? Directory else { continue }
+                children.withPatientLock { $0.remove(name) }
+                item.markRemoved()
+                for entry in item.entries() { entry.node.markRemoved() }
+            }
+            for (name, number, item) in change?.new ?? [] {
+                addItem(name, item)
+                // Nobody tells the kernel when it goes, so it must not remember the name.
+                item.markConditional { number }
+            }
+            if change?.isEmpty == false { touch() }
+        }
     }
 
     /// unlink(2) of a child: never permitted.

@@ -12,6 +12,7 @@ func open(_ request: fuse_req_t?, _ id: fuse_ino_t, _ info: UnsafeMutablePointer
         let opened = try file.open(wanted)
         KernelSize.willOpen(file, wanted, in: tree)
         HandleReference.store(opened, in: info)
+        if opened is OpenStream { tree.detachWatch.watch(for: tree.waiting) }
         // Sizes do not reflect contents, and nothing needs to wait for a close.
         info.pointee.direct_io = 1
         info.pointee.noflush = 1
@@ -54,10 +55,9 @@ func read(
             _ = fuse_reply_buf(request, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
         }
     } catch {
-        if error == .tryAgain, let stream = opened as? OpenStream, let info, info.pointee.flags & O_NONBLOCK == 0,
-            let tree = MountedTree.of(request)
-        {
-            return tree.waiting.keep(request, stream, size: size)
+        if error == .tryAgain, let stream = opened as? OpenStream, let tree = MountedTree.of(request), let info {
+            let mayWait = info.pointee.flags & O_NONBLOCK == 0
+            if mayWait || tree.waiting.hasEnded { return tree.waiting.keep(request, stream, size: size) }
         }
         Reply.error(request, error)
     }

@@ -48,6 +48,7 @@ public final class Mount: Sendable {
         let before = Set(MountTable.entries().map(\.id))
         do {
             device = try Attachment.attach(made, to: point, options: options, before: before)
+            tree.detachWatch.set(device: device)
         } catch {
             fuse_session_destroy(made)
             if case .exchanged = error { Attachment.detachStray(since: before) }
@@ -106,6 +107,7 @@ public final class Mount: Sendable {
         // After this nobody holds a request or uses the session.
         tree.faults?.tell(nil, for: tree)
         tree.delayed.end()
+        tree.detachWatch.end()
         tree.waiting.end()
         tree.session.withLock { $0 = nil }
         ending.store(true, ordering: .releasing)

@@ -13,6 +13,8 @@ final class MountedTree: Sendable {
     let delayed = DelayedRequests()
     /// Reads that wait for something to happen.
     let waiting = WaitingRequests()
+    /// Tells those when the mount is detached.
+    let detachWatch = DetachWatch()
     /// Files that were removed while they were in use.
     let pruning = Pruning()
     /// The session, while it exists.

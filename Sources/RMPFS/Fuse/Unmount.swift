@@ -27,6 +27,11 @@ public enum Unmount {
             place = nil
             try umount(name.link, path, flags: UMOUNT_NOFOLLOW, helperFlags: ["-u"])
         } catch .busy {
+            if MountUsers.onlyReadStreams(of: entry), let place = try? MountPoint.find(given),
+                place.mount == entry.id, (try? detach(place)) != nil
+            {
+                return
+            }
             guard let below = MountTable.mounts(on: entry).last else { throw .busy(path: path) }
             throw .mountedBelow(path: path, other: below.mountPoint, type: below.type)
         } catch .noSuchFile {

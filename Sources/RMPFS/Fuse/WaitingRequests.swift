@@ -6,9 +6,9 @@ import Glibc
 
 /// The requests of one mount that wait for records of a stream.
 ///
-/// A read is answered when there is something, when its client is interrupted (EINTR), or when the mount ends (0 bytes,
-/// the end of the file). Replies are sent under the lock, so that none is on its way when the session ends; sending one
-/// waits for no client.
+/// A read is answered when there is something, when its client is interrupted (EINTR), or when the mount ends or is
+/// detached (0 bytes, the end of the file). Replies are sent under the lock, so that none is on its way when the
+/// session ends; sending one waits for no client.
 ///
 /// Locks: libfuse holds a lock of the request around ``interrupt(_:)`` and takes others inside its replies, never the
 /// first inside the second.
@@ -53,6 +53,9 @@ final class WaitingRequests: Sendable {
         fuse_req_interrupt_func(request, interruptRead, UnsafeMutableRawPointer(bitPattern: UInt(number)))
         wait(number, stream)
     }
+
+    /// Whether there is nothing more to wait for.
+    var hasEnded: Bool { state.withLock { $0.hasEnded } }
 
     private func wait(_ number: UInt64, _ stream: OpenStream) {
         let wait = stream.source.wait(for: stream.place) { [self] in serve(number) }
@@ -120,7 +123,10 @@ final class WaitingRequests: Sendable {
 
     private func keep(_ handle: OpaquePointer, _ stream: OpenStream) {
         let old = state.withLock { state -> Poll? in
-            if state.hasEnded { return Poll(handle: SendablePoll(pointer: handle), stream: stream) }
+            if state.hasEnded {
+                stream.end()
+                return Poll(handle: SendablePoll(pointer: handle), stream: stream)
+            }
             let poll = Poll(handle: SendablePoll(pointer: handle), stream: stream)
             return state.polls.updateValue(poll, forKey: ObjectIdentifier(stream))
         }
@@ -152,7 +158,8 @@ final class WaitingRequests: Sendable {
 
     // MARK: The end
 
-    /// Answers all that wait, and all that come, with the end of the file. Afterwards nobody uses the session.
+    /// Answers all that wait, and all that come, with the end of the file. Afterwards nothing here uses the session by
+    /// itself.
     func end() {
         state.withLock { state in
             state.hasEnded = true

@@ -18,12 +18,20 @@ struct SimulatorFiles {
             return GuestFiles(id: id, engine: engine, owner: owner).folder()
         }
         let guests = Directory(rules: .configfs, owner: owner, makeItem: makeGuest)
-        // A machine that took over another host's RMP has some from the start.
-        let present = try? engine.look { machine throws(Errno) in
-            machine.guestIDs.compactMap { id in machine.guest(id).map { (id, $0.name) } }
+        let present: @Sendable () -> [(name: [UInt8], number: Int)] = { [engine] in
+            let guests = try? engine.look { machine throws(Errno) in
+                machine.guestIDs.compactMap { id in machine.guest(id).map { ($0.name.bytes, Int(id.rawValue)) } }
+            }
+            return guests ?? []
         }
-        for (id, name) in present ?? [] {
-            guests.addItem(name.bytes, GuestFiles(id: id, engine: engine, owner: owner).folder())
+        let make: @Sendable (Int) -> Directory = { [engine, owner] number in
+            GuestFiles(id: GuestID(UInt64(number)), engine: engine, owner: owner).folder()
+        }
+        if engine.isScripted {
+            guests.follow(FollowedItems(present: present, make: make))
+        } else {
+            // A machine that took over another host's RMP has some from the start.
+            for (name, number) in present() { guests.addItem(name, make(number)) }
         }
         let clock = ClockFiles(engine: engine, owner: owner)
         folder.add([

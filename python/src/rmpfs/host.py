@@ -97,6 +97,10 @@ class Host:
         descriptor = os.open(self.path / file, os.O_WRONLY)
         try:
             os.write(descriptor, f"{value}\n".encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            # Of a write(2) the kernel tells neither the file nor what was wrong with which value.
+            reason = f"{error.strerror} (for {str(value)!r})"
+            raise OSError(error.errno, reason, str(self.path / file)) from None
         finally:
             os.close(descriptor)
 
