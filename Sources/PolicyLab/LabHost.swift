@@ -417,8 +417,8 @@ public struct LabHost: Sendable {
         teardowns.insert(teardown, at: place)
     }
 
-    /// Gives back runs of whole chunks, as long as each lies within a region that keeps other assigned pages, and is not
-    /// the guest's last: then nothing changes but who holds what.
+    /// Gives back runs of whole chunks, as long as each lies within a region that keeps other assigned pages, and is
+    /// not the guest's last: then nothing changes but who holds what.
     ///
     /// - Returns: whether there was one.
     private mutating func giveBackRuns(

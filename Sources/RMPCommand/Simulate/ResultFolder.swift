@@ -20,7 +20,8 @@ struct ResultFolder {
         SimulateError(description: "\(name): \(String(cString: strerror(errno)))")
     }
 
-    /// Makes the folder with those above it, or goes on in one with the same scenario; keeps others out until the process ends.
+    /// Makes the folder with those above it, or goes on in one with the same scenario; keeps others out until the
+    /// process ends.
     func prepare(_ scenario: Scenario, _ text: String) throws {
         var above = ""
         for part in path.split(separator: "/", omittingEmptySubsequences: false) {
