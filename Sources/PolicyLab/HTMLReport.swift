@@ -44,8 +44,8 @@ public struct HTMLReport: Sendable {
             \(about.isEmpty ? "" : "<p>\(ReportText.escaped(about))</p>\n")\
             <p>On a host with SNP, the processor checks every write to memory against the RMP. RMPOPT lets a core skip
             the check for a region (1 GB) that holds no page of an SNP guest, once a pass has found that out. So it
-            matters where SNP guests lie. <em>Ordinary memory</em> is all memory in use that belongs to no SNP guest: other
-            guests and the host itself. All figures come from a model; its assumptions are at the end.</p>
+            matters where SNP guests lie. <em>Ordinary memory</em> is all memory in use that belongs to no SNP guest:
+            other guests and the host itself. All figures come from a model; its assumptions are at the end.</p>
             <h2>How much ordinary memory was fast</h2>
             \(seeds > 1 ? HTMLReport.meanOfSeeds(seeds) : "")\
             \(ReportCharts.key)
