@@ -47,8 +47,8 @@ else
 fi
 needed=$(ldd "$RMPFS" | sed -n 's/^\t\([^ ]*\)\.so.*/\1/p' | grep -vE '^(linux-vdso|libc|libm|/lib64/ld-linux.*)$')
 case $RMPFS in
-*/release/*) expect 'the program needs only libfuse3 and libc' libfuse3 "$needed" ;;
-*) skip 'the program needs only libfuse3 and libc' 'this is no release build' ;;
+*/release/*) expect 'the program needs only libfuse3, zlib and libc' $'libfuse3\nlibz' "$needed" ;;
+*) skip 'the program needs only libfuse3, zlib and libc' 'this is no release build' ;;
 esac
 
 # --- Texts generated from the program's own declarations ---
