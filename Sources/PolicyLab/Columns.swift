@@ -34,65 +34,80 @@ struct Column: Sendable {
     }
 
     private static let recovery =
-        "from the moment when an SNP guest's end is asked for until the last region that it was the last to hold is "
-        + "optimized, in s"
+        "time from the request to end an SNP guest until every region that it was the last to hold is optimized, in s"
 
     static let all: [Column] = [
         share(
             "fast_share",
-            "fast ordinary bytes over time, divided by ordinary bytes over time; the mean over all cores",
+            "share of ordinary memory that is fast, weighted by time, averaged over all cores",
             .fast
         ),
         share(
             "reach_share",
-            "the same with all bytes whose region holds no assigned page and lies in the window: passes without delay",
+            "the same if passes had no delay: all ordinary memory in regions of the window without an assigned page",
             .fast,
             .unscanned
         ),
-        share("optimum_share", "the same for the best placement of the same guests: the bound", .optimum),
-        share("lost_neighbour", "ordinary bytes in regions with pages of SNP guests, as a share", .neighbour),
+        share("optimum_share", "the same for the best possible placement of the same guests: the bound", .optimum),
+        share("lost_neighbour", "share of ordinary memory in regions that hold pages of SNP guests", .neighbour),
         share(
             "lost_unscanned",
-            "ordinary bytes in regions that RMPOPT could set but has not yet, as a share",
+            "share of ordinary memory in regions that RMPOPT could optimize but has not visited yet",
             .unscanned
         ),
-        share("lost_window", "ordinary bytes outside a core's window of 2 TB, as a share", .window),
-        share("lost_fixed", "ordinary bytes in regions with pages of the RMP or of firmware, as a share", .fixed),
-        perHost("lost_regions_mean", "regions not optimized on all cores, mean over time, a host", .lostRegions),
-        Column(name: "lost_regions_max", about: "the most of these at any time on any host") { "\($0.mostLost)" },
-        perHost("fewest_lost_regions_mean", "the fewest that the same guests can cost, a host", .fewestLost),
-        Column(name: "recovery_p50_s", about: recovery + ": the median guest") { $0.recovery(500) },
-        Column(name: "recovery_p99_s", about: recovery + ": 99 of 100 guests take no longer") { $0.recovery(990) },
-        Column(name: "recovery_max_s", about: recovery + ": the longest") { $0.recovery(1000) },
-        Column(name: "unrecovered_guests", about: "ended guests that still wait for such a region at the end") {
+        share("lost_window", "share of ordinary memory outside a core's 2 TB window", .window),
+        share("lost_fixed", "share of ordinary memory in regions that hold pages of the RMP or of firmware", .fixed),
+        perHost(
+            "lost_regions_mean",
+            "regions that some core has not optimized: mean over time, per host",
+            .lostRegions
+        ),
+        Column(name: "lost_regions_max", about: "the largest number of such regions on any host at any time") {
+            "\($0.mostLost)"
+        },
+        perHost(
+            "fewest_lost_regions_mean",
+            "the fewest regions that the same guests can cost: mean over time, per host",
+            .fewestLost
+        ),
+        Column(name: "recovery_p50_s", about: recovery + ": median") { $0.recovery(500) },
+        Column(name: "recovery_p99_s", about: recovery + ": 99th percentile") { $0.recovery(990) },
+        Column(name: "recovery_max_s", about: recovery + ": longest") { $0.recovery(1000) },
+        Column(
+            name: "unrecovered_guests",
+            about: "ended guests with a region that was still not optimized when the run ended"
+        ) {
             "\($0.unrecovered)"
         },
-        Column(name: "passes_per_day", about: "passes that began, a day and host") {
+        Column(name: "passes_per_day", about: "passes begun, per day and host") {
             Decimal.ratio(UInt128($0.counts.passes) * day, UInt128($0.duration) * UInt128($0.hosts), decimals: 3)
         },
         Column(name: "executions", about: "RMPOPT instructions executed, on all hosts") { "\($0.counts.executions)" },
-        Column(name: "executions_in_vain", about: "those of them that set no new bit") {
+        Column(name: "executions_in_vain", about: "executions that set no new bit") {
             "\($0.counts.executionsInVain)"
         },
         Column(
             name: "interrupts_off_max_us",
-            about: "the longest time for which a core had interrupts off without a break, in us (cost model)"
+            about: "longest time that a core ran with interrupts off, in us (cost model)"
         ) { Decimal.ratio(UInt128($0.counts.interruptsOffMax), 1000, decimals: 3) },
-        Column(name: "ipis_per_cpu_day", about: "interrupts that passes send, a CPU and day (cost model)") {
+        Column(name: "ipis_per_cpu_day", about: "interrupts that passes send, per CPU and day (cost model)") {
             let cpus = UInt128($0.cpus) * UInt128($0.hosts)
             return Decimal.ratio(UInt128($0.counts.interrupts) * day, UInt128($0.duration) * cpus, decimals: 3)
         },
         Column(
             name: "stolen_cpu_s_per_day",
-            about: "CPU time that passes take from everything else, all CPUs together, in s a day and host (cost model)"
+            about:
+                "CPU time that passes take from everything else, all CPUs together, in s per day and host (cost model)"
         ) {
             let seconds = UInt128($0.counts.stolenTime) * (day / 1_000_000_000)
             return Decimal.ratio(seconds, UInt128($0.duration) * UInt128($0.hosts), decimals: 3)
         },
         Column(name: "guests", about: "guests launched while measuring, on all hosts") { "\($0.launched)" },
-        Column(name: "refused", about: "guests that got no memory, or no ASID, on any host") { "\($0.refused)" },
-        bytes("snp_bytes_mean", "memory of running SNP guests, mean over time, all hosts, in bytes", .snp),
-        bytes("ordinary_bytes_mean", "ordinary memory in use, mean over time, all hosts, in bytes", .ordinary),
-        bytes("free_bytes_mean", "free memory, mean over time, all hosts, in bytes", .free),
+        Column(name: "refused", about: "guests refused for lack of memory or of ASIDs, on all hosts") {
+            "\($0.refused)"
+        },
+        bytes("snp_bytes_mean", "memory of running SNP guests, all hosts together: mean over time, in bytes", .snp),
+        bytes("ordinary_bytes_mean", "ordinary memory in use, all hosts together: mean over time, in bytes", .ordinary),
+        bytes("free_bytes_mean", "free memory, all hosts together: mean over time, in bytes", .free),
     ]
 }

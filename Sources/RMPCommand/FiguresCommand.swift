@@ -11,8 +11,8 @@ struct FiguresCommand: ParsableCommand {
         abstract: "Compare the cost model with every posted duration of a pass.",
         discussion: """
             Builds each machine, brings it into the state of the measurement and runs the pass. Says of each figure \
-            whether parameters of the model were fitted to it or the model predicts it, and what is assumed. Then come \
-            passes that nobody has measured: v10 and merged on 2 TB with 384 CPUs.
+            whether the model was fitted to it or predicts it, and what is assumed. Passes that nobody has measured \
+            follow: v10 and merged on 2 TB with 384 CPUs.
             """
     )
 

@@ -41,8 +41,8 @@ struct HostOptions: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp(
             """
-            Version of the RMPOPT series that the host runs: v1 to v10, or merged, the form that is in Linux. \
-            (default: v1, or what the machine file says)
+            Version of the RMPOPT series that the host runs: v1 to v10, or merged, the form in Linux. (default: v1, or \
+            the machine file's)
             """,
             valueName: "version"
         )
@@ -52,8 +52,8 @@ struct HostOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: what a write sets going "
-                + "has ended when the write returns.",
+            "Virtual seconds per second; 0: time passes only through rmpsim/clock; instant: whatever a write starts "
+                + "has finished when the write returns.",
             valueName: "factor"
         )
     )
@@ -62,9 +62,8 @@ struct HostOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "How far the host boots: kernel, before SNP_INIT_EX; firmware, until all is done that "
-                + "SNP_INIT_EX set going. "
-                + "(default: firmware, or the machine file's)",
+            "How far the host boots: kernel, to just before SNP_INIT_EX; firmware, until everything that SNP_INIT_EX "
+                + "starts has finished. (default: firmware, or the machine file's)",
             valueName: "stage"
         )
     )
@@ -74,8 +73,8 @@ struct HostOptions: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp(
             """
-            Take over the RMP of another host: a file whose offsets are physical addresses, holes are zeros. Its ASIDs \
-            become guests. (memory: all that the RMP covers, or --memory, or the machine file's)
+            Take over the RMP of another host from a file whose offsets are physical addresses; holes are zeros. Its \
+            ASIDs become guests. (memory: all that the RMP covers, or --memory, or the machine file's)
             """,
             valueName: "file"
         ),
@@ -88,7 +87,7 @@ struct HostOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Write what is asked of the host to a new file, for rmpfs replay; in gzip form if its name ends in .gz.",
+            "Record every command to the host in a new file, for rmpfs replay; compressed if its name ends in .gz.",
             valueName: "file"
         ),
         completion: .file()

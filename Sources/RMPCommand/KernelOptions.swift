@@ -18,7 +18,7 @@ enum EngineName: String, ExpressibleByArgument, CaseIterable {
 struct KernelOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Who answers: a simulated machine, the running kernel, or the RMP alone.",
+            "What the files show: a simulated machine, the running kernel, or the RMP alone.",
             valueName: "engine"
         )
     )
@@ -36,7 +36,7 @@ struct KernelOptions: ParsableArguments {
     )
     var cpuRoot = KernelRoots().cpus
 
-    @Flag(help: "Pass a 1 on to the kernel, which then runs a pass; else its files are only read.")
+    @Flag(help: "Pass a 1 on to the kernel, which then runs a pass; otherwise its files are only read.")
     var allowReenable = false
 
     @Option(
@@ -47,7 +47,7 @@ struct KernelOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "For --engine rmp: how old a reading may be, in seconds, 0 to 86400, before it is made anew. (default: 10)",
+            "For --engine rmp: read again when the last reading is older than this, 0 to 86400. (default: 10)",
             valueName: "seconds"
         )
     )

@@ -10,8 +10,8 @@ struct ListCommand: ParsableCommand {
         commandName: "list",
         abstract: "List the mounts of rmpfs.",
         discussion: """
-            For each: does it answer, the version of the series, how long it has been mounted, who mounted it, and \
-            where. What a mount does not let this user see is '-'.
+            Shows whether each one answers, its version of the series, how long it has been mounted, by whom, and \
+            where. '-' marks what this user may not see.
             """
     )
 

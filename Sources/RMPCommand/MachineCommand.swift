@@ -8,7 +8,7 @@ import MachineFile
 struct MachineCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "machine",
-        abstract: "Check machine files and tell what they describe.",
+        abstract: "Check machine files and show what they describe.",
         discussion: """
             Without arguments: the machines that come with rmpfs. An error is one line, FILE:LINE: KEY: what is wrong; \
             what to write instead.

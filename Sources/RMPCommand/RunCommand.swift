@@ -13,16 +13,16 @@ struct RunCommand: ParsableCommand {
             The command and its children find the host's files at the kernel's own paths: /sys/kernel/config/rmpopt, \
             /sys/kernel/debug/rmpopt and /sys/kernel/debug/x86/rmpopt, its controls at /sys/kernel/config/rmpsim, its \
             CPUs and nodes at /sys/devices/system. Nobody else sees them. The rest of /sys is read-only. When the \
-            command ends, whatever it started ends, and the host is gone.
-            The exit status is the command's, or 128 and the number of the signal that ended it; 127 and 126 if it \
-            cannot be found or executed, 125 if there is no host for it.
-            Users other than root need a kernel that lets them have user namespaces.
+            command ends, everything it started is killed and the host is gone.
+            The exit status is the command's, or 128 and the number of the signal that ended it; 127 if it \
+            cannot be found, 126 if it cannot be executed, 125 if the host cannot be made.
+            Users other than root need a kernel that allows them user namespaces.
             """
     )
 
     @OptionGroup var host: HostOptions
 
-    @Flag(help: "The command believes that root runs it, where a user namespace is made for a user.")
+    @Flag(help: "Map the user to root in the user namespace, so that the command believes that root runs it.")
     var root = false
 
     @Argument(

@@ -9,9 +9,8 @@ struct SeriesCommand: ParsableCommand {
         commandName: "series",
         abstract: "Compare the versions of the RMPOPT series.",
         discussion: """
-            Prints what each version makes the host do and show: the ten that were posted, and merged, the form that \
-            is in Linux. With several versions named, only that in which they differ. rmpfs mount --series runs one of \
-            them.
+            Prints what each version makes the host do and show: the ten that were posted, and merged, the form in \
+            Linux. With several versions, only what differs between them. rmpfs mount --series runs one of them.
             """
     )
 

@@ -10,16 +10,16 @@ struct UnmountCommand: ParsableCommand {
         commandName: "unmount",
         abstract: "Unmount an RMPOPT host.",
         discussion: """
-            Refuses a mount that is in use, unless --lazy detaches it; who only reads events_pipe does not count, and \
-            comes to the end of the file. Works on mounts whose rmpfs died, too.
+            Refuses a mount that is in use, unless --lazy detaches it. Readers of events_pipe do not count as users: \
+            they reach the end of the file. Mounts whose rmpfs died can be unmounted, too.
             """,
         aliases: ["umount"]
     )
 
-    @Flag(help: "Detach the mount at once; it ends when its last user has gone.")
+    @Flag(help: "Detach the mount at once; it ends with its last user.")
     var lazy = false
 
-    @Flag(help: "Unmount all that rmpfs list shows and that this user may unmount.")
+    @Flag(help: "Unmount everything that rmpfs list shows and this user may unmount.")
     var all = false
 
     @Option(

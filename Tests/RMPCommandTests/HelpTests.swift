@@ -12,6 +12,7 @@ import Testing
         ("rmpfs", []), ("mount", ["mount"]), ("unmount", ["unmount"]), ("doctor", ["doctor"]), ("status", ["status"]),
         ("map", ["map"]), ("list", ["list"]), ("series", ["series"]), ("figures", ["figures"]), ("run", ["run"]),
         ("machine", ["machine"]), ("rmp", ["rmp"]), ("simulate", ["simulate"]), ("report", ["report"]),
+        ("wait", ["wait"]), ("trace", ["trace"]), ("replay", ["replay"]),
     ])
     func help(name: String, words: [String]) throws {
         let ending = try Program.run(words + ["--help"])

@@ -116,7 +116,7 @@ mkdir "$work/machine"
 limit 60 "$RMPFS" mount --pace instant --cpus 4 --rmp-image "$work/image" "${registers[@]}" --memory 8G \
     "$work/machine" >"$work/said" 2>&1
 check 'a machine of its own' is_mounted "$work/machine"
-check 'it says what was chosen' grep -q '1 guest; whose the Context pages are' "$work/said"
+check 'it says what was chosen' grep -q '1 guest; an RMP does not say whose its Context pages are' "$work/said"
 A=$work/machine
 expect 'blockers say what the host says' "$(plain <"$S/debug/rmpopt/blockers")" "$(plain <"$A/debug/rmpopt/blockers")"
 expect 'its guests' 'asid2 running 2147483648' \

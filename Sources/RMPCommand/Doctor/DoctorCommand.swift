@@ -6,7 +6,7 @@ import ArgumentParser
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Tell whether this machine can mount, and whether it has SNP and RMPOPT.",
+        abstract: "Check whether this machine can mount, and whether it has SNP and RMPOPT.",
         discussion: """
             Begins with the verdict. Each check passes, fails with a hint, is skipped because of an earlier failure, \
             or does not apply: \
@@ -17,7 +17,7 @@ struct DoctorCommand: ParsableCommand {
     @Flag(help: "Print JSON for programs.")
     var json = false
 
-    @Flag(help: "Show the checks that do not apply, too.")
+    @Flag(help: "Also show checks that do not apply.")
     var all = false
 
     @Option(

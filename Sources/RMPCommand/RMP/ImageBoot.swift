@@ -57,7 +57,7 @@ extension AdoptionLosses {
             if count > 0 { lines.append(count == 1 ? "1 \(one)" : "\(count) \(many)") }
         }
         if !isSegmented {
-            lines.append("its RMP is contiguous, so that this machine has no RMPOPT and no files about it")
+            lines.append("its RMP is contiguous, so this machine has no RMPOPT and no files for it")
         }
         add(
             permissions,
@@ -76,18 +76,18 @@ extension AdoptionLosses {
         )
         add(
             unknownASIDs,
-            "page has an ASID that this processor does not have; it is nobody's",
-            "pages have ASIDs that this processor does not have; they are nobody's"
+            "page has an ASID that this processor does not have; it has no owner",
+            "pages have ASIDs that this processor does not have; they have no owner"
         )
         add(
             sharedChunks,
-            "chunk of 2 MB has several owners; no guest gets it as a whole before all have gone",
-            "chunks of 2 MB have several owners; no guest gets one as a whole before all have gone"
+            "chunk of 2 MB has several owners; it is free for a guest once all of them have gone",
+            "chunks of 2 MB have several owners; each is free for a guest once all of them have gone"
         )
         if guests > 0 {
             let given = min(contexts, guests)
             lines.append(
-                "\(guests == 1 ? "1 guest" : "\(guests) guests"); whose the Context pages are is not in an RMP: "
+                "\(guests == 1 ? "1 guest" : "\(guests) guests"); an RMP does not say whose its Context pages are: "
                     + "\(given) of \(contexts) are given to guests in order"
             )
         }

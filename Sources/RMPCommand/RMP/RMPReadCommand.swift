@@ -10,7 +10,7 @@ import RMPModel
 struct RMPReadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rmp",
-        abstract: "Read a host's RMP and tell whose the pages of each gigabyte are.",
+        abstract: "Read a host's RMP and show who owns the pages of each gigabyte.",
         discussion: """
             Without arguments it reads this host's: registers from /dev/cpu/0/msr, entries from /dev/mem, as root. It \
             reads and never writes. With --memory it reads a file whose offsets are physical addresses; with a \
@@ -34,7 +34,7 @@ struct RMPReadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where memory ends, such as 64G; else as /proc/iomem has it, or all that is covered.",
+            "Where memory ends, such as 64G; by default as in /proc/iomem, or everything that the RMP covers.",
             valueName: "size"
         ),
         transform: MemorySize.parse
@@ -43,18 +43,18 @@ struct RMPReadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "raw, as the processor keeps entries, or rmpread, as RMPREAD stores them.",
+            "The entries' form: raw, as the processor keeps them, or rmpread, as RMPREAD stores them.",
             valueName: "form"
         )
     )
     var form = FormArgument.raw
 
-    @Flag(help: "Read the entries of 2 MB-aligned pages and only those others whose subpage count asks for it.")
+    @Flag(help: "Read the entries of 2 MB-aligned pages, and of the others only those whose subpage count requires it.")
     var quick = false
 
     @Option(
         help: ArgumentHelp(
-            "How many threads read, 1 to 64. (default: one for each CPU, at most 8)",
+            "Number of reading threads, 1 to 64. (default: one for each CPU, at most 8)",
             valueName: "n"
         )
     )

@@ -85,22 +85,22 @@ extension Survey {
         var lines: [String] = []
         if oddities.undescribed > 0 {
             lines.append(
-                "warning: \(oddities.undescribed) entries are in no state that the manual has: are they in the form "
-                    + "'\(form.rawValue)'?"
+                "warning: \(oddities.undescribed) entries are in no state that the manual defines: are they in the "
+                    + "form '\(form.rawValue)'?"
             )
         }
         if oddities.miscounted > 0 {
             lines.append(
-                "warning: \(oddities.miscounted) chunks state another number of subpages than they have: do not use "
+                "warning: \(oddities.miscounted) chunks state a wrong number of subpages: do not use "
                     + "--quick on this host"
             )
         }
         if oddities.irregular > 0 {
-            lines.append("warning: \(oddities.irregular) chunks have entries that no 2 MB entry leaves behind")
+            lines.append("warning: \(oddities.irregular) chunks have entries that a 2 MB entry never leaves behind")
         }
         if oddities.changed > 0 {
             lines.append(
-                "warning: \(oddities.changed) chunks changed each time they were read: their pages may be others'"
+                "warning: \(oddities.changed) chunks changed each time they were read: their pages may belong to others"
             )
         }
         return lines

@@ -12,11 +12,10 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Run a recording of rmpfs mount --record again, in virtual time.",
         discussion: """
-            Exit status: 0 if every answer and the state at the end are the recorded ones, 1 if not. With --mount the \
-            host is mounted as it was at the end, or at --until, with a clock that stands still. With --mount and \
-            --pace the recording is played there: each command comes at its virtual time, from the beginning or from \
-            --from on; at --until the clock stops, and what would have come is left out. A difference is told on \
-            standard error.
+            Exit status: 0 if every answer and the final state match the recording, 1 if not. With --mount the host is \
+            mounted as it was at the end, or at --until, and its clock stands still. With --mount and --pace the \
+            recording is played there: each command runs at its virtual time, from the beginning or from --from on. \
+            At --until the clock stops and later commands are dropped. Standard error reports a difference.
             """
     )
 

@@ -12,7 +12,7 @@ struct SimulateCommand: ParsableCommand {
         commandName: "simulate",
         abstract: "Simulate hosts, guests and placement in virtual time: how much memory stays fast.",
         discussion: """
-            Runs every combination of the values in SCENARIO, each with every seed. DIR then holds report.html (with \
+            Runs every combination of the values in SCENARIO with every seed. DIR then holds report.html (with \
             charts), results.csv (a line for each run), results.json, timeline/ and scenario.yaml with all defaults \
             written out. What is finished is kept: after an interruption, the same command goes on. The results do \
             not depend on the number of jobs or shards. Exit status 0: all runs are done; 1: an error; 130: \

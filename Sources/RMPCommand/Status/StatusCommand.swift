@@ -6,7 +6,7 @@ import ArgumentParser
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Tell how much of a mount's memory is optimized, and what holds the rest back."
+        abstract: "Show how much of a mount's memory is optimized, and what holds the rest back."
     )
 
     @Flag(help: "Print JSON for programs.")
@@ -15,8 +15,8 @@ struct StatusCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            Write the metrics of the mounts, or of all mounts that are here, as files into the folder of \
-            node_exporter's textfile collector.
+            Write the metrics of the given mounts, or of all rmpfs mounts, into this folder for node_exporter's \
+            textfile collector.
             """,
             valueName: "dir"
         ),

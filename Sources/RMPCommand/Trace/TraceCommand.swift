@@ -11,9 +11,9 @@ struct TraceCommand: ParsableCommand {
         commandName: "trace",
         abstract: "Write what happened on a host as a trace that Perfetto and chrome://tracing open.",
         discussion: """
-            A track for the passes, for requests, for the log, for each guest and for each CPU: when it executes \
-            RMPOPT, and when it has interrupts off. Times are virtual. Where there would be more than 200,000 slices \
-            of CPUs, those that did the same share a track.
+            The trace has a track for the passes, for requests, for the log, for each guest, and for each CPU: when it \
+            executes RMPOPT and when its interrupts are off. Times are virtual. If the CPUs would need more than \
+            200,000 slices, those that did the same share a track.
             """
     )
 

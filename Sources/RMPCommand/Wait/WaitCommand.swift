@@ -8,11 +8,11 @@ import RMPFS
 struct WaitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait",
-        abstract: "Wait until something is so on a mounted host: by default, until nothing is pending.",
+        abstract: "Wait for a condition on a mounted host: by default, until nothing is pending.",
         discussion: """
-            Exit status: 0 when it is so, 124 at the timeout, 1 if the mount ends before. With --event the line of the \
-            event is printed. The clock of a host with --pace 0 stands still: then somebody else has to move it, and \
-            what for is said on standard error.
+            Exit status: 0 when the condition holds, 124 at the timeout, 1 if the mount ends first. --event prints the \
+            event's line. With --pace 0 the clock stands still and somebody else has to move it; standard error then \
+            says how far.
             """
     )
 
@@ -24,7 +24,7 @@ struct WaitCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Until a guest is stopped, created, running or ending, or has been removed: its pages may still go back.",
+            "Until a guest is stopped, created, running or ending, or is removed; its pages may still go back.",
             valueName: "name=state"
         )
     )
@@ -32,7 +32,7 @@ struct WaitCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Until an event comes whose name or whose line behind the time matches, such as 'pass_end' or 'guest: *'.",
+            "Until an event whose name, or whose line after the time, matches: 'pass_end' or 'guest: *'.",
             valueName: "pattern"
         )
     )
@@ -41,7 +41,7 @@ struct WaitCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Count events from this virtual time on, as rmpsim/clock shows it.", valueName: "ns"))
     var since: UInt64?
 
-    @Option(help: ArgumentHelp("Give up after this time of the wall clock, such as 10, 500ms, 2min.", valueName: "t"))
+    @Option(help: ArgumentHelp("Give up after this much real time: 10, 500ms, 2min.", valueName: "t"))
     var timeout: WaitTime?
 
     @Argument(help: ArgumentHelp("Where the host is mounted.", valueName: "mountpoint"), completion: .directory)
