@@ -29,7 +29,8 @@ final class RecordingFile: @unchecked Sendable {
     /// How much text waits for a disk before whoever appends does, too.
     private static let most = 1 << 22
 
-    /// Makes the file, which must not exist, for its owner alone.
+    /// Makes the file, which must not exist, for its owner alone. It is locked, flock(2), until the process ends: who
+    /// waits for the lock reads a recording that is complete.
     /// - Parameter complain: called once if the file ends early.
     init(path: String, isCompressed: Bool, complain: @escaping @Sendable (String) -> Void) throws(RecordingError) {
         descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
@@ -42,7 +43,11 @@ final class RecordingFile: @unchecked Sendable {
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_cond_init(condition, &attributes)
         pthread_condattr_destroy(&attributes)
-        if descriptor >= 0 { return }
+        if descriptor >= 0 {
+            // A file system without locks has a recording all the same.
+            _ = flock(descriptor, LOCK_EX | LOCK_NB)
+            return
+        }
         let remedy = error == EEXIST ? ". A recording does not replace a file: remove it, or give another name" : ""
         throw RecordingError("\(path): \(String(cString: strerror(error)))\(remedy)")
     }

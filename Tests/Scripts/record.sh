@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need cc python3 gzip
-plan 36
+plan 38
 
 load=$work/load
 check 'the load generator compiles' cc -O2 -std=gnu11 -o "$load" "$top"/Tests/Load/*.c
@@ -28,10 +28,13 @@ texts() {
 mount_host loaded --cpus 64 --memory 64G --record "$work/loaded.jsonl.gz"
 check '64 clients load a host that is recorded' limit 120 "$load" --seconds 3 64 64 "$M"
 check 'it comes to rest' "$RMPFS" wait "$M" --timeout 60
+is_locked() { ! flock -n "$1" true; }
+check 'the file is locked while it grows' is_locked "$work/loaded.jsonl.gz"
 echo 0 >"$M/rmpsim/pace"
 clock=$(cat "$M/rmpsim/clock")
 texts "$work/first"
 check 'and ends' eval 'unmount_host && nothing_left "$M"'
+check 'the lock is gone when the file is complete' flock -w 20 "$work/loaded.jsonl.gz" true
 check 'zcat(1) reads it' eval 'zcat "$work/loaded.jsonl.gz" >"$work/loaded.jsonl"'
 lines=$(wc -l <"$work/loaded.jsonl") text=$(stat -c %s "$work/loaded.jsonl") bytes=$(stat -c %s "$work/loaded.jsonl.gz")
 printf '# %d lines, %d bytes in %d of text in 3 s of load\n' "$lines" "$bytes" "$text"
