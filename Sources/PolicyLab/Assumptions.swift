@@ -11,7 +11,9 @@ public enum Assumptions {
             + "Every core counts the same, whether or not it uses that memory.",
         "All of a guest's memory is in use from its arrival to its end. SNP guests have all of theirs assigned.",
         "A launch takes no time; the end of an SNP guest takes one RMPUPDATE for each page or 2 MB entry.",
-        "A page cache is not modelled: the host's own memory is taken at boot and stays as it is.",
+        "The host's own memory is taken at boot and stays as it is. A page cache (page_cache_percent, by default none) "
+            + "grows at once, in folios of 4 KB, when a guest has come or gone; if a guest finds no memory, the oldest "
+            + "is dropped.",
         "Nothing moves: no compaction, no migration, no swap, no balloon.",
         "Linux's page allocator (placement buddy) has no per-CPU lists, no watermarks and no reclaim.",
         "Guests that the bound is worked out for are those that first fit can launch; the bound itself moves guests "

@@ -14,6 +14,8 @@ public struct LabHost: Sendable {
         public var backing: (snp: Backing, ordinary: Backing)
         /// How much memory the host itself holds from the start, as a share of what can be had.
         public var hostShare: Double
+        /// The share of otherwise free memory that the page cache grows to.
+        public var cacheShare: Double
         /// When measuring begins, in ns.
         public var start: UInt64
         /// The width of a step of the timeline, in ns.
@@ -24,12 +26,14 @@ public struct LabHost: Sendable {
             trigger: Trigger,
             backing: (snp: Backing, ordinary: Backing) = (.size4K, .size2M),
             hostShare: Double = 0,
+            cacheShare: Double = 0,
             start: UInt64 = 0,
             step: UInt64? = nil
         ) {
             self.trigger = trigger
             self.backing = backing
             self.hostShare = hostShare
+            self.cacheShare = cacheShare
             self.start = start
             self.step = step
         }
@@ -44,6 +48,7 @@ public struct LabHost: Sendable {
     private var table: RegionTable
     private var driver: LabDriver
     private var control = ControlPool()
+    private var cache: PageCache
     private var guests: [Int: LabGuest] = [:]
     private var teardowns: [LabTeardown] = []
     /// SNP guests that have an ASID.
@@ -71,12 +76,14 @@ public struct LabHost: Sendable {
         bound = Bound(outline)
         table = RegionTable(outline, start: settings.start, width: settings.step)
         driver = LabDriver(settings.trigger, outline, costs)
+        cache = PageCache(share: settings.cacheShare)
         table.integrals[.free] = UInt64(memory.freePages)
         recoveries = Recoveries(regions: outline.firstAssigned.count)
         let own = Int(Double(memory.usablePages) * settings.hostShare)
         if own > 0, let runs = self.policy.take(MemoryRequest(pages: own, use: .host), from: memory) {
             take(runs, own: own, .host)
         }
+        growCache()
         updateBound()
     }
 
@@ -100,7 +107,7 @@ public struct LabHost: Sendable {
             guard let taken = takeControl(spec) else { return refuse() }
             pages = taken
         }
-        guard let runs = policy.take(request, from: memory) else {
+        guard let runs = findMemory(request) else {
             for page in pages { releaseControl(page) }
             return refuse()
         }
@@ -128,6 +135,7 @@ public struct LabHost: Sendable {
         guests[number] = guest
         launched += 1
         table.integrals[.guests] += 1
+        growCache()
         updateBound()
         return runs
     }
@@ -141,6 +149,7 @@ public struct LabHost: Sendable {
         if !guest.isSNP {
             giveBack(guest.runs, own: guest.pages, .ordinary)
             guests[number] = nil
+            growCache()
             updateBound()
             return
         }
@@ -201,6 +210,8 @@ public struct LabHost: Sendable {
 
     private mutating func refuse() -> [PageRun]? {
         refused += 1
+        growCache()
+        updateBound()
         return nil
     }
 
@@ -246,6 +257,34 @@ public struct LabHost: Sendable {
     }
 
     // MARK: Memory
+
+    /// Free memory for a request; the page cache gives way, its oldest memory first.
+    private mutating func findMemory(_ request: MemoryRequest) -> [PageRun]? {
+        while true {
+            if let runs = policy.take(request, from: memory) { return runs }
+            if cache.pages == 0 { return nil }
+            // What is given back need not be what the request can use: the steps grow with the cache, so that a request
+            // that gets nothing in the end does not ask for long.
+            let dropped = cache.drop(max(request.pages, cache.pages / 8))
+            giveBack(dropped, own: dropped.reduce(0) { $0 + $1.count }, .ordinary)
+        }
+    }
+
+    /// Lets the page cache fill its share.
+    private mutating func growCache() {
+        if cache.share == 0 { return }
+        table.integrals.advance(to: now)
+        var wanted = cache.growth(free: memory.freePages)
+        while wanted >= Pages.perChunk {
+            // A policy may keep some of the free memory for others.
+            if let runs = policy.take(MemoryRequest(pages: wanted, use: .ordinary, backing: .size4K), from: memory) {
+                take(runs, own: wanted, .ordinary)
+                cache.add(runs)
+                return
+            }
+            wanted = wanted / 2 / Pages.perChunk * Pages.perChunk
+        }
+    }
 
     private mutating func take(_ runs: [PageRun], own: Int, _ use: MemoryUse) {
         let before = memory.freePages
@@ -309,7 +348,7 @@ public struct LabHost: Sendable {
         let pages = pool.take(
             vcpus: spec.vcpus,
             newChunk: {
-                guard let run = policy.take(request, from: memory)?.first else { return nil }
+                guard let run = findMemory(request)?.first else { return nil }
                 take([run], own: Pages.perChunk, .control)
                 return run.first >> 9
             },
@@ -509,6 +548,8 @@ public struct LabHost: Sendable {
             place.run += 1
             place.offset = 0
         }
+        growCache()
+        updateBound()
     }
 
     /// A region has no assigned page any more.

@@ -54,6 +54,7 @@ public struct PreparedRun: Sendable {
             trigger: trigger,
             backing: (run.snpBacking, run.ordinaryBacking),
             hostShare: run.hostPercent / 100,
+            cacheShare: run.cachePercent / 100,
             start: scenario.measureFrom,
             step: scenario.step
         )

@@ -17,6 +17,7 @@ public struct Run: Sendable {
     var snpBacking = Backing.size4K
     var ordinaryBacking = Backing.size2M
     var hostPercent = 0.0
+    var cachePercent = 0.0
     var conversionsPerHour = 0.0
     var seed = 0
 
@@ -44,6 +45,7 @@ extension Scenario {
         vary(\.arrivals, trace == nil ? arrivals : [0])
         vary(\.conversionsPerHour, conversionRates)
         vary(\.hostPercent, hostPercent)
+        vary(\.cachePercent, cachePercent)
         vary(\.ordinaryBacking, ordinaryBacking)
         vary(\.snpBacking, snpBacking)
         vary(\.snpPercent, snpPercent)
@@ -62,6 +64,7 @@ extension Scenario {
             numbered.arrivals = run.arrivals
             numbered.conversionsPerHour = run.conversionsPerHour
             numbered.hostPercent = run.hostPercent
+            numbered.cachePercent = run.cachePercent
             numbered.ordinaryBacking = run.ordinaryBacking
             numbered.snpBacking = run.snpBacking
             numbered.snpPercent = run.snpPercent
@@ -81,6 +84,7 @@ extension Scenario {
             ("arrivals_per_hour", trace == nil ? arrivals.count : 1, { Decimal.text($0.arrivals) }),
             ("conversions_per_hour", conversionRates.count, { Decimal.text($0.conversionsPerHour) }),
             ("host_percent", hostPercent.count, { Decimal.text($0.hostPercent) }),
+            ("page_cache_percent", cachePercent.count, { Decimal.text($0.cachePercent) }),
             ("ordinary_backing", ordinaryBacking.count, { BackingWords.word($0.ordinaryBacking) }),
             ("snp_backing", snpBacking.count, { BackingWords.word($0.snpBacking) }),
             ("snp_percent", snpPercent.count, { Decimal.text($0.snpPercent) }),

@@ -26,6 +26,7 @@ public struct Scenario: Sendable {
     var snpBacking = [Backing.size4K]
     var ordinaryBacking = [Backing.size2M]
     var hostPercent = [2.0]
+    var cachePercent = [0.0]
     var trace: (name: String, guests: [GuestSpec])?
     /// Tells one trace from another in the scenario's text; see `Trace.checksum`.
     var traceChecksum: UInt64 = 0
@@ -117,6 +118,7 @@ public struct Scenario: Sendable {
         placements = record.texts("placement") ?? placements
         poolPercent = record.decimals("pool_percent")
         hostPercent = record.decimals("host_percent") ?? hostPercent
+        cachePercent = record.decimals("page_cache_percent") ?? cachePercent
         snpBacking = try backings(record, "snp_backing") ?? snpBacking
         ordinaryBacking = try backings(record, "ordinary_backing") ?? ordinaryBacking
         try readTriggers(record)

@@ -37,6 +37,7 @@ enum ScenarioSchema {
         Key("snp_backing", .oneOrMore(backings, most)),
         Key("ordinary_backing", .oneOrMore(backings, most)),
         Key("host_percent", .oneOrMore(percent, most)),
+        Key("page_cache_percent", .oneOrMore(percent, most)),
         Key("workload", .mapping(workload)),
         Key("conversions", .mapping(conversions)),
     ]

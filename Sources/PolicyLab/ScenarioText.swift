@@ -37,6 +37,7 @@ extension Scenario {
         lines.append("snp_backing: \(Scenario.list(snpBacking.map(BackingWords.word)))")
         lines.append("ordinary_backing: \(Scenario.list(ordinaryBacking.map(BackingWords.word)))")
         lines.append("host_percent: \(Scenario.list(hostPercent.map(Decimal.text)))")
+        lines.append("page_cache_percent: \(Scenario.list(cachePercent.map(Decimal.text)))")
         lines.append("workload:")
         if let trace {
             // Results of a trace that has changed since must not be mixed with new ones.
