@@ -35,7 +35,7 @@ package struct InvariantChecker {
             let counted = tables.setCores[region]
             require(set == counted, "region \(region): \(set) bits, counted \(counted)")
             if set == 0 { continue }
-            let assigned = machine.platform.rmp.assignedPages[region]
+            let assigned = machine.platform.rmp.assignedPages(ofRegion: region)
             require(assigned == 0, "region \(region) is optimized and holds \(assigned) assigned pages")
             require(machine.platform.rmp.isOptimizable(region), "region \(region) is optimized, not covered")
             var inWindow = 0
@@ -72,13 +72,57 @@ package struct InvariantChecker {
                     }
                 }
             }
-            let counted = rmp.assignedPages[region]
+            let counted = rmp.assignedPages(ofRegion: region)
             require(assigned == counted, "region \(region): \(assigned) assigned pages, counted \(counted)")
+            checkOwners(ofRegion: region)
         }
         require(
             mixedNumbers.count == rmp.mixedChunkCount,
             "\(mixedNumbers.count) mixed chunks, counted \(rmp.mixedChunkCount)"
         )
+        checkKindsOfOwners()
+    }
+
+    /// The sums by owner are those of the entries.
+    private mutating func checkOwners(ofRegion region: Int) {
+        // That none is assigned has been checked.
+        if !machine.platform.rmp.hasAssigned(region) {
+            require(machine.platform.rmp.owners.isEmpty(region), "region \(region): owners without a page")
+            return
+        }
+        let owners = machine.blockers(ofRegion: region)
+        let counted = machine.recountedBlockers(ofRegion: region)
+        require(owners == counted, "region \(region): owners \(owners), counted \(counted)")
+    }
+
+    /// The sums of all regions by kind of owner are those of their blockers.
+    private mutating func checkKindsOfOwners() {
+        let machine = machine
+        machine.forEachRegion { region, given in
+            var pages = OwnerPages()
+            for blocker in machine.blockers(ofRegion: region) {
+                switch blocker.owner {
+                case .rmpTable: pages.rmpTable += blocker.pages
+                case .firmware: pages.firmware += blocker.pages
+                case .guest: pages.guests += blocker.pages
+                case .leaked: pages.leaked += blocker.pages
+                }
+            }
+            require(given == pages, "region \(region): \(given), counted \(pages)")
+        }
+    }
+
+    /// A guest's private pages by ASID are those that a visit of its chunks finds, and so are its regions.
+    private mutating func checkPages(of guest: Guest) {
+        if guest.isRemoved || machine.mustVisitGuests { return }
+        let name = "guest \(guest.id.rawValue)"
+        let (entries, counted) = (machine.entries(ofGuest: guest.id), machine.visitedEntries(of: guest))
+        require(entries == counted, "\(name): \(entries), counted \(counted)")
+        if guest.state == .stopped { return }
+        var isHeld = machine.visitedRegions(of: guest)
+        for page in guest.controlPages { isHeld[Int(page.rawValue >> 18)] = true }
+        let (regions, visited) = (machine.regions(ofGuest: guest.id), isHeld.indices.filter { isHeld[$0] })
+        require(regions == visited, "\(name): regions \(regions), counted \(visited)")
     }
 
     private func countAssigned(_ rmp: RMP, _ chunk: Int) -> Int {
@@ -145,6 +189,7 @@ package struct InvariantChecker {
                 found.append("guest \(id.rawValue): VMSA page \(page.rawValue) is 2 MB-aligned")
             }
             checkShape(guest)
+            checkPages(of: guest)
             guest.forEachChunk { _, chunk in
                 hold(chunk, &rebuilt)
                 return true

@@ -251,8 +251,10 @@ public struct Machine: Sendable {
         case .firmwareChange(let spa, let change, let gpa):
             if firmware.state == .uninitialized { throw .noSNP }
             guard platform.rmp.change(spa.pfn, by: change, gpa: gpa) != nil else { throw .invalid(.pageState) }
+            platform.rmp.hasStrays = true
         case .lock(let spa, let isLocked):
             if !platform.rmp.setLock(spa.pfn, isLocked) { throw .invalid(.pageState) }
+            platform.rmp.hasStrays = true
         case .pvalidate(let spa, let gpa, let asid, let size, let validate):
             do {
                 return .pvalidate(
@@ -316,6 +318,10 @@ public struct Machine: Sendable {
         let start = spa.rawValue.alignedDown(to: Granularity.page)
         if configuration.memory.contains(start..<start.addingClamped(bytes)) { refusals.forEach { noteRefused($0) } }
         if code != .success { throw .rmp(code) }
+        // A free chunk with a page of nobody's is given to no guest.
+        if input.asid != 0 || !guests.order.isEmpty && guests.allocator.isUsed(Int(spa.rawValue >> 21)) {
+            platform.rmp.hasStrays = true
+        }
     }
 
     private mutating func rmpopt(_ cpu: Int, _ spa: SPA, _ function: UInt64) throws(CommandError) -> Bool {

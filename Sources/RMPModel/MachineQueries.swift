@@ -303,7 +303,7 @@ extension Machine {
 
     /// The number of assigned 4 KB pages in a region, 0 ... 262,144; 0 for a region that does not exist.
     public func assignedPages(ofRegion region: Int) -> Int {
-        hasRegion(region) ? platform.rmp.assignedPages[region] : 0
+        hasRegion(region) ? platform.rmp.assignedPages(ofRegion: region) : 0
     }
 
     func hasRegion(_ region: Int) -> Bool { region >= 0 && region < platform.rmp.regionCount }

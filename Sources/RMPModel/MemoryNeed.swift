@@ -88,10 +88,14 @@ extension Machine {
         return need + memoryNeeded(forRuns: pieces, chunks: chunks + controls) + memoryNeeded(forMixed: mixed)
     }
 
-    /// For entries in `chunks` chunks in `runs` runs: a list of words for each region that is touched and has none.
+    /// For entries in `chunks` chunks in `runs` runs: a list of words for each region that is touched and has none, and
+    /// one more in its list of ASIDs.
     private func memoryNeeded(forRuns runs: Int, chunks: Int) -> Int {
-        let touched = min(chunks, chunks / Granularity.chunksPerRegion + 2 * runs + 2)
-        return min(regionCount - platform.rmp.wordListCount, touched) * Storage.wordList
+        let touched = min(regionCount, chunks, chunks / Granularity.chunksPerRegion + 2 * runs + 2)
+        // Unless by hand, a region has no more ASIDs than chunks; the first needs no list.
+        let asids = mustVisitGuests ? OwnerSums.asidLimit : min(guests.asids.count + 1, Granularity.chunksPerRegion)
+        let lists = asids > 1 ? touched * Storage.grown(asids, of: ASIDPages.self) : 0
+        return min(regionCount - platform.rmp.wordListCount, touched) * Storage.wordList + lists
     }
 
     /// For `chunks` chunks of differing entries: each may grow to its largest form, and two are worked on at a time.

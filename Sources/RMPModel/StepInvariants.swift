@@ -72,7 +72,7 @@ package struct StepInvariants: Sendable {
     }
 
     private func checkRegion(_ region: Int, _ platform: borrowing Platform, _ found: inout [String]) {
-        let assigned = platform.rmp.assignedPages[region]
+        let assigned = platform.rmp.assignedPages(ofRegion: region)
         if assigned != ofRegion[region] {
             found.append("region \(region): \(ofRegion[region]) assigned pages, counted \(assigned)")
         }

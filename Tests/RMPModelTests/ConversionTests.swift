@@ -49,6 +49,23 @@ import Testing
         #expect(work == GuestWork())
     }
 
+    /// What somebody did by hand to a guest's memory counts as before; to the host's own it does not matter.
+    @Test func pagesByHandCount() throws {
+        var (machine, id) = try Self.running()
+        try machine.perform(.rmpupdate(SPA(40 << 30), .init(assigned: true)))
+        #expect(!machine.mustVisitGuests && machine.privatePages(ofGuest: id) == 262_144)
+        let start = 10 << 30 + Self.base
+        _ = try Self.convert(&machine, id, Self.base..<(Self.base + 2 << 20), toPrivate: false)
+        #expect(machine.entries(ofGuest: id) == GuestEntries(size2M: 503, size4K: 4096))
+        // One in the guest's memory with another ASID, one with the guest's elsewhere.
+        try machine.perform(.rmpupdate(SPA(start + 0x3000), .init(assigned: true, asid: 77)))
+        try machine.perform(.rmpupdate(SPA(41 << 30), .init(assigned: true, asid: 1)))
+        #expect(machine.mustVisitGuests)
+        #expect(machine.entries(ofGuest: id) == GuestEntries(size2M: 503, size4K: 4096 + 1))
+        #expect(machine.regions(ofGuest: id) == [0, 10])
+        #expect(InvariantChecker.violations(in: machine) == [])
+    }
+
     @Test func partOfAChunkIsSmashed() throws {
         var (machine, id) = try Self.running()
         let costs = machine.configuration.costs

@@ -46,7 +46,9 @@ import Testing
         if one.now != other.now { return "now \(one.now), expected \(other.now)" }
         if one.passes != other.passes { return "passes" }
         if one.guests.allocator.used != other.guests.allocator.used { return "free memory" }
-        if one.platform.rmp.assignedPages != other.platform.rmp.assignedPages { return "assigned pages" }
+        for region in 0..<one.regionCount where one.blockers(ofRegion: region) != other.blockers(ofRegion: region) {
+            return "owners of region \(region)"
+        }
         if one.platform.rmp.assignedChunks != other.platform.rmp.assignedChunks { return "assigned chunks" }
         for chunk in 0..<one.platform.rmp.chunkCount {
             for index in [0, 1, 511] {

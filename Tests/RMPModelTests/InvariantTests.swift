@@ -27,6 +27,21 @@ import Testing
         #expect(!InvariantChecker.violations(in: machine).isEmpty)
     }
 
+    @Test func anOwnerMiscounted() throws {
+        let (sound, _) = try Self.sound()
+        // Firmware's instead of nobody's, another guest's instead of the guest's: the sum of the region is right.
+        for (from, to) in [(EntryWord.hypervisor, EntryWord.firmware), (entry(asid: 1), entry(asid: 2))] {
+            var machine = sound
+            machine.platform.rmp.owners.change(2, from: from, to: to)
+            #expect(InvariantChecker.violations(in: machine).contains { $0.contains("region 2: owners") })
+        }
+        var machine = sound
+        machine.platform.rmp.owners.changeLarge(from: .hypervisor, to: EntryWord(bits: entry(asid: 1).bits | 2))
+        #expect(InvariantChecker.violations(in: machine).contains { $0.hasPrefix("guest 1: GuestEntries") })
+    }
+
+    private func entry(asid: UInt16) -> EntryWord { RMPEntry(assigned: true, asid: asid).word }
+
     @Test func aBitOutsideTheWindow() throws {
         var machine = try machine(cpus: 2, gigabytes: 2050)
         machine.platform.rmpopt.set(region: 2049, core: 0)

@@ -96,7 +96,7 @@ import Testing
                 if rows[state] == nil || rows[state] == state {
                     #expect(rmp.entry(chunk: 3, index: 7) == entry.word, "\(change) from \(state)")
                 }
-                #expect(rmp.assignedPages[0] == (entry.assigned ? 1 : 0))
+                #expect(rmp.assignedPages(ofRegion: 0) == (entry.assigned ? 1 : 0))
             }
             var uncovered = RMP(regionCount: 1)
             #expect(uncovered.change(PFN(1 << 18), by: change, gpa: GPA(0x9000)) == nil)

@@ -37,7 +37,10 @@ import Testing
                 let spa = base + (random.chance(2) ? 0 : random.next() % 512 << 12)
                 _ = bulk.update(spa, Self.update(&random, spa))
             }
-            if random.chance(8) { bulk.setEntry(chunk: chunk, index: 300, .hypervisorFixed) }
+            let word = bulk.chunkWord(chunk)
+            if random.chance(8), word.isMixed || !word.is2M {
+                bulk.setEntry(chunk: chunk, index: 300, .hypervisorFixed)
+            }
             var single = bulk
             var input = Self.update(&random, base)
             if round.isMultiple(of: 50) { input.asid = 5000 }
@@ -57,7 +60,9 @@ import Testing
                 let same = bulk.entry(chunk: chunk, index: index) == single.entry(chunk: chunk, index: index)
                 try #require(same, "seed \(testSeed), round \(round), page \(index)")
             }
-            try #require(bulk.assignedPages == single.assignedPages && bulk.assignedChunks == single.assignedChunks)
+            try #require(OwnerCount(bulk.owners) == OwnerCount(single.owners), "seed \(testSeed), round \(round)")
+            try #require(OwnerCount(bulk.owners) == OwnerCount(recounting: bulk), "seed \(testSeed), round \(round)")
+            try #require(bulk.assignedChunks == single.assignedChunks)
             try #require(bulk.mixedChunkCount == single.mixedChunkCount, "seed \(testSeed), round \(round)")
         }
     }
@@ -72,7 +77,8 @@ import Testing
         }
         func check() {
             #expect((0..<512).allSatisfy { rmp.entry(chunk: 9, index: $0) == expected[$0] })
-            #expect(rmp.assignedPages[0] == expected.count { $0.isAssigned })
+            #expect(rmp.assignedPages(ofRegion: 0) == expected.count { $0.isAssigned })
+            #expect(OwnerCount(rmp.owners) == OwnerCount(recounting: rmp))
         }
         for index in 0..<512 {
             set(index, RMPEntry(assigned: true, gpa: GPA(UInt64(index * index) << 12), asid: 1))
@@ -200,5 +206,37 @@ import Testing
         // A sequence in which nothing was launched, converted, split, accepted or leaked would have tested little.
         #expect(work.updates > 1_000 && work.smashes > 5 && work.validations > 100, "seed \(testSeed): \(work)")
         #expect(leaks > 10 && starts > 50, "seed \(testSeed)")
+    }
+}
+
+/// The owners of region 0, as the sums have them or page by page.
+private struct OwnerCount: Equatable {
+    var assigned = 0
+    var immutable = 0
+    var asids: [UInt16: Int] = [:]
+    var largeEntries: [UInt16: Int] = [:]
+
+    init(_ owners: OwnerSums) {
+        assigned = Int(owners[0].assigned)
+        immutable = Int(owners[0].immutable)
+        for item in owners.asids(ofRegion: 0) { asids[item.asid] = Int(item.pages) }
+        for asid in 1..<1_024 as Range<UInt16> where owners.largeEntries(of: asid) > 0 {
+            largeEntries[asid] = owners.largeEntries(of: asid)
+        }
+    }
+
+    init(recounting rmp: RMP) {
+        for chunk in 0..<Granularity.chunksPerRegion {
+            let word = rmp.chunkWord(chunk)
+            let is2M = word.is2M && !word.isMixed
+            if is2M && word.asid != 0 { largeEntries[word.asid, default: 0] += 1 }
+            for index in 0..<Granularity.pagesPerChunk {
+                let entry = is2M ? word : rmp.entry(of: word, index: index)
+                if !entry.isAssigned { continue }
+                assigned += 1
+                if entry.asid != 0 { asids[entry.asid, default: 0] += 1 }
+                if entry.asid == 0 && entry.isImmutable { immutable += 1 }
+            }
+        }
     }
 }

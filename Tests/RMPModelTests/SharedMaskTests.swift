@@ -18,7 +18,7 @@ import Testing
         for cpu in 0..<machine.cpuCount where machine.onlineCPUs.contains(cpu) && pass.cpusAtWork.contains(cpu) {
             let core = machine.coreOfCPU[cpu]
             guard pass.coresAtWork.contains(core) else { continue }
-            let isFree = machine.platform.rmp.assignedPages[pass.region] == 0
+            let isFree = machine.platform.rmp.assignedPages(ofRegion: pass.region) == 0
             if isFree && tables.isInWindow(region: pass.region, core: core) {
                 cpus.insert(cpu)
             } else {

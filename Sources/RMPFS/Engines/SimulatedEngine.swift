@@ -69,15 +69,21 @@ public final class SimulatedEngine: Engine {
         try host.withState { state throws(Errno) in try body(state.machine) }
     }
 
-    /// Looks at all memory of the machine as it is now. On a large one that takes so long that others would wait: it is
-    /// done with a copy, without the lock.
-    func survey<Result: Sendable>(_ body: (borrowing Machine) throws(Errno) -> Result) throws(Errno) -> Result {
+    /// Looks at the machine as it is now. What takes so long on a large one that others would wait is done with a copy,
+    /// without the lock.
+    /// - Parameter isLong: whether it takes long.
+    func survey<Result: Sendable>(
+        if isLong: (borrowing Machine) -> Bool,
+        _ body: (borrowing Machine) throws(Errno) -> Result
+    ) throws(Errno) -> Result {
         if configuration.memory.regionCount <= Self.quickRegions { return try look(body) }
         LongWork.announce()
         // While it is held, what changes is stored twice.
-        let copy = try host.withState { state throws(Errno) -> Machine? in
-            HostMemory.has(state.machine.storedBytes) ? state.machine : nil
+        let (copy, result) = try host.withState { state throws(Errno) -> (Machine?, Result?) in
+            if isLong(state.machine) && HostMemory.has(state.machine.storedBytes) { return (state.machine, nil) }
+            return (nil, try body(state.machine))
         }
+        if let result { return result }
         guard let copy else { return try look(body) }
         return try body(copy)
     }
@@ -162,7 +168,8 @@ public final class SimulatedEngine: Engine {
             return EventText.write(events, lost: lost, into: &text)
         }
         let pace = host.pace
-        try survey { machine throws(Errno) in
+        // A line for each region takes long, sums do not.
+        try survey(if: { _ in report == .blockers }) { machine throws(Errno) in
             switch report {
             case .blockers: BlockersReport.write(machine, into: &text)
             case .passes: PassesReport.write(machine, into: &text)

@@ -111,7 +111,7 @@ struct GuestFiles {
             owner: owner,
             show: { [engine, id] text throws(Errno) in
                 _ = try engine.guest(id)
-                let regions = try engine.survey { machine throws(Errno) in
+                let regions = try engine.survey(if: { $0.mustVisitGuests }) { machine throws(Errno) in
                     var set = RegionSet(limit: machine.regionCount)
                     for region in machine.regions(ofGuest: id) { set.insert(region) }
                     return CPUList.format(set)
@@ -136,7 +136,9 @@ struct GuestFiles {
             owner: owner,
             show: { [engine, id] text throws(Errno) in
                 _ = try engine.guest(id)
-                let entries = try engine.survey { machine throws(Errno) in machine.entries(ofGuest: id) }
+                let entries = try engine.survey(if: { $0.mustVisitGuests }) { machine throws(Errno) in
+                    machine.entries(ofGuest: id)
+                }
                 text.append("private ")
                 text.append(decimal: UInt64(entries.pages))
                 text.append(" pages, 2M entries ")

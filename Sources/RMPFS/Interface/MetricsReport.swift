@@ -218,45 +218,29 @@ enum MetricsReport {
         _ map: OptimizationMap,
         into text: inout TextBuffer
     ) {
-        var regions = (table: UInt64(0), firmware: UInt64(0), guest: UInt64(0), leaked: UInt64(0))
-        var pages = regions
+        var regions = OwnerPages()
+        var pages = OwnerPages()
         var held = HeldBackCounts()
         var reasons = BlockersReport.Reasons(machine, map)
-        for region in machine.configuredRegions {
-            var owners: Set<HeldBack> = []
-            if machine.assignedPages(ofRegion: region) > 0 {
-                for blocker in machine.blockers(ofRegion: region) {
-                    let count = UInt64(blocker.pages)
-                    switch blocker.owner {
-                    case .rmpTable: (regions.table, pages.table) = (regions.table + 1, pages.table + count)
-                    case .firmware: (regions.firmware, pages.firmware) = (regions.firmware + 1, pages.firmware + count)
-                    case .guest: pages.guest += count
-                    case .leaked: (regions.leaked, pages.leaked) = (regions.leaked + 1, pages.leaked + count)
-                    }
-                    owners.insert(HeldBack(blocker.owner))
-                }
-                if owners.contains(.guest) { regions.guest += 1 }
-            }
-            // Without SNP there are no checks, so nothing is slow.
-            guard machine.isSNPEnabled, let set = map.set(ofRegion: region), !reasons.missing[set].isEmpty else {
-                continue
-            }
-            if let owner = HeldBack.allCases.first(where: owners.contains) {
-                held.add(owner)
-            } else {
-                held.add(reasons.reason(region, set).first)
-            }
+        // Without SNP there are no checks, so nothing is slow.
+        let isChecked = machine.isSNPEnabled
+        machine.forEachRegion { region, sums in
+            pages.add(sums)
+            regions.add(sums.isHeld)
+            guard isChecked, let set = map.set(ofRegion: region), !reasons.missing[set].isEmpty else { return }
+            held.add(HeldBack(sums) ?? reasons.reason(region, set).first)
         }
         held.write(into: &text)
-        let owners: KeyValuePairs<StaticString, (regions: UInt64, pages: UInt64)> = [
-            "rmp_table": (regions.table, pages.table), "firmware": (regions.firmware, pages.firmware),
-            "guest": (regions.guest, pages.guest), "leaked": (regions.leaked, pages.leaked),
-        ]
         text.append(headOf: .blocked)
-        for (owner, count) in owners { text.append(.blocked, ("by", owner), count.regions) }
+        for (owner, count) in owners { text.append(.blocked, ("by", owner), UInt64(count(regions))) }
         text.append(headOf: .pages)
-        for (owner, count) in owners { text.append(.pages, ("owner", owner), count.pages) }
+        for (owner, count) in owners { text.append(.pages, ("owner", owner), UInt64(count(pages))) }
     }
+
+    /// The owners of assigned pages in the order of their lines.
+    private static let owners: KeyValuePairs<StaticString, @Sendable (OwnerPages) -> Int> = [
+        "rmp_table": { $0.rmpTable }, "firmware": { $0.firmware }, "guest": { $0.guests }, "leaked": { $0.leaked },
+    ]
 
     private static func requests(_ machine: borrowing Machine, into text: inout TextBuffer) {
         text.append(single: .passPending, machine.pendingPass == nil ? 0 : 1)
@@ -303,12 +287,18 @@ enum MetricsReport {
 }
 
 extension HeldBack {
-    fileprivate init(_ owner: Blocker.Owner) {
-        switch owner {
-        case .rmpTable: self = .rmpTable
-        case .firmware: self = .firmware
-        case .guest: self = .guest
-        case .leaked: self = .leaked
+    /// The owner of a region's pages who stays longest; nil if it has none.
+    fileprivate init?(_ pages: OwnerPages) {
+        if pages.rmpTable > 0 {
+            self = .rmpTable
+        } else if pages.firmware > 0 {
+            self = .firmware
+        } else if pages.leaked > 0 {
+            self = .leaked
+        } else if pages.guests > 0 {
+            self = .guest
+        } else {
+            return nil
         }
     }
 }

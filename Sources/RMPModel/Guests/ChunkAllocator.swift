@@ -136,12 +136,17 @@ struct ChunkAllocator: Sendable {
         return count
     }
 
-    /// How many chunks of `memory` are free; counts no further than needed once it has found `enough`.
+    /// How many chunks of `memory` are free; counts not much further than needed once it has found `enough`.
     func free(in memory: [Range<Int>], avoiding assigned: [UInt64], enough: Int = .max) -> Int {
         var count = 0
-        forEachFreeRun(in: memory, avoiding: assigned) { run in
-            count += run.count
-            return count < enough
+        for range in memory {
+            var chunk = range.lowerBound
+            while chunk < range.upperBound && count < enough {
+                let end = min((chunk >> 6 + 1) << 6, range.upperBound)
+                let free = ~(used[chunk >> 6] | assigned[chunk >> 6])
+                count += (free & ChunkAllocator.mask(chunk & 63, end - chunk)).nonzeroBitCount
+                chunk = end
+            }
         }
         return count
     }

@@ -15,9 +15,50 @@ public struct GuestEntries: Sendable, Hashable {
 extension Machine {
     /// The private pages of a running or ending guest by the size of their RMP entries; none for any other guest. Pages
     /// of its memory that somebody assigned by hand count; VMSA and firmware pages do not.
+    ///
+    /// Quick, unless ``mustVisitGuests``.
     public func entries(ofGuest id: GuestID) -> GuestEntries {
+        guard let guest = guests[id], !guest.isRemoved else { return GuestEntries() }
+        if platform.rmp.hasStrays { return visitedEntries(of: guest) }
+        guard let asid = guest.asid else { return GuestEntries() }
+        let owners = platform.rmp.owners
+        let pages = (0..<regionCount).reduce(0) { $0 + owners.pages(of: asid, inRegion: $1) }
+        let large = owners.largeEntries(of: asid)
+        let vmsas = guest.vmsaPages.count { page in
+            platform.rmp.entry(chunk: Int(page.rawValue >> 9), index: Int(page.rawValue & 511)).belongs(to: asid)
+        }
+        return GuestEntries(size2M: large, size4K: pages - vmsas - large * Granularity.pagesPerChunk)
+    }
+
+    /// How many 4 KB pages of a guest's memory are private.
+    public func privatePages(ofGuest id: GuestID) -> Int { entries(ofGuest: id).pages }
+
+    /// The regions that cannot be optimized because of a guest, ascending: those with a private page of its memory or
+    /// with one of its context, response and VMSA pages. Empty for a stopped guest.
+    ///
+    /// Quick, unless ``mustVisitGuests``.
+    public func regions(ofGuest id: GuestID) -> [Int] {
+        guard let guest = guests[id], !guest.isRemoved, guest.state != .stopped else { return [] }
+        var isHeld: [Bool]
+        if platform.rmp.hasStrays {
+            isHeld = visitedRegions(of: guest)
+        } else {
+            let owners = platform.rmp.owners
+            isHeld = (0..<regionCount).map { region in
+                guest.asid.map { owners.pages(of: $0, inRegion: region) > 0 } ?? false
+            }
+        }
+        for page in guest.controlPages { isHeld[Int(page.rawValue >> 18)] = true }
+        return isHeld.indices.filter { isHeld[$0] }
+    }
+
+    /// Whether ``entries(ofGuest:)`` and ``regions(ofGuest:)`` visit all chunks of a guest, which takes up to a second:
+    /// once entries were changed by hand, the ASIDs do not show whose memory a page is.
+    public var mustVisitGuests: Bool { platform.rmp.hasStrays }
+
+    /// The entries of a guest's memory, chunk by chunk.
+    func visitedEntries(of guest: Guest) -> GuestEntries {
         var entries = GuestEntries()
-        guard let guest = guests[id], !guest.isRemoved else { return entries }
         guest.forEachChunk { number, chunk in
             let word = platform.rmp.chunkWord(chunk)
             let pages = guest.pages(inChunk: number)
@@ -33,20 +74,14 @@ extension Machine {
         return entries
     }
 
-    /// How many 4 KB pages of a guest's memory are private.
-    public func privatePages(ofGuest id: GuestID) -> Int { entries(ofGuest: id).pages }
-
-    /// The regions that cannot be optimized because of a guest, ascending: those with a private page of its memory or
-    /// with one of its context, response and VMSA pages. Empty for a stopped guest.
-    public func regions(ofGuest id: GuestID) -> [Int] {
-        guard let guest = guests[id], !guest.isRemoved, guest.state != .stopped else { return [] }
+    /// For each region, whether a page of the guest's memory in it is private, chunk by chunk.
+    func visitedRegions(of guest: Guest) -> [Bool] {
         var isHeld = [Bool](repeating: false, count: regionCount)
         guest.forEachChunk { _, chunk in
             if platform.rmp.assignedPages(inChunk: chunk) > 0 { isHeld[chunk >> 9] = true }
             return true
         }
-        for page in guest.controlPages { isHeld[Int(page.rawValue >> 18)] = true }
-        return isHeld.indices.filter { isHeld[$0] }
+        return isHeld
     }
 
     /// The VMSA pages of a running guest, one per vCPU.

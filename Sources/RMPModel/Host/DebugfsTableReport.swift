@@ -30,7 +30,7 @@ extension Machine {
         collectCPUs(ofCores: cores.words.span, into: &zeros)
         zeros.formIntersection(pass.cpusAtWork)
         zeros.formIntersection(topology.online)
-        if platform.rmp.assignedPages[pass.region] == 0 {
+        if !platform.rmp.hasAssigned(pass.region) {
             let inside = platform.rmpopt.windows.reduce(into: CoreSet(limit: coreCount)) {
                 if $1.regions.contains(pass.region) { $0.formUnion($1.cores.intersection(cores)) }
             }

@@ -73,6 +73,7 @@ public struct RMPAdoption: Sendable {
         machine = Machine(configuration)
         guard machine.firmware.state == .initialized else { throw .notInitialized }
         machine.platform.rmp.reset()
+        machine.platform.rmp.hasStrays = true
     }
 
     // MARK: Entries

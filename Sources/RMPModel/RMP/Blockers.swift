@@ -28,7 +28,40 @@ extension Machine {
     /// The owners of a region's assigned pages, most pages first, then in the order RMP table, firmware, guests by
     /// ASID, leaked; empty if it has none.
     public func blockers(ofRegion region: Int) -> [Blocker] {
-        guard hasRegion(region), platform.rmp.assignedPages[region] > 0 else { return [] }
+        guard hasRegion(region), platform.rmp.hasAssigned(region) else { return [] }
+        return tally(ofRegion: region).blockers(guests)
+    }
+
+    /// Calls `body` for each of ``configuredRegions`` in order, with its assigned pages. On a large machine this is much
+    /// cheaper than ``blockers(ofRegion:)`` of each.
+    public func forEachRegion(_ body: (_ region: Int, _ pages: OwnerPages) -> Void) {
+        let owners = platform.rmp.owners
+        for region in configuredRegions {
+            let sums = owners[region]
+            if sums.assigned == 0 {
+                body(region, OwnerPages())
+            } else if isRMPTable(region) {
+                body(region, tally(ofRegion: region).pages)
+            } else {
+                let (firmware, guests) = (Int(sums.immutable), owners.guestPages(ofRegion: region))
+                let leaked = Int(sums.assigned) - firmware - guests
+                body(region, OwnerPages(firmware: firmware, guests: guests, leaked: leaked))
+            }
+        }
+    }
+
+    private func tally(ofRegion region: Int) -> BlockerTally {
+        isRMPTable(region) ? recount(ofRegion: region) : BlockerTally(firmware.layout, platform.rmp.owners, region)
+    }
+
+    /// Whether a region holds bytes of the RMP. The sums do not tell its pages from firmware's.
+    private func isRMPTable(_ region: Int) -> Bool {
+        let first = UInt64(region) << 30
+        return firmware.layout.hasBytes(in: first..<(first + Granularity.region))
+    }
+
+    /// The same as ``tally(ofRegion:)``, from the entries alone.
+    private func recount(ofRegion region: Int) -> BlockerTally {
         var tally = BlockerTally(layout: firmware.layout)
         let first = region * Granularity.chunksPerRegion
         if let word = platform.rmp.uniformWord(ofRegion: region) {
@@ -36,7 +69,48 @@ extension Machine {
         } else {
             tally.add(platform.rmp.words(ofRegion: region), from: first, platform.rmp)
         }
-        return tally.blockers(guests)
+        return tally
+    }
+
+    /// What ``blockers(ofRegion:)`` answers, from the entries alone; for checks.
+    func recountedBlockers(ofRegion region: Int) -> [Blocker] { recount(ofRegion: region).blockers(guests) }
+}
+
+/// The assigned 4 KB pages of a region by kind of owner; see ``Blocker/Owner``.
+public struct OwnerPages: Sendable, Hashable {
+    /// The RMP's.
+    public var rmpTable: Int
+    /// Firmware's.
+    public var firmware: Int
+    /// All guests', and those of ASIDs that no guest has.
+    public var guests: Int
+    /// Nobody's.
+    public var leaked: Int
+
+    /// Pages of each kind; none unless given.
+    public init(rmpTable: Int = 0, firmware: Int = 0, guests: Int = 0, leaked: Int = 0) {
+        self.rmpTable = rmpTable
+        self.firmware = firmware
+        self.guests = guests
+        self.leaked = leaked
+    }
+
+    /// 1 for each kind of owner that has pages, 0 for the others.
+    public var isHeld: OwnerPages {
+        OwnerPages(
+            rmpTable: min(rmpTable, 1),
+            firmware: min(firmware, 1),
+            guests: min(guests, 1),
+            leaked: min(leaked, 1)
+        )
+    }
+
+    /// Adds other pages, kind by kind.
+    public mutating func add(_ other: OwnerPages) {
+        rmpTable += other.rmpTable
+        firmware += other.firmware
+        guests += other.guests
+        leaked += other.leaked
     }
 }
 
@@ -56,6 +130,24 @@ private struct BlockerTally {
     private var byASID: [(asid: UInt16, pages: Int)] = []
 
     init(layout: RMPLayout) { self.layout = layout }
+
+    /// The tally of a region that holds no byte of the RMP, from its sums.
+    init(_ layout: RMPLayout, _ owners: borrowing OwnerSums, _ region: Int) {
+        self.init(layout: layout)
+        byASID = owners.asids(ofRegion: region).map { ($0.asid, Int($0.pages)) }
+        firmware = Int(owners[region].immutable)
+        leaked = Int(owners[region].assigned) - firmware - byASID.reduce(0) { $0 + $1.pages }
+    }
+
+    /// The pages by kind of owner.
+    var pages: OwnerPages {
+        OwnerPages(
+            rmpTable: table,
+            firmware: firmware,
+            guests: byASID.reduce(0) { $0 + $1.pages },
+            leaked: leaked
+        )
+    }
 
     /// - Parameter words: the words of consecutive chunks, starting with chunk `first`.
     mutating func add(_ words: [UInt64], from first: Int, _ rmp: borrowing RMP) {

@@ -138,9 +138,14 @@ extension RMP {
         let word = chunkWord(chunk)
         let is2M = word.is2M && !word.isMixed
         if is2M && index != 0 { return false }
-        var entry = RMPEntry(rawLow: self.entry(of: word, index: index).bits)
+        let old = self.entry(of: word, index: index)
+        var entry = RMPEntry(rawLow: old.bits)
         body(&entry)
-        if is2M { setChunk(chunk, entry.word) } else { setEntry(chunk: chunk, of: word, index: index, entry.word) }
+        if is2M {
+            setChunk(chunk, entry.word)
+        } else {
+            setEntry(chunk: chunk, of: word, index: index, from: old, to: entry.word)
+        }
         return true
     }
 }

@@ -7,7 +7,7 @@
 /// Three levels. A region is one word while all its chunks are alike, otherwise a list of 512 words. A chunk's word is
 /// the entry of its first page: a 2 MB entry, or 512 entries of 4 KB with consecutive GPAs (equal ones when the ASID is
 /// 0), or the number of a mixed chunk. RMPOPT relies on two more fields: the number of assigned pages in each region,
-/// and which chunks hold any.
+/// which is kept by owner for the reports, and which chunks hold any.
 struct RMP: Sendable {
     /// The number of regions, covered or not.
     let regionCount: Int
@@ -20,10 +20,13 @@ struct RMP: Sendable {
     /// The number of regions with a list.
     private(set) var wordListCount = 0
     private var mixed = MixedChunkPool()
-    /// Assigned 4 KB pages of each region, 0 ... 262,144.
-    private(set) var assignedPages: [Int]
+    /// The assigned pages of each region by owner.
+    var owners: OwnerSums
     /// Eight words a region: bit f of the row is set when chunk f holds an assigned page.
     private(set) var assignedChunks: [UInt64]
+    /// Whether a page may have an ASID whose guest does not hold it, or lie in a guest's memory with another: so it is
+    /// once somebody has changed entries by hand, or the RMP was taken over from another host.
+    var hasStrays = false
 
     static let chunkWords = Granularity.chunksPerRegion / 64
 
@@ -33,7 +36,7 @@ struct RMP: Sendable {
         self.coverage = coverage ?? RMPCoverage(regionCount: regionCount)
         uniform = [UInt64](repeating: 0, count: regionCount)
         wordLists = [[UInt64]](repeating: [], count: regionCount)
-        assignedPages = [Int](repeating: 0, count: regionCount)
+        owners = OwnerSums(regionCount: regionCount)
         assignedChunks = [UInt64](repeating: 0, count: regionCount * RMP.chunkWords)
     }
 
@@ -45,11 +48,11 @@ struct RMP: Sendable {
     func covers(_ pfn: UInt64) -> Bool { coverage.contains(pfn) }
 
     /// Whether RMPOPT finds the region hypervisor-owned. A region that is not covered as a whole never is (a choice).
-    func isOptimizable(_ region: Int) -> Bool { assignedPages[region] == 0 && coverage.containsRegion(region) }
+    func isOptimizable(_ region: Int) -> Bool { !hasAssigned(region) && coverage.containsRegion(region) }
 
     /// How many of some regions RMPOPT does not find hypervisor-owned.
     func blockedRegions(in regions: Range<Int>) -> Int {
-        if coverage.containsRegions(regions) { return assignedPages[regions].count { $0 != 0 } }
+        if coverage.containsRegions(regions) { return owners.assignedRegions(in: regions) }
         return regions.count { !isOptimizable($0) }
     }
 
@@ -77,6 +80,12 @@ struct RMP: Sendable {
     /// The words of a region's chunks; empty if all have the same one, ``uniformWord(ofRegion:)``.
     func words(ofRegion region: Int) -> [UInt64] { wordLists[region] }
 
+    /// The number of assigned pages in a region, 0 ... 262,144.
+    func assignedPages(ofRegion region: Int) -> Int { Int(owners[region].assigned) }
+
+    /// Whether a region holds an assigned page.
+    func hasAssigned(_ region: Int) -> Bool { owners[region].assigned != 0 }
+
     /// The number of assigned pages in a chunk, 0 ... 512.
     func assignedPages(inChunk chunk: Int) -> Int {
         let word = chunkWord(chunk)
@@ -96,7 +105,7 @@ struct RMP: Sendable {
 
     /// The lowest chunk of a region, 0 ... 511, that holds an assigned page.
     func firstAssignedChunk(ofRegion region: Int) -> Int? {
-        if assignedPages[region] == 0 { return nil }
+        if !hasAssigned(region) { return nil }
         for word in 0..<RMP.chunkWords {
             let bits = assignedChunks[region * RMP.chunkWords + word]
             if bits != 0 { return word * 64 + bits.trailingZeroBitCount }
@@ -113,37 +122,57 @@ struct RMP: Sendable {
         if !covers(UInt64(truncatingIfNeeded: chunk) << 9) { return }
         let old = chunkWord(chunk)
         if old == word { return }
-        let before = assignedPages(inChunk: chunk)
-        if old.isMixed { mixed.drop(RMP.number(old)) }
+        if old.isMixed {
+            uncount(chunk, old)
+            mixed.drop(RMP.number(old))
+        }
         setChunkWord(chunk, word)
-        noteAssigned(chunk, before: before, after: word.assignedPagesOfChunk)
+        owners.change(chunk >> 9, from: old.isMixed ? .hypervisor : old, to: word, pages: Granularity.pagesPerChunk)
+        owners.changeLarge(from: old, to: word)
+        if !old.isMixed && old.isAssigned == word.isAssigned { return }
+        if word.isAssigned { setAssigned(chunk) } else { clearAssigned(chunk) }
+    }
+
+    /// Takes the pages of a mixed chunk out of its region's sums.
+    private mutating func uncount(_ chunk: Int, _ word: EntryWord) {
+        if mixed[RMP.number(word)].assignedPages == 0 { return }
+        for index in 0..<Granularity.pagesPerChunk {
+            owners.change(chunk >> 9, from: mixed[RMP.number(word)].value(at: index), to: .hypervisor)
+        }
     }
 
     /// Gives one page a 4 KB entry, if it has one. The page must not lie inside a 2 MB entry: RMPUPDATE refuses that
     /// earlier.
     mutating func setEntry(chunk: Int, index: Int, _ entry: EntryWord) {
         if !covers(UInt64(truncatingIfNeeded: chunk) << 9) { return }
-        setEntry(chunk: chunk, of: chunkWord(chunk), index: index, entry)
+        let word = chunkWord(chunk)
+        setEntry(chunk: chunk, of: word, index: index, from: self.entry(of: word, index: index), to: entry)
     }
 
-    /// The same for a covered chunk whose word is known.
-    mutating func setEntry(chunk: Int, of word: EntryWord, index: Int, _ entry: EntryWord) {
+    /// The same for a covered chunk whose word is known, and the page's entry so far.
+    mutating func setEntry(chunk: Int, of word: EntryWord, index: Int, from old: EntryWord, to entry: EntryWord) {
         let value = entry.advanced(pages: -index)
-        guard word.isMixed else {
+        let left: Int
+        if !word.isMixed {
             if value == word { return }
             let number = mixed.make(rest: word, value: value, at: index)
             setChunkWord(chunk, RMP.mixedWord(number))
-            noteAssigned(chunk, before: word.assignedPagesOfChunk, after: mixed[number].assignedPages)
-            return
-        }
-        let number = RMP.number(word)
-        let before = mixed[number].assignedPages
-        if let shared = mixed[number].replace(index, with: value) {
-            mixed.drop(number)
-            setChunkWord(chunk, shared)
-            noteAssigned(chunk, before: before, after: shared.assignedPagesOfChunk)
+            left = mixed[number].assignedPages
         } else {
-            noteAssigned(chunk, before: before, after: mixed[number].assignedPages)
+            let number = RMP.number(word)
+            if let shared = mixed[number].replace(index, with: value) {
+                mixed.drop(number)
+                setChunkWord(chunk, shared)
+                left = shared.assignedPagesOfChunk
+            } else {
+                left = mixed[number].assignedPages
+            }
+        }
+        owners.change(chunk >> 9, from: old, to: entry)
+        if entry.isAssigned {
+            if left == 1 { setAssigned(chunk) }
+        } else if left == 0 {
+            clearAssigned(chunk)
         }
     }
 
@@ -154,12 +183,20 @@ struct RMP: Sendable {
             for chunk in first..<(first + Granularity.chunksPerRegion) { setChunk(chunk, word) }
             return
         }
-        for chunk in 0..<wordLists[region].count where EntryWord(bits: wordLists[region][chunk]).isMixed {
-            mixed.drop(RMP.number(EntryWord(bits: wordLists[region][chunk])))
+        if let old = uniformWord(ofRegion: region) {
+            owners.change(region, from: old, to: word, pages: Granularity.pagesPerRegion)
+        }
+        for (index, bits) in wordLists[region].enumerated() {
+            let old = EntryWord(bits: bits)
+            if old.isMixed {
+                uncount(region << 9 + index, old)
+                mixed.drop(RMP.number(old))
+            }
+            owners.change(region, from: old.isMixed ? .hypervisor : old, to: word, pages: Granularity.pagesPerChunk)
+            owners.changeLarge(from: old, to: .hypervisor)
         }
         dropWordList(region)
         uniform[region] = word.bits
-        assignedPages[region] = word.assignedPagesOfChunk * Granularity.chunksPerRegion
         for index in 0..<RMP.chunkWords {
             assignedChunks[region * RMP.chunkWords + index] = word.isAssigned ? .max : 0
         }
@@ -190,15 +227,8 @@ struct RMP: Sendable {
         wordLists[region][chunk & 511] = word.bits
     }
 
-    private mutating func noteAssigned(_ chunk: Int, before: Int, after: Int) {
-        if before == after { return }
-        assignedPages[chunk >> 9] += after - before
-        if before == 0 {
-            assignedChunks[chunk >> 6] |= 1 << UInt64(chunk & 63)
-        } else if after == 0 {
-            assignedChunks[chunk >> 6] &= ~(1 << UInt64(chunk & 63))
-        }
-    }
+    private mutating func setAssigned(_ chunk: Int) { assignedChunks[chunk >> 6] |= 1 << UInt64(chunk & 63) }
+    private mutating func clearAssigned(_ chunk: Int) { assignedChunks[chunk >> 6] &= ~(1 << UInt64(chunk & 63)) }
 
     private static func number(_ word: EntryWord) -> Int { Int(truncatingIfNeeded: word.bits >> 12) }
 

@@ -225,6 +225,12 @@ public struct RMPLayout: Sendable, Hashable {
         return sum
     }
 
+    /// Whether any byte of the RMP is in a range of addresses.
+    func hasBytes(in range: Range<UInt64>) -> Bool {
+        let first = firstPlace(endingAfter: range.lowerBound)
+        return first < places.count && places[first].lowerBound < range.upperBound
+    }
+
     private func firstPlace(endingAfter address: UInt64) -> Int {
         var (low, high) = (0, places.count)
         while low < high {

@@ -95,7 +95,7 @@ extension RMP {
             // The pseudocode looks at the 2 MB-aligned page only; hardware also checks the pages after it (Brijesh
             // Singh's answer to the quotation of the pseudocode).
             if covered { return .failOverlap }
-            setEntry(chunk: chunk, of: word, index: index, new.word)
+            setEntry(chunk: chunk, of: word, index: index, from: old, to: new.word)
             return .success
         }
         // Pages that the chunk's own 2 MB entry covers do not overlap with it: KVM frees 2 MB in one update.
