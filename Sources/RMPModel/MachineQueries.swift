@@ -114,7 +114,15 @@ extension Machine {
     /// The regions from `region` on, that one included, whose rows are equal to its own; at most `limit` of them.
     public func equalRows(from region: Int, limit: Int) -> Range<Int> {
         var end = region + 1
-        while end - region < limit && hasEqualRows(end, region) { end += 1 }
+        guard hasRegion(region) else { return region..<end }
+        let last = min(regionCount, region + limit)
+        let cores = platform.rmpopt.setCores[region]
+        if cores == 0 || cores == coreCount {
+            // As ``hasEqualRows(_:_:)``, for nearly all rows.
+            while end < last && platform.rmpopt.setCores[end] == cores { end += 1 }
+        } else {
+            while end < last && hasEqualRows(end, region) { end += 1 }
+        }
         return region..<end
     }
 

@@ -18,8 +18,18 @@ import Testing
         (99, "1,3", "Memory @ 99GB: CPU(s): 1,3\n"), (100, "0", "Memory @100GB: CPU(s): 0\n"),
         (2047, "0-1023", "Memory @2047GB: CPU(s): 0-1023\n"), (65536, "", "Memory @65536GB: CPU(s): none\n"),
     ])
-    func tableLine(region: Int, cpus: String, expected: String) {
-        #expect(line { DebugfsTableText.line(region: region, cpus: Array(cpus.utf8), into: &$0) } == expected)
+    func tableLine(region: Int, cpus: String, expected: String) throws {
+        let cpus = try CPUList.parse(cpus.utf8, limit: 1_024)
+        #expect(line { DebugfsTableText.line(region: region, cpus: cpus, into: &$0) } == expected)
+    }
+
+    /// Every number of a table of 64 TB.
+    @Test func regionsOfLines() throws {
+        for region in 0...65_536 {
+            let number = String(region)
+            let expected = "Memory @\(String(repeating: " ", count: max(0, 3 - number.count)))\(number)GB: "
+            try #require(line { $0.append(region: region) } == expected)
+        }
     }
 
     @Test(

@@ -131,7 +131,7 @@ struct KeptTextTests {
                     let last = series.debugfsTable?.hasEndLine == true ? 1 : 0
                     for region in machine.tableRegions.lowerBound..<(machine.tableRegions.upperBound + last) {
                         machine.collectReportedCPUs(ofRegion: region, machine.sharedMask, into: &cpus)
-                        DebugfsTableText.line(region: region, cpus: CPUList.format(cpus), into: &text)
+                        DebugfsTableText.line(region: region, cpus: cpus, into: &text)
                     }
                     return String(decoding: text.bytes, as: UTF8.self)
                 }

@@ -17,7 +17,7 @@ import Testing
     private static func text(_ rows: [CPUSet], from first: Int = 0) -> [UInt8] {
         var text = TextBuffer()
         for (index, row) in rows.enumerated() {
-            DebugfsTableText.line(region: first + index, cpus: CPUList.format(row), into: &text)
+            DebugfsTableText.line(region: first + index, cpus: row, into: &text)
         }
         return Array(text.bytes)
     }

@@ -3,6 +3,7 @@
 
 import Foundation
 import Glibc
+import RMPModel
 import Synchronization
 
 @testable import RMPFS
@@ -181,5 +182,12 @@ final class Lock: Sendable {
 
     func run(_ body: () -> Void) {
         mutex.withLock { _ in body() }
+    }
+}
+
+extension DebugfsTableText {
+    /// The line of a region with a list of CPUs.
+    static func line(region: Int, cpus: CPUSet, into text: inout TextBuffer) {
+        rest(cpus).withUnsafeBytes { line(region: region, $0, into: &text) }
     }
 }

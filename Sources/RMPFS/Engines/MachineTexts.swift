@@ -40,13 +40,12 @@ struct MachineTexts: Sendable {
         var region = all.lowerBound
         while region < all.upperBound {
             let (list, end) = lists.select(region, in: machine)
-            let cpus = lists[list]
-            for region in region..<min(end, all.upperBound) {
-                let wanted = try page.record { text throws(Errno) in
-                    DebugfsTableText.line(region: region, cpus: cpus, into: &text)
+            let isWanted = lists[list].withUnsafeBytes { rest in
+                page.records(min(end, all.upperBound) - region) { number, text in
+                    DebugfsTableText.line(region: region + number, rest, into: &text)
                 }
-                if !wanted { return }
             }
+            if !isWanted { return }
             region = end
         }
     }
@@ -69,10 +68,11 @@ struct MachineTexts: Sendable {
             var region = all.lowerBound
             while region < all.upperBound {
                 let (list, end) = lists.select(region, in: machine)
-                let cpus = lists[list]
-                for region in region..<min(end, all.upperBound) {
-                    DebugfsTableText.line(region: region, cpus: cpus, into: &text)
-                    ends.append(text.count)
+                lists[list].withUnsafeBytes { rest in
+                    for region in region..<min(end, all.upperBound) {
+                        DebugfsTableText.line(region: region, rest, into: &text)
+                        ends.append(text.count)
+                    }
                 }
                 region = end
             }
@@ -118,13 +118,13 @@ struct MachineTexts: Sendable {
     }
 }
 
-/// Lists of CPUs as text, the most recent ones: most rows of a table are equal, or one of a few.
+/// Lists of CPUs as the text that ends a line, the most recent ones: most rows of a table are equal, or one of a few.
 ///
 /// A list is found by its set of CPUs, so it is never out of date.
 private struct CPULists: Sendable {
     private struct List: Sendable {
         var cpus: CPUSet
-        var text: [UInt8] = []
+        var text: [UInt8]
         /// When it was last selected.
         var use: UInt64 = 0
     }
@@ -144,7 +144,7 @@ private struct CPULists: Sendable {
     private var last: (plain: Run?, mixed: Run?)
     private var cpus = CPUSet(limit: 0)
 
-    /// The text of a list; empty for none.
+    /// The end of the lines with a list.
     subscript(list: Int) -> [UInt8] { lists[list].text }
 
     /// Must be called before printing lines of a machine that may have changed.
@@ -187,16 +187,14 @@ private struct CPULists: Sendable {
         }
         var place = lists.count
         if place < Self.limit {
-            lists.append(List(cpus: cpus))
+            lists.append(List(cpus: cpus, text: DebugfsTableText.rest(cpus)))
         } else {
             place = lists.indices.min { lists[$0].use < lists[$1].use } ?? 0
-            lists[place].cpus = cpus
+            lists[place] = List(cpus: cpus, text: DebugfsTableText.rest(cpus))
             if last.plain?.list == place { last.plain = nil }
             if last.mixed?.list == place { last.mixed = nil }
         }
         lists[place].use = uses
-        lists[place].text.removeAll(keepingCapacity: true)
-        CPUList.append(cpus, to: &lists[place].text)
         return place
     }
 }

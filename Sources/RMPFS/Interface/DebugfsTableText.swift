@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text of debugfs' rmpopt-table, byte for byte as the series prints it.
 
+import RMPModel
+
 /// The lines of `rmpopt-table`.
 ///
 /// Source: series v1 patch 6/6 to v8 patch 7/7. In v1 to v4 the iterator continues to the address equal to the end, so
@@ -13,17 +15,20 @@ enum DebugfsTableText {
         return start..<(start < regions.upperBound && hasEndLine ? regions.upperBound + 1 : regions.upperBound)
     }
 
-    /// `Memory @%3lluGB: CPU(s): %*pbl\n`, or `none` for an empty list.
+    /// A region's line, `Memory @%3lluGB: CPU(s): %*pbl\n`, or `none` for an empty list.
+    /// - Parameter rest: what ``rest(_:)`` gives for the list.
     @inline(__always)
-    static func line(region: Int, cpus: [UInt8], into text: inout TextBuffer) {
+    static func line(region: Int, _ rest: UnsafeRawBufferPointer, into text: inout TextBuffer) {
         text.append(region: region)
-        text.append("CPU(s): ")
-        if cpus.isEmpty {
-            text.append("none")
-        } else {
-            text.append(cpus)
-        }
-        text.append(0x0A)
+        text.append(rest)
+    }
+
+    /// What follows the region in all lines with the same list of CPUs.
+    static func rest(_ cpus: CPUSet) -> [UInt8] {
+        var rest = Array("CPU(s): ".utf8)
+        if cpus.isEmpty { rest += Array("none".utf8) } else { CPUList.append(cpus, to: &rest) }
+        rest.append(0x0A)
+        return rest
     }
 }
 
