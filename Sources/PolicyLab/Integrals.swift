@@ -71,6 +71,18 @@ struct Integrals: Sendable {
         values[quantity.rawValue] &+= UInt64(bitPattern: Int64(difference))
     }
 
+    /// The last moment up to which `add(_:excess:to:)` is right.
+    @inline(__always)
+    var calmUntil: UInt64 { now < start ? start - 1 : stepEnd - 1 }
+
+    /// Many changes of one value at times that lie ahead, none after `calmUntil`, as `add(_:to:at:)` would do them.
+    ///
+    /// - Parameter excess: the sum of each difference multiplied by its time less `now`.
+    mutating func add(_ difference: Int, excess: Int128, to quantity: Quantity) {
+        if now >= start { sums[quantity.rawValue] &-= UInt128(truncatingIfNeeded: excess) }
+        values[quantity.rawValue] &+= UInt64(bitPattern: Int64(difference))
+    }
+
     private mutating func pass(to time: UInt64) {
         if now < start { now = min(start, time) }
         while stepEnd <= time {

@@ -124,11 +124,7 @@ public struct LabHost: Sendable {
             guest.control = pages
             snpGuests += 1
             for page in pages { assign(PageRun(first: page, count: 1)) }
-            var left = spec.pages
-            for run in runs where left > 0 {
-                assign(PageRun(first: run.first, count: min(run.count, left)))
-                left -= min(run.count, left)
-            }
+            table.assign(runs, pages: spec.pages) { recoveries.lost($0) }
             assignedPages += spec.pages + pages.count
             table.integrals[.snp] += UInt64(spec.pages)
         }
@@ -288,44 +284,23 @@ public struct LabHost: Sendable {
 
     private mutating func take(_ runs: [PageRun], own: Int, _ use: MemoryUse) {
         let before = memory.freePages
-        for run in runs { memory.take(run, for: use) }
-        if use == .ordinary || use == .host { change(runs, own: own, by: 1) }
+        memory.take(runs, for: use)
+        if use == .ordinary || use == .host { table.change(ordinary: runs, pages: own, sign: 1) }
         table.integrals.add(memory.freePages - before, to: .free, at: now)
     }
 
     private mutating func giveBack(_ runs: [PageRun], own: Int, _ use: MemoryUse) {
-        for run in runs { LabHost.forEachRegion(of: run) { release($0, use) } }
-        if use == .ordinary || use == .host { change(runs, own: own, by: -1) }
+        let before = memory.freePages
+        memory.release(runs[...], from: use)
+        policy.release(runs[...], from: use, to: memory)
+        table.integrals.add(memory.freePages - before, to: .free, at: now)
+        if use == .ordinary || use == .host { table.change(ordinary: runs, pages: own, sign: -1) }
     }
 
     private mutating func release(_ run: PageRun, _ use: MemoryUse) {
         memory.release(run, from: use)
         policy.release(run, from: use, to: memory)
         table.integrals.add(run.count, to: .free, at: now)
-    }
-
-    private mutating func change(_ runs: [PageRun], own: Int, by sign: Int) {
-        var left = own
-        if runs.count > 64 {
-            // In many pieces: each region changes once.
-            var sums = [Int](repeating: 0, count: table.count)
-            for run in runs where left > 0 {
-                LabHost.forEachRegion(of: PageRun(first: run.first, count: min(run.count, left))) {
-                    sums[$0.first >> 18] += $0.count
-                }
-                left -= min(run.count, left)
-            }
-            for region in sums.indices where sums[region] > 0 {
-                table.change(ordinary: sign * sums[region], in: region)
-            }
-            return
-        }
-        for run in runs where left > 0 {
-            LabHost.forEachRegion(of: PageRun(first: run.first, count: min(run.count, left))) {
-                table.change(ordinary: sign * $0.count, in: $0.first >> 18)
-            }
-            left -= min(run.count, left)
-        }
     }
 
     private mutating func updateBound() {
@@ -456,8 +431,8 @@ public struct LabHost: Sendable {
         teardowns.insert(teardown, at: place)
     }
 
-    /// Gives back runs of whole chunks, as long as each lies within a region that keeps other assigned pages, and is
-    /// not the guest's last: then nothing changes but who holds what.
+    /// Gives back runs of a few whole chunks, as long as each leaves other assigned pages in its region, and is not the
+    /// guest's last: then nothing changes but who holds what.
     ///
     /// - Returns: whether there was one.
     private mutating func giveBackRuns(
@@ -467,29 +442,33 @@ public struct LabHost: Sendable {
         until limit: UInt64
     ) -> Bool {
         if teardown.place.offset != 0 { return false }
-        var (index, done, due) = (teardown.place.run, teardown.place.done, teardown.due)
-        let start = index
-        while index + 1 < guest.runs.count {
-            let (run, next) = (guest.runs[index], guest.runs[index + 1])
-            let region = run.first >> 18
+        let runs = guest.runs
+        let (start, begin) = (teardown.place.run, table.integrals.now)
+        let limit = min(limit, table.integrals.calmUntil)
+        var (done, due, last) = (teardown.place.done, teardown.due, now)
+        var excess: Int128 = 0
+        let end = table.shareChunks(runs, from: start) { index in
+            if index + 1 == runs.count { return false }
+            let (run, next) = (runs[index], runs[index + 1])
             // The next piece must cost as much.
             let isAlike =
-                (run.first | run.count | next.first) & 511 == 0 && next.count >= Pages.perChunk
+                next.first & 511 == 0 && next.count >= Pages.perChunk
                 && guest.pages - done >= run.count + Pages.perChunk
-            let last = due.advanced(clamping: UInt64(run.count >> 9 - 1) &* cost)
-            guard isAlike, last <= limit, (run.first + run.count - 1) >> 18 == region,
-                Int(table.assigned[region]) > run.count
-            else { break }
-            now = max(now, last)
-            driver.noteReturn(region)
-            table.sharePart(run)
-            release(run, .snp)
-            index += 1
+            let time = due.advanced(clamping: UInt64(run.count >> 9 - 1) &* cost)
+            if !isAlike || time > limit { return false }
             done += run.count
-            due = last.advanced(clamping: cost)
+            last = max(last, time)
+            due = time.advanced(clamping: cost)
+            if last > begin { excess += Int128(run.count) * Int128(last - begin) }
+            return true
         }
-        if index == start { return false }
-        teardown.place.run = index
+        if end == start { return false }
+        if settings.trigger.scope == .dirty { for run in runs[start..<end] { driver.noteReturn(run.first >> 18) } }
+        memory.release(runs[start..<end], from: .snp)
+        policy.release(runs[start..<end], from: .snp, to: memory)
+        table.integrals.add(done - teardown.place.done, excess: excess, to: .free)
+        now = last
+        teardown.place.run = end
         teardown.place.done = done
         teardown.due = due
         return true

@@ -42,7 +42,7 @@ struct PassPlan: Sendable {
     let broadcast: UInt64
     let instruction: UInt64
     /// How many regions at the start of a pass have their result cached.
-    private let cached: Int
+    let cached: Int
 
     init(_ series: Series, _ crew: PassOutline, _ costs: CostModel) {
         order = series.order
@@ -174,7 +174,7 @@ struct LabPass: Sendable {
         let executors = isLeading ? 1 : crew.executors
         // The first region of a turn can cost a broadcast.
         if !isWhole || index == 0 || executors == 0 { return }
-        let (isLed, cores) = (isLeading, isLeading ? 1 : crew.otherCores)
+        let (isLed, all) = (isLeading, isLeading ? 1 : crew.otherCores)
         let isIndependent = plan.followers == .independent
         let keepsInterruptsOff = !isLed || crew.isLeaderCalled
         let first = range.lowerBound
@@ -182,36 +182,39 @@ struct LabPass: Sendable {
         var (stolen, longest) = (counts.stolenTime, counts.interruptsOffMax)
         let start = index
         plan.costs.withTable { costs in
-            table.withLook { look in
+            table.withLook { table in
                 @inline(__always)
                 func inside(_ region: Int) -> Int {
-                    let own = look.crew(region)
+                    let own = table.crew(region)
                     if isLed { return own.leader ? 1 : 0 }
                     return own.others + (crew.leaderFollows && own.leader ? 1 : 0)
                 }
-                var working = inside(first + index)
+                // What changes only with the cores that have the region in their window, and at the last cached region:
+                // where in the table the cost stands, how many CPUs pay it, and what the others pay.
+                var working = -1
+                var (base, payers, rest): (Int, UInt64, UInt64) = (0, 0, 0)
+                @inline(__always)
+                func look(at index: Int) {
+                    let cores = inside(first &+ index)
+                    if cores == working && index != plan.cached { return }
+                    working = cores
+                    let turn = plan.turn(isLeader: isLed, index: index)
+                    base = PassCosts.place(turn, stop: 0, cores: working, isContended: isContended)
+                    let isMixed = working != 0 && working != all
+                    let share = isMixed ? executors * working / all : executors
+                    payers = UInt64(share)
+                    rest = isMixed ? plan.instruction &* UInt64(executors - share) : 0
+                }
+                look(at: index)
                 while index + 1 < regionCount && due <= horizon {
-                    let region = first + index
-                    guard !look.isWaiting(region), let stop = look.firstAssigned(region + 1) else { break }
-                    if working == 0 || working == cores {
-                        stolen &+= cost.handler &* UInt64(executors)
-                    } else {
-                        let share = executors * working / cores
-                        stolen &+= cost.handler &* UInt64(share) &+ plan.instruction &* UInt64(executors - share)
-                    }
+                    let region = first &+ index
+                    guard !table.isWaiting(region), let stop = table.firstAssigned(region &+ 1) else { break }
+                    stolen &+= cost.handler &* payers &+ rest
                     interruptsOff = isIndependent && !isLed ? interruptsOff &+ cost.handler : cost.handler
                     if keepsInterruptsOff { longest = max(longest, interruptsOff) }
-                    index += 1
-                    working = inside(region + 1)
-                    cost =
-                        costs[
-                            PassCosts.place(
-                                plan.turn(isLeader: isLed, index: index),
-                                stop: working == 0 ? 0 : stop,
-                                cores: working,
-                                isContended: isContended
-                            )
-                        ]
+                    index &+= 1
+                    look(at: index)
+                    cost = costs[base &+ (working == 0 ? 0 : stop)]
                     due = due.advanced(clamping: cost.total)
                 }
             }

@@ -172,6 +172,40 @@ struct RegionTable: Sendable {
         }
     }
 
+    /// The same for many runs, of which the last may not be wholly assigned: `pages` in total.
+    mutating func assign(_ runs: [PageRun], pages: Int, newlyLost: (Int) -> Void) {
+        var (index, left) = (0, pages)
+        while index < runs.count && left > 0 {
+            assignChunks(runs, &index, &left)
+            if index == runs.count || left == 0 { return }
+            let count = min(runs[index].count, left)
+            assign(PageRun(first: runs[index].first, count: count), newlyLost: newlyLost)
+            left -= count
+            index += 1
+        }
+    }
+
+    /// Assigns runs of a few whole chunks as long as their regions have assigned pages already: then no sum changes.
+    private mutating func assignChunks(_ runs: [PageRun], _ index: inout Int, _ left: inout Int) {
+        chunks.withUnsafeMutableBufferPointer { chunks in
+            assigned.withUnsafeMutableBufferPointer { assigned in
+                first.withUnsafeMutableBufferPointer { first in
+                    while index < runs.count {
+                        let run = runs[index]
+                        let (region, chunk, length) = (run.first >> 18, run.first >> 9, run.count >> 9)
+                        let isWhole = (run.first | run.count) & 511 == 0 && chunk & 63 + length <= 64
+                        if !isWhole || run.count > left || assigned[region] == 0 { return }
+                        assigned[region] += Int32(truncatingIfNeeded: run.count)
+                        first[region] = min(first[region], UInt16(truncatingIfNeeded: chunk & 511))
+                        chunks[chunk >> 6] ^= HostMemory.mask(chunk & 63, length)
+                        left -= run.count
+                        index += 1
+                    }
+                }
+            }
+        }
+    }
+
     /// Changes the assigned pages of the chunks of some pages of a region.
     @inline(__always)
     private mutating func changeChunks(_ pages: Range<Int>, assigns: Bool) {
@@ -201,13 +235,33 @@ struct RegionTable: Sendable {
         if after == 0 { chunks[chunk >> 6] &= ~bit } else { chunks[chunk >> 6] |= bit }
     }
 
-    /// Takes pages back of a region that keeps other assigned pages, and so keeps all sums.
+    /// Takes runs of a few whole chunks back, one after the other, as long as each leaves other assigned pages in its
+    /// region, and so keeps all sums.
+    ///
+    /// - Parameter goesOn: whether the run with this index may go back.
+    /// - Returns: the index of the first that did not.
     @inline(__always)
-    mutating func sharePart(_ run: PageRun) {
-        let region = run.first >> 18
-        changeChunks(run.pages, assigns: false)
-        assigned[region] -= Int32(truncatingIfNeeded: run.count)
-        if (run.first >> 9) & 511 <= Int(first[region]) { isStale[region] = true }
+    mutating func shareChunks(_ runs: [PageRun], from start: Int, goesOn: (Int) -> Bool) -> Int {
+        var index = start
+        chunks.withUnsafeMutableBufferPointer { chunks in
+            assigned.withUnsafeMutableBufferPointer { assigned in
+                first.withUnsafeBufferPointer { first in
+                    isStale.withUnsafeMutableBufferPointer { isStale in
+                        while index < runs.count {
+                            let run = runs[index]
+                            let (region, chunk, length) = (run.first >> 18, run.first >> 9, run.count >> 9)
+                            let isWhole = (run.first | run.count) & 511 == 0 && chunk & 63 + length <= 64
+                            if !isWhole || Int(assigned[region]) <= run.count || !goesOn(index) { return }
+                            chunks[chunk >> 6] ^= HostMemory.mask(chunk & 63, length)
+                            assigned[region] -= Int32(truncatingIfNeeded: run.count)
+                            if chunk & 511 <= Int(first[region]) { isStale[region] = true }
+                            index += 1
+                        }
+                    }
+                }
+            }
+        }
+        return index
     }
 
     /// RMPUPDATE makes pages of one region shared.
@@ -245,12 +299,49 @@ struct RegionTable: Sendable {
         return won
     }
 
-    /// Ordinary memory of a region comes into use, or is given back.
-    mutating func change(ordinary pages: Int, in region: Int) {
-        withdraw(region)
-        ordinary[region] = UInt64(Int(ordinary[region]) + pages)
-        integrals[.ordinary] = UInt64(Int(integrals[.ordinary]) + pages)
-        contribute(region)
+    /// Ordinary memory comes into use (`sign` 1), or is given back (-1): `pages` in total, as the last run may not be
+    /// wholly its owner's.
+    mutating func change(ordinary runs: [PageRun], pages: Int, sign: Int) {
+        var left = pages
+        var (all, fast, neighbour, unscanned, window, fixed): (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+        (all, fast, neighbour, unscanned, window, fixed) = (0, 0, 0, 0, 0, 0)
+        // Work around overlapping access: the array is taken out while the others are looked at.
+        var changed: [UInt64] = []
+        swap(&changed, &ordinary)
+        changed.withUnsafeMutableBufferPointer { ordinary in
+            withLook { look in
+                for run in runs where left > 0 {
+                    var page = run.first
+                    let end = run.first + min(run.count, left)
+                    left -= end - page
+                    while page < end {
+                        let region = page >> 18
+                        let stop = min(end, (region + 1) << 18)
+                        let change = UInt64(bitPattern: Int64(sign * (stop - page)))
+                        page = stop
+                        ordinary[region] &+= change
+                        all &+= change
+                        if look.fixed[region] {
+                            fixed &+= change
+                        } else if look.assigned[region] > 0 {
+                            neighbour &+= change
+                        } else {
+                            let set = look.setCores[region]
+                            fast &+= change &* set
+                            unscanned &+= change &* (look.inWindow[region] - set)
+                            window &+= change &* (cores - look.inWindow[region])
+                        }
+                    }
+                }
+            }
+        }
+        swap(&changed, &ordinary)
+        integrals[.ordinary] &+= all
+        integrals[.fast] &+= fast
+        integrals[.neighbour] &+= neighbour &* cores
+        integrals[.unscanned] &+= unscanned
+        integrals[.window] &+= window
+        integrals[.fixed] &+= fixed &* cores
     }
 
     // MARK: Sums

@@ -25,15 +25,6 @@ struct BuddyLists: Sendable {
     /// `pageblock_order` on x86 with huge pages.
     static let pageblockOrder = 9
 
-    /// Consecutive free blocks of order 10; the head of the list is the last element.
-    private struct Run: Sendable {
-        /// The page of the block that is taken next.
-        var head: Int
-        var count: Int
-        /// From one block to the one that is taken after it, in pages: 1,024 or -1,024.
-        var step: Int
-    }
-
     /// A free block below order 10, in a list that goes both ways.
     private struct Block: Sendable {
         let order: Int8
@@ -44,8 +35,9 @@ struct BuddyLists: Sendable {
     }
 
     private static let none: Int32 = -1
-    /// The runs of order 10, by type.
-    private var runs: [[Run]] = [[], []]
+    /// The lists of order 10: an array of them would cost a look more at each block.
+    private var movable = BlockRuns()
+    private var unmovable = BlockRuns()
     /// The heads of the lists below order 10, by type and order.
     private var heads = [Int32](repeating: none, count: 2 * maxOrder)
     private var pool: [Block] = []
@@ -83,7 +75,7 @@ struct BuddyLists: Sendable {
         var taken: [PageRun] = []
         while left > 0 {
             guard let block = smallest(order, type) ?? fallback(order, type) else {
-                for run in taken { giveBack(run, type) }
+                for run in taken { giveBack(run) }
                 return nil
             }
             // A larger block serves all its parts one after the other, lowest first: each split leaves the upper halves
@@ -94,7 +86,9 @@ struct BuddyLists: Sendable {
                 left -= whole
                 // While whole blocks of order 10 are taken, no smaller one comes into being.
                 if block.order == BuddyLists.maxOrder && block.type == type {
-                    left -= whole * takeBlocks(left / whole, type, &taken)
+                    let more = withBlocks(type) { $0.pop(left / whole, to: &taken) }
+                    free[type.rawValue] -= more << BuddyLists.maxOrder
+                    left -= whole * more
                 }
                 continue
             }
@@ -111,60 +105,55 @@ struct BuddyLists: Sendable {
         return taken
     }
 
-    /// Takes up to `most` further blocks of order 10 from the run at the head of a list.
-    ///
-    /// - Returns: how many.
-    private mutating func takeBlocks(_ most: Int, _ type: MigrateType, _ taken: inout [PageRun]) -> Int {
-        guard most > 0, var run = runs[type.rawValue].popLast() else { return 0 }
-        let count = min(most, run.count)
-        if run.step > 0 {
-            PageRun.append(PageRun(first: run.head, count: count << BuddyLists.maxOrder), to: &taken)
-        } else {
-            for index in 0..<count {
-                let page = run.head + index * run.step
-                PageRun.append(PageRun(first: page, count: 1 << BuddyLists.maxOrder), to: &taken)
-            }
-        }
-        run.head += count * run.step
-        run.count -= count
-        if run.count > 0 { runs[type.rawValue].append(run) }
-        free[type.rawValue] -= count << BuddyLists.maxOrder
-        return count
-    }
-
     /// Gives pages back, the lowest first.
-    mutating func giveBack(_ run: PageRun, _ type: MigrateType) {
+    mutating func giveBack(_ run: PageRun) {
         var page = run.first
         let end = run.first + run.count
         while page < end {
             let order = BuddyLists.largestOrder(of: page..<end)
             free(page, order)
             page += 1 << order
-            if order == BuddyLists.maxOrder { page += giveBackBlocks(page..<end) << BuddyLists.maxOrder }
         }
     }
 
-    /// Gives back the blocks of order 10 with which a range begins, as long as each only makes the run at the head of
-    /// its list longer.
-    ///
-    /// - Returns: how many.
-    private mutating func giveBackBlocks(_ range: Range<Int>) -> Int {
-        let size = 1 << BuddyLists.maxOrder
-        if range.count < size { return 0 }
-        let type = type(of: range.lowerBound - size)
-        guard let last = runs[type.rawValue].last, last.step == -size, last.head == range.lowerBound - size else {
-            return 0
+    /// Gives the pages of many runs back, one after the other.
+    mutating func giveBack(_ runs: ArraySlice<PageRun>) {
+        var index = runs.startIndex
+        while true {
+            giveBackBlocks(runs, &index)
+            if index == runs.endIndex { return }
+            giveBack(runs[index])
+            index += 1
         }
-        var page = range.lowerBound
-        while page + size <= range.upperBound && self.type(of: page) == type {
-            setType(page, BuddyLists.maxOrder, type)
-            page += size
+    }
+
+    /// Gives back runs as long as they are made of whole blocks of order 10: these merge with nothing.
+    private mutating func giveBackBlocks(_ runs: ArraySlice<PageRun>, _ index: inout Int) {
+        var pages = (movable: 0, unmovable: 0)
+        types.withUnsafeMutableBufferPointer { types in
+            while index < runs.endIndex {
+                let run = runs[index]
+                if (run.first | run.count) & (BlockRuns.size - 1) != 0 { break }
+                for page in stride(from: run.first, to: run.first + run.count, by: BlockRuns.size) {
+                    // As `free(_:_:)`: the second pageblock takes on the type of the first.
+                    let block = page >> BuddyLists.pageblockOrder
+                    let both: UInt64 = 3 << UInt64(block & 63)
+                    let found = types[block >> 6] & both
+                    let isUnmovable = types[block >> 6] >> UInt64(block & 63) & 1 != 0
+                    if found != (isUnmovable ? both : 0) { types[block >> 6] ^= found ^ (isUnmovable ? both : 0) }
+                    if isUnmovable {
+                        unmovable.push(page)
+                        pages.unmovable += BlockRuns.size
+                    } else {
+                        movable.push(page)
+                        pages.movable += BlockRuns.size
+                    }
+                }
+                index += 1
+            }
         }
-        let count = (page - range.lowerBound) >> BuddyLists.maxOrder
-        runs[type.rawValue][runs[type.rawValue].count - 1] =
-            Run(head: last.head + count * size, count: last.count + count, step: -size)
-        free[type.rawValue] += count << BuddyLists.maxOrder
-        return count
+        free[MigrateType.movable.rawValue] += pages.movable
+        free[MigrateType.unmovable.rawValue] += pages.unmovable
     }
 
     /// The order of the largest aligned block at the beginning of a range.
@@ -177,34 +166,13 @@ struct BuddyLists: Sendable {
     /// gigabyte that is wholly free.
     mutating func takeRange(_ range: Range<Int>) {
         for type in MigrateType.allCases {
-            var kept: [Run] = []
-            for run in runs[type.rawValue] {
-                var blocks: [Int] = (0..<run.count).map { run.head + $0 * run.step }
-                let before = blocks.count
-                blocks.removeAll { range.contains($0) }
-                if blocks.count == before {
-                    kept.append(run)
-                    continue
-                }
-                free[type.rawValue] -= (before - blocks.count) << BuddyLists.maxOrder
-                // Taken from the head: the list's order stays.
-                var parts: [Run] = []
-                for block in blocks {
-                    if let last = parts.last, last.head + last.count * run.step == block {
-                        parts[parts.count - 1].count += 1
-                    } else {
-                        parts.append(Run(head: block, count: 1, step: run.step))
-                    }
-                }
-                kept += parts.reversed()
-            }
-            runs[type.rawValue] = kept
+            free[type.rawValue] -= withBlocks(type) { $0.remove(range) } << BuddyLists.maxOrder
         }
     }
 
     /// Free blocks of an order, over both types.
     func count(ofOrder order: Int) -> Int {
-        if order == BuddyLists.maxOrder { return runs.reduce(0) { $0 + $1.reduce(0) { $0 + $1.count } } }
+        if order == BuddyLists.maxOrder { return movable.count + unmovable.count }
         if order == BuddyLists.pageblockOrder { return large.count { $0 != BuddyLists.none } }
         return small.values.count { Int(pool[Int($0)].order) == order }
     }
@@ -220,6 +188,12 @@ struct BuddyLists: Sendable {
 
     // MARK: Lists
 
+    /// Changes the list of order 10 of a type.
+    @inline(__always)
+    private mutating func withBlocks<Result>(_ type: MigrateType, _ body: (inout BlockRuns) -> Result) -> Result {
+        type == .movable ? body(&movable) : body(&unmovable)
+    }
+
     private mutating func smallest(_ order: Int, _ type: MigrateType) -> (page: Int, order: Int, type: MigrateType)? {
         for order in order..<BuddyLists.maxOrder {
             let head = heads[type.rawValue * BuddyLists.maxOrder + order]
@@ -228,11 +202,7 @@ struct BuddyLists: Sendable {
             remove(head)
             return (page, order, type)
         }
-        guard var run = runs[type.rawValue].popLast() else { return nil }
-        let page = run.head
-        run.head += run.step
-        run.count -= 1
-        if run.count > 0 { runs[type.rawValue].append(run) }
+        guard let page = withBlocks(type, { $0.pop() }) else { return nil }
         free[type.rawValue] -= 1 << BuddyLists.maxOrder
         return (page, BuddyLists.maxOrder, type)
     }
@@ -244,8 +214,8 @@ struct BuddyLists: Sendable {
         for large in stride(from: BuddyLists.maxOrder, through: order, by: -1) {
             let page: Int
             if large == BuddyLists.maxOrder {
-                guard let run = runs[other.rawValue].last else { continue }
-                page = run.head
+                guard let head = other == .movable ? movable.head : unmovable.head else { continue }
+                page = head
             } else {
                 let head = heads[other.rawValue * BuddyLists.maxOrder + large]
                 if head == BuddyLists.none { continue }
@@ -267,11 +237,7 @@ struct BuddyLists: Sendable {
 
     private mutating func takeHead(_ order: Int, _ type: MigrateType) -> Int? {
         if order == BuddyLists.maxOrder {
-            guard var run = runs[type.rawValue].popLast() else { return nil }
-            let page = run.head
-            run.head += run.step
-            run.count -= 1
-            if run.count > 0 { runs[type.rawValue].append(run) }
+            guard let page = withBlocks(type, { $0.pop() }) else { return nil }
             free[type.rawValue] -= 1 << BuddyLists.maxOrder
             return page
         }
@@ -352,16 +318,7 @@ struct BuddyLists: Sendable {
     private mutating func insert(_ page: Int, _ order: Int, _ type: MigrateType) {
         free[type.rawValue] += 1 << order
         if order == BuddyLists.maxOrder {
-            let size = 1 << BuddyLists.maxOrder
-            if let last = runs[type.rawValue].last {
-                let step = last.head - page
-                if last.count == 1 && abs(step) == size || step == last.step {
-                    let index = runs[type.rawValue].count - 1
-                    runs[type.rawValue][index] = Run(head: page, count: last.count + 1, step: step)
-                    return
-                }
-            }
-            runs[type.rawValue].append(Run(head: page, count: 1, step: size))
+            withBlocks(type) { $0.push(page) }
             return
         }
         let list = type.rawValue * BuddyLists.maxOrder + order

@@ -33,7 +33,7 @@ public struct BuddyPlacement: PlacementPolicy {
         }
         if left > 0 {
             for part in taken.reversed() {
-                for run in part.runs { nodes[part.node].lists.giveBack(run, type) }
+                for run in part.runs { nodes[part.node].lists.giveBack(run) }
             }
             return nil
         }
@@ -44,9 +44,32 @@ public struct BuddyPlacement: PlacementPolicy {
 
     /// Pages go back to the lists of their node.
     public mutating func release(_ run: PageRun, from use: MemoryUse, to memory: HostMemory) {
-        let chunk = run.first >> 9
-        guard let index = nodes.firstIndex(where: { $0.chunks.contains { $0.contains(chunk) } }) else { return }
-        nodes[index].lists.giveBack(run, use == .ordinary ? .movable : .unmovable)
+        release([run], from: use, to: memory)
+    }
+
+    /// The same for many.
+    public mutating func release(_ runs: ArraySlice<PageRun>, from use: MemoryUse, to memory: HostMemory) {
+        if nodes.count == 1 {
+            nodes[0].lists.giveBack(runs)
+            return
+        }
+        // A run may go from one node to the next.
+        for run in runs {
+            var page = run.first
+            while let place = place(of: page), page < run.first + run.count {
+                let stop = min(run.first + run.count, place.end)
+                nodes[place.node].lists.giveBack(PageRun(first: page, count: stop - page))
+                page = stop
+            }
+        }
+    }
+
+    /// The node of a page, and where its memory ends.
+    private func place(of page: Int) -> (node: Int, end: Int)? {
+        for index in nodes.indices {
+            for range in nodes[index].chunks where range.contains(page >> 9) { return (index, range.upperBound << 9) }
+        }
+        return nil
     }
 
     private mutating func fill(_ memory: HostMemory) {

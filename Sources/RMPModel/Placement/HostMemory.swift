@@ -54,6 +54,16 @@ public struct HostMemory: Sendable {
         }
     }
 
+    /// What a region's memory is used for.
+    private struct Sums: Sendable {
+        /// Wholly free chunks.
+        var free: Int32 = 0
+        /// Pages held for SNP guests (use `snp` and `control`).
+        var assigned: Int32 = 0
+        /// Pages held by others.
+        var ordinary: Int32 = 0
+    }
+
     /// The memory, ascending, firmware's and the RMP's included.
     public let spans: [Span]
     /// Regions from 0 to the end of memory.
@@ -62,12 +72,8 @@ public struct HostMemory: Sendable {
     private(set) var freeWords: [UInt64]
     /// Pages in use of the chunks that are used in part, 1 ... 511. Others are free, or wholly used, or nobody's.
     private var usedInPart: [Int: Int] = [:]
-    /// Wholly free chunks of each region.
-    private var freeChunks: [Int32]
-    /// Pages held for SNP guests (use `snp` and `control`) in each region.
-    private var assigned: [Int32]
-    /// Pages held by others in each region.
-    private var ordinary: [Int32]
+    /// The sums of each region.
+    private var sums: [Sums]
     /// Whether a region holds pages of the RMP or of firmware, so that it can never be optimized.
     private let fixed: [Bool]
     /// Pages that can be had at all, in each region.
@@ -89,17 +95,15 @@ public struct HostMemory: Sendable {
         regionCount = fixed.count
         let chunks = fixed.count * Pages.chunksPerRegion
         freeWords = [UInt64](repeating: 0, count: chunks / 64)
-        freeChunks = [Int32](repeating: 0, count: fixed.count)
-        assigned = freeChunks
-        ordinary = freeChunks
+        sums = [Sums](repeating: Sums(), count: fixed.count)
         for range in free {
             for chunk in range {
                 freeWords[chunk >> 6] |= 1 << UInt64(chunk & 63)
-                freeChunks[chunk >> 9] += 1
+                sums[chunk >> 9].free += 1
             }
         }
-        usable = freeChunks.map { $0 * Int32(Pages.perChunk) }
-        freeChunkCount = freeChunks.reduce(0) { $0 + Int($1) }
+        usable = sums.map { $0.free * Int32(Pages.perChunk) }
+        freeChunkCount = sums.reduce(0) { $0 + Int($1.free) }
         usablePages = freeChunkCount * Pages.perChunk
         freePages = usablePages
     }
@@ -122,17 +126,17 @@ public struct HostMemory: Sendable {
     /// The nodes that have memory, ascending.
     public var nodes: [Int] { Set(spans.map(\.node)).sorted() }
     /// Wholly free chunks of a region.
-    public func freeChunks(ofRegion region: Int) -> Int { Int(freeChunks[region]) }
+    public func freeChunks(ofRegion region: Int) -> Int { Int(sums[region].free) }
     /// Pages of a region that SNP guests hold, control pages included.
-    public func assignedPages(ofRegion region: Int) -> Int { Int(assigned[region]) }
+    public func assignedPages(ofRegion region: Int) -> Int { Int(sums[region].assigned) }
     /// Pages of a region that others hold.
-    public func ordinaryPages(ofRegion region: Int) -> Int { Int(ordinary[region]) }
+    public func ordinaryPages(ofRegion region: Int) -> Int { Int(sums[region].ordinary) }
     /// Pages of a region that somebody could have.
     public func usablePages(ofRegion region: Int) -> Int { Int(usable[region]) }
     /// Whether a region can never be optimized, as it holds pages of the RMP or of firmware.
     public func isFixed(region: Int) -> Bool { fixed[region] }
     /// Whether a region cannot be optimized now.
-    public func isLost(region: Int) -> Bool { fixed[region] || assigned[region] > 0 }
+    public func isLost(region: Int) -> Bool { fixed[region] || sums[region].assigned > 0 }
     /// Whether a chunk is wholly free.
     public func isFree(chunk: Int) -> Bool { freeWords[chunk >> 6] >> UInt64(chunk & 63) & 1 != 0 }
     /// How many pages of a chunk are in use; 512 for a chunk that nobody can have.
@@ -148,7 +152,7 @@ public struct HostMemory: Sendable {
             while chunk < range.upperBound {
                 let end = min((chunk >> 9 + 1) << 9, range.upperBound)
                 if chunk & 511 == 0 && end & 511 == 0 {
-                    count += Int(freeChunks[chunk >> 9])
+                    count += Int(sums[chunk >> 9].free)
                 } else {
                     for chunk in chunk..<end where isFree(chunk: chunk) { count += 1 }
                 }
@@ -162,7 +166,7 @@ public struct HostMemory: Sendable {
     public func forEachFreeRun(in range: Range<Int>, _ body: (Range<Int>) -> Bool) {
         var chunk = range.lowerBound
         while chunk < range.upperBound {
-            if chunk & 511 == 0 && freeChunks[chunk >> 9] == 0 {
+            if chunk & 511 == 0 && sums[chunk >> 9].free == 0 {
                 chunk += Pages.chunksPerRegion
                 continue
             }
@@ -185,7 +189,7 @@ public struct HostMemory: Sendable {
         for range in ranges {
             let first = (range.lowerBound + Pages.chunksPerRegion - 1) >> 9
             for region in first..<max(first, range.upperBound >> 9)
-            where freeChunks[region] == Pages.chunksPerRegion {
+            where sums[region].free == Pages.chunksPerRegion {
                 if found.count >= most { return found }
                 found.append(region)
             }
@@ -216,19 +220,39 @@ public struct HostMemory: Sendable {
     /// Notes that pages are free again. They must be in use for `use`.
     public mutating func release(_ run: PageRun, from use: MemoryUse) { change(run, use, takes: false) }
 
-    private mutating func change(_ run: PageRun, _ use: MemoryUse, takes: Bool) {
-        // A few whole chunks, which is most of what guests have where memory is in pieces.
-        let chunk = run.first >> 9
-        if (run.first | run.count) & 511 == 0 && chunk & 63 + run.count >> 9 <= 64 {
-            let (region, chunks) = (run.first >> 18, run.count >> 9)
-            freePages += takes ? -run.count : run.count
-            let pages = Int32(truncatingIfNeeded: takes ? run.count : -run.count)
-            if use.isAssigned { assigned[region] += pages } else { ordinary[region] += pages }
-            freeChunks[region] += Int32(truncatingIfNeeded: takes ? -chunks : chunks)
-            freeChunkCount += takes ? -chunks : chunks
-            freeWords[chunk >> 6] ^= HostMemory.mask(chunk & 63, chunks)
-            return
+    /// Notes that the pages of all runs are in use, as `take(_:for:)` of each would, and quicker.
+    public mutating func take(_ runs: [PageRun], for use: MemoryUse) { change(runs[...], use, takes: true) }
+
+    /// Notes that the pages of all runs are free again, as `release(_:from:)` of each would, and quicker.
+    public mutating func release(_ runs: ArraySlice<PageRun>, from use: MemoryUse) { change(runs, use, takes: false) }
+
+    private mutating func change(_ runs: ArraySlice<PageRun>, _ use: MemoryUse, takes: Bool) {
+        var others: [PageRun] = []
+        let (isAssigned, sign) = (use.isAssigned, takes ? -1 : 1)
+        var chunksChanged = 0
+        freeWords.withUnsafeMutableBufferPointer { words in
+            sums.withUnsafeMutableBufferPointer { sums in
+                for run in runs {
+                    // A few whole chunks, which is most of what guests have where memory is in pieces.
+                    let (chunk, chunks, region) = (run.first >> 9, run.count >> 9, run.first >> 18)
+                    guard (run.first | run.count) & 511 == 0, chunk & 63 + chunks <= 64 else {
+                        others.append(run)
+                        continue
+                    }
+                    let change = Int32(truncatingIfNeeded: sign * chunks)
+                    if isAssigned { sums[region].assigned -= change << 9 } else { sums[region].ordinary -= change << 9 }
+                    sums[region].free += change
+                    words[chunk >> 6] ^= HostMemory.mask(chunk & 63, chunks)
+                    chunksChanged += chunks
+                }
+            }
         }
+        freeChunkCount += sign * chunksChanged
+        freePages += (sign * chunksChanged) << 9
+        for run in others { change(run, use, takes: takes) }
+    }
+
+    private mutating func change(_ run: PageRun, _ use: MemoryUse, takes: Bool) {
         var page = run.first
         let end = run.first + run.count
         freePages += takes ? -run.count : run.count
@@ -236,7 +260,7 @@ public struct HostMemory: Sendable {
             let region = page >> 18
             let stop = min(end, (region + 1) << 18)
             let count = Int32(truncatingIfNeeded: takes ? stop - page : page - stop)
-            if use.isAssigned { assigned[region] += count } else { ordinary[region] += count }
+            if use.isAssigned { sums[region].assigned += count } else { sums[region].ordinary += count }
             let whole = ((page + 511) >> 9)..<max((page + 511) >> 9, stop >> 9)
             if page & 511 != 0 || whole.isEmpty {
                 let part = min(stop, (page | 511) + 1)
@@ -258,18 +282,18 @@ public struct HostMemory: Sendable {
         usedInPart[chunk] = after == 0 || after == Pages.perChunk ? nil : after
         if before == 0 {
             freeWords[chunk >> 6] &= ~(1 << UInt64(chunk & 63))
-            freeChunks[chunk >> 9] -= 1
+            sums[chunk >> 9].free -= 1
             freeChunkCount -= 1
         } else if after == 0 {
             freeWords[chunk >> 6] |= 1 << UInt64(chunk & 63)
-            freeChunks[chunk >> 9] += 1
+            sums[chunk >> 9].free += 1
             freeChunkCount += 1
         }
     }
 
     private mutating func changeChunks(_ chunks: Range<Int>, _ takes: Bool) {
         let count = Int32(truncatingIfNeeded: takes ? -chunks.count : chunks.count)
-        freeChunks[chunks.lowerBound >> 9] += count
+        sums[chunks.lowerBound >> 9].free += count
         freeChunkCount += Int(count)
         var chunk = chunks.lowerBound
         while chunk < chunks.upperBound {
@@ -281,7 +305,7 @@ public struct HostMemory: Sendable {
         }
     }
 
-    static func mask(_ first: Int, _ count: Int) -> UInt64 {
+    @inlinable package static func mask(_ first: Int, _ count: Int) -> UInt64 {
         (count >= 64 ? .max : (1 << UInt64(count)) - 1) << UInt64(first)
     }
 }

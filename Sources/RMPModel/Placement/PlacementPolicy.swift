@@ -16,11 +16,27 @@ public protocol PlacementPolicy: Sendable {
 
     /// Is told that pages are free again: a part of what one `take` returned, within one region.
     mutating func release(_ run: PageRun, from use: MemoryUse, to memory: HostMemory)
+
+    /// Is told of many pieces at once, which may span regions: the same as of each part within a region, in order. An
+    /// allocator that has no quicker way leaves this out.
+    mutating func release(_ runs: ArraySlice<PageRun>, from use: MemoryUse, to memory: HostMemory)
 }
 
 extension PlacementPolicy {
     /// Forgets nothing, as nothing was remembered.
     public mutating func release(_ run: PageRun, from use: MemoryUse, to memory: HostMemory) {}
+
+    /// One by one.
+    public mutating func release(_ runs: ArraySlice<PageRun>, from use: MemoryUse, to memory: HostMemory) {
+        for run in runs {
+            var page = run.first
+            while page < run.first + run.count {
+                let stop = min(run.first + run.count, (page >> 18 + 1) << 18)
+                release(PageRun(first: page, count: stop - page), from: use, to: memory)
+                page = stop
+            }
+        }
+    }
 }
 
 extension MemoryRequest {

@@ -25,28 +25,56 @@ public struct ScatteredPlacement: PlacementPolicy {
         if request.node != nil || (count - wanted) * ScatteredPlacement.sparse < chunks.count {
             return listed(request, memory)
         }
-        var runs: [PageRun] = []
-        runs.reserveCapacity(wanted)
-        let (first, span) = (chunks.lowerBound, chunks.count)
-        free.withUnsafeMutableBufferPointer { free in
-            var left = wanted
-            while left > 0 {
-                let chunk = first + random.next(below: span)
-                let bit: UInt64 = 1 << UInt64(chunk & 63)
-                if free[chunk >> 6] & bit == 0 { continue }
-                free[chunk >> 6] ^= bit
-                left -= 1
-                PageRun.append(PageRun(first: chunk * Pages.perChunk, count: Pages.perChunk), to: &runs)
+        count -= wanted
+        return draw(wanted)
+    }
+
+    /// So many free chunks, in the order in which they are drawn.
+    private mutating func draw(_ wanted: Int) -> [PageRun] {
+        let (start, span) = (chunks.lowerBound, chunks.count)
+        var random = random
+        defer { self.random = random }
+        return free.withUnsafeMutableBufferPointer { free in
+            [PageRun](unsafeUninitializedCapacity: wanted) { runs, count in
+                var (found, first, length) = (0, 0, 0)
+                while found < wanted {
+                    let chunk = start + random.next(below: span)
+                    let (word, bit) = (free[chunk >> 6], UInt64(chunk & 63))
+                    free[chunk >> 6] = word & ~(1 << bit)
+                    // Half of all draws find nothing, at random: a branch here would be mispredicted as often. Chunks
+                    // are written where the runs will be, which cannot be more.
+                    runs[found] = PageRun(first: chunk * Pages.perChunk, count: Pages.perChunk)
+                    found += Int(truncatingIfNeeded: word >> bit & 1)
+                }
+                for index in 0..<found {
+                    let run = runs[index]
+                    if length > 0 && run.first == first + length {
+                        length += run.count
+                        runs[count - 1].count = length
+                        continue
+                    }
+                    runs[count] = run
+                    (first, length) = (run.first, run.count)
+                    count += 1
+                }
             }
         }
-        count -= wanted
-        return runs
     }
 
     /// Whole chunks are free again.
     public mutating func release(_ run: PageRun, from use: MemoryUse, to memory: HostMemory) {
-        for chunk in (run.first >> 9)..<((run.first + run.count) >> 9) { free[chunk >> 6] |= 1 << UInt64(chunk & 63) }
-        count += (run.first + run.count) >> 9 - run.first >> 9
+        release([run], from: use, to: memory)
+    }
+
+    /// The same for many.
+    public mutating func release(_ runs: ArraySlice<PageRun>, from use: MemoryUse, to memory: HostMemory) {
+        free.withUnsafeMutableBufferPointer { free in
+            for run in runs {
+                let end = (run.first + run.count) >> 9
+                for chunk in (run.first >> 9)..<end { free[chunk >> 6] |= 1 << UInt64(chunk & 63) }
+                count += end - run.first >> 9
+            }
+        }
     }
 
     private mutating func fill(_ memory: HostMemory) {
