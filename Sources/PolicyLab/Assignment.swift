@@ -20,35 +20,38 @@ enum Assignment: String, Sendable, CaseIterable {
     /// - Parameter capacity: of each host, in pages.
     func spread(_ guests: [GuestSpec], hosts: Int, capacity: Int) -> (guests: [[GuestSpec]], refused: Int) {
         if hosts == 1 { return ([guests], 0) }
-        var lists = [[GuestSpec]](repeating: [], count: hosts)
         var free = [Int](repeating: capacity, count: hosts)
         var homes: [Int: Int] = [:]
         var ends = EventQueue()
-        var places: [(host: Int, pages: Int)] = []
-        var refused = 0
-        for guest in guests {
+        var hostOfGuest = [Int](repeating: -1, count: guests.count)
+        var counts = [Int](repeating: 0, count: hosts)
+        for (number, guest) in guests.enumerated() {
             while let end = ends.next, end.time <= guest.arrival {
                 _ = ends.pop()
-                free[places[end.guest].host] += places[end.guest].pages
+                free[hostOfGuest[end.guest]] += guests[end.guest].pages
             }
-            guard let host = host(for: guest, free, homes[guest.tenant]) else {
-                refused += 1
-                continue
-            }
-            if homes[guest.tenant] == nil { homes[guest.tenant] = host }
+            let home = self == .byTenant ? homes[guest.tenant] : nil
+            guard let host = host(for: guest, free, home) else { continue }
+            if self == .byTenant && home == nil { homes[guest.tenant] = host }
             free[host] -= guest.pages
-            lists[host].append(guest)
-            places.append((host, guest.pages))
+            hostOfGuest[number] = host
+            counts[host] += 1
             if let life = guest.lifetime {
-                let time = guest.arrival.advanced(clamping: life)
-                ends.push(WorkloadEvent(time: time, kind: .end, guest: places.count - 1))
+                ends.push(WorkloadEvent(time: guest.arrival.advanced(clamping: life), kind: .end, guest: number))
             }
         }
-        return (lists, refused)
+        // Each list is as long as it will be from the start.
+        var lists = counts.map { count in
+            var list: [GuestSpec] = []
+            list.reserveCapacity(count)
+            return list
+        }
+        for (guest, host) in zip(guests, hostOfGuest) where host >= 0 { lists[host].append(guest) }
+        return (lists, guests.count - counts.reduce(0, +))
     }
 
     private func host(for guest: GuestSpec, _ free: [Int], _ home: Int?) -> Int? {
-        if self == .byTenant, let home, free[home] >= guest.pages { return home }
+        if let home, free[home] >= guest.pages { return home }
         var best: Int?
         for host in free.indices where free[host] >= guest.pages {
             if self == .firstFit { return host }

@@ -26,26 +26,30 @@ struct EventQueue: Sendable {
 
     mutating func push(_ event: WorkloadEvent) {
         heap.append(event)
-        var index = heap.count - 1
-        while index > 0, heap[index] < heap[(index - 1) / 2] {
-            heap.swapAt(index, (index - 1) / 2)
-            index = (index - 1) / 2
+        heap.withUnsafeMutableBufferPointer { heap in
+            var index = heap.count - 1
+            while index > 0, event < heap[(index - 1) / 2] {
+                heap[index] = heap[(index - 1) / 2]
+                index = (index - 1) / 2
+            }
+            heap[index] = event
         }
     }
 
     mutating func pop() -> WorkloadEvent? {
         guard let first = heap.first, let last = heap.popLast() else { return nil }
         if heap.isEmpty { return first }
-        heap[0] = last
-        var index = 0
-        while true {
-            var least = index
-            for child in [2 * index + 1, 2 * index + 2] where child < heap.count && heap[child] < heap[least] {
-                least = child
+        heap.withUnsafeMutableBufferPointer { heap in
+            var index = 0
+            while true {
+                var child = 2 * index + 1
+                if child + 1 < heap.count && heap[child + 1] < heap[child] { child += 1 }
+                if child >= heap.count || !(heap[child] < last) { break }
+                heap[index] = heap[child]
+                index = child
             }
-            if least == index { return first }
-            heap.swapAt(index, least)
-            index = least
+            heap[index] = last
         }
+        return first
     }
 }

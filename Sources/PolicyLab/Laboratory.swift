@@ -35,9 +35,18 @@ public final class Laboratory: Sendable {
 
     private struct Open {
         let run: PreparedRun
-        var next = 0
+        /// The hosts that no thread has begun with, those with the most guests last: these are taken first, so that no
+        /// thread is left alone with a long one.
+        var waiting: [Int]
         var tallies: [HostTally?]
         var left: Int
+
+        init(_ run: PreparedRun) {
+            self.run = run
+            waiting = (0..<run.hosts).reversed().sorted { run.work(ofHost: $0) < run.work(ofHost: $1) }
+            tallies = Array(repeating: nil, count: run.hosts)
+            left = run.hosts
+        }
     }
 
     private struct State {
@@ -118,9 +127,8 @@ public final class Laboratory: Sendable {
     }
 
     private func next(_ state: inout State) -> Task {
-        for slot in state.open.indices where state.open[slot].next < state.open[slot].run.hosts {
-            let host = state.open[slot].next
-            state.open[slot].next += 1
+        for slot in state.open.indices {
+            guard let host = state.open[slot].waiting.popLast() else { continue }
             return .host(slot: slot, state.open[slot].run, host: host)
         }
         if let run = state.waiting.popFirst() {
@@ -138,9 +146,7 @@ public final class Laboratory: Sendable {
         state.withLock { state in
             state.outlines[key] = outline
             state.preparing -= 1
-            state.open.append(
-                Open(run: prepared, tallies: Array(repeating: nil, count: prepared.hosts), left: prepared.hosts)
-            )
+            state.open.append(Open(prepared))
         }
     }
 
