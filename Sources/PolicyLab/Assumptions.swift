@@ -16,7 +16,7 @@ public enum Assumptions {
             + "is dropped.",
         "Nothing moves: no compaction, no migration, no swap, no balloon.",
         "Linux's page allocator (placement buddy) has no per-CPU lists, no watermarks and no reclaim.",
-        "Guests that the bound is worked out for are those that first fit can launch; the bound itself moves guests "
-            + "freely.",
+        "The bound moves guests freely, and has the memory of a guest that ends back at once. The runs of optimum "
+            + "refuse a guest only if no placement could launch it beside those that run.",
     ]
 }

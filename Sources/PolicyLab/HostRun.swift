@@ -14,8 +14,8 @@ struct Conversions: Sendable, Hashable {
 }
 
 /// A host and its guests from the first moment to the last.
-struct HostRun {
-    var host: LabHost
+struct HostRun<Host: WorkloadHost> {
+    var host: Host
     /// In order of arrival.
     let guests: [GuestSpec]
     let conversions: Conversions
@@ -52,7 +52,7 @@ struct HostRun {
                 continue
             }
             let spec = guests[next]
-            if host.launch(next, spec, at: time) != nil {
+            if host.start(next, spec, at: time) {
                 if let life = spec.lifetime {
                     queue.push(WorkloadEvent(time: time.advanced(clamping: life), kind: .end, guest: next))
                 }

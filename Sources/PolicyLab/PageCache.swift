@@ -17,6 +17,11 @@ struct PageCache: Sendable {
 
     /// By how many pages it may grow, in whole chunks, when so many are free.
     func growth(free: Int) -> Int {
+        PageCache.growth(share: share, pages: pages, free: free)
+    }
+
+    /// The same of a cache that holds `pages`.
+    static func growth(share: Double, pages: Int, free: Int) -> Int {
         let most = Int(Double(free + pages) * share)
         return max(0, most - pages) / Pages.perChunk * Pages.perChunk
     }

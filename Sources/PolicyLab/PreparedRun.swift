@@ -58,12 +58,24 @@ public struct PreparedRun: Sendable {
             start: scenario.measureFrom,
             step: scenario.step
         )
+        if run.placement == PlacementWords.optimum {
+            return play(BoundHost(outline, settings: settings), guests[host], seed, goesOn)
+        }
         let policy = PlacementWords.policy(run.placement, seed: seed, pool: run.poolPercent / 100)
+        return play(LabHost(outline, costs: costs, policy: policy, settings: settings), guests[host], seed, goesOn)
+    }
+
+    private func play(
+        _ host: some WorkloadHost,
+        _ guests: [GuestSpec],
+        _ seed: UInt64,
+        _ goesOn: () -> Bool
+    ) -> HostTally? {
         var conversions = scenario.conversions
         conversions.perHour = run.conversionsPerHour
         var run = HostRun(
-            host: LabHost(outline, costs: costs, policy: policy, settings: settings),
-            guests: guests[host],
+            host: host,
+            guests: guests,
             conversions: conversions,
             period: trigger.period,
             start: scenario.measureFrom,
@@ -75,7 +87,7 @@ public struct PreparedRun: Sendable {
 
     /// The results of the run: its line for `results.csv`, and its timeline.
     public func results(_ tallies: [HostTally]) -> (line: String, timeline: String) {
-        var tally = RunTally(
+        let tally = RunTally(
             tallies,
             cores: outline.cores,
             cpus: outline.cpus,
@@ -83,7 +95,6 @@ public struct PreparedRun: Sendable {
             step: scenario.step,
             refused: unplaced
         )
-        if run.placement == PlacementWords.optimum { tally = tally.optimum }
         return (scenario.line(run, tally), tally.timeline)
     }
 }

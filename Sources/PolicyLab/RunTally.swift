@@ -46,25 +46,6 @@ struct RunTally: Sendable {
         recoveries.sort()
     }
 
-    /// The same guests under the best placement: no pass is needed.
-    var optimum: RunTally {
-        var best = self
-        func change(_ sums: inout [UInt128]) {
-            let all = sums[Quantity.ordinary.rawValue] * UInt128(cores)
-            sums[Quantity.fast.rawValue] = sums[Quantity.optimum.rawValue]
-            sums[Quantity.neighbour.rawValue] = all - sums[Quantity.optimum.rawValue]
-            for quantity in [Quantity.unscanned, .window, .fixed] { sums[quantity.rawValue] = 0 }
-            sums[Quantity.lostRegions.rawValue] = sums[Quantity.fewestLost.rawValue]
-        }
-        change(&best.totals)
-        for index in best.steps.indices { change(&best.steps[index].sums) }
-        best.counts = PassCounts()
-        best.recoveries = []
-        best.unrecovered = 0
-        best.mostLost = 0
-        return best
-    }
-
     func recovery(_ perMille: Int) -> String {
         if recoveries.isEmpty { return "" }
         // The nearest rank.

@@ -127,7 +127,6 @@ enum PlacementWords {
         case "best-fit": BestFitPlacement()
         case "segregated": SegregatedPlacement()
         case "pool": PoolPlacement(share: pool)
-        // The bound depends on the guests alone; which of them are refused, on first fit.
         default: PackedPlacement()
         }
     }
