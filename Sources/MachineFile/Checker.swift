@@ -90,7 +90,7 @@ package struct Checker {
             }
             let path = path.isEmpty ? key.name : "\(path).\(key.name)"
             guard fields[key.name] == nil else {
-                throw Fault(entry.line, path, "the key stands twice in one mapping; keep one of them")
+                throw Fault(entry.line, path, "the key appears twice in one mapping; keep one of them")
             }
             fields[key.name] = Place(value: try value(entry.value, key.kind, path: path), line: entry.line, path: path)
         }
@@ -118,9 +118,9 @@ package struct Checker {
         let given =
             switch item.content {
             case .scalar(""): "there is no value"
-            case .scalar(let text): "'\(shown(text))' is not taken"
-            case .list: "a list is not taken"
-            case .mapping: "a mapping is not taken"
+            case .scalar(let text): "'\(shown(text))' is not valid"
+            case .list: "a list is not valid here"
+            case .mapping: "a mapping is not valid here"
             }
         return "\(given); give \(Expectation.text(kind))"
     }

@@ -33,9 +33,11 @@ package enum Document {
     static let mostQuestionMarks = 16
 
     /// The file's one mapping.
-    package static func read(_ bytes: [UInt8]) throws(Fault) -> Item {
+    ///
+    /// - Parameter canBeEmpty: whether a file without any key is one of an empty mapping.
+    package static func read(_ bytes: [UInt8], canBeEmpty: Bool = false) throws(Fault) -> Item {
         guard bytes.count <= largest else {
-            throw Fault(nil, nil, "\(bytes.count) bytes are too many; a machine file has at most \(largest)")
+            throw Fault(nil, nil, "\(bytes.count) bytes are too many; a file has at most \(largest)")
         }
         let text = try Encoding.text(bytes)
         try check(Array(text.utf8))
@@ -44,6 +46,7 @@ package enum Document {
             // This resolver knows no tags: types are the schema's business, and `no` is a string.
             let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
             guard let node = try parser.singleRoot() else {
+                if canBeEmpty { return Item(line: 1, content: .mapping([])) }
                 throw Fault(nil, nil, "the file is empty; give at least cpus and memory")
             }
             // The parser owns the anchors.
@@ -64,7 +67,9 @@ package enum Document {
         guard depth <= deepest else {
             throw Fault(line, nil, "more than \(deepest) levels of lists and mappings; no key needs as many")
         }
-        guard node.anchor == nil else { throw Fault(line, nil, "anchors (&) are not taken; write the value itself") }
+        guard node.anchor == nil else {
+            throw Fault(line, nil, "anchors (&) are not supported; write the value itself")
+        }
         switch node {
         case .scalar(let scalar):
             // Quoted strings and keys get the string tag implicitly.
@@ -89,12 +94,12 @@ package enum Document {
             }
             return Item(line: line, content: .mapping(entries))
         case .alias:
-            throw Fault(line, nil, "aliases (*) are not taken; write the value itself")
+            throw Fault(line, nil, "aliases (*) are not supported; write the value itself")
         }
     }
 
     private static func tagged(_ line: Int) -> Fault {
-        Fault(line, nil, "tags (!) are not taken; write the value without its tag")
+        Fault(line, nil, "tags (!) are not supported; write the value without its tag")
     }
 
     /// Refuses what would make the parser slow: an alias used as a key is compared as a whole, aliases of aliases grow
@@ -125,7 +130,7 @@ package enum Document {
             throw Fault(
                 alias.line,
                 nil,
-                "anchors (&) and aliases (*) are not taken, as in *\(name); write the value itself"
+                "anchors (&) and aliases (*) are not supported, as in *\(name); write the value itself"
             )
         }
     }

@@ -5,7 +5,7 @@ enum Expectation {
     /// What this kind accepts, to complete "give ...".
     static func text(_ kind: Kind) -> String {
         switch kind {
-        case .text: "a text"
+        case .text: "a string"
         case .integer(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
         case .bytes(let range, let unit):
             "\(Quantities.size(range.lowerBound)) to \(Quantities.size(range.upperBound))"
@@ -18,12 +18,17 @@ enum Expectation {
         case .mapping(let keys): "a mapping of \(keys.map(\.name).joined(separator: ", "))"
         case .oneOrMore(let kind, let most): "\(text(kind)), or a list of up to \(most) of these"
         case .period(let range):
-            "\(Quantities.period(range.lowerBound)) to \(Quantities.period(range.upperBound)), such as 500ms, 10s, "
-                + "5min, 12h or 30d"
-        case .decimal(let range): "a number from \(range.lowerBound) to \(range.upperBound), such as 12.5"
+            "\(Quantities.period(range.lowerBound)) to \(Quantities.period(range.upperBound)), such as 10s, 5min, 12h "
+                + "or 30d"
+        case .decimal(let range): "a number from \(plain(range.lowerBound)) to \(plain(range.upperBound)), such as 12.5"
         case .list(let kind, let counts):
             "a list of \(counts.lowerBound) to \(counts.upperBound) entries, each \(text(kind))"
         }
+    }
+
+    /// A whole number without decimals.
+    private static func plain(_ value: Double) -> String {
+        Int(exactly: value).map { String($0) } ?? String(value)
     }
 
     private static func list(_ words: [String]) -> String {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Suggests the key that was meant by an unknown one.
 
-enum Spelling {
+package enum Spelling {
     /// The word closest to `text`, if it is close enough; otherwise nil.
-    static func nearest(to text: String, among words: [String]) -> String? {
+    package static func nearest(to text: String, among words: [String]) -> String? {
         // A text much longer than every key is never close enough.
         guard text.utf8.count <= 64 else { return nil }
         let ranked = words.map { (word: $0, distance: distance(Array(text.lowercased().utf8), Array($0.utf8))) }

@@ -16,15 +16,15 @@ enum YAMLFault {
             return Fault(mark.line, nil, "this is not YAML: \(problem)\(told); see the line and the one above it")
         case .composer(let context, let problem, let mark, _):
             if context != nil {
-                return Fault(mark.line, nil, "a second document begins here; give one machine in each file")
+                return Fault(mark.line, nil, "a second document begins here; split the file")
             }
-            return Fault(mark.line, nil, "\(problem); anchors and aliases are not taken, write the value itself")
+            return Fault(mark.line, nil, "\(problem); anchors and aliases are not supported, write the value itself")
         case .reader(let problem, let offset, _, _):
             let line = offset.map { text.prefix($0).count { $0.isNewline } + 1 }
             return Fault(line, nil, "\(problem); save the file as plain text")
         case .duplicatedKeysInMapping(let keys, let context):
             let key = shown(keys.first ?? "")
-            return Fault(context.mark.line, key, "the key stands twice in one mapping; keep one of them")
+            return Fault(context.mark.line, key, "the key appears twice in one mapping; keep one of them")
         default:
             return Fault(nil, nil, "cannot be read as YAML; check it with a YAML tool")
         }

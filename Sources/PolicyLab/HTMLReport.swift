@@ -148,7 +148,7 @@ public struct HTMLReport: Sendable {
             // The bound itself has nothing to show beside the bound.
             if chart.isEmpty || timeline.column("fast_share") == timeline.column("optimum_share") { continue }
             if shown == HTMLReport.mostLines {
-                charts += "<p>The others are in the folder <code>timeline</code>.</p>"
+                charts += "<p>More timelines are in the folder <code>timeline</code>.</p>"
                 break
             }
             shown += 1
@@ -157,7 +157,8 @@ public struct HTMLReport: Sendable {
         if charts.isEmpty { return "<p>There is no timeline with more than one step.</p>" }
         return
             "<p>Solid: the share of ordinary memory that was fast in each step of time. Dashes: the bound. Time runs "
-            + "from the moment when measuring began; of several seeds the first is shown.</p>\n" + charts
+            + "from the moment when measuring began; of several seeds the first is shown. Runs that were at the bound "
+            + "throughout have no chart.</p>\n" + charts
     }
 
     private var numbers: String {

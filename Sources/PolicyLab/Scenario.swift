@@ -7,7 +7,7 @@ public import RMPModel
 /// What to simulate.
 public struct Scenario: Sendable {
     /// The machines with their names; one of none has the scenario's CPUs and memory.
-    var machines: [(name: String, configuration: MachineConfiguration)]
+    var machines: [(name: String, configuration: MachineConfiguration, isFile: Bool)]
     /// Whether the file names machines.
     var namesMachines: Bool
     var cpus = 384
@@ -28,8 +28,8 @@ public struct Scenario: Sendable {
     var hostPercent = [2.0]
     var cachePercent = [0.0]
     var trace: (name: String, guests: [GuestSpec])?
-    /// Tells one trace from another in the scenario's text; see `Trace.checksum`.
-    var traceChecksum: UInt64 = 0
+    /// Files that it names, each once.
+    public internal(set) var files: [Copy] = []
     var tracePercent = 100.0
     var arrivals = [Generator().arrivalsPerHour]
     var generator = Generator()
@@ -45,7 +45,7 @@ public struct Scenario: Sendable {
 
     /// The scenario of an empty file.
     public init() throws(ConfigurationError) {
-        machines = [("", try MachineConfiguration(cpus: cpus, memoryBytes: memory, series: .v10))]
+        machines = [("", try MachineConfiguration(cpus: cpus, memoryBytes: memory, series: .v10), false)]
         namesMachines = false
     }
 
@@ -57,18 +57,18 @@ public struct Scenario: Sendable {
     /// - Parameters:
     ///   - bytes: YAML, as of a machine file.
     ///   - file: its name, for errors.
-    ///   - machine: reads the machine that the file names.
+    ///   - machine: reads the machine that the file names; its file is nil for one that comes with the program.
     ///   - contents: reads a file that the file names.
     /// - Throws: `MachineFileError` with line, key and remedy; `TraceError`; what the two closures throw.
     public init(
         bytes: [UInt8],
         file: String,
-        machine: (String) throws -> MachineConfiguration,
-        contents: (String) throws -> [UInt8]
+        machine: (String) throws -> (configuration: MachineConfiguration, file: ScenarioFile?),
+        contents: (String) throws -> ScenarioFile
     ) throws {
         do {
             try self.init()
-            let record = try Checker(ScenarioSchema.root).check(Document.read(bytes))
+            let record = try Checker(ScenarioSchema.root).check(Document.read(bytes, canBeEmpty: true))
             try read(record, machine: machine, contents: contents)
         } catch let fault as Fault {
             throw MachineFileError(file: file, fault)
@@ -77,8 +77,8 @@ public struct Scenario: Sendable {
 
     private mutating func read(
         _ record: Record,
-        machine: (String) throws -> MachineConfiguration,
-        contents: (String) throws -> [UInt8]
+        machine: (String) throws -> (configuration: MachineConfiguration, file: ScenarioFile?),
+        contents: (String) throws -> ScenarioFile
     ) throws {
         name = record.text("name") ?? ""
         about = record.text("description") ?? ""
@@ -92,11 +92,13 @@ public struct Scenario: Sendable {
             machines = []
             for place in names {
                 guard case .text(let name) = place.value else { continue }
-                machines.append((name, try machine(name)))
+                let found = try Scenario.found(place) { try machine(name) }
+                let copy = try found.file.map { file throws(Fault) in try add(file, place) }
+                machines.append((copy ?? name, found.configuration, copy != nil))
             }
         } else {
             do {
-                machines = [("", try MachineConfiguration(cpus: cpus, memoryBytes: memory, series: .v10))]
+                machines = [("", try MachineConfiguration(cpus: cpus, memoryBytes: memory, series: .v10), false)]
             } catch {
                 throw record.fault("memory", "\(error)")
             }
@@ -109,6 +111,10 @@ public struct Scenario: Sendable {
             throw record.fault("measure_from", "this is not before the end; give less than duration")
         }
         step = record.duration("timeline_step") ?? max(1_000_000_000, min(step, duration / 24))
+        if step > duration - measureFrom {
+            let most = Quantities.period(duration - measureFrom)
+            throw record.fault("timeline_step", "this is longer than what is measured; give at most \(most)")
+        }
         if (duration - measureFrom) / step > 100_000 {
             throw record.fault("timeline_step", "this makes more than 100000 lines a run; give longer steps")
         }
@@ -117,12 +123,19 @@ public struct Scenario: Sendable {
         snpPercent = record.decimals("snp_percent") ?? snpPercent
         placements = record.texts("placement") ?? placements
         poolPercent = record.decimals("pool_percent")
+        if poolPercent != nil && !placements.contains(PlacementWords.pool) {
+            throw record.fault("pool_percent", "no placement is pool; remove the key, or add pool to placement")
+        }
         hostPercent = record.decimals("host_percent") ?? hostPercent
         cachePercent = record.decimals("page_cache_percent") ?? cachePercent
         snpBacking = try backings(record, "snp_backing") ?? snpBacking
         ordinaryBacking = try backings(record, "ordinary_backing") ?? ordinaryBacking
         try readTriggers(record)
         if let workload = record.record("workload") { try read(workload: workload, contents) }
+        if record.fields["snp_percent"] != nil, let trace, trace.guests.allSatisfy({ $0.isSNP != nil }) {
+            throw record.fault("snp_percent", "the trace says which are SNP guests; remove the key, or the column snp")
+        }
+        try refuseRepetitions(record)
         if let record = record.record("conversions") {
             conversionRates = record.decimals("per_hour") ?? conversionRates
             conversions.size = record.bytes("size") ?? conversions.size
@@ -130,8 +143,33 @@ public struct Scenario: Sendable {
         }
     }
 
+    /// What is behind a name in the file, or an error with the name's place.
+    private static func found<Found>(_ place: Place, _ find: () throws -> Found) throws -> Found {
+        do {
+            return try find()
+        } catch let error as MachineFileError {
+            throw error
+        } catch {
+            throw place.fault("\(error)")
+        }
+    }
+
     private func backings(_ record: Record, _ key: String) throws(Fault) -> [Backing]? {
         record.texts(key)?.compactMap { word in BackingWords.all.first { $0.word == word }?.value }
+    }
+
+    /// A value that appears twice in a list would be run twice, to the same results.
+    private func refuseRepetitions(_ record: Record, _ keys: [Key] = ScenarioSchema.root) throws(Fault) {
+        for key in keys {
+            if case .mapping(let inner) = key.kind, let inside = record.record(key.name) {
+                try refuseRepetitions(inside, inner)
+            }
+            guard case .oneOrMore = key.kind else { continue }
+            var known: Set<String> = []
+            for place in record.list(key.name) ?? [] where !known.insert("\(place.value)").inserted {
+                throw place.fault("this value appears twice in the list; remove one")
+            }
+        }
     }
 
     private mutating func readTriggers(_ record: Record) throws(Fault) {
@@ -184,15 +222,18 @@ public struct Scenario: Sendable {
         return trigger
     }
 
-    private mutating func read(workload record: Record, _ contents: (String) throws -> [UInt8]) throws {
+    private mutating func read(workload record: Record, _ contents: (String) throws -> ScenarioFile) throws {
         if let name = record.text("trace") {
             for key in ["arrivals_per_hour", "sizes", "lifetimes", "guests_per_tenant", "starts_full"]
             where record.fields[key] != nil {
                 throw record.fault(key, "the trace says this; remove the key, or trace")
             }
-            let bytes = try contents(name)
-            trace = (name, try Trace.read(bytes, file: name))
-            traceChecksum = Trace.checksum(bytes)
+            guard let place = record.fields["trace"] else { return }
+            let file = try Scenario.found(place) { try contents(name) }
+            let nodes = machines.reduce(Set(0...1_023)) { nodes, machine in
+                nodes.intersection(machine.configuration.memory.spans.map(\.node))
+            }
+            trace = (try add(file, place), try Trace.read(file.bytes, file: file.path, nodes: nodes))
             tracePercent = record.decimal("trace_percent") ?? tracePercent
         } else if record.fields["trace_percent"] != nil {
             throw record.fault("trace_percent", "there is no trace; give trace, or remove the key")
@@ -206,8 +247,9 @@ public struct Scenario: Sendable {
                     vcpus: $0.integer("vcpus") ?? 1
                 )
             }
-            if generator.sizes.allSatisfy({ $0.share == 0 }) {
-                throw record.fault("sizes", "no size has a share; give a percent above 0")
+            let sum = generator.sizes.reduce(0) { $0 + $1.share }
+            if abs(sum - 100) > 0.01 {
+                throw record.fault("sizes", "the percentages add up to \(Decimal.text(sum)); make them add up to 100")
             }
         }
         if let points = record.records("lifetimes") {

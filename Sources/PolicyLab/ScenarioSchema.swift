@@ -114,8 +114,9 @@ enum TriggerWords {
 enum PlacementWords {
     /// The bound, which places nothing.
     static let optimum = "optimum"
+    static let pool = "pool"
     static let all = [
-        "packed", "aligned", "local", "scattered", "buddy", "best-fit", "segregated", "pool", optimum,
+        "packed", "aligned", "local", "scattered", "buddy", "best-fit", "segregated", pool, optimum,
     ]
 
     static func policy(_ word: String, seed: UInt64, pool: Double) -> any PlacementPolicy {
@@ -126,7 +127,7 @@ enum PlacementWords {
         case "buddy": BuddyPlacement()
         case "best-fit": BestFitPlacement()
         case "segregated": SegregatedPlacement()
-        case "pool": PoolPlacement(share: pool)
+        case PlacementWords.pool: PoolPlacement(share: pool)
         default: PackedPlacement()
         }
     }

@@ -5,6 +5,12 @@ import MachineFile
 import RMPModel
 
 extension Scenario {
+    /// What a file of the scenario held: results of one that has changed since must not be mixed with new ones.
+    private func checksum(_ name: String) -> String {
+        let checksum = files.first { $0.name == name }?.checksum ?? 0
+        return "checksum \(String(checksum, radix: 16))"
+    }
+
     /// The scenario as a file that leads to the same runs.
     ///
     /// - Parameter program: name and version of the program.
@@ -13,7 +19,11 @@ extension Scenario {
         if !name.isEmpty { lines.append("name: \(Scenario.quoted(name))") }
         if !about.isEmpty { lines.append("description: \(Scenario.quoted(about))") }
         if namesMachines {
-            lines.append("machine: \(Scenario.list(machines.map { Scenario.quoted($0.name) }))")
+            let names = machines.map { $0.isFile ? "\(ScenarioFile.folder)/\($0.name)" : $0.name }
+            lines.append("machine: \(Scenario.list(names.map(Scenario.quoted)))")
+            for machine in machines where machine.isFile {
+                lines.append("# \(machine.name): \(checksum(machine.name))")
+            }
         } else {
             lines.append("cpus: \(cpus)")
             lines.append("memory: \(Quantities.size(memory))")
@@ -40,9 +50,8 @@ extension Scenario {
         lines.append("page_cache_percent: \(Scenario.list(cachePercent.map(Decimal.text)))")
         lines.append("workload:")
         if let trace {
-            // Results of a trace that has changed since must not be mixed with new ones.
-            lines.append("  # \(trace.guests.count) guests, checksum \(String(traceChecksum, radix: 16))")
-            lines.append("  trace: \(Scenario.quoted(trace.name))")
+            lines.append("  # \(trace.guests.count) guests, \(checksum(trace.name))")
+            lines.append("  trace: \(Scenario.quoted("\(ScenarioFile.folder)/\(trace.name)"))")
             lines.append("  trace_percent: \(Decimal.text(tracePercent))")
         } else {
             lines.append("  arrivals_per_hour: \(Scenario.list(arrivals.map(Decimal.text)))")

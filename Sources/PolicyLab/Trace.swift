@@ -24,16 +24,22 @@ public enum Trace {
     /// - Parameters:
     ///   - bytes: the file.
     ///   - file: its name, for errors.
+    ///   - nodes: the nodes that a guest can ask for.
     /// - Returns: the guests, in order of arrival.
     /// - Throws: `TraceError` for the first bad row.
-    public static func read(_ bytes: [UInt8], file: String) throws(TraceError) -> [GuestSpec] {
-        var reader = Reader(bytes: bytes, file: file)
+    public static func read(
+        _ bytes: [UInt8],
+        file: String,
+        nodes: Set<Int> = Set(0...1_023)
+    ) throws(TraceError) -> [GuestSpec] {
+        var reader = Reader(bytes: bytes, file: file, nodes: nodes)
         return try reader.read()
     }
 
     private struct Reader {
         let bytes: [UInt8]
         let file: String
+        let nodes: Set<Int>
         var at = 0
         var line = 1
         /// The columns of the header, by name.
@@ -41,9 +47,10 @@ public enum Trace {
         /// Tenants by their names, numbered as they come.
         var tenants: [[UInt8]: Int] = [:]
 
-        init(bytes: [UInt8], file: String) {
+        init(bytes: [UInt8], file: String, nodes: Set<Int>) {
             self.bytes = bytes
             self.file = file
+            self.nodes = nodes
             if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { at = 3 }
         }
 
@@ -58,12 +65,9 @@ public enum Trace {
             for (index, field) in header.enumerated() {
                 let name = String(decoding: field, as: UTF8.self)
                 guard Trace.known.contains(name) else {
-                    throw wrong(
-                        "there is no column '\(shown(name))'; known are \(Trace.known.joined(separator: ", "))",
-                        line: 1
-                    )
+                    throw wrong("there is no column '\(shown(name))'; \(Trace.remedy(for: name))", line: 1)
                 }
-                if columns[name] != nil { throw wrong("the column \(name) stands twice; remove one", line: 1) }
+                if columns[name] != nil { throw wrong("the column \(name) appears twice; remove one", line: 1) }
                 columns[name] = index
             }
             for name in ["arrival_s", "lifetime_s"] where columns[name] == nil {
@@ -84,10 +88,15 @@ public enum Trace {
                     throw wrong("the line is empty; remove it", line: start)
                 }
                 guard fields.count == header.count else {
-                    throw wrong("\(fields.count) fields; the header has \(header.count)", line: start)
+                    throw wrong(
+                        "\(fields.count) fields; the header has \(header.count): separate them by commas, and leave one "
+                            + "empty that has no value",
+                        line: start
+                    )
                 }
                 guests.append(try guest(fields, start))
             }
+            if guests.isEmpty { throw wrong("there are no guests; add a line for each") }
             // Equal arrivals stay in the order of the file.
             return guests.enumerated().sorted { ($0.element.arrival, $0.offset) < ($1.element.arrival, $1.offset) }
                 .map(\.element)
@@ -97,7 +106,7 @@ public enum Trace {
             func field(_ name: String) -> ArraySlice<UInt8>? { columns[name].map { fields[$0] } }
             func bad(_ name: String, _ text: String) -> TraceError {
                 let value = shown(String(decoding: field(name) ?? [], as: UTF8.self))
-                return wrong("\(name): '\(value)' is not taken; \(text)", line: line)
+                return wrong("\(name): '\(value)' is not valid; \(text)", line: line)
             }
             func seconds(_ name: String) throws(TraceError) -> UInt64? {
                 guard let text = field(name), !text.isEmpty else { return nil }
@@ -109,7 +118,8 @@ public enum Trace {
             func integer(_ name: String, _ limits: ClosedRange<Int>) throws(TraceError) -> Int? {
                 guard let text = field(name), !text.isEmpty else { return nil }
                 guard let value = Int(String(decoding: text, as: UTF8.self)), limits.contains(value) else {
-                    throw bad(name, "give a number from \(limits.lowerBound) to \(limits.upperBound)")
+                    let between = limits.count == 2 ? "or" : "to"
+                    throw bad(name, "give \(limits.lowerBound) \(between) \(limits.upperBound)")
                 }
                 return value
             }
@@ -127,6 +137,11 @@ public enum Trace {
             let life = try seconds("lifetime_s")
             if life == 0 { throw bad("lifetime_s", "give more than 0, or nothing for a guest that runs to the end") }
             let snp = try integer("snp", 0...1)
+            let node = try integer("node", 0...1_023)
+            if let node, !nodes.contains(node) {
+                let known = nodes.sorted().map { String($0) }.joined(separator: ", ")
+                throw bad("node", "the host has memory on \(nodes.count == 1 ? "node" : "nodes") \(known)")
+            }
             let name = Array(field("tenant") ?? [])
             let tenant: Int
             if name.isEmpty {
@@ -143,7 +158,7 @@ public enum Trace {
                 isSNP: snp.map { $0 == 1 },
                 vcpus: try integer("vcpus", 1...4_096) ?? 1,
                 tenant: tenant,
-                node: try integer("node", 0...1_023)
+                node: node
             )
         }
 
@@ -204,6 +219,14 @@ public enum Trace {
             }
             throw wrong("a quoted field does not end; close it with a quotation mark", line: start)
         }
+    }
+
+    /// What to do about a name that no column has.
+    private static func remedy(for name: String) -> String {
+        if name.contains("\0") { return "save the file as UTF-8" }
+        if name.contains(";") || name.contains("\t") { return "separate columns by commas" }
+        if let near = Spelling.nearest(to: name, among: known) { return "did you mean \(near)?" }
+        return "known are \(known.joined(separator: ", "))"
     }
 
     /// FNV-1a, 64 bits: it tells traces apart, and guards against nobody.

@@ -40,7 +40,7 @@ enum MachineSource {
 
     /// The machine that an argument names: a path if it has a `/` or ends in `.yaml`, otherwise a name.
     static func load(_ argument: String) throws -> MachineFile {
-        let isPath = argument.contains("/") || argument.hasSuffix(suffix)
+        let isPath = isPath(argument)
         let path = isPath ? argument : "\(folder)/\(argument)\(suffix)"
         let (bytes, isOpen) = try bytes(of: path, argument: argument, isPath: isPath)
         do {
@@ -56,13 +56,16 @@ enum MachineSource {
 
     /// The text of the machine file that an argument names, and its path, for a recording.
     static func text(of argument: String) throws -> (text: String, file: String) {
-        let isPath = argument.contains("/") || argument.hasSuffix(suffix)
+        let isPath = isPath(argument)
         let path = isPath ? argument : "\(folder)/\(argument)\(suffix)"
         guard
             let text = String(validating: try bytes(of: path, argument: argument, isPath: isPath).bytes, as: UTF8.self)
         else { throw failure(path, "a recording holds the machine file; save it as UTF-8") }
         return (text, path)
     }
+
+    /// Whether an argument is a path, not a name.
+    static func isPath(_ argument: String) -> Bool { argument.contains("/") || argument.hasSuffix(suffix) }
 
     private static let suffix = ".yaml"
     /// One byte more than a machine file can have, to detect longer ones.

@@ -20,9 +20,9 @@ import Testing
         ),
         (
             "boot:\n  stage: kernel\n  stage: kernel",
-            "test.yaml:4: stage: the key stands twice in one mapping; keep one of them"
+            "test.yaml:4: stage: the key appears twice in one mapping; keep one of them"
         ),
-        ("cpus: {cores_per_package: 4}", "test.yaml:1: cpus: the key stands twice in one mapping; keep one of them"),
+        ("cpus: {cores_per_package: 4}", "test.yaml:1: cpus: the key appears twice in one mapping; keep one of them"),
         (
             "rmp: {contiguous: {base: 1M}}",
             "test.yaml:3: rmp.contiguous.end: the key is missing; give 1 to 64T, such as 16G or 0x40000000"
@@ -36,12 +36,12 @@ import Testing
         // Types.
         (
             "boot: kernel",
-            "test.yaml:3: boot: 'kernel' is not taken; give a mapping of stage, firmware_delay, "
+            "test.yaml:3: boot: 'kernel' is not valid; give a mapping of stage, firmware_delay, "
                 + "window_allocation, driver_failure, log, worker_cpu, kvm, late_memory"
         ),
         (
             "boot: [kernel]",
-            "test.yaml:3: boot: a list is not taken; give a mapping of stage, firmware_delay, "
+            "test.yaml:3: boot: a list is not valid here; give a mapping of stage, firmware_delay, "
                 + "window_allocation, driver_failure, log, worker_cpu, kvm, late_memory"
         ),
         (
@@ -50,62 +50,62 @@ import Testing
                 + "window_allocation, driver_failure, log, worker_cpu, kvm, late_memory"
         ),
         ("series:", "test.yaml:3: series: there is no value; give v1, v2, v3, v4, v5, v6, v7, v8, v9, v10 or merged"),
-        ("windows: [series]", "test.yaml:3: windows: a list is not taken; give series or lowest-average-distance"),
+        ("windows: [series]", "test.yaml:3: windows: a list is not valid here; give series or lowest-average-distance"),
         (
             "windows: {series: 1}",
-            "test.yaml:3: windows: a mapping is not taken; give series or lowest-average-distance"
+            "test.yaml:3: windows: a mapping is not valid here; give series or lowest-average-distance"
         ),
-        ("windows: best", "test.yaml:3: windows: 'best' is not taken; give series or lowest-average-distance"),
-        ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not taken; give kernel or firmware"),
+        ("windows: best", "test.yaml:3: windows: 'best' is not valid; give series or lowest-average-distance"),
+        ("boot: {stage: user}", "test.yaml:3: boot.stage: 'user' is not valid; give kernel or firmware"),
         (
             "boot: {driver_failure: disk}",
-            "test.yaml:3: boot.driver_failure: 'disk' is not taken; give none, thread, configfs, workqueue, cpumask or "
+            "test.yaml:3: boot.driver_failure: 'disk' is not valid; give none, thread, configfs, workqueue, cpumask or "
                 + "pass-cpumask"
         ),
-        ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not taken; give ok or fails"),
-        ("processor: {snp: yes}", "test.yaml:3: processor.snp: 'yes' is not taken; give true or false"),
-        ("processor: {asids: 0}", "test.yaml:3: processor.asids: '0' is not taken; give a number from 1 to 1023"),
-        ("processor: {asids: 1.5}", "test.yaml:3: processor.asids: '1.5' is not taken; give a number from 1 to 1023"),
+        ("boot: {window_allocation: no}", "test.yaml:3: boot.window_allocation: 'no' is not valid; give ok or fails"),
+        ("processor: {snp: yes}", "test.yaml:3: processor.snp: 'yes' is not valid; give true or false"),
+        ("processor: {asids: 0}", "test.yaml:3: processor.asids: '0' is not valid; give a number from 1 to 1023"),
+        ("processor: {asids: 1.5}", "test.yaml:3: processor.asids: '1.5' is not valid; give a number from 1 to 1023"),
         (
             "processor: {cached_segments: -1}",
-            "test.yaml:3: processor.cached_segments: '-1' is not taken; give a number from 0 to 1023"
+            "test.yaml:3: processor.cached_segments: '-1' is not valid; give a number from 0 to 1023"
         ),
         (
             "processor: {segment_shift_min: 64}",
-            "test.yaml:3: processor.segment_shift_min: '64' is not taken; give a number from 28 to 63"
+            "test.yaml:3: processor.segment_shift_min: '64' is not valid; give a number from 28 to 63"
         ),
         (
             "distances: [10]",
-            "test.yaml:3: distances[0]: '10' is not taken; give a list of 1 to 1024 entries, each a "
+            "test.yaml:3: distances[0]: '10' is not valid; give a list of 1 to 1024 entries, each a "
                 + "number from 10 to 254"
         ),
         ("distances: []", "test.yaml:3: distances: 0 entries; give 1 to 1024"),
-        ("distances: [[9]]", "test.yaml:3: distances[0][0]: '9' is not taken; give a number from 10 to 254"),
+        ("distances: [[9]]", "test.yaml:3: distances[0][0]: '9' is not valid; give a number from 10 to 254"),
         // Sizes and times.
         (
             "firmware: {pages: [{start: 4G, size: 1K}]}",
-            "test.yaml:3: firmware.pages[0].size: '1K' is not taken; give 4K to 64T, a multiple of 4K, such as 16G or "
+            "test.yaml:3: firmware.pages[0].size: '1K' is not valid; give 4K to 64T, a multiple of 4K, such as 16G or "
                 + "0x40000000"
         ),
         (
             "firmware: {hv_fixed: [{start: 1.5G, size: 4K}]}",
-            "test.yaml:3: firmware.hv_fixed[0].start: '1.5G' is not taken; give 0 to 64T, a multiple "
+            "test.yaml:3: firmware.hv_fixed[0].start: '1.5G' is not valid; give 0 to 64T, a multiple "
                 + "of 4K, such as 16G "
                 + "or 0x40000000"
         ),
         (
             "rmp: {base: 4K}",
-            "test.yaml:3: rmp.base: '4K' is not taken; give 0 to 64T, a multiple of 1M, such as 16G or 0x40000000"
+            "test.yaml:3: rmp.base: '4K' is not valid; give 0 to 64T, a multiple of 1M, such as 16G or 0x40000000"
         ),
         (
             "boot: {firmware_delay: 2d}",
-            "test.yaml:3: boot.firmware_delay: '2d' is not taken; give 0 to 86400 s as a number of ns, "
+            "test.yaml:3: boot.firmware_delay: '2d' is not valid; give 0 to 86400 s as a number of ns, "
                 + "or with ns, us, ms "
                 + "or s, such as 80 or 1s"
         ),
         (
             "costs: {broadcast: 2s}",
-            "test.yaml:3: costs.broadcast: '2s' is not taken; give 0 to 1 s as a number of ns, or with "
+            "test.yaml:3: costs.broadcast: '2s' is not valid; give 0 to 1 s as a number of ns, or with "
                 + "ns, us, ms or s, "
                 + "such as 80 or 1s"
         ),
@@ -146,6 +146,6 @@ import Testing
     @Test func longValuesAreCut() {
         let said = refusal(smallest + "series: " + String(repeating: "x", count: 1000) + "\n")
         let shown = String(repeating: "x", count: 40) + "..."
-        #expect(said?.hasPrefix("test.yaml:3: series: '\(shown)' is not taken; give v1, v2") == true)
+        #expect(said?.hasPrefix("test.yaml:3: series: '\(shown)' is not valid; give v1, v2") == true)
     }
 }

@@ -112,17 +112,60 @@ import Testing
         #expect(abs(value("lost_regions_mean") - lost) < 0.001)
     }
 
+    /// All keys are optional.
+    @Test(arguments: ["", "# nothing\n", "name: mine\n"])
+    func emptyScenarios(text: String) throws {
+        let scenario = try Scenario(text: text)
+        #expect(scenario.runs.count == 1)
+    }
+
+    /// What a folder of results says can be run there: files are below it, under the names of the columns.
+    @Test func namedFiles() throws {
+        let text = "duration: 1d\nmachine: [small, a/one, a/two.yaml]\nworkload: {trace: sub/t.csv}\n"
+        let scenario = try Scenario(text: text, trace: "arrival_s,memory_mib,lifetime_s\n0,1,1\n")
+        #expect(scenario.files.map(\.name) == ["one", "two.yaml", "t.csv"])
+        #expect(scenario.files.map(\.path) == ["a/one", "a/two.yaml", "sub/t.csv"])
+        let said = scenario.text(program: "test")
+        #expect(said.contains("machine: [\"small\", \"files/one\", \"files/two.yaml\"]"), "\(said)")
+        #expect(said.contains("trace: \"files/t.csv\""), "\(said)")
+        #expect(said.contains("# one: checksum") && said.contains("# two.yaml: checksum"), "\(said)")
+    }
+
+    /// A key that a trace makes pointless is refused; one that still decides something is not.
+    @Test func aTraceThatDecidesWhoIsSNP() throws {
+        let text = "duration: 1d\nsnp_percent: 50\nworkload: {trace: t.csv}\n"
+        _ = try Scenario(text: text, trace: "arrival_s,memory_mib,lifetime_s,snp\n0,1,1,1\n0,1,1,\n")
+        #expect(throws: (any Error).self) {
+            try Scenario(text: text, trace: "arrival_s,memory_mib,lifetime_s,snp\n0,1,1,1\n0,1,1,0\n")
+        }
+    }
+
     @Test(arguments: [
         ("placement: worst", "test.yaml:1: placement: "),
         ("cpus: 8\ntrigger: v11", "test.yaml:2: trigger: there is no trigger 'v11'"),
         ("duraton: 1d", "test.yaml:1: duraton: there is no such key; did you mean duration?"),
-        ("duration: 10", "test.yaml:1: duration: '10' is not taken"),
+        ("duration: 10", "test.yaml:1: duration: '10' is not valid"),
         ("duration: 1d\nmeasure_from: 2d", "test.yaml:2: measure_from: "),
         ("machine: x\ncpus: 8", "test.yaml:2: cpus: the machine says this"),
         (
             "workload:\n  lifetimes:\n    - {age: 0s, alive_percent: 50}",
             "test.yaml:2: workload.lifetimes: begin at 100"
         ),
+        ("cpus: 8\nplacement: [aligned, packed, aligned]", "test.yaml:2: placement[2]: this value appears twice"),
+        ("snp_percent:\n  - 50\n  - 50.0", "test.yaml:3: snp_percent[1]: this value appears twice"),
+        (
+            "workload: {arrivals_per_hour: [1, 1]}",
+            "test.yaml:1: workload.arrivals_per_hour[1]: this value appears twice"
+        ),
+        ("pool_percent: 50", "test.yaml:1: pool_percent: no placement is pool"),
+        ("duration: 1d\ntimeline_step: 2d", "test.yaml:2: timeline_step: this is longer than what is measured"),
+        (
+            "workload:\n  sizes: [{percent: 60, memory: 1G}, {percent: 30, memory: 2G}]",
+            "test.yaml:2: workload.sizes: the percentages add up to 90"
+        ),
+        ("duration: 1d\nworkload: {trace: t.csv}", "t.csv:1: the trace is empty"),
+        ("machine: [a/m.yaml, b/m.yaml]", "test.yaml:1: machine[1]: a/m.yaml is called m.yaml, too"),
+        ("snp_percent: 101", "test.yaml:1: snp_percent: '101' is not valid; give a number from 0 to 100, such as 12.5"),
     ])
     func badScenariosNameLineAndKey(text: String, beginning: String) {
         do {
@@ -140,14 +183,26 @@ import Testing
         ("arrival_s,lifetime_s\n", "t:1: give one of the columns memory_mib"),
         ("arrival_s,memory_mib,lifetime_s,size\n", "t:1: there is no column 'size'"),
         ("arrival_s,memory_mib,lifetime_s\n0,1,2\n1,1\n", "t:3: 2 fields; the header has 3"),
-        ("arrival_s,memory_mib,lifetime_s\n-1,1,2\n", "t:2: arrival_s: '-1' is not taken"),
-        ("arrival_s,memory_mib,lifetime_s\n0,0,2\n", "t:2: memory_mib: '0' is not taken"),
+        ("arrival_s,memory_mib,lifetime_s\n-1,1,2\n", "t:2: arrival_s: '-1' is not valid"),
+        ("arrival_s,memory_mib,lifetime_s\n0,0,2\n", "t:2: memory_mib: '0' is not valid"),
         ("arrival_s,memory_mib,lifetime_s\n0,1,\"2\n", "t:2: a quoted field does not end"),
-        ("arrival_s,memory_mib,lifetime_s,snp\n0,1,2,yes\n", "t:2: snp: 'yes' is not taken"),
+        ("arrival_s,memory_mib,lifetime_s,snp\n0,1,2,yes\n", "t:2: snp: 'yes' is not valid; give 0 or 1"),
+        ("arrival_s,memory_mib,lifetime_s\n0,1\n", "t:2: 2 fields; the header has 3: separate them by commas"),
+        ("Arrival_S,memory_mib,lifetime_s\n", "t:1: there is no column 'Arrival_S'; did you mean arrival_s?"),
+        (
+            "arrival_s;memory_mib;lifetime_s\n",
+            "t:1: there is no column 'arrival_s;memory_mib;lifetime_s'; separate columns"
+        ),
+        ("a\0r\0", "t:1: there is no column 'a\\u{0}r\\u{0}'; save the file as UTF-8"),
+        ("arrival_s,memory_mib,lifetime_s\n", "t:2: there are no guests"),
+        (
+            "arrival_s,memory_mib,lifetime_s,node\n0,1,1,1\n0,1,1,7\n",
+            "t:3: node: '7' is not valid; the host has memory on nodes 0, 1"
+        ),
     ])
     func badTracesNameTheLine(text: String, beginning: String) {
         do {
-            _ = try Trace.read(Array(text.utf8), file: "t")
+            _ = try Trace.read(Array(text.utf8), file: "t", nodes: [0, 1])
             Issue.record("taken: \(text)")
         } catch {
             #expect(error.description.hasPrefix(beginning), "\(error.description)")

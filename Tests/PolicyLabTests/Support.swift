@@ -46,8 +46,11 @@ extension Scenario {
         try self.init(
             bytes: Array(text.utf8),
             file: "test.yaml",
-            machine: { _ in try MachineConfiguration(cpus: 8, memoryBytes: 16 << 30) },
-            contents: { _ in Array(trace.utf8) }
+            machine: { name in
+                let file = name.contains("/") ? ScenarioFile(path: name, bytes: Array(name.utf8)) : nil
+                return (try MachineConfiguration(cpus: 8, memoryBytes: 16 << 30), file)
+            },
+            contents: { ScenarioFile(path: $0, bytes: Array(trace.utf8)) }
         )
     }
 }

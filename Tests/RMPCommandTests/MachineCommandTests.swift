@@ -35,7 +35,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
         try withFile("cpus: 1\n") { path in
             let ending = try Program.run(["machine", path, "laptop"])
             #expect(ending.status == 1)
-            #expect(ending.errors.hasPrefix("rmpfs: \(path):1: cpus: '1' is not taken; give a mapping of packages"))
+            #expect(ending.errors.hasPrefix("rmpfs: \(path):1: cpus: '1' is not valid; give a mapping of packages"))
             #expect(ending.errors.split(separator: "\n").count == 1)
             #expect(ending.output.contains("name: laptop\n"))
         }
@@ -105,7 +105,7 @@ struct MachineMountTests {
         defer { unlink(file.path) }
         let ending = try Program.run(["mount"] + flags + ["--machine", file.path, folder.path])
         #expect(ending.status == 1)
-        #expect(ending.errors.hasPrefix("rmpfs: \(file.path):2: memory[0].size: '8GB' is not taken; give 2M to 64T"))
+        #expect(ending.errors.hasPrefix("rmpfs: \(file.path):2: memory[0].size: '8GB' is not valid; give 2M to 64T"))
         #expect(ending.errors.split(separator: "\n").count == 1)
         #expect(!folder.isMounted)
     }

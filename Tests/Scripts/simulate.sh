@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 cmp
-plan 36
+plan 40
 cd "$work" || exit
 
 # A host on which a run takes a fraction of a second, 12 runs.
@@ -53,7 +53,7 @@ check 'as JSON' cmp one/results.json <("$RMPFS" report --json part0 part1 part2)
 "$RMPFS" report --html merged.html part0 part1 part2
 check 'as HTML' cmp one/report.html merged.html
 check 'a missing shard is told' grep -q '^rmpfs: 8 of 12 runs are finished' <("$RMPFS" report part0 part1 2>&1)
-refused 'a missing folder' 1 '^Error: missing/scenario.yaml: No such file' "$RMPFS" report one missing
+refused 'a missing folder' 1 '^Error: missing: there are no results of rmpfs simulate here' "$RMPFS" report one missing
 sed 's/^seeds: .*/seeds: 1/' small.yaml >other.yaml
 limit 60 "$RMPFS" simulate other.yaml --out other >/dev/null
 refused 'results of two scenarios' 1 'other: results of another scenario than one' "$RMPFS" report one other
@@ -139,7 +139,18 @@ printf 'cpus: 16\nplacement: [packed, worst]\n' >bad.yaml
 refused 'a bad value' 1 'bad.yaml:2: placement\[1\]: ' "$RMPFS" simulate bad.yaml --out bad
 printf 'workload:\n  trace: bad.csv\n' >bad.yaml
 printf 'arrival_s,memory_mib,lifetime_s\n0,1,1\n0,x,1\n' >bad.csv
-refused 'a bad row of a trace' 1 "bad.csv:3: memory_mib: 'x' is not taken" "$RMPFS" simulate bad.yaml --out bad
+refused 'a bad row of a trace' 1 "bad.csv:3: memory_mib: 'x' is not valid" "$RMPFS" simulate bad.yaml --out bad
+# Folders of results hold what they name.
+mkdir sub
+printf 'arrival_s,memory_mib,lifetime_s\n0,1024,100\n5,2048,\n' >sub/t.csv
+cp "$top/Machines/laptop.yaml" sub/host.yaml
+printf 'machine: [host.yaml, laptop]\nduration: 1h\nworkload:\n  trace: t.csv\n' >sub/traced.yaml
+check 'a scenario with a trace and a machine file' limit 60 "$RMPFS" simulate sub/traced.yaml --out traced
+check 'from what it has written, without these' eval 'mkdir -p moved/on && mv traced moved/on/ && rm sub/*.csv &&
+    limit 60 "$RMPFS" simulate moved/on/traced/scenario.yaml --out traced-again'
+expect 'the same, byte for byte' "$(results moved/on/traced)" "$(results traced-again)"
+refused 'a trace that is not there' 1 '^Error: sub/traced.yaml:4: workload.trace: sub/t.csv: No such file' \
+    "$RMPFS" simulate sub/traced.yaml --out traced
 refused 'a folder that cannot be made' 1 '^Error: small.yaml/out: Not a directory' \
     "$RMPFS" simulate small.yaml --out small.yaml/out
 

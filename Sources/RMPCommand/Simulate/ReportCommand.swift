@@ -43,7 +43,7 @@ struct ReportCommand: ParsableCommand {
         } else if json {
             try StandardOutput.write(results.table.json)
         } else if html == nil {
-            try StandardOutput.write(SimulateText.table(results.table))
+            try StandardOutput.write(SimulateText.table(results.table, isWhole: results.count == results.expected))
         }
         if let html { try StandardOutput.write(results.html, toFile: html) }
     }

@@ -8,7 +8,7 @@ import RMPFS
 
 /// A folder of results.
 ///
-/// `scenario.yaml` says what is run; `header.csv` and `runs.txt` hold what reports need to know besides: the columns,
+/// `scenario.yaml` says what is run, with copies of the files that it names in `files`; `header.csv` and `runs.txt` hold what reports need to know besides: the columns,
 /// how many runs there are, name and description. `runs/N.csv` has the line of run N, `timeline/N.csv` its timeline.
 /// `results.csv`, `results.json` and `report.html` are made of these.
 struct ResultFolder {
@@ -50,6 +50,14 @@ struct ResultFolder {
             }
             return
         }
+        if !scenario.files.isEmpty {
+            let folder = "\(path)/\(ScenarioFile.folder)"
+            if mkdir(folder.systemName, 0o777) != 0 && errno != EEXIST { throw failure(folder) }
+            for file in scenario.files {
+                let bytes = try ScenarioSource.bytes(of: file.path, limit: Trace.largest)
+                try StandardOutput.write(bytes, toFile: "\(folder)/\(file.name)")
+            }
+        }
         // The scenario comes last: a folder with one is complete.
         try StandardOutput.write(scenario.header, toFile: "\(path)/header.csv")
         let facts = "\(scenario.runs.count)\n\(scenario.name)\n\(scenario.about)"
@@ -63,7 +71,13 @@ struct ResultFolder {
     }
 
     /// The scenario with all defaults.
-    func scenarioText() throws -> String { try text(ResultFolder.scenarioName) }
+    func scenarioText() throws -> String {
+        do {
+            return try text(ResultFolder.scenarioName)
+        } catch {
+            throw SimulateError(description: "\(path): there are no results of rmpfs simulate here (\(error))")
+        }
+    }
 
     /// How many runs the scenario has, its name and its description.
     func facts() throws -> (runs: Int, title: String, about: String) {

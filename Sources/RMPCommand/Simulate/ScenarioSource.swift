@@ -22,10 +22,22 @@ enum ScenarioSource {
             bytes: bytes(of: path, limit: 1 << 20),
             file: path,
             machine: { name in
-                let isPath = name.contains("/") || name.hasSuffix(".yaml")
-                return try MachineSource.load(isPath ? resolved(name) : name).configuration
+                guard MachineSource.isPath(name) else { return (try MachineSource.load(name).configuration, nil) }
+                let file = resolved(name)
+                return (
+                    // A path without a folder must not turn into a name.
+                    try MachineSource.load(file.contains("/") ? file : "./\(file)").configuration,
+                    ScenarioFile(path: file, bytes: try bytes(of: file, limit: 1 << 20))
+                )
             },
-            contents: { try bytes(of: resolved($0), limit: Trace.largest) }
+            contents: { name in
+                let file = resolved(name)
+                do {
+                    return ScenarioFile(path: file, bytes: try bytes(of: file, limit: Trace.largest))
+                } catch let error as SimulateError {
+                    throw SimulateError(description: "\(error); paths are relative to the scenario's folder")
+                }
+            }
         )
     }
 

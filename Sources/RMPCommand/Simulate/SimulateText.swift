@@ -7,7 +7,7 @@ enum SimulateText {
     /// The columns that are shown, with their headings.
     private static let columns: KeyValuePairs<String, (heading: String, isShare: Bool)> = [
         "fast_share": ("fast", true),
-        "lost_neighbour": ("beside SNP", true),
+        "lost_neighbour": ("with SNP", true),
         "lost_unscanned": ("not scanned", true),
         "lost_window": ("no window", true),
         "lost_fixed": ("RMP, fw", true),
@@ -17,10 +17,13 @@ enum SimulateText {
     ]
 
     /// The table with a heading and a line for each run.
-    static func table(_ table: ResultTable) -> String {
+    ///
+    /// - Parameter isWhole: whether all runs of the scenario are there.
+    static func table(_ table: ResultTable, isWhole: Bool = true) -> String {
         var names = table.keys
         let seeds = Set(table.column("seed"))
-        if seeds.count > 1 { names.append("seed") }
+        // Of some runs alone, one seed does not say which.
+        if seeds.count > 1 || !isWhole { names.append("seed") }
         var cells: [[String]] = [names + columns.map(\.value.heading)]
         for index in table.rows.indices {
             var row = names.map { table.column($0)[index] }

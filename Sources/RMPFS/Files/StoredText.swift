@@ -35,7 +35,7 @@ public struct StoredText {
         throw .invalid
     }
 
-    /// The words between spaces and newlines, each a text of its own. Valid only during the store call.
+    /// The words between spaces and newlines, each a string of its own. Valid only during the store call.
     public func words() -> [StoredText] {
         bytes.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0A }
             .map { StoredText(UnsafeRawBufferPointer(rebasing: $0)) }
