@@ -89,8 +89,8 @@ public enum Trace {
                 }
                 guard fields.count == header.count else {
                     throw wrong(
-                        "\(fields.count) fields; the header has \(header.count): separate them by commas, and leave one "
-                            + "empty that has no value",
+                        "\(fields.count) fields; the header has \(header.count): separate them by commas, and leave "
+                            + "one empty that has no value",
                         line: start
                     )
                 }

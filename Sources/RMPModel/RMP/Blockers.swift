@@ -32,8 +32,8 @@ extension Machine {
         return tally(ofRegion: region).blockers(guests)
     }
 
-    /// Calls `body` for each of ``configuredRegions`` in order, with its assigned pages. On a large machine this is much
-    /// cheaper than ``blockers(ofRegion:)`` of each.
+    /// Calls `body` for each of ``configuredRegions`` in order, with its assigned pages. On a large machine this is
+    /// much cheaper than ``blockers(ofRegion:)`` of each.
     public func forEachRegion(_ body: (_ region: Int, _ pages: OwnerPages) -> Void) {
         let owners = platform.rmp.owners
         for region in configuredRegions {
