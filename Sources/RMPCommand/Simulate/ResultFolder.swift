@@ -8,9 +8,9 @@ import RMPFS
 
 /// A folder of results.
 ///
-/// `scenario.yaml` says what is run, with copies of the files that it names in `files`; `header.csv` and `runs.txt` hold
-/// what reports need to know besides: the columns, how many runs there are, name and description. `runs/N.csv` has the
-/// line of run N, `timeline/N.csv` its timeline. `results.csv`, `results.json` and `report.html` are made of these.
+/// `scenario.yaml` says what is run, with copies of the files that it names in `files`; `header.csv` and `runs.txt`
+/// hold what reports need to know besides: the columns, how many runs there are, name and description. `runs/N.csv` has
+/// the line of run N, `timeline/N.csv` its timeline. `results.csv`, `results.json` and `report.html` are made of these.
 struct ResultFolder {
     let path: String
 
