@@ -51,6 +51,14 @@ extension Machine {
             + platform.rmp.mixedChunkCount * Storage.usualMixedChunk
     }
 
+    /// Hands over memory that the machine has no use for any more. To give it back takes tens of milliseconds, during
+    /// which nobody need be kept from the machine. What nobody takes goes back when the next large guest ends.
+    package mutating func takeDiscardedMemory() -> DiscardedMemory? {
+        if guests.discarded == nil { return nil }
+        defer { guests.discarded = nil }
+        return guests.discarded
+    }
+
     private func memoryNeeded(forLaunchOf guest: Guest) -> Int {
         let chunks = guest.chunkCount
         let free = guests.allocator.freeRunCount(avoiding: platform.rmp.assignedChunks)
@@ -105,6 +113,14 @@ extension Machine {
         return (count + 2) * Storage.mixedChunk
             + Storage.grown(platform.rmp.mixedChunkCount + count, of: MixedChunk.self)
     }
+}
+
+/// Memory that goes back to the system when the last holder drops this.
+package struct DiscardedMemory: Sendable {
+    /// A list of fewer runs (64 KB) is freed at once.
+    static let least = 1 << 13
+
+    let chunks: [ChunkRun]
 }
 
 /// Upper bounds, in bytes, for the machine's parts: with the allocator's overhead, and rounded up.

@@ -205,6 +205,21 @@ import Testing
         #expect(InvariantChecker.violations(in: machine) == [])
     }
 
+    /// The list of a large guest's chunks is handed over at its end, once; that of a small one is not kept.
+    @Test func memoryOfALargeGuest() throws {
+        var machine = try machine()
+        for (bytes, isKept) in [(UInt64(1) << 30, false), (UInt64(32) << 30, true)] {
+            let id = try machine.makeGuest("vm", bytes: bytes, placement: .scattered(seed: 1))
+            try machine.perform(.startGuest(id), at: machine.now)
+            try machine.perform(.removeGuest(id), at: machine.now)
+            let before = machine.takeDiscardedMemory()
+            #expect(before == nil)
+            machine.runToIdle()
+            let (first, second) = (machine.takeDiscardedMemory(), machine.takeDiscardedMemory())
+            #expect((first != nil) == isKept && second == nil)
+        }
+    }
+
     @Test func blockersByHand() throws {
         var machine = try machine()
         #expect(machine.code(.rmpupdate(freeSPA, .init(assigned: true, asid: 77))) == .success)

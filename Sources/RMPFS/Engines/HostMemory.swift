@@ -2,6 +2,7 @@
 // The memory that the system gives this process: checked before a machine grows, and given back after it has shrunk.
 
 import Glibc
+import RMPModel
 import Synchronization
 
 /// This process's memory.
@@ -19,6 +20,8 @@ final class HostMemory: Sendable {
     /// The most that the machine has taken since memory was last given back.
     private let peak = Atomic<Int>(0)
     private let isDue = Atomic<Bool>(false)
+    /// What the machine has no use for.
+    private let discarded = Lock<[DiscardedMemory]>([])
 
     init() {}
 
@@ -39,8 +42,13 @@ final class HostMemory: Sendable {
         return true
     }
 
-    /// Records how much the machine takes now. Called with its lock held.
-    func note(_ bytes: Int) {
+    /// Records how much a machine takes now, and takes what it has no use for. Called with its lock held.
+    func note(_ machine: inout Machine) {
+        if let memory = machine.takeDiscardedMemory() {
+            discarded.withLock { $0.append(memory) }
+            isDue.store(true, ordering: .releasing)
+        }
+        let bytes = machine.storedBytes
         let most = peak.load(ordering: .relaxed)
         if bytes > most {
             peak.store(bytes, ordering: .relaxed)
@@ -50,10 +58,21 @@ final class HostMemory: Sendable {
         }
     }
 
-    /// Gives free pages back to the system, if there are enough.
+    /// Has free pages given back to the system, if there are enough, behind this thread's answer. Called without the
+    /// machine's lock.
     func giveBack() {
+        if isDue.load(ordering: .relaxed), !LongWork.follow({ self.giveBackNow() }) { giveBackNow() }
+    }
+
+    /// Gives free pages back to the system, if there are enough. Whoever needs new memory meanwhile waits, so this is
+    /// called between the pieces of long work: then there are few.
+    func giveBackNow() {
         guard isDue.load(ordering: .relaxed), isDue.exchange(false, ordering: .acquiring) else { return }
         LongWork.announce()
+        // Dropped behind the lock.
+        var dropped: [DiscardedMemory] = []
+        discarded.withLock { swap(&$0, &dropped) }
+        dropped = []
         Heap.trim()
     }
 }

@@ -27,10 +27,7 @@ extension SharedMachine {
             _ = state.advance(to: next, effort: limits.piece)
             return false
         }
-        state.withLock { state in
-            state.clock.catchUp(to: state.machine.now)
-            memory.note(state.machine.storedBytes)
-        }
+        state.withLock { $0.clock.catchUp(to: $0.machine.now) }
     }
 
     /// Has virtual time follow the wall clock at another pace from now on.

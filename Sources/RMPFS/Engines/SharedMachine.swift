@@ -129,7 +129,7 @@ final class SharedMachine: Sendable {
         let now = state.clock.now
         // Nearly always nothing is due. Then nothing else is asked: reading a property copies part of the machine.
         if state.script == nil && state.machine.advanceWhileIdle(to: now) { return true }
-        defer { memory.note(state.machine.storedBytes) }
+        defer { memory.note(&state.machine) }
         if let due = state.machine.nextDue, due < now, now - due > Self.backlog { LongWork.announce() }
         if state.advance(to: now, effort: limits.piece) { return true }
         LongWork.announce()
@@ -165,7 +165,7 @@ final class SharedMachine: Sendable {
             inPieces { $0.machine.runToIdle(effort: limits.piece) }
             state.withLock { $0.clock.catchUp(to: $0.machine.now) }
         }
-        state.withLock { memory.note($0.machine.storedBytes) }
+        state.withLock { memory.note(&$0.machine) }
         return outcome
     }
 
@@ -181,7 +181,6 @@ final class SharedMachine: Sendable {
             return state.clock.now
         }
         inPieces { $0.advance(to: now, effort: limits.piece) }
-        state.withLock { memory.note($0.machine.storedBytes) }
     }
 
     /// - Returns: nil if it is somebody's turn, or if it would take long.
@@ -197,7 +196,7 @@ final class SharedMachine: Sendable {
             // The machine is up to date: a time in the past is the present, and nothing is looked for a second time.
             let outcome = Self.perform(command, at: 0, on: &state.machine, witness)
             // Reading a property copies the machine, and most writes are requests for a pass, which store nothing.
-            if !wasIdle || command != .reoptimize { memory.note(state.machine.storedBytes) }
+            if !wasIdle || command != .reoptimize { memory.note(&state.machine) }
             return outcome
         }
     }
@@ -245,17 +244,22 @@ final class SharedMachine: Sendable {
     ///
     /// - Parameter isWanted: asked between the pieces; the work is left as it is when it is false.
     func inPieces(while isWanted: () -> Bool = { true }, _ work: (inout State) -> Bool) {
-        while isWanted() && !state.withLock({ work(&$0) }) {
+        while isWanted() && !state.withLock({ doPiece(work, &$0) }) {
+            memory.giveBackNow()
             betweenPieces.withLock { $0 }?()
             state.giveWay()
         }
+    }
+
+    private func doPiece(_ work: (inout State) -> Bool, _ state: inout State) -> Bool {
+        defer { memory.note(&state.machine) }
+        return work(&state)
     }
 
     /// Does what was due when this began, unless the mount ends.
     private func catchUp() {
         let now = state.withLock { $0.clock.now }
         inPieces(while: { !LongWork.isUnwanted }) { $0.advance(to: now, effort: limits.piece) }
-        state.withLock { memory.note($0.machine.storedBytes) }
     }
 
     private func performInTurn(_ command: Command, at time: UInt64) throws(Errno) -> Outcome {

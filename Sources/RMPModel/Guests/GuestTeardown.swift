@@ -63,6 +63,7 @@ extension Guests {
         }
         guest.asid = nil
         guest.keepsASID = false
+        if guest.chunks.count >= DiscardedMemory.least { discarded = DiscardedMemory(chunks: guest.chunks) }
         guest.chunks = []
         guest.teardown = Teardown()
         guest.state = .stopped

@@ -10,6 +10,8 @@ struct Guests: Sendable {
     /// Only looked up, never iterated over: a dictionary's order differs from run to run.
     private var guests: [GuestID: Guest] = [:]
     private var ids: [GuestName: GuestID] = [:]
+    /// The memory of the last large guest that has ended, until somebody takes it.
+    var discarded: DiscardedMemory?
     /// All guests in the order of their creation, including removed ones that are still ending.
     private(set) var order: [GuestID] = []
     private var nextID: UInt64 = 1
