@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 24
+plan 26
 
 kit=$top/packaging/prometheus
 collector=$work/collector
@@ -51,6 +51,12 @@ textfile
 check 'all mounts: the file of one that has gone goes' \
     eval '[ ! -e "$collector/$c" ] && [ -e "$collector/$a" ] && [ -e "$collector/other.prom" ]'
 rm -f "$collector"/*
+mkdir "$work/typo"
+textfile "$work/typo" 2>"$work/said"
+expect 'nothing is mounted where one is named: it is down' 0 \
+    "$(value "$(file "$work/typo")" "rmpopt_up{mount=\"$work/typo\"}")"
+check 'and why is told' grep -qx "rmpfs: $work/typo: no rmpfs is mounted here; rmpopt_up is 0" "$work/said"
+rm -f "$collector"/*
 refused 'no folder' 64 'no such folder' "$RMPFS" status --textfile "$work/none"
 refused 'two mounts without it' 64 'give one mountpoint' "$RMPFS" status "$A" "$A"
 
@@ -69,7 +75,7 @@ check 'regions add up behind it' whole
 expect 'which wait for a pass' 'rmpopt_regions_held_back{reason="not_scanned"} 2' \
     "$(grep not_scanned "$A/debug/rmpopt/metrics")"
 expect 'passes as a histogram' "$(awk '/^rmpopt_passes_total / { print $2 }' "$A/debug/rmpopt/metrics")" \
-    "$(awk '/^rmpopt_pass_seconds_count / { print $2 }' "$A/debug/rmpopt/metrics")"
+    "$(awk '/^rmpopt_pass_duration_seconds_count / { print $2 }' "$A/debug/rmpopt/metrics")"
 
 # --- Rules and dashboard ---
 
@@ -106,6 +112,8 @@ for path in sys.argv[2:]:
         if match:
             key = match[1], match[2]
             assert helps.setdefault(key, match[3]) == match[3], line
+            # Each is read alone, so there is nothing that a pronoun could stand for.
+            assert not re.search(r"\b(it|its|they|them|these|those)\b", match[3]), line
         else:
             names.add(re.match(r"[a-z_]+", line)[0])
 texts = open(sys.argv[1] + "/rmpfs.rules.yml", encoding="utf-8").read()
@@ -120,7 +128,7 @@ for text in wanted:
         assert name in names, name
 PYTHON
 }
-check 'rules and dashboard name metrics that there are; help and type are the same everywhere' known
+check 'rules and dashboard name metrics that there are; help and type are the same everywhere, and stand alone' known
 
 # --- From a mount to an alert ---
 

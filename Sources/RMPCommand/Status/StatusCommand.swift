@@ -16,7 +16,7 @@ struct StatusCommand: ParsableCommand {
         help: ArgumentHelp(
             """
             Write the metrics of the given mounts, or of all rmpfs mounts, into this folder for node_exporter's \
-            textfile collector.
+            textfile collector; where a mount is down, rmpopt_up is 0.
             """,
             valueName: "dir"
         ),

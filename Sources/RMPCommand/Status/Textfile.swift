@@ -9,20 +9,30 @@ import RMPFS
 struct Textfile {
     /// The mount's path.
     let path: String
-    /// Whether it answers, and its metrics can be read.
+    /// Its metrics, if it answers and they can be read.
     let metrics: [UInt8]?
+    /// Why there are none.
+    let obstacle: String
 
-    /// Reads a mount; one that is dead, hangs or is closed to this user has no metrics.
-    init(_ path: String, state: HostMount.State) {
+    /// Reads a mount; one that is not there, is dead, hangs or is closed to this user has no metrics.
+    /// - Parameter state: nil if there is no such mount.
+    init(_ path: String, state: HostMount.State?) {
         self.path = path
-        metrics =
-            state == .alive ? SystemFiles.contents(of: path + "/" + MountFolder.ours + "/metrics") : nil
+        let file = MountFolder.ours + "/metrics"
+        switch state {
+        case .alive:
+            metrics = SystemFiles.contents(of: path + "/" + file)
+            obstacle = metrics == nil ? "\(file): \(Errno.current)" : ""
+        case .dead: (metrics, obstacle) = (nil, "its rmpfs has died")
+        case .hung: (metrics, obstacle) = (nil, "it does not answer")
+        case nil: (metrics, obstacle) = (nil, "no rmpfs is mounted here")
+        }
     }
 
     /// Each sample with the label `mount`, and `rmpopt_up` before them.
     var text: String {
         let label = "mount=\"\(Self.escaped(Printable.text(path)))\""
-        var text = "# HELP rmpopt_up Whether the mount answers and its metrics can be read.\n# TYPE rmpopt_up gauge\n"
+        var text = "# HELP rmpopt_up Whether the mount answers and gives metrics: 1 or 0.\n# TYPE rmpopt_up gauge\n"
         text += "rmpopt_up{\(label)} \(metrics == nil ? 0 : 1)\n"
         for line in String(decoding: metrics ?? [], as: UTF8.self).split(separator: "\n") {
             if line.hasPrefix("#") {
@@ -77,7 +87,8 @@ struct Textfile {
         return Self.prefix + name + Self.suffix
     }
 
-    /// Writes the files of some mounts.
+    /// Writes the files of some mounts. A mount that is down has a file that says so, for whoever watches it; why is
+    /// told on standard error.
     /// - Parameters:
     ///   - folder: the collector's folder.
     ///   - mounts: where they are mounted; nil: all that are here. Files of other mounts are then removed, so that
@@ -88,12 +99,16 @@ struct Textfile {
         if let mounts {
             files = mounts.map { given in
                 let path = MountPoint.resolve(given) ?? given
-                return Textfile(path, state: here.first { $0.path == path }?.state ?? .dead)
+                return Textfile(path, state: here.first { $0.path == path }?.state)
             }
         } else {
             files = here.map { Textfile($0.path, state: $0.state) }
         }
-        for file in files { try StandardOutput.write(file.text, toFile: folder + "/" + file.fileName) }
+        for file in files {
+            try StandardOutput.write(file.text, toFile: folder + "/" + file.fileName)
+            if file.metrics != nil { continue }
+            StandardError.write("rmpfs: \(Printable.text(file.path)): \(file.obstacle); rmpopt_up is 0\n")
+        }
         if mounts != nil { return }
         let kept = Set(files.map(\.fileName))
         for name in SystemFiles.names(in: folder) ?? []

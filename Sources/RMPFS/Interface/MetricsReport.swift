@@ -9,135 +9,147 @@ extension Metric {
     static let build = Metric(
         "rmpopt_build_info",
         .gauge,
-        "Always 1; the version of rmpfs, of the series, and who answers for the host."
+        "Always 1; the version of rmpfs, the version of the series, and the engine that answers for the host."
     )
-    static let regions = Metric("rmpopt_regions", .gauge, "Aligned gigabytes from the start of memory to its end.")
+    static let regions = Metric(
+        "rmpopt_regions",
+        .gauge,
+        "Aligned gigabytes from the start of memory to the end of memory."
+    )
     static let optimized = Metric(
         "rmpopt_regions_optimized",
         .gauge,
-        "Regions by the online CPUs that have them optimized."
+        "Regions by how many online CPUs have optimized the region: all, some or none."
     )
     static let optimizedBytes = Metric(
         "rmpopt_optimized_bytes",
         .gauge,
         "Bytes of the regions that all online CPUs have optimized."
     )
-    static let cpuRegions = Metric(
-        "rmpopt_cpu_regions_optimized",
-        .gauge,
-        "Regions that an online CPU has optimized."
-    )
+    static let cpuRegions = Metric("rmpopt_cpu_regions_optimized", .gauge, "Regions that the online CPU has optimized.")
     static let heldBack = Metric(
         "rmpopt_regions_held_back",
         .gauge,
-        "Regions that not all online CPUs have optimized, or can, by the reason that stays longest; each counts once."
+        "Regions not optimized on all online CPUs, by their most lasting reason; each region counts once."
     )
-    static let passRunning = Metric(
-        "rmpopt_pass_running",
-        .gauge,
-        "Whether a pass is running, as far as the kernel shows it."
-    )
+    static let passRunning = Metric("rmpopt_pass_running", .gauge, "Whether a pass is running: 1 or 0.")
     static let blocked = Metric(
         "rmpopt_regions_blocked",
         .gauge,
-        "Regions that hold assigned pages, by owner; one region can have several."
+        "Regions that hold assigned pages, by owner; a region with several owners counts for each."
     )
     static let pages = Metric("rmpopt_pages", .gauge, "Assigned pages of 4 KB, by owner.")
-    static let freeBytes = Metric("rmpopt_memory_free_bytes", .gauge, "Memory that a guest could get.")
-    static let passPending = Metric("rmpopt_pass_pending", .gauge, "Whether a pass is pending.")
+    static let freeBytes = Metric("rmpopt_memory_free_bytes", .gauge, "Memory in bytes that a guest could get.")
+    static let passPending = Metric("rmpopt_pass_pending", .gauge, "Whether a pass is pending: 1 or 0.")
     static let passes = Metric("rmpopt_passes_total", .counter, "Passes begun since boot.")
-    static let requests = Metric(
-        "rmpopt_requests_total",
-        .counter,
-        "Requests for a pass since boot, by what became of them."
+    static let requests = Metric("rmpopt_requests_total", .counter, "Requests for a pass since boot, by outcome.")
+    static let passDuration = Metric(
+        "rmpopt_pass_duration_seconds",
+        .histogram,
+        "Durations of the passes finished since boot, in virtual time."
     )
-    static let passSeconds = Metric("rmpopt_pass_seconds", .histogram, "Durations of ended passes since boot.")
     static let broadcasts = Metric(
         "rmpopt_pass_broadcasts_total",
         .counter,
-        "Calls to many CPUs that ended passes have made."
+        "Calls to many CPUs made by the passes finished since boot."
     )
     static let interrupts = Metric(
         "rmpopt_pass_interrupts_total",
         .counter,
-        "Interrupts to single CPUs that these have sent."
+        "Interrupts to single CPUs sent by the passes finished since boot."
     )
-    static let executions = Metric("rmpopt_pass_executions_total", .counter, "RMPOPT executed in ended passes.")
+    static let executions = Metric(
+        "rmpopt_pass_executions_total",
+        .counter,
+        "RMPOPT instructions executed by the passes finished since boot."
+    )
     static let inVain = Metric(
         "rmpopt_pass_executions_in_vain_total",
         .counter,
-        "Those of them that set no new bit."
+        "RMPOPT instructions executed by the passes finished since boot that set no new bit."
     )
     static let stolen = Metric(
         "rmpopt_pass_stolen_seconds_total",
         .counter,
-        "CPU time that ended passes have taken from everything else."
+        "CPU time taken from everything else by the passes finished since boot."
     )
     static let interruptsOffMax = Metric(
         "rmpopt_pass_interrupts_off_max_seconds",
         .gauge,
-        "Longest time for which a pass kept interrupts off on one core since boot."
+        "Longest time that a pass finished since boot kept interrupts off on one core."
     )
-    static let lastPass = Metric("rmpopt_last_pass_seconds", .gauge, "Duration of the last pass.")
+    static let lastPass = Metric(
+        "rmpopt_last_pass_duration_seconds",
+        .gauge,
+        "Duration of the latest finished pass, in virtual time."
+    )
     static let lastPassEnd = Metric(
         "rmpopt_last_pass_end_seconds",
         .gauge,
-        "When the last pass ended, in time since boot; compare it with rmpopt_uptime_seconds."
+        "Virtual time since boot at which the latest finished pass ended; compare with rmpopt_uptime_seconds."
     )
     static let lastLeader = Metric(
         "rmpopt_last_pass_leader_seconds",
         .gauge,
-        "Time of the first core's scans in it."
+        "Time that the first core's scans took in the latest finished pass."
     )
     static let lastFollower = Metric(
         "rmpopt_last_pass_follower_seconds",
         .gauge,
-        "Time that the other cores added."
+        "Time that the other cores added to the latest finished pass."
     )
-    static let lastBroadcast = Metric("rmpopt_last_pass_broadcast_seconds", .gauge, "Time of its broadcasts.")
+    static let lastBroadcast = Metric(
+        "rmpopt_last_pass_broadcast_seconds",
+        .gauge,
+        "Time that calls to many CPUs took in the latest finished pass."
+    )
     static let lastBroadcasts = Metric(
         "rmpopt_last_pass_broadcasts",
         .gauge,
-        "Interrupts that it sent to each CPU that took part."
+        "Calls to many CPUs made by the latest finished pass."
     )
     static let lastInterruptsOff = Metric(
         "rmpopt_last_pass_interrupts_off_seconds",
         .gauge,
-        "Longest time for which it kept interrupts off on one core."
+        "Longest time that the latest finished pass kept interrupts off on one core."
     )
-    static let snpEnabled = Metric("rmpopt_snp_enabled", .gauge, "Whether RMP checks are done.")
+    static let snpEnabled = Metric(
+        "rmpopt_snp_enabled",
+        .gauge,
+        "Whether SNP is enabled, so that RMP checks are done: 1 or 0."
+    )
     static let undefinedOpcodes = Metric(
         "rmpopt_undefined_opcodes_total",
         .counter,
-        "#UD faults of RMPOPT on cores where it is not enabled."
+        "#UD faults of RMPOPT since boot, on cores without RMPOPT enabled."
     )
     static let guests = Metric("rmpopt_guests", .gauge, "Guests that exist, running or not.")
     static let uptime = Metric("rmpopt_uptime_seconds", .gauge, "Virtual time since boot.")
     static let free = Metric(
         "rmpopt_regions_free",
         .gauge,
-        "Regions without an assigned page, which RMPOPT can optimize; whether a core has is not in the RMP."
+        "Regions without an assigned page, which RMPOPT can optimize; the RMP does not tell whether a core has."
     )
     static let freeIfPacked = Metric(
         "rmpopt_regions_free_if_packed",
         .gauge,
-        "Regions that would be free if the same guests lay as close together as they can."
+        "Regions without an assigned page if the same guests lay as close together as possible."
     )
-    static let readingSeconds = Metric(
-        "rmpopt_rmp_reading_seconds",
-        .gauge,
-        "How long the last reading of the RMP took."
-    )
+    static let readingSeconds = Metric("rmpopt_rmp_reading_seconds", .gauge, "Duration of the last reading of the RMP.")
     static let readingEnd = Metric(
         "rmpopt_rmp_reading_timestamp_seconds",
         .gauge,
-        "When the last reading of the RMP ended, in Unix time."
+        "Unix time at which the last reading of the RMP ended."
     )
-    static let readingBytes = Metric("rmpopt_rmp_reading_bytes", .gauge, "Bytes of the RMP that it looked at.")
+    static let readingBytes = Metric(
+        "rmpopt_rmp_reading_bytes",
+        .gauge,
+        "Bytes of the RMP that the last reading looked at."
+    )
     static let oddities = Metric(
         "rmpopt_rmp_oddities",
         .gauge,
-        "Entries and chunks of 2 MB that are not as the manuals have them, or that changed while they were read."
+        "Entries and chunks of 2 MB that the last reading found unlike the manuals' description, or changing, by kind."
     )
 }
 
@@ -255,7 +267,7 @@ enum MetricsReport {
     /// What all finished passes have cost the CPUs.
     private static func costs(_ totals: PassTotals, into text: inout TextBuffer) {
         text.append(
-            histogram: .passSeconds,
+            histogram: .passDuration,
             limits: PassTotals.durationLimits,
             counts: totals.durationCounts,
             sum: totals.nanoseconds
