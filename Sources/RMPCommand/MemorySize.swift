@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import RMPFS
+import RMPModel
 
 /// A size in bytes: 4096, 64K, 100M, 16G, 2T.
 struct MemorySize: ExpressibleByArgument, Hashable, Sendable {
@@ -28,6 +29,16 @@ struct MemorySize: ExpressibleByArgument, Hashable, Sendable {
             let bytes = text.withUnsafeBytes({ try? StoredText($0).size() })
         else { return nil }
         self.bytes = bytes
+    }
+
+    /// Why memory that ends here does not consist of whole regions, with what to write instead; nil: it does. RMPOPT
+    /// knows no other regions, and physical addresses have at most 52 bits.
+    var endOfRegionsProblem: String? {
+        let unit = Granularity.region
+        if bytes > 1 << 52 { return "physical addresses end at 4096T. Write that or less" }
+        if bytes > 0 && bytes.isMultiple(of: unit) { return nil }
+        let below = bytes / unit
+        return "RMPOPT's regions are whole gigabytes. Write \(below > 0 ? "\(below)G or " : "")\(below + 1)G"
     }
 
     /// In the largest unit that holds it whole.

@@ -60,6 +60,9 @@ struct MountCommand: ParsableCommand {
                 "\(option): only for a simulated machine; leave it out with --engine \(kernel.engine.rawValue)"
             )
         }
+        if kernel.engine == .rmp, let memory = host.memory, let problem = memory.endOfRegionsProblem {
+            throw ValidationError("--memory \(memory.defaultValueDescription): \(problem)")
+        }
         if kernel.sysroot != nil && host.rmpImage != nil {
             throw ValidationError("--sysroot and --rmp-image are two hosts: give one of them")
         }

@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 34
+plan 37
 
 guest() {
     mkdir "$M/rmpsim/guests/$1"
@@ -129,5 +129,14 @@ unmount_host "$A"
 limit 60 "$RMPFS" mount --pace 0 --rmp-image "$work/image" "${registers[@]}" --memory 2G "$A" >"$work/said" 2>&1
 check 'what lies outside memory is said' grep -q 'assigned pages lie outside this machine' "$work/said"
 unmount_host "$A"
+printf '%s\n' 'cpus: {cores_per_package: 2}' 'memory: [{start: 0, size: 9G}]' >"$work/large.yaml"
+refused 'memory that the RMP does not cover' 1 \
+    'covers memory up to 8G, and this machine.s memory ends at 65G. Give --memory 8G or less' \
+    "$RMPFS" mount --rmp-image "$work/image" "${registers[@]}" --memory 65G "$A"
+refused 'so in a machine file' 1 'ends at 9G. Give --memory 8G or less, or such a machine file' \
+    "$RMPFS" mount --rmp-image "$work/image" "${registers[@]}" --machine "$work/large.yaml" "$A"
+printf '%s\n' 'cpus: {cores_per_package: 2}' 'memory: [{start: 0, size: 2G}, {start: 7G, size: 1G}]' >"$work/hole.yaml"
+refused 'a guest in a hole of memory' 1 'the machine has no memory there. Give a machine file' \
+    "$RMPFS" mount --rmp-image "$work/image" "${registers[@]}" --machine "$work/hole.yaml" "$A"
 unmount_host "$S"
 finish

@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 37
+plan 46
 
 rmp() { limit 60 "$RMPFS" rmp "$@"; }
 # held: the lines of blockers in the words of rmp: guests by ASID alone, sizes and "not scanned" left out, and in the
@@ -136,6 +136,35 @@ assert found["moves"]["alone"] and not found["warnings"]
 PYTHON
 }
 check 'JSON and CSV say the same, and all pages are somebody'"'"'s' whole
+# Typed, with the same values as the text; the second page is inside a 2 MB entry.
+typed() {
+    local page
+    for page in 0x8800000 "$(printf '%#x' $((odd - 0x1ff000)))" 0xa0000; do
+        rmp --page "$page" "$M" >"$work/text" && rmp --page "$page" --json "$M" >"$work/json" || return
+        python3 - "$work/json" "$work/text" <<'PYTHON' || return
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    found = json.load(file)
+with open(sys.argv[2], encoding="utf-8") as file:
+    text = dict(line.rstrip("\n").split(": ") for line in file)
+assert type(found["version"]) is int and found["version"] == 1
+for key in "assigned", "immutable", "vmsa", "validated", "locked":
+    assert found[key] is (text[key] == "yes"), key
+for key, number in ("asid", "asid"), ("assigned_subpages", "assigned subpages"):
+    assert type(found[key]) is int and str(found[key]) == text[number], key
+assert found["page_bytes"] == {"4 KB": 4096, "2 MB": 2 << 20}[text["size"]]
+assert [found["page"], found["entry_at"], found["gpa"]] == [text["page"], text["entry at"], text["gpa"]]
+assert " ".join(found["raw"]) == text["raw"] and found["state"] == text["state"] and found["changed"] is False
+assert " ".join(found["vmpl_permissions"]) == text["vmpl permissions"] and len(found["vmpl_permissions"]) == 4
+assert found["owner"] in ("rmp_table", "guest", "hv_fixed"), found["owner"]
+assert (found["inside"] is None) == ("inside" not in text) and (found["inside"] or "") in text.get("inside", "")
+PYTHON
+    done
+}
+check 'an entry as JSON, typed' typed
+check 'the page of a suffix' cmp <(rmp --page 1G "$M") <(rmp --page 0x40000000 "$M")
+expect 'an end is exact' 3 "$(rmp --end 3G --json "$M" | python3 -c 'import json, sys
+print(len(json.load(sys.stdin)["regions"]))')"
 picture() { rmp --map "$M" | grep -qE '^free: 0 .*, held: 8' && rmp --svg "$work/svg" "$M"; }
 check 'a picture, and one as SVG' picture
 check 'the SVG is XML' python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$work/svg"
@@ -149,6 +178,13 @@ refused 'not a mount' 1 'Give the mountpoint' "$RMPFS" rmp "$work"
 refused 'no segment table' 1 'has no segments' "$RMPFS" rmp --memory "$work/root/dev/mem" --rmp-base 0x3f000000 \
     --rmp-cfg 0x2501
 refused 'no RMP' 1 'RMP_BASE is 0' "$RMPFS" rmp --memory "$work/root/dev/mem" --rmp-base 0
+refused 'no address' 64 'write an address such as 0x40000000, 1073741824 or 1G' "$RMPFS" rmp --page x "$M"
+refused 'an end in a gigabyte' 64 'Write 1G or 2G' "$RMPFS" rmp --end 1500M "$M"
+refused 'one in the first' 64 'whole gigabytes. Write 1G' "$RMPFS" rmp --end 3 "$M"
+refused 'no gigabyte' 64 'Write 1G' "$RMPFS" rmp --end 0 "$M"
+refused 'an end beyond all addresses' 64 '4096T' "$RMPFS" rmp --end 0xffffffffc0000000 "$M"
+refused 'an end in a gigabyte, mounted' 64 '--memory 1500M: .*Write 1G or 2G' "$RMPFS" mount --engine rmp --rmp-image \
+    "$0" --rmp-base 0x100000 --memory 1500M "$work/none"
 refused 'a page without an entry' 1 'Default' "$RMPFS" rmp --page 0xffff00000000 "$M"
 rm "$work/root/dev/mem"
 refused 'no /dev/mem' 1 'there is no /dev/mem.*CONFIG_DEVMEM' "$RMPFS" rmp --sysroot "$work/root"

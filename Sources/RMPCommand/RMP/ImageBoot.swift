@@ -22,14 +22,14 @@ enum ImageBoot {
         do throws(AdoptionError) {
             adoption = try RMPAdoption(configuration)
         } catch {
-            throw failure(error, image)
+            throw failure(error, image, configuration)
         }
         do throws(ImageAdoptionError) {
             try ScannedRMP(image.layout).give(to: &adoption, from: image.memory)
         } catch {
             switch error {
             case .memory(let error): throw image.failure(error)
-            case .machine(let error): throw failure(error, image)
+            case .machine(let error): throw failure(error, image, configuration)
             }
         }
         let (machine, losses) = adoption.finish()
@@ -38,14 +38,47 @@ enum ImageBoot {
         return machine
     }
 
-    private static func failure(_ error: AdoptionError, _ image: RMPSource) -> RMPSourceError {
-        let remedy =
+    private static func failure(
+        _ error: AdoptionError,
+        _ image: RMPSource,
+        _ configuration: MachineConfiguration
+    ) -> RMPSourceError {
+        let text =
             switch error {
-            case .notInitialized: "Give a processor with SNP, and no boot.stage in the machine file"
-            case .undescribed, .size: "Are these the file's registers, and its entries as the processor keeps them?"
-            case .noMemory: "Give the host's memory: --memory, or a machine file with its spans"
+            case .notInitialized: obstacle(configuration) ?? "\(error). Leave out boot.stage in the machine file"
+            case .undescribed, .size:
+                "\(error). Are these the file's registers, and its entries as the processor keeps them?"
+            case .noMemory: "\(error). Give a machine file with the host's spans of memory, or --memory in its place"
             }
-        return RMPSourceError(image.name, "\(error). \(remedy)")
+        return RMPSourceError(image.name, text)
+    }
+
+    /// What keeps a machine from enabling SNP with this RMP, and the remedy; nil: nothing does.
+    private static func obstacle(_ configuration: MachineConfiguration) -> String? {
+        let processor = configuration.processor
+        if !processor.snp { return "this machine's processor has no SNP. Leave out processor.snp in the machine file" }
+        let end = configuration.memory.end.rawValue
+        let covered = configuration.rmp.segments.map(\.covered.upperBound).max() ?? 0
+        switch configuration.rmp.problems(with: processor, memory: configuration.memory).first {
+        case nil: return nil
+        case .doesNotCoverRAM(_, let covered) where covered > 0: return tooSmall(covered, end)
+        case .rmpTooSmall where covered < end: return tooSmall(covered, end)
+        case .segmentsUnsupported:
+            return "its RMP is segmented, and this machine's processor knows no segments. Leave out "
+                + "processor.segmented_rmp in the machine file"
+        case .shiftOutOfBounds(let shift, let limits):
+            return "its RMP has segments of 2^\(shift) bytes; this machine's processor takes 2^\(limits.lowerBound) to "
+                + "2^\(limits.upperBound). Change processor.segment_shift_min or segment_shift_max in the machine file"
+        case .notReserved, .doesNotCoverRAM, .rmpTooSmall:
+            return "its RMP does not cover memory. Give the registers of the host that the file is from"
+        }
+    }
+
+    private static func tooSmall(_ covered: UInt64, _ end: UInt64) -> String {
+        let (covered, end) = (MemorySize(bytes: covered), MemorySize(bytes: end))
+        return "its RMP covers memory up to \(covered.defaultValueDescription), and this machine's memory ends at "
+            + "\(end.defaultValueDescription). Give --memory \(covered.defaultValueDescription) or less, or such a "
+            + "machine file"
     }
 }
 

@@ -34,10 +34,11 @@ struct RMPReadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where memory ends, such as 64G; by default as in /proc/iomem, or everything that the RMP covers.",
+            "Where memory ends, whole gigabytes such as 64G; by default as in /proc/iomem, or everything that the RMP "
+                + "covers.",
             valueName: "size"
         ),
-        transform: MemorySize.parse
+        transform: MemorySize.parseEnd
     )
     var end: MemorySize?
 
@@ -72,8 +73,11 @@ struct RMPReadCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write the picture to a file as SVG.", valueName: "file"), completion: .file())
     var svg: String?
 
-    @Option(help: ArgumentHelp("Decode the entry of the page at this address.", valueName: "address"))
-    var page: RegisterValue?
+    @Option(
+        help: ArgumentHelp("Decode the entry of the page at this address: 0x40000000, 1G.", valueName: "address"),
+        transform: MemorySize.parseAddress
+    )
+    var page: MemorySize?
 
     @Argument(
         help: ArgumentHelp("Where a simulated host is mounted.", valueName: "mountpoint"),
@@ -147,18 +151,34 @@ struct RMPReadCommand: ParsableCommand {
         }
     }
 
-    private func show(_ address: RegisterValue, of rmp: ScannedRMP, in source: RMPSource) throws {
+    private func show(_ address: MemorySize, of rmp: ScannedRMP, in source: RMPSource) throws {
         let reading: PageReading?
         do throws(MemoryError) {
-            reading = try rmp.page(at: SPA(address.value), in: source.memory)
+            reading = try rmp.page(at: SPA(address.bytes), in: source.memory)
         } catch {
             throw source.failure(error)
         }
         guard let reading else {
-            let name = Hexadecimal.text(address.value & ~0xfff)
+            let name = Hexadecimal.text(address.bytes & ~0xfff)
             throw RMPSourceError("page \(name)", "no RMP entry covers it: its state is Default, as hypervisor-owned")
         }
         try StandardOutput.write(json ? reading.json(form.form).text : reading.text(form.form))
+    }
+}
+
+extension MemorySize {
+    /// The address of an argument, or what to write instead.
+    fileprivate static func parseAddress(_ argument: String) throws -> MemorySize {
+        guard let address = MemorySize(argument: argument) else {
+            throw ValidationError("write an address such as 0x40000000, 1073741824 or 1G")
+        }
+        return address
+    }
+
+    fileprivate static func parseEnd(_ argument: String) throws -> MemorySize {
+        let size = try parse(argument)
+        if let problem = size.endOfRegionsProblem { throw ValidationError(problem) }
+        return size
     }
 }
 

@@ -54,7 +54,7 @@ struct RMPSource {
             guard words.count == 2, let value = RegisterValue(argument: String(words[1]))?.value else {
                 throw RMPSourceError(
                     path,
-                    "'\(line)' is no name with a value. It was made by another rmpfs: update both"
+                    "'\(line)' is not a name with a value. It was made by another rmpfs: update both"
                 )
             }
             values[words[0]] = value
@@ -153,7 +153,7 @@ struct RMPSource {
             return RMPSourceError(
                 name,
                 "entry \(index) of the segment table at \(Hexadecimal.text(address)) is \(Hexadecimal.word(value)), "
-                    + "whose bits 63:52 are not zero: that is no segment table. \(remedy)"
+                    + "whose bits 63:52 are not zero: that is not a segment table. \(remedy)"
             )
         case .noSegments(let address):
             return RMPSourceError(

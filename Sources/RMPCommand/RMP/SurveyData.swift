@@ -129,9 +129,39 @@ extension PageReading {
         fields(form).map { "\($0.name): \($0.text)\n" }.joined()
     }
 
-    /// The same as JSON: texts as they stand in ``text(_:)``.
+    /// The version of the JSON's form: grows when a key changes its meaning or goes away.
+    static let formatVersion: UInt64 = 1
+
+    /// The same as JSON; what the form of the entries does not have is null.
     func json(_ form: EntryForm) -> JSON {
-        .object(fields(form).map { JSON.Member(name: $0.name.replacingBlanks, value: .string($0.text)) })
+        let value = authority.entry
+        let isRaw = form == .raw
+        let permissions = (0...3).map { JSON.string(authority.permissions(ofVMPL: $0).letters) }
+        return .members([
+            "version": .number(Self.formatVersion),
+            "page": .string(Hexadecimal.text(page.rawValue << 12)),
+            "state": state.map { .string($0.description) } ?? .null,
+            "owner": .string(owner.key),
+            "entry_at": .string(Hexadecimal.text(entryAddress.rawValue)),
+            "raw": isRaw ? .array([entry.low, entry.high].map { .string(Hexadecimal.word($0)) }) : .null,
+            "inside": first2M.map { .string(Hexadecimal.text($0)) } ?? .null,
+            "assigned": .bool(value.assigned),
+            "page_bytes": .number(value.pageSize == .size2M ? Granularity.chunk : Granularity.page),
+            "immutable": .bool(value.immutable),
+            "asid": .number(UInt64(value.asid)),
+            "gpa": .string(Hexadecimal.text(value.gpa.rawValue)),
+            "vmsa": isRaw ? .bool(value.vmsa) : .null,
+            "validated": isRaw ? .bool(value.validated) : .null,
+            "locked": isRaw ? .bool(value.locked) : .null,
+            "assigned_subpages": isRaw ? .count(authority.subpageCount) : .null,
+            "vmpl_permissions": isRaw ? .array(permissions) : .null,
+            "changed": .bool(hasChanged),
+        ])
+    }
+
+    /// Where the 2 MB entry begins that describes a page after its first, in bytes.
+    private var first2M: UInt64? {
+        isInside2M && page.rawValue & 511 != 0 ? (page.rawValue & ~511) << 12 : nil
     }
 
     private func fields(_ form: EntryForm) -> [(name: String, text: String)] {
@@ -145,9 +175,8 @@ extension PageReading {
         if form == .raw {
             fields.append(("raw", "\(Hexadecimal.word(entry.low)) \(Hexadecimal.word(entry.high))"))
         }
-        if isInside2M && page.rawValue & 511 != 0 {
-            let first = Hexadecimal.text((page.rawValue & ~511) << 12)
-            fields.append(("inside", "the 2 MB entry of \(first), shown here"))
+        if let first2M {
+            fields.append(("inside", "the 2 MB entry of \(Hexadecimal.text(first2M)), shown here"))
         }
         fields += [
             ("assigned", value.assigned ? "yes" : "no"),
@@ -178,9 +207,4 @@ extension VMPLPermissions {
         ]
         return String(all.map { contains($0.0) ? $0.1 : "-" })
     }
-}
-
-extension String {
-    /// With `_` for blanks, as keys are written.
-    fileprivate var replacingBlanks: String { String(map { $0 == " " ? "_" : $0 }) }
 }
