@@ -233,7 +233,7 @@ struct HostOptions: ParsableArguments {
             var run = try ReplayRun(path: replay)
             let jump = from.map { max($0, run.machine.now) } ?? until
             if let difference = try run.run(until: jump).difference {
-                StandardError.write("rmpfs: \(replay): \(difference); mounted as it is before the next line\n")
+                StandardError.write("rmpfs: \(difference.message(in: replay)); mounted as it is before the next line\n")
             }
             machine = run.machine
             if from != nil { script = run.rest(until: until) { StandardError.write("rmpfs: \($0)\n") } }

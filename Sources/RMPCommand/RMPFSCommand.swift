@@ -36,11 +36,12 @@ struct RMPFSCommand: ParsableCommand {
         }
     }
 
-    /// As `exit(withError:)`; but words of the caller that a message quotes cannot steer a terminal.
+    /// As `exit(withError:)`; but words of the caller that a message quotes cannot steer a terminal, and what fails
+    /// although the command line is right is told as everywhere else: `rmpfs: ...`, with status 1.
     private static func end(with error: any Error) -> Never {
         let code = exitCode(for: error)
         if code == .success { exit(withError: error) }
-        let message = fullMessage(for: error)
+        let message = code == .failure && !(error is ExitCode) ? "rmpfs: \(error)" : fullMessage(for: error)
         if !message.isEmpty { StandardError.write(message + "\n") }
         Glibc.exit(code.rawValue)
     }

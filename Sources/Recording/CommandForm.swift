@@ -77,19 +77,24 @@ public struct Fields: Sendable, Equatable {
     fileprivate func size() throws(RecordingError) -> PageSize {
         let bytes = try number("size")
         guard let size = PageSize.allCases.first(where: { $0.bytes == bytes }) else {
-            throw RecordingError("\"size\": \(bytes) is no size of a page")
+            throw RecordingError("\"size\": \(bytes) is not the size of a page")
         }
         return size
     }
 }
 
-/// Why a line, or a file, is no recording.
+/// Why a line, or a file, is not a recording, or not what a machine does.
 public struct RecordingError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The reason as a sentence.
     public let description: String
+    /// The number of the line, from 1; nil if it is about the file.
+    public let line: Int?
 
     /// An error with this sentence.
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String, line: Int? = nil) { (self.description, self.line) = (description, line) }
+
+    /// `FILE:LINE: sentence`, or without the line.
+    public func message(in path: String) -> String { "\(path):\(line.map { "\($0):" } ?? "") \(description)" }
 }
 
 extension Command {
@@ -178,7 +183,7 @@ extension Command {
     /// - Throws: `RecordingError` for an unknown word, or a field that is missing or wrong.
     public init(_ fields: Fields) throws(RecordingError) {
         func whole(_ name: String) throws(RecordingError) -> Int {
-            guard let value = Int(try fields.text(name)) else { throw RecordingError("\"\(name)\" is no number") }
+            guard let value = Int(try fields.text(name)) else { throw RecordingError("\"\(name)\" is not a number") }
             return value
         }
         switch try fields.text("do") {
@@ -188,13 +193,13 @@ extension Command {
         case "page_size":
             let bytes = try fields.number("bytes")
             guard let backing = Backing.allCases.first(where: { $0.bytes == bytes }) else {
-                throw RecordingError("\"bytes\": \(bytes) is no size of a folio")
+                throw RecordingError("\"bytes\": \(bytes) is not the size of a folio")
             }
             self = .setGuestBacking(try fields.id(), backing)
         case "placement":
             let text = try fields.text("text")
             guard let placement = try? Placement(text: Array(text.utf8)) else {
-                throw RecordingError("\"text\": \(text) is no placement")
+                throw RecordingError("\"text\": \(text) is not a placement")
             }
             self = .setGuestPlacement(try fields.id(), placement)
         case "node": self = .setGuestNode(try fields.id(), fields.has("node") ? try whole("node") : nil)
@@ -216,7 +221,7 @@ extension Command {
             let list = Array(try fields.text("cpus").utf8)
             let limit = min(try fields.int("limit"), Topology.cpuLimits.upperBound)
             let parsed = list.withUnsafeBytes { bytes in try? CPUList.parse(bytes, limit: limit) }
-            guard let parsed else { throw RecordingError("\"cpus\" is no list of CPUs") }
+            guard let parsed else { throw RecordingError("\"cpus\" is not a list of CPUs") }
             self = .kexec(online: parsed)
         case "add_memory": self = .addMemory
         case "hold_passes": self = .holdPasses(try fields.flag("on"))

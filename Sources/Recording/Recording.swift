@@ -26,17 +26,17 @@ public struct Recording: Sendable {
     /// The number of the line that was read last, from 1.
     public private(set) var line = 1
 
-    /// - Throws: `RecordingError` if this is no recording, or one of another version.
+    /// - Throws: `RecordingError` if this is not a recording, or one of another version.
     public init(_ bytes: [UInt8]) throws(RecordingError) {
         rest = (Gzip.isOne(bytes) ? try Gzip.text(of: bytes) : bytes)[...]
         guard let first = Self.line(&rest) else {
-            throw RecordingError("this is no recording: it has no whole line. rmpfs mount --record makes one")
+            throw RecordingError("not a recording: it has no whole line. rmpfs mount --record makes one")
         }
         do throws(RecordingError) {
             header = try RecordingLine.fields(first)
             guard try header.text("rmpfs") == "recording" else { throw RecordingError("") }
         } catch {
-            throw RecordingError("this is no recording: its first line is not that of rmpfs mount --record")
+            throw RecordingError("not a recording: its first line is not that of rmpfs mount --record")
         }
         let version = try header.number("version")
         guard version == Self.version else {
@@ -70,7 +70,7 @@ public struct Recording: Sendable {
             case "report": return (time, .report)
             case "end":
                 guard let digest = UInt64(try fields.text("digest"), radix: 16) else {
-                    throw RecordingError("\"digest\" is no hexadecimal number")
+                    throw RecordingError("\"digest\" is not a hexadecimal number")
                 }
                 return (time, .end(digest: digest))
             default:
@@ -78,7 +78,7 @@ public struct Recording: Sendable {
                 return (time, .command(try Command(fields), answer: answer))
             }
         } catch {
-            throw RecordingError("line \(line): \(error.description)")
+            throw RecordingError(error.description, line: line)
         }
     }
 }

@@ -80,7 +80,7 @@ enum RecordingLine {
             }
             let digits = rest.prefix { (0x30...0x39).contains($0) }
             guard let number = UInt64(String(decoding: digits, as: UTF8.self)) else {
-                throw RecordingError("a value is no number below 2^64, no text, and neither true nor false")
+                throw RecordingError("a value is not a number below 2^64, a text, true or false")
             }
             rest = rest.dropFirst(digits.count)
             return .number(number)
@@ -124,7 +124,7 @@ enum RecordingLine {
                 }
                 rest = rest.dropFirst(4)
                 return unit
-            default: throw RecordingError("a backslash before something that is no escape")
+            default: throw RecordingError("a backslash before something that is not an escape")
             }
         }
     }

@@ -87,11 +87,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("1.000000000: pass_turn: pass=1 turn=leader cpus=0-8192 interrupts_off=never", "is no list of CPUs"),
+        ("1.000000000: pass_turn: pass=1 turn=leader cpus=0-8192 interrupts_off=never", "is not a list of CPUs"),
         ("1.000000000: region_clear: first=3 last=2", "'last' is below 'first'"),
         ("1.000000000: region_clear: first=3", "there is no number 'last='"),
         ("1.000000000: cpu: cpu=8192 online=0", "there is no CPU 8192"),
-        ("1.0000: cpu: cpu=1 online=0", "is no event"), ("", "is no event"),
+        ("1.0000: cpu: cpu=1 online=0", "is not an event"), ("", "is not an event"),
     ])
     func wrongLines(line: String, reason: String) throws {
         do {

@@ -22,12 +22,13 @@ private final class Clock {
 @Suite struct ClockTests {
     @Test(
         arguments: [
-            ("1", Pace.factor(1)), ("0.5", .factor(0.5)), ("10", .factor(10)), ("1e3", .factor(1000)),
-            ("1e7", .factor(1e7)),
-            ("0", .manual), ("instant", .instant), ("0.0", nil), ("-1", nil), ("-0", nil), ("1e8", nil),
+            ("1", Pace.factor(1)), ("0.5", .factor(0.5)), ("10", .factor(10)), ("1000", .factor(1000)),
+            ("10000000", .factor(1e7)), ("0.000000001", .factor(1e-9)), ("01.50", .factor(1.5)),
+            ("0", .manual), ("instant", .instant), ("0.0", nil), ("-1", nil), ("-0", nil), ("100000000", nil),
+            ("1e3", nil), ("0x10", nil), (".5", nil), ("1.", nil), ("+1", nil), ("1_0", nil),
+            ("0.0000000001", nil), ("1.5.5", nil), ("١", nil),
             ("10000000.1", nil),
             ("inf", nil), ("nan", nil), ("", nil), ("x", nil), ("1x", nil), ("Instant", nil), (" 1", nil),
-            ("1e-400", nil),
         ] as [(String, Pace?)]
     )
     func pace(text: String, expected: Pace?) {

@@ -111,26 +111,31 @@ private func outcome<Value>(
         #expect(outcome(row.written) { text throws(Errno) in try text.size() } == row.expected)
     }
 
-    private static let steps: [ValueCase<UInt64>] =
+    private static let durations: [ValueCase<UInt64>] =
         [
-            ValueCase("+10s", 10_000), ValueCase("+10s\n", 10_000), ValueCase("+250ms", 250), ValueCase("+0ms", 0),
-            ValueCase("+010s", 10_000), ValueCase("+1ms\0s", 1), ValueCase("+18446744073709551615ms", .max),
-            ValueCase("+1.5s", 1_500), ValueCase("+0.25s\n", 250), ValueCase("+1.000999999s", 1_000),
-            ValueCase("+2.0ms", 2), ValueCase("+18446744073709551.615s", .max),
-            ValueCase("+18446744073709551.616s", refused: .outOfRange),
-            ValueCase("+18446744073709551616ms", refused: .outOfRange),
-            ValueCase("+18446744073709552s", refused: .outOfRange),
+            ValueCase("+10s", 10_000_000_000), ValueCase("+10us\n", 10_000), ValueCase("+250ms", 250_000_000),
+            ValueCase("+0ms", 0), ValueCase("+010us", 10_000), ValueCase("+1ns\0s", 1),
+            ValueCase("+18446744073709551615ns", .max), ValueCase("+1.5us", 1_500), ValueCase("+0.25us\n", 250),
+            ValueCase("+2.0ns", 2), ValueCase("+1.0000000000us", 1_000), ValueCase("+1.000000001s", 1_000_000_001),
+            ValueCase("+18446744073709551.615us", .max), ValueCase("+1min", 60_000_000_000),
+            ValueCase("+0.00000000125h", 4_500), ValueCase("+1d", 86_400_000_000_000),
+            // A 65,536th of a day.
+            ValueCase("+0.0000152587890625d", 1_318_359_375),
+            ValueCase("+18446744073709551.616us", refused: .outOfRange),
+            ValueCase("+18446744073709551616ns", refused: .outOfRange),
+            ValueCase("+18446744073709552us", refused: .outOfRange),
+            ValueCase("+18446744073709551616h", refused: .outOfRange),
         ]
         + [
             "", "\n", "+", "+s", "+ms", "10s", "-10s", "++10s", "+10", "+10 s", "+10S", "+10sec", "+10ms ", "+1.s",
-            "+.5s", "+1.5", "+1.5.5s", "+1,5s", "+1.0000000000s", "+0x10s", "+10s\n\n", " +10s", "\0", "+10h",
-            "+18446744073709551616h",
+            "+.5s", "+1.5", "+1.5.5s", "+1,5s", "+0x10s", "+10s\n\n", " +10s", "\0", "+10w", "+18446744073709551616w",
+            // Not whole ns.
+            "+0.5ns", "+1.0000000001s", "+1.0001us", "+0.00000762939453125001d", "+0.33333333333333333333s",
         ].map { ValueCase($0, refused: .invalid) }
 
-    @Test("steps of time", arguments: steps)
-    func step(row: ValueCase<UInt64>) {
-        let units: KeyValuePairs<StaticString, UInt64> = ["ms": 1, "s": 1000]
-        #expect(outcome(row.written) { text throws(Errno) in try text.step(in: units) } == row.expected)
+    @Test("durations", arguments: durations)
+    func duration(row: ValueCase<UInt64>) {
+        #expect(outcome(row.written) { text throws(Errno) in try text.duration() } == row.expected)
     }
 
     @Test(

@@ -53,7 +53,7 @@ check 'as JSON' cmp one/results.json <("$RMPFS" report --json part0 part1 part2)
 "$RMPFS" report --html merged.html part0 part1 part2
 check 'as HTML' cmp one/report.html merged.html
 check 'a missing shard is told' grep -q '^rmpfs: 8 of 12 runs are finished' <("$RMPFS" report part0 part1 2>&1)
-refused 'a missing folder' 1 '^Error: missing: there are no results of rmpfs simulate here' "$RMPFS" report one missing
+refused 'a missing folder' 1 '^rmpfs: missing: there are no results of rmpfs simulate here' "$RMPFS" report one missing
 sed 's/^seeds: .*/seeds: 1/' small.yaml >other.yaml
 limit 60 "$RMPFS" simulate other.yaml --out other >/dev/null
 refused 'results of two scenarios' 1 'other: results of another scenario than one' "$RMPFS" report one other
@@ -149,9 +149,9 @@ check 'a scenario with a trace and a machine file' limit 60 "$RMPFS" simulate su
 check 'from what it has written, without these' eval 'mkdir -p moved/on && mv traced moved/on/ && rm sub/*.csv &&
     limit 60 "$RMPFS" simulate moved/on/traced/scenario.yaml --out traced-again'
 expect 'the same, byte for byte' "$(results moved/on/traced)" "$(results traced-again)"
-refused 'a trace that is not there' 1 '^Error: sub/traced.yaml:4: workload.trace: sub/t.csv: No such file' \
+refused 'a trace that is not there' 1 '^rmpfs: sub/traced.yaml:4: workload.trace: sub/t.csv: No such file' \
     "$RMPFS" simulate sub/traced.yaml --out traced
-refused 'a folder that cannot be made' 1 '^Error: small.yaml/out: Not a directory' \
+refused 'a folder that cannot be made' 1 '^rmpfs: small.yaml/out: Not a directory' \
     "$RMPFS" simulate small.yaml --out small.yaml/out
 
 # On a terminal a line tells how far it is.

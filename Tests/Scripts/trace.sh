@@ -98,7 +98,7 @@ check 'lost events are told' grep -q '"lost_events":77' "$work/some.json"
 check 'it unmounts' unmount_host
 
 # Mistakes.
-refused 'no events' 1 "LICENSE:[0-9]+: .* is no event. Give a mountpoint" \
+refused 'no events' 1 "LICENSE:[0-9]+: .* is not an event. Give a mountpoint" \
     "$RMPFS" trace "$top/LICENSE" -o "$work/no.json"
 sed '1s/version 1/version 9/' "$work/events" >"$work/newer"
 refused 'another version' 1 'newer:1: its events are version 9; this rmpfs reads version 1' \

@@ -31,7 +31,7 @@ extension Check {
                 return .fail("/proc/sys/kernel/osrelease cannot be read")
             }
             let numbers = release.split { !("0"..."9").contains($0) }.prefix(2).compactMap { Int($0) }
-            guard numbers.count == 2 else { return .fail("'\(release)' is no version") }
+            guard numbers.count == 2 else { return .fail("'\(release)' is not a version") }
             return (numbers[0], numbers[1]) >= oldestKernel ? .pass(release) : .fail("\(release) is too old")
         },
     ]

@@ -50,7 +50,7 @@ struct HostDescription {
     init(_ header: Fields) throws(RecordingError) {
         if header.has("cpus") {
             guard let count = Int(exactly: try header.number("cpus")) else {
-                throw RecordingError("line 1: \"cpus\" is too large")
+                throw RecordingError("\"cpus\" is too large", line: 1)
             }
             cpus = count
         }
@@ -58,13 +58,13 @@ struct HostDescription {
         if header.has("machine") { machine = (try header.text("machine"), try header.text("file")) }
         if header.has("series") {
             let name = try header.text("series")
-            guard let known = Series.named(name) else { throw RecordingError("line 1: there is no series \(name)") }
+            guard let known = Series.named(name) else { throw RecordingError("there is no series \(name)", line: 1) }
             series = known
         }
         if header.has("boot") {
             let word = try header.text("boot")
             guard let known = BootArgument(argument: word) else {
-                throw RecordingError("line 1: there is no stage \(word) of boot")
+                throw RecordingError("there is no stage \(word) of boot", line: 1)
             }
             stage = known.stage
         }

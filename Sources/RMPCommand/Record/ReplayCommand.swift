@@ -13,14 +13,17 @@ struct ReplayCommand: ParsableCommand {
         abstract: "Run a recording of rmpfs mount --record again, in virtual time.",
         discussion: """
             Exit status: 0 if every answer and the final state match the recording, 1 if not. With --mount the host is \
-            mounted as it was at the end, or at --until, and its clock stands still. With --mount and --pace the \
+            mounted as it was at the end, or at --until, and its clock is stopped. With --mount and --pace the \
             recording is played there: each command runs at its virtual time, from the beginning or from --from on. \
             At --until the clock stops and later commands are dropped. Standard error reports a difference.
             """
     )
 
-    @Option(help: ArgumentHelp("Stop at this virtual time since boot: ns, or 1.5s, 90min.", valueName: "t"))
-    var until: ReplayTime?
+    @Option(
+        help: ArgumentHelp("Stop at this virtual time since boot: ns, or 1.5s, 90min.", valueName: "t"),
+        transform: TimeArgument.parseMoment
+    )
+    var until: TimeArgument?
 
     @Option(help: ArgumentHelp("Mount the host there.", valueName: "mountpoint"), completion: .directory)
     var mount: String?
@@ -33,8 +36,11 @@ struct ReplayCommand: ParsableCommand {
     )
     var pace: PaceArgument?
 
-    @Option(help: ArgumentHelp("With --pace: jump to this virtual time first.", valueName: "t"))
-    var from: ReplayTime?
+    @Option(
+        help: ArgumentHelp("With --pace: jump to this virtual time first.", valueName: "t"),
+        transform: TimeArgument.parseMoment
+    )
+    var from: TimeArgument?
 
     @Argument(help: ArgumentHelp("The recording.", valueName: "file"), completion: .file())
     var file: String
@@ -63,13 +69,11 @@ struct ReplayCommand: ParsableCommand {
             var run = try ReplayRun(path: file)
             let outcome = try run.run(until: until?.nanoseconds)
             let count = "\(outcome.commands) command\(outcome.commands == 1 ? "" : "s")"
-            if let difference = outcome.difference { throw RecordingError("\(file): \(difference)") }
-            if outcome.end == false {
-                throw RecordingError("\(file): every answer is the same, but the state at the end is another one")
-            }
+            if let difference = outcome.difference { throw RecordingError(difference.message(in: file)) }
+            if outcome.end == false { throw RecordingError(ReplayRun.otherEnd.message(in: file)) }
             let state =
                 outcome.end == true
-                ? "every answer and the state at the end are the same"
+                ? "every answer and the final state are the same"
                 : outcome.isStopped
                     ? "every answer until then is the same"
                     : "every answer is the same; the recording has no end: its rmpfs was killed, or is still running"
@@ -77,21 +81,6 @@ struct ReplayCommand: ParsableCommand {
         } catch {
             StandardError.write("rmpfs: \(error)\n")
             throw ExitCode.failure
-        }
-    }
-}
-
-/// A virtual time since boot.
-struct ReplayTime: ExpressibleByArgument, Sendable {
-    let nanoseconds: UInt64
-
-    init?(argument: String) {
-        if let number = UInt64(argument), number < 1 << 63 {
-            nanoseconds = number
-        } else if let time = WaitTime(argument: argument) {
-            nanoseconds = time.nanoseconds
-        } else {
-            return nil
         }
     }
 }

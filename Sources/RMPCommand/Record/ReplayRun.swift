@@ -12,12 +12,15 @@ struct ReplayRun {
     struct Outcome {
         var commands = 0
         /// The first answer that is not the recorded one.
-        var difference: String?
+        var difference: RecordingError?
         /// Whether the recording has its end, and the machine is the same there.
         var end: Bool?
         /// Whether it was left before its end, as was asked for.
         var isStopped = false
     }
+
+    /// The end is not as recorded.
+    static let otherEnd = RecordingError("the final state differs from the recording")
 
     let path: String
     private(set) var machine: Machine
@@ -46,7 +49,7 @@ struct ReplayRun {
                 throw RecordingError("its host boots to another state here: it was recorded by rmpfs \(program)")
             }
         } catch let error as RecordingError {
-            throw RecordingError("\(path): \(error)")
+            throw RecordingError(error.message(in: path))
         }
     }
 
@@ -84,7 +87,7 @@ struct ReplayRun {
         do throws(RecordingError) {
             return try recording.next()
         } catch {
-            throw RecordingError("\(path): \(error)")
+            throw RecordingError(error.message(in: path))
         }
     }
 
@@ -101,12 +104,13 @@ struct ReplayRun {
         at time: UInt64,
         line: Int,
         on machine: inout Machine
-    ) -> (difference: String?, end: Bool?) {
+    ) -> (difference: RecordingError?, end: Bool?) {
         switch step {
         case .command(let command, let expected):
             let answer = SimulatedEngine.perform(command, at: time, on: &machine).recorded
             if answer == expected { return (nil, nil) }
-            return ("line \(line): the answer is \(answer ?? "done"), recorded was \(expected ?? "done")", nil)
+            let difference = "answered \"\(answer ?? "done")\"; the recording has \"\(expected ?? "done")\""
+            return (RecordingError(difference, line: line), nil)
         case .report:
             machine.advance(to: time)
             machine.noteReport()
@@ -122,6 +126,6 @@ struct ReplayRun {
     ///   - limit: in ns of virtual time; what was asked for later is left out.
     ///   - complain: called if something is not as recorded, once.
     func rest(until limit: UInt64?, complain: @escaping @Sendable (String) -> Void) -> ReplayScript {
-        ReplayScript(recording, upcoming, until: limit) { [path] in complain("\(path): \($0)") }
+        ReplayScript(recording, upcoming, until: limit) { [path] in complain($0.message(in: path)) }
     }
 }

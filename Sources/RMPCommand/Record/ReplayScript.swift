@@ -11,14 +11,14 @@ struct ReplayScript: CommandScript {
     private var upcoming: (time: UInt64, step: RecordedStep)?
     private let limit: UInt64?
     /// nil once something was not as recorded: what follows is another life.
-    private var complain: (@Sendable (String) -> Void)?
+    private var complain: (@Sendable (RecordingError) -> Void)?
 
     /// - Parameter upcoming: a step that has been taken out of the recording.
     init(
         _ recording: Recording,
         _ upcoming: (time: UInt64, step: RecordedStep)?,
         until limit: UInt64?,
-        complain: @escaping @Sendable (String) -> Void
+        complain: @escaping @Sendable (RecordingError) -> Void
     ) {
         self.recording = recording
         self.limit = limit
@@ -36,7 +36,7 @@ struct ReplayScript: CommandScript {
         guard let (time, step) = upcoming else { return }
         let verdict = ReplayRun.perform(step, at: time, line: recording.line, on: &machine)
         if let difference = verdict.difference { tell(difference) }
-        if verdict.end == false { tell("the state at the end is another one") }
+        if verdict.end == false { tell(ReplayRun.otherEnd) }
         fetch()
     }
 
@@ -45,11 +45,11 @@ struct ReplayScript: CommandScript {
         do throws(RecordingError) {
             upcoming = try recording.next()
         } catch {
-            tell("\(error); it is not played any further")
+            tell(RecordingError("\(error); it is not played any further", line: error.line))
         }
     }
 
-    private mutating func tell(_ difference: String) {
+    private mutating func tell(_ difference: RecordingError) {
         complain?(difference)
         complain = nil
     }

@@ -108,7 +108,7 @@ struct TraceReader {
         endTurn()
         let list = line.text("cpus")
         guard let cpus = try? CPUList.parse(list.utf8, limit: Topology.cpuLimits.upperBound) else {
-            throw TraceError("'cpus=\(list)' is no list of CPUs from 0 to \(Topology.cpuLimits.upperBound - 1)")
+            throw TraceError("'cpus=\(list)' is not a list of CPUs from 0 to \(Topology.cpuLimits.upperBound - 1)")
         }
         // Where the events begin in the middle of a pass.
         if pass == nil { pass = Open(name: "pass \(line.text("pass"))", start: now) }

@@ -41,7 +41,7 @@ enum TraceSource {
                     count += 1
                 } else {
                     let remedy = count == 0 ? ". \(Self.remedy)" : ""
-                    throw TraceError("\(HostFileError.quote(line)) is no event\(remedy)")
+                    throw TraceError("\(HostFileError.quote(line)) is not an event\(remedy)")
                 }
             } catch {
                 throw HostFileError(name, line: number, error.description)
@@ -84,7 +84,7 @@ enum TraceSource {
         try take(run.machine)
         let outcome = try run.run(until: nil) { machine in try take(machine) }
         if let difference = outcome.difference {
-            StandardError.write("rmpfs: \(path): \(difference); the trace ends there\n")
+            StandardError.write("rmpfs: \(difference.message(in: path)); the trace ends there\n")
         }
         reader.finish(at: run.machine.now)
         return reader.trace

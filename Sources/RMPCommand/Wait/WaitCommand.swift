@@ -11,7 +11,7 @@ struct WaitCommand: ParsableCommand {
         abstract: "Wait for a condition on a mounted host: by default, until nothing is pending.",
         discussion: """
             Exit status: 0 when the condition holds, 124 at the timeout, 1 if the mount ends first. --event prints the \
-            event's line. With --pace 0 the clock stands still and somebody else has to move it; standard error then \
+            event's line. With --pace 0 the clock is stopped and somebody else has to move it; standard error then \
             says how far.
             """
     )
@@ -38,11 +38,20 @@ struct WaitCommand: ParsableCommand {
     )
     var event: String?
 
-    @Option(help: ArgumentHelp("Count events from this virtual time on, as rmpsim/clock shows it.", valueName: "ns"))
-    var since: UInt64?
+    @Option(
+        help: ArgumentHelp(
+            "Count events from this virtual time on: ns, as rmpsim/clock shows it, or 1.5s, 90min.",
+            valueName: "t"
+        ),
+        transform: TimeArgument.parseMoment
+    )
+    var since: TimeArgument?
 
-    @Option(help: ArgumentHelp("Give up after this much real time: 10, 500ms, 2min.", valueName: "t"))
-    var timeout: WaitTime?
+    @Option(
+        help: ArgumentHelp("Give up after this much real time: 10, 500ms, 2min.", valueName: "t"),
+        transform: TimeArgument.parseDuration
+    )
+    var timeout: TimeArgument?
 
     @Argument(help: ArgumentHelp("Where the host is mounted.", valueName: "mountpoint"), completion: .directory)
     var mountPoint: String
@@ -52,6 +61,7 @@ struct WaitCommand: ParsableCommand {
             throw ValidationError("--idle, --pass, --guest and --event exclude each other; call rmpfs wait for each")
         }
         if since != nil && event == nil { throw ValidationError("--since is for --event") }
+        if pass == 0 { throw ValidationError("--pass 0: passes count from 1. Give 1 or more") }
         if let event, (try? GlobPattern(Array(event.utf8))) == nil {
             throw ValidationError("'\(event)' is not a pattern: it is empty, or a bracket or a backslash has no end")
         }
@@ -80,7 +90,7 @@ struct WaitCommand: ParsableCommand {
         // What was before does not count, unless it was asked for.
         var last: EventLine?
         for line in try reader.drain() where condition.matches(line) {
-            if let since, line.time >= since { return try report(line) }
+            if let since, line.time >= since.nanoseconds { return try report(line) }
             last = line
         }
         if try condition.isMet(on: host) { return }
@@ -90,14 +100,18 @@ struct WaitCommand: ParsableCommand {
             case .timeout:
                 var state = try condition.state(on: host)
                 if case .event = condition, let last {
-                    state += "; the last one was before, at \(last.time) ns (--since counts it)"
+                    state += "; the last one was at \(last.time) ns, before "
+                    state += since == nil ? "the wait: --since \(last.time) counts it" : "--since"
                 }
-                StandardError.write("rmpfs: not so in time: \(state). \(try host.time())\n")
+                StandardError.write("rmpfs: timed out: \(state). \(try host.time())\n")
                 throw ExitCode(124)
             case .end:
                 throw HostFileError(mountPoint, "the mount has ended before \(condition.wanted)")
             case .lines(let lines):
-                for line in lines where condition.matches(line) { return try report(line) }
+                for line in lines where condition.matches(line) {
+                    if line.time >= since?.nanoseconds ?? 0 { return try report(line) }
+                    last = line
+                }
                 if try condition.isMet(on: host) { return }
             }
         }
@@ -122,22 +136,5 @@ struct GuestCondition: ExpressibleByArgument, Sendable {
         name = String(argument[..<mark])
         state = String(argument[argument.index(after: mark)...])
         guard Self.states.contains(state), !name.contains("/") else { return nil }
-    }
-}
-
-/// A time of the wall clock: a number, with a unit or in seconds.
-struct WaitTime: ExpressibleByArgument, Sendable {
-    private static let units: [(String, Double)] = [
-        ("ns", 1), ("us", 1e3), ("ms", 1e6), ("min", 6e10), ("h", 3.6e12), ("d", 8.64e13), ("s", 1e9), ("", 1e9),
-    ]
-
-    let nanoseconds: UInt64
-
-    init?(argument: String) {
-        guard let (unit, factor) = Self.units.first(where: { argument.hasSuffix($0.0) }),
-            argument.first?.isNumber == true, let number = Double(argument.dropLast(unit.count)), number.isFinite,
-            number >= 0, number * factor < 9e18
-        else { return nil }
-        nanoseconds = UInt64(number * factor)
     }
 }

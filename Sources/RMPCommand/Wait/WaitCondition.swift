@@ -111,10 +111,10 @@ struct WaitedHost {
             return nil
         }
         guard let next = try schedule().next else {
-            return "the clock stands still (pace 0) and nothing is pending: only a command can change anything"
+            return "the clock is stopped (pace 0) and nothing is pending: only a command can change anything"
         }
         let step = next > clock ? next - clock : 0
-        return "the clock stands still (pace 0); the next event is \(step) ns away or a little more: "
+        return "the clock is stopped (pace 0); the next event is \(step) ns away or a little more: "
             + "echo +next, +\(step)ns or idle to \(folder.path)/rmpsim/clock, or a factor to rmpsim/pace"
     }
 

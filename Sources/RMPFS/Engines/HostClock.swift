@@ -5,7 +5,7 @@ import Glibc
 
 /// The ratio of virtual time to the wall clock's.
 public enum Pace: Sendable, Hashable {
-    /// Virtual time runs this many times as fast as the wall clock; greater than 0.
+    /// Virtual time runs this many times as fast as the wall clock: above 0 up to ``fastest``.
     case factor(Double)
     /// Virtual time moves only by writes to `rmpsim/clock`.
     case manual
@@ -14,27 +14,42 @@ public enum Pace: Sendable, Hashable {
 
     /// The fastest factor: more than a month per second.
     public static let fastest = 1e7
+    /// How many decimals a factor has at most.
+    private static let decimals = 9
 
-    /// Reads `FACTOR`, `0` or `instant`.
+    /// Reads `FACTOR`, a decimal number such as 2.5 with at most 9 decimals, `0` or `instant`.
     public init?(_ text: String) {
         switch text {
         case "instant": self = .instant
         case "0": self = .manual
         default:
-            guard let factor = Double(text), factor.isFinite, factor > 0, factor <= Self.fastest else { return nil }
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+            guard (1...2).contains(parts.count),
+                parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(digits.contains) }),
+                parts.count == 1 || parts[1].utf8.count <= Self.decimals,
+                let factor = Double(text), factor > 0, factor <= Self.fastest
+            else { return nil }
             self = .factor(factor)
         }
     }
 }
 
 extension Pace: CustomStringConvertible {
-    /// As it is written.
+    /// As it is written: never in exponents.
     public var description: String {
         switch self {
         case .manual: "0"
         case .instant: "instant"
-        case .factor(let factor): factor == factor.rounded() ? "\(Int(factor))" : "\(factor)"
+        case .factor(let factor): factor == factor.rounded() ? "\(Int(factor))" : Self.decimal("\(factor)")
         }
+    }
+
+    /// A number as Swift prints it, which is exact, without its exponent.
+    private static func decimal(_ text: String) -> String {
+        guard let mark = text.firstIndex(of: "e"), let exponent = Int(text[text.index(after: mark)...]), exponent < 0
+        else { return text }
+        return "0." + String(repeating: "0", count: -exponent - 1) + text[..<mark].filter { $0 != "." }
     }
 }
 

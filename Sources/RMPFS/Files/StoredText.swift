@@ -65,10 +65,17 @@ public struct StoredText {
         return try Self.number(digits, base: base)
     }
 
-    /// `+`, a decimal number and one of `units`, such as `+250ms` or `+1.5s`, with at most 9 decimals.
-    /// - Returns: the number times the unit's factor, rounded down.
-    /// - Throws: ``Errno/invalid`` for anything else, ``Errno/outOfRange`` above 2^64 - 1.
-    public func step(in units: KeyValuePairs<StaticString, UInt64>) throws(Errno) -> UInt64 {
+    /// The units of ``duration()``, in ns.
+    private static let units: KeyValuePairs<StaticString, UInt64> = [
+        "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000, "h": 3_600_000_000_000,
+        "d": 86_400_000_000_000,
+    ]
+
+    /// `+`, a decimal number and a unit from `ns` to `d`, such as `+250ms` or `+1.5s`.
+    /// - Returns: the time in ns.
+    /// - Throws: ``Errno/invalid`` for anything else, and for what is not whole ns; ``Errno/outOfRange`` above
+    ///   2^64 - 1 ns.
+    public func duration() throws(Errno) -> UInt64 {
         guard value.first == 0x2B else { throw .invalid }
         let text = value.dropFirst()
         let digits = text.prefix { Self.value(of: $0) < 10 }
@@ -76,10 +83,13 @@ public struct StoredText {
         var decimals = text[digits.endIndex..<digits.endIndex]
         if name.first == 0x2E {
             decimals = name.dropFirst().prefix { Self.value(of: $0) < 10 }
-            if decimals.isEmpty || decimals.count > 9 { throw .invalid }
+            if decimals.isEmpty { throw .invalid }
             name = text[decimals.endIndex...]
+            while decimals.last == 0x30 { decimals = decimals.dropLast() }
+            // As many as fit 64 bits. Whole ns have at most 16: a day is 2^16 times an odd number of ns.
+            if decimals.count > 19 { throw .invalid }
         }
-        for (unit, factor) in units
+        for (unit, factor) in Self.units
         where name.elementsEqual(UnsafeRawBufferPointer(start: unit.utf8Start, count: unit.utf8CodeUnitCount)) {
             let (product, overflow) = try Self.number(digits, base: 10).multipliedReportingOverflow(by: factor)
             var part: UInt64 = 0
@@ -87,7 +97,9 @@ public struct StoredText {
                 let scale = decimals.reduce(UInt64(1)) { scale, _ in scale * 10 }
                 // Less than the factor, as the decimals are less than the scale.
                 let product = factor.multipliedFullWidth(by: try Self.number(decimals, base: 10))
-                part = scale.dividingFullWidth(product).quotient
+                let (quotient, remainder) = scale.dividingFullWidth(product)
+                if remainder != 0 { throw .invalid }
+                part = quotient
             }
             let (sum, carried) = product.addingReportingOverflow(part)
             if overflow || carried { throw .outOfRange }

@@ -8,12 +8,6 @@ struct ClockFiles {
     let engine: SimulatedEngine
     let owner: Owner
 
-    /// The units of a step.
-    private static let units: KeyValuePairs<StaticString, UInt64> = [
-        "ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000, "h": 3_600_000_000_000,
-        "d": 86_400_000_000_000,
-    ]
-
     /// Virtual time since boot in ns. Written: a step such as `+250ms` or `+1.5s`; `+next`, to the next event; `idle`,
     /// until nothing is pending.
     var clock: Attribute {
@@ -26,7 +20,7 @@ struct ClockFiles {
             store: { [engine] value throws(Errno) in
                 if value.equals("idle") { return engine.host.skipToIdle() }
                 if value.equals("+next") { return engine.host.skipToNextEvent() }
-                try engine.skip(nanoseconds: value.step(in: Self.units))
+                try engine.skip(nanoseconds: value.duration())
             }
         )
     }

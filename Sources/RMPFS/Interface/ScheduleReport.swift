@@ -24,7 +24,7 @@ enum ScheduleReport {
         text.append("\nclock: ")
         switch pace {
         // Whoever waits for a pass without knowing of this finds it here.
-        case .manual: text.append("stands still (pace 0): write +next, idle or a step to rmpsim/clock")
+        case .manual: text.append("stopped (pace 0): write +next, idle or a step to rmpsim/clock")
         case .factor, .instant:
             text.append("runs at pace ")
             text.append(Array(pace.description.utf8))
