@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linux calls that Swift's import of the C library lacks: namespaces, capabilities, parent death, the heap.
+// Linux calls that Swift's import of the C library lacks: namespaces, capabilities, parent death, timers, the heap.
 #ifndef RMPFS_CFUSE_LINUX_H
 #define RMPFS_CFUSE_LINUX_H
 
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 // malloc(3)'s own, which the C library's module leaves out. `arenas` at most; an allocation of `mapped` bytes or more is
@@ -55,6 +56,20 @@ static inline int rmpfs_enter_mounts(int descriptor)
 static inline int rmpfs_name_process(const char *name)
 {
 	return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+// timerfd_create(2): a timer on the monotonic clock, not set; -1 if there is no descriptor.
+static inline int rmpfs_make_timer(void)
+{
+	return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+}
+
+// Has it expire once, at a time of that clock in ns, greater than 0; at once if that is past.
+static inline int rmpfs_set_timer(int timer, unsigned long long time)
+{
+	struct itimerspec setting = { .it_value = { .tv_sec = time / 1000000000, .tv_nsec = time % 1000000000 } };
+
+	return timerfd_settime(timer, TFD_TIMER_ABSTIME, &setting, NULL);
 }
 
 // A descriptor that becomes readable when the process ends.

@@ -62,7 +62,7 @@ import Testing
         let first = try pipe.open(OpenRequest(reads: true))
         func readAll(_ open: OpenFile, size: Int = 65_536) -> String {
             var bytes: [UInt8] = []
-            while let slice = try? open.read(at: 0, size: size) { slice.withBytes { bytes += $0 } }
+            while let slice = try? (open as? OpenStream)?.readNow(size) { slice.withBytes { bytes += $0 } }
             return String(decoding: bytes, as: UTF8.self)
         }
         let whole = try host.read("debug/rmpopt/events")
@@ -87,6 +87,72 @@ import Testing
         #expect(late.split(separator: "\n").count - 1 == Int(log.count - log.first))
     }
 
+    /// A reader that has everything rests: its next read, and poll(2), wait though there is more.
+    @Test(arguments: [0, 3_600_000_000_000]) func readersRest(_ rest: UInt64) throws {
+        let host = try Host(cpus: 4, memory: 4 << 30)
+        let source = try #require(host.engine.eventStream)
+        let file = StreamFile(owner: Owner(user: 0, group: 0), source: source, rest: rest)
+        let stream = try #require(try file.open(OpenRequest(reads: true)) as? OpenStream)
+        func text(_ slice: TextSlice) -> String { slice.withBytes { String(decoding: $0, as: UTF8.self) } }
+        // Who is behind does not rest, nor does who has found nothing.
+        #expect(stream.isReadable(mayRest: true))
+        var all = ""
+        while let slice = try? stream.read(at: 0, size: 100) { all += text(slice) }
+        #expect(try all == host.read("debug/rmpopt/events"))
+        #expect(refusal { try stream.readNow(100) } == .tryAgain)
+        try host.makeGuest("a", memory: "1G")
+        #expect(stream.isReadable(mayRest: true))
+        #expect(try text(stream.read(at: 0, size: 1 << 16)).hasSuffix("guest_create: guest=a\n"))
+        // Who has got something and has everything does.
+        try host.makeGuest("b", memory: "1G")
+        #expect(stream.isReadable(mayRest: true) == (rest == 0))
+        if rest > 0 {
+            #expect(refusal { try stream.read(at: 0, size: 1 << 16) } == .tryAgain)
+            #expect(stream.isReadable(mayRest: false))
+            #expect(stream.isReadable(mayRest: true), "what has been taken is there")
+        }
+        #expect(try text(stream.read(at: 0, size: 1 << 16)).hasSuffix("guest_create: guest=b\n"))
+        // Until the mount ends.
+        try host.makeGuest("c", memory: "1G")
+        stream.end()
+        #expect(stream.isReadable(mayRest: true))
+        #expect(try text(stream.read(at: 0, size: 1 << 16)).hasSuffix("guest_create: guest=c\n"))
+        #expect(try stream.read(at: 0, size: 1 << 16).count == 0)
+    }
+
+    /// Who rests is not called, but by a hurry or together with somebody who has rested enough.
+    @Test func restsEndTogether() throws {
+        let host = try Host(cpus: 4, memory: 4 << 30, pace: .manual)
+        let source = try #require(host.engine.eventStream)
+        let calls = Lock<[String]>([])
+        let semaphore = Semaphore()
+        func wait(_ name: String, ahead: UInt64 = 0, rest: UInt64) throws -> UInt64 {
+            let place = try host.engine.look { machine throws(Errno) in machine.eventLog.count } + ahead
+            let earliest = rest > 0 ? HostClock.monotonic + rest : 0
+            return try #require(
+                source.wait(for: NextRecord(place: place, earliest: earliest)) {
+                    calls.withLock { $0.append(name) }
+                    semaphore.signal()
+                }
+            )
+        }
+        let long: UInt64 = 3_600_000_000_000
+        let resting = try wait("resting", rest: long)
+        _ = try wait("resting, too", rest: long)
+        let later = try wait("later", ahead: 1_000_000, rest: 0)
+        try host.makeGuest("a", memory: "1G")
+        source.hurry(later)
+        #expect(semaphore.wait(seconds: 20))
+        source.hurry(resting)
+        #expect(semaphore.wait(seconds: 20))
+        #expect(calls.withLock { $0 } == ["later", "resting"])
+        // One that has rested, for whom there is nothing yet.
+        _ = try wait("rested", rest: 1)
+        try host.makeGuest("b", memory: "1G")
+        for _ in 0..<2 { #expect(semaphore.wait(seconds: 20)) }
+        #expect(calls.withLock { $0.sorted() } == ["later", "rested", "resting", "resting, too"])
+    }
+
     /// The source wakes whoever waits: at a command, when the clock is moved, and when it runs by itself.
     @Test(arguments: [Pace.manual, .factor(1), .instant]) func waitersAreWoken(_ pace: Pace) throws {
         let host = try Host(cpus: 4, memory: 4 << 30, pace: pace)
@@ -95,7 +161,7 @@ import Testing
         let calls = Atomic<Int>(0)
         func wait() throws {
             let place = try host.engine.look { machine throws(Errno) in machine.eventLog.count }
-            let number = source.wait(for: place) {
+            let number = source.wait(for: NextRecord(place: place, earliest: 0)) {
                 calls.add(1, ordering: .relaxed)
                 semaphore.signal()
             }
@@ -123,7 +189,7 @@ import Testing
         let before = calls.load(ordering: .relaxed)
         let place = try host.engine.look { machine throws(Errno) in machine.eventLog.count }
         let number = try #require(
-            source.wait(for: place + 1_000_000) {
+            source.wait(for: NextRecord(place: place + 1_000_000, earliest: 0)) {
                 calls.add(1, ordering: .relaxed)
                 semaphore.signal()
             }

@@ -6,7 +6,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 24
+plan 29
 
 pipe() { echo "$M/debug/rmpopt/events_pipe"; }
 daemon() { daemons "$M" | head -n 1; }
@@ -157,6 +157,7 @@ check 'it ends' nothing_left "$M"
 
 # reader: one that waits, its PID is $reader.
 reader() {
+    rm -f "$work/waiting.out"
     limit 60 cat "$(pipe)" >"$work/waiting.out" &
     reader=$!
     within 10 eval '[ -s "$work/waiting.out" ]'
@@ -167,6 +168,106 @@ reader
 check 'who waits does not keep rmpfs unmount' unmount_host
 check 'and comes to the end' within 10 gone_reader
 check 'and the daemon ends' nothing_left "$M"
+
+# What happens in a row is read together: a reader that has everything is not woken before 5 ms have passed, and misses
+# nothing. The third one polls.
+mount_host row --cpus 4 --memory 8G
+cat >"$work/row.py" <<'END'
+import fcntl, os, select, sys, threading, time
+M, pipe = sys.argv[1], sys.argv[1] + "/debug/rmpopt/events_pipe"
+REST, MARK = 0.005, b"guest_create: guest=mark"
+
+class Reader(threading.Thread):
+    def __init__(self, polls):
+        super().__init__(daemon=True)
+        self.file = os.open(pipe, os.O_RDONLY | (os.O_NONBLOCK if polls else 0))
+        self.poll = select.poll() if polls else None
+        if polls:
+            self.poll.register(self.file, select.POLLIN)
+        self.text, self.wakes, self.seen, self.caught_up = b"", 0, 0, 0
+        self.start()
+
+    def run(self):
+        while b"guest=end" not in self.text:
+            if self.poll:
+                assert self.poll.poll(20000)
+            chunk = os.read(self.file, 1 << 17)
+            assert chunk
+            self.text += chunk
+            self.wakes += 1
+            if MARK in chunk:
+                self.seen = time.monotonic()
+
+readers = [Reader(False), Reader(False), Reader(True)]
+
+def write(count):
+    for _ in range(count):
+        with open(M + "/rmpopt/reenable", "w") as file:
+            file.write("1")
+
+def wakes():
+    return [reader.wakes for reader in readers]
+
+write(1)
+time.sleep(0.1)
+before, start = wakes(), time.monotonic()
+write(1000)
+time.sleep(0.1)
+most = (time.monotonic() - start) / REST + 4
+print("few wakes", [count - first <= most for count, first in zip(wakes(), before)])
+# The bound of interface.md, generously: this machine may be busy.
+start = time.monotonic()
+os.mkdir(M + "/rmpsim/guests/mark")
+while not all(reader.seen for reader in readers) and time.monotonic() < start + 20:
+    time.sleep(0.01)
+print("soon", [bool(reader.seen) and reader.seen - start < 2 for reader in readers])
+write(200)
+os.mkdir(M + "/rmpsim/guests/end")
+for reader in readers:
+    reader.join(20)
+with open(M + "/debug/rmpopt/events", "rb") as file:
+    text = file.read()
+print("all of it", [text.startswith(reader.text) for reader in readers], text.count(b"pass_request") > 1200)
+END
+limit 60 python3 "$work/row.py" "$M" >"$work/row.out" 2>&1
+expect 'events in a row: few wakes, nothing lost' 'few wakes [True, True, True]
+soon [True, True, True]
+all of it [True, True, True] True' "$(cat "$work/row.out")"
+cpu() { awk '{ print $14 + $15 }' "/proc/$(daemon)/stat"; }
+limit 20 "$RMPFS" wait "$M"
+reader
+sleep 1.5 # the thread of those who wait stays for a second
+used=$(cpu)
+sleep 1
+expect 'who waits for nothing uses no CPU' "$used" "$(cpu)"
+kill "$reader"
+check 'it can be unmounted' unmount_host
+
+# The last event before the end: a reader that rests gets it before the end of the file.
+cat >"$work/last.py" <<'END'
+import ctypes, os, signal, subprocess, sys
+M, how, daemon = sys.argv[1], sys.argv[2], int(sys.argv[3])
+for number in range(40):
+    os.mkdir(f"{M}/rmpsim/guests/g{number}")
+if how == "signal":
+    os.kill(daemon, signal.SIGTERM)
+elif ctypes.CDLL(None).umount2(M.encode(), 2) != 0:  # MNT_DETACH
+    subprocess.run(["fusermount3", "-uz", M], check=True)
+END
+# last HOW: in most of five rounds; a reader between two reads comes too late if the daemon is quicker.
+last() {
+    local round whole=0
+    for round in 1 2 3 4 5; do
+        mount_host "last.$1.$round" --pace 0
+        reader
+        python3 "$work/last.py" "$M" "$1" "$(daemon)" && within 10 gone_reader && nothing_left "$M" || return 1
+        tail -n 1 "$work/waiting.out"
+        if [[ $(tail -n 1 "$work/waiting.out") == *'guest_create: guest=g39' ]]; then whole=$((whole + 1)); fi
+    done
+    [ "$whole" -ge 3 ]
+}
+check 'the last event comes before the end: a signal' last signal
+check 'umount -l' last detach
 
 mount_host busy --pace 0
 reader

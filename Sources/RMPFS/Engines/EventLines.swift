@@ -7,29 +7,30 @@ import RMPModel
 struct EventLines: StreamSource {
     let host: SharedMachine
 
-    func take(from place: inout UInt64, limit: Int, into text: inout TextBuffer) throws(Errno) {
+    func take(from place: inout UInt64, limit: Int, into text: inout TextBuffer) throws(Errno) -> Bool {
         // Lines are written without the lock.
         let start = place
         let (first, count, events) = try host.withState { state throws(Errno) in
             let log = state.machine.eventLog
             return (log.first, log.count, log.events(from: start, most: limit / Self.shortestLine + 1))
         }
-        if place >= count { return }
+        if place >= count { return true }
         if place == 0 { EventText.head(into: &text) }
         if place < first { EventText.lost(first - place, into: &text) }
         place = max(place, first)
         for event in events {
             EventText.line(event, into: &text)
             place += 1
-            if text.count >= limit { return }
+            if text.count >= limit { break }
         }
+        return place >= count
     }
 
     /// The shortest line has so many bytes: time, colon, name.
     private static let shortestLine = 24
 
-    func wait(for place: UInt64, _ body: @escaping @Sendable () -> Void) -> UInt64? {
-        host.watch.wait(for: place, on: host, body)
+    func wait(for next: NextRecord, _ body: @escaping @Sendable () -> Void) -> UInt64? {
+        host.watch.wait(for: next, on: host, body)
     }
 
     func hurry(_ wait: UInt64) { host.watch.hurry(wait) }

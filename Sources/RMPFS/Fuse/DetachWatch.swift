@@ -36,7 +36,12 @@ final class DetachWatch: Sendable {
     func watch(for waiting: WaitingRequests) {
         state.withLock { state in
             guard state.thread == nil, let device = state.device else { return }
-            state.thread = WatchThread { [stop] in Self.wait(for: device, stop.read) { waiting.end() } }
+            state.thread = WatchThread { [stop] in
+                Self.wait(for: device, stop.read) {
+                    waiting.endRest()
+                    waiting.end()
+                }
+            }
         }
     }
 

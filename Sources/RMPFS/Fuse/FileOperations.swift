@@ -57,7 +57,7 @@ func read(
     } catch {
         if error == .tryAgain, let stream = opened as? OpenStream, let tree = MountedTree.of(request), let info {
             let mayWait = info.pointee.flags & O_NONBLOCK == 0
-            if mayWait || tree.waiting.hasEnded { return tree.waiting.keep(request, stream, size: size) }
+            return tree.waiting.answer(request, stream, size: size, mayWait: mayWait)
         }
         Reply.error(request, error)
     }

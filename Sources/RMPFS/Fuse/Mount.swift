@@ -124,6 +124,8 @@ public final class Mount: Sendable {
     /// Unmounts, in use or not, and lets ``wait()`` return. May be called on any thread and more than once.
     public func end() {
         if ending.exchange(true, ordering: .acquiringAndReleasing) { return }
+        tree.waiting.endRest()
+        tree.waiting.waitForReaders()
         detach(onlyDead: pool.withLock { $0?.hasEnded ?? false })
         pool.withLock { $0?.stop() }
     }
