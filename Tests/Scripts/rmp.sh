@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 46
+plan 47
 
 rmp() { limit 60 "$RMPFS" rmp "$@"; }
 # held: the lines of blockers in the words of rmp: guests by ASID alone, sizes and "not scanned" left out, and in the
@@ -178,6 +178,8 @@ refused 'not a mount' 1 'Give the mountpoint' "$RMPFS" rmp "$work"
 refused 'no segment table' 1 'has no segments' "$RMPFS" rmp --memory "$work/root/dev/mem" --rmp-base 0x3f000000 \
     --rmp-cfg 0x2501
 refused 'no RMP' 1 'RMP_BASE is 0' "$RMPFS" rmp --memory "$work/root/dev/mem" --rmp-base 0
+refused 'a register as rdmsr prints it' 64 'rmp-base.*rdmsr -c' "$RMPFS" rmp --memory "$work/root/dev/mem" \
+    --rmp-base 8700000
 refused 'no address' 64 'write an address such as 0x40000000, 1073741824 or 1G' "$RMPFS" rmp --page x "$M"
 refused 'an end in a gigabyte' 64 'Write 1G or 2G' "$RMPFS" rmp --end 1500M "$M"
 refused 'one in the first' 64 'whole gigabytes. Write 1G' "$RMPFS" rmp --end 3 "$M"

@@ -190,17 +190,6 @@ enum FormArgument: String, ExpressibleByArgument, CaseIterable {
     var form: EntryForm { self == .raw ? .raw : .rmpread }
 }
 
-/// A register's value or an address: hexadecimal behind 0x, else decimal.
-struct RegisterValue: ExpressibleByArgument, Hashable, Sendable {
-    let value: UInt64
-
-    init?(argument: String) {
-        let digits = argument.hasPrefix("0x") || argument.hasPrefix("0X") ? argument.dropFirst(2) : nil
-        guard let value = digits.map({ UInt64($0, radix: 16) }) ?? UInt64(argument) else { return nil }
-        self.value = value
-    }
-}
-
 /// Numbers as addresses are written.
 enum Hexadecimal {
     static func text(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }

@@ -51,7 +51,7 @@ struct RMPSource {
         var values: [Substring: UInt64] = [:]
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             let words = line.split(separator: " ")
-            guard words.count == 2, let value = RegisterValue(argument: String(words[1]))?.value else {
+            guard words.count == 2, let value = RegisterValue(words[1])?.value else {
                 throw RMPSourceError(
                     path,
                     "'\(line)' is not a name with a value. It was made by another rmpfs: update both"
