@@ -154,8 +154,11 @@ package struct InvariantChecker {
             if let asid = guest.asid {
                 require(seen.insert(asid).inserted, "ASID \(asid) has two guests")
                 require(machine.guests.asids.isTaken(asid), "ASID \(asid) is in use and free")
+                require(machine.guests.id(withASID: asid) == id, "ASID \(asid) is not known as guest \(id.rawValue)'s")
             }
         }
+        let held = ASIDs.limits.count { machine.guests.id(withASID: $0) != nil }
+        require(held == seen.count, "\(held) ASIDs have a guest, expected \(seen.count)")
         let (taken, lost) = (machine.guests.asids.count, machine.guests.asids.lost)
         require(seen.count + lost == taken, "\(taken) ASIDs taken, \(seen.count) used, \(lost) lost")
     }

@@ -10,10 +10,16 @@ enum BlockersReport {
         guard machine.isSNPEnabled else { return }
         let map = machine.optimizationMap
         var reasons = Reasons(machine, map)
+        var names = Names()
         for region in map.regions {
             guard let set = map.set(ofRegion: region), !reasons.missing[set].isEmpty else { continue }
             var line = Line(region: region)
-            for blocker in machine.blockers(ofRegion: region) { line.add(blocker, machine, &text) }
+            for blocker in machine.blockers(ofRegion: region) {
+                line.add(names.name(of: blocker.owner, machine), &text)
+                text.append(0x20)
+                text.append(decimal: UInt64(blocker.pages))
+                text.append(" pages")
+            }
             let reason = reasons.reason(region, set)
             if reason.isUnscanned && machine.assignedPages(ofRegion: region) == 0 { line.add("not scanned", &text) }
             if !reason.outside.isEmpty { line.add("outside the window of CPU(s) ", reason.outside, &text) }
@@ -96,6 +102,34 @@ enum BlockersReport {
         }
     }
 
+    /// Owners as text; the last one is kept, since regions side by side mostly have the same.
+    private struct Names {
+        private var last: (owner: Blocker.Owner, name: [UInt8])?
+
+        mutating func name(of owner: Blocker.Owner, _ machine: borrowing Machine) -> [UInt8] {
+            if let last, last.owner == owner { return last.name }
+            var text = TextBuffer()
+            switch owner {
+            case .rmpTable: text.append("RMP table")
+            case .firmware: text.append("firmware")
+            case .leaked: text.append("leaked")
+            case .guest(let asid, let id):
+                text.append("guest ")
+                if let id, let guest = machine.guest(id) {
+                    text.append(escaped: guest.name.bytes)
+                } else {
+                    text.append("?")
+                }
+                text.append(" (asid ")
+                text.append(decimal: UInt64(asid))
+                text.append(")")
+            }
+            let name = Array(text.bytes)
+            last = (owner, name)
+            return name
+        }
+    }
+
     /// A line that begins with its first reason.
     private struct Line {
         let region: Int
@@ -117,31 +151,14 @@ enum BlockersReport {
             text.append(reason)
         }
 
+        mutating func add(_ reason: [UInt8], _ text: inout TextBuffer) {
+            separate(&text)
+            text.append(reason)
+        }
+
         mutating func add(_ reason: StaticString, _ list: [UInt8], _ text: inout TextBuffer) {
             add(reason, &text)
             text.append(list)
-        }
-
-        mutating func add(_ blocker: Blocker, _ machine: borrowing Machine, _ text: inout TextBuffer) {
-            separate(&text)
-            switch blocker.owner {
-            case .rmpTable: text.append("RMP table")
-            case .firmware: text.append("firmware")
-            case .leaked: text.append("leaked")
-            case .guest(let asid, let id):
-                text.append("guest ")
-                if let id, let guest = machine.guest(id) {
-                    text.append(escaped: guest.name.bytes)
-                } else {
-                    text.append("?")
-                }
-                text.append(" (asid ")
-                text.append(decimal: UInt64(asid))
-                text.append(")")
-            }
-            text.append(0x20)
-            text.append(decimal: UInt64(blocker.pages))
-            text.append(" pages")
         }
 
         func end(_ text: inout TextBuffer) { if isBegun { text.append(0x0A) } }

@@ -11,6 +11,8 @@ struct ASIDs: Sendable {
 
     /// Whether ASID `index` is taken; entry 0 is never used.
     private var taken: [Bool]
+    /// The guest that has each; nil for one that is free or lost.
+    private var holders: [GuestID?]
     /// How many are taken.
     private(set) var count = 0
     /// How many of those no longer belong to a guest: firmware has refused to release them.
@@ -19,20 +21,21 @@ struct ASIDs: Sendable {
     /// ASIDs 1 ... `count`, none taken.
     init(count: UInt16) {
         taken = [Bool](repeating: false, count: Int(min(count, ASIDs.limits.upperBound)) + 1)
+        holders = [GuestID?](repeating: nil, count: taken.count)
     }
 
-    /// Takes the lowest free ASID; nil if none is free.
-    mutating func take() -> UInt16? {
-        guard let asid = taken.indices.dropFirst().first(where: { !taken[$0] }) else { return nil }
-        taken[asid] = true
-        count += 1
-        return UInt16(asid)
+    /// Takes the lowest free ASID for a guest; nil if none is free.
+    mutating func take(for id: GuestID) -> UInt16? {
+        guard let free = taken.indices.dropFirst().first(where: { !taken[$0] }) else { return nil }
+        let asid = UInt16(free)
+        return take(asid, for: id) ? asid : nil
     }
 
     /// Takes the given ASID; false if the processor does not have it, or it is taken.
-    mutating func take(_ asid: UInt16) -> Bool {
+    mutating func take(_ asid: UInt16, for id: GuestID) -> Bool {
         if !has(asid) || isTaken(asid) { return false }
         taken[Int(asid)] = true
+        holders[Int(asid)] = id
         count += 1
         return true
     }
@@ -41,14 +44,22 @@ struct ASIDs: Sendable {
     mutating func release(_ asid: UInt16) {
         if !isTaken(asid) { return }
         taken[Int(asid)] = false
+        holders[Int(asid)] = nil
         count -= 1
     }
 
     /// Ensures that an ASID is never given out again.
-    mutating func lose(_ asid: UInt16) { if isTaken(asid) { lost += 1 } }
+    mutating func lose(_ asid: UInt16) {
+        if !isTaken(asid) { return }
+        holders[Int(asid)] = nil
+        lost += 1
+    }
 
     /// Whether the processor has `asid`.
     func has(_ asid: UInt16) -> Bool { asid > 0 && Int(asid) < taken.count }
+
+    /// The guest that has `asid`; nil if none has.
+    func holder(of asid: UInt16) -> GuestID? { has(asid) ? holders[Int(asid)] : nil }
 
     /// Whether `asid` is taken.
     func isTaken(_ asid: UInt16) -> Bool { has(asid) && taken[Int(asid)] }

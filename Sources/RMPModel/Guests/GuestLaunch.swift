@@ -33,7 +33,7 @@ extension Guests {
         if guest.backing == .size1G && !guest.memoryBytes.isMultiple(of: Backing.size1G.bytes) {
             throw .invalid(.memoryForBacking(guest.memoryBytes, guest.backing))
         }
-        guard let asid = guest.asid ?? asids.take() else { throw .noASID }
+        guard let asid = guest.asid ?? asids.take(for: id) else { throw .noASID }
         do throws(AllocationError) {
             try allocate(&guest, platform.rmp)
         } catch {

@@ -68,7 +68,7 @@ struct Guests: Sendable {
     var anyLeft: Bool { order.contains { guests[$0].map { $0.state == .running || $0.state == .ending } ?? false } }
 
     /// The guest that has an ASID.
-    func id(withASID asid: UInt16) -> GuestID? { order.first { guests[$0]?.asid == asid } }
+    func id(withASID asid: UInt16) -> GuestID? { asids.holder(of: asid) }
 
     /// The guest with a name; a removed guest has none.
     func id(named name: GuestName) -> GuestID? { ids[name] }
@@ -153,7 +153,7 @@ struct Guests: Sendable {
     /// - Throws: `.noASID`.
     mutating func createVM(_ id: GuestID, _ events: inout EventStream) throws(CommandError) {
         if try known(id).state != .stopped { return }
-        guard let asid = asids.take() else { throw .noASID }
+        guard let asid = asids.take(for: id) else { throw .noASID }
         guests[id]?.asid = asid
         guests[id]?.state = .created
         events.publish(.guest(id, .created))

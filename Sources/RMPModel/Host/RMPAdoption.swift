@@ -249,7 +249,7 @@ extension Guests {
         context: PFN?,
         _ events: inout EventStream
     ) -> GuestID? {
-        guard let id = try? create("asid\(asid)", &events), asids.take(asid) else { return nil }
+        guard let id = try? create("asid\(asid)", &events), asids.take(asid, for: id) else { return nil }
         var runs: [ChunkRun] = []
         for chunk in chunks {
             allocator.hold(chunk)

@@ -29,8 +29,18 @@ extension Machine {
     /// ASID, leaked; empty if it has none.
     public func blockers(ofRegion region: Int) -> [Blocker] {
         guard hasRegion(region), platform.rmp.hasAssigned(region) else { return [] }
+        let sums = platform.rmp.owners[region]
+        if sums.first == sums.assigned {
+            // One guest's, as most regions are.
+            let owner = Blocker.Owner.guest(asid: sums.firstASID, guests.id(withASID: sums.firstASID))
+            return [Blocker(owner: owner, pages: Int(sums.first))]
+        }
         return tally(ofRegion: region).blockers(guests)
     }
+
+    /// How many owners all regions have together, about: what a report of all ``blockers(ofRegion:)`` costs depends on
+    /// it.
+    public var ownerCount: Int { platform.rmp.owners.count }
 
     /// Calls `body` for each of ``configuredRegions`` in order, with its assigned pages. On a large machine this is
     /// much cheaper than ``blockers(ofRegion:)`` of each.

@@ -63,6 +63,11 @@ struct OwnerSums: Sendable {
     @inline(__always)
     subscript(region: Int) -> RegionSums { sums[region] }
 
+    /// How many owners all regions have together; whoever has ASID 0 is one.
+    var count: Int {
+        sums.indices.reduce(0) { $0 + (sums[$1].assigned > 0 ? 1 + others[$1].count : 0) }
+    }
+
     /// How many of some regions hold an assigned page.
     func assignedRegions(in regions: Range<Int>) -> Int { sums[regions].count { $0.assigned != 0 } }
 
