@@ -124,7 +124,7 @@ import Testing
     @Test func restsEndTogether() throws {
         let host = try Host(cpus: 4, memory: 4 << 30, pace: .manual)
         let source = try #require(host.engine.eventStream)
-        let calls = Lock<[String]>([])
+        let calls = Mutex<[String]>([])
         let semaphore = Semaphore()
         func wait(_ name: String, ahead: UInt64 = 0, rest: UInt64) throws -> UInt64 {
             let place = try host.engine.look { machine throws(Errno) in machine.eventLog.count } + ahead
