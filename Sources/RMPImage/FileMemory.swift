@@ -22,8 +22,10 @@ public struct FileMemory: PhysicalMemory {
     public let isLive: Bool
     /// Whether SEEK_DATA finds holes.
     private let hasHoles: Bool
-    /// mmap(2) requires multiples of it.
     private let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    /// Mappings begin at multiples of it: those of a file at multiples of 2 MB, so that folios of that size in the page
+    /// cache are mapped as a whole. Of a device no more is mapped than is asked for, as it may be refused.
+    private let alignment: UInt64
 
     /// - Parameters:
     ///   - descriptor: open for reading.
@@ -36,6 +38,7 @@ public struct FileMemory: PhysicalMemory {
         self.isLive = isLive
         var status = stat()
         let isRegular = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        alignment = isRegular ? max(pageSize, 2 << 20) : pageSize
         hasHoles = isRegular && (lseek(descriptor, 0, FileMemory.seekData) >= 0 || errno == ENXIO)
     }
 
@@ -86,11 +89,11 @@ public struct FileMemory: PhysicalMemory {
         of range: Range<UInt64>,
         _ body: (UnsafeRawBufferPointer) throws(MemoryError) -> Void
     ) throws(MemoryError) {
-        let start = range.lowerBound / pageSize * pageSize
+        let start = range.lowerBound / alignment * alignment
         let count = Int(range.upperBound - start)
         try checkEnd(range)
         guard let offset = off_t(exactly: start) else { throw MemoryError(.map, address: start, number: EOVERFLOW) }
-        // Without MAP_POPULATE, which maps page by page: a fault maps a whole folio, and a quick scan needs few pages.
+        // Without MAP_POPULATE: a fault maps a whole folio, and a quick scan needs few pages.
         guard let place = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, offset), place != MAP_FAILED else {
             throw MemoryError(.map, address: range.lowerBound, number: errno)
         }

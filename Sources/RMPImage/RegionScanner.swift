@@ -49,9 +49,12 @@ final class RegionScanner {
     /// Space for reading one chunk again.
     private let again = ScanBuffer(count: ChunkComparison.bytes)
     private let piece = ScanBuffer(count: ChunkComparison.bytes)
-    /// Pages with an entry of 4 KB by ``OwnerKey``; two sums, so that equal neighbours do not have to wait for each
-    /// other.
+    /// Pages with an entry of 4 KB by ``OwnerKey``.
     private let small: UnsafeMutablePointer<UInt32>
+    /// Those of chunks whose entries differ, by ``OwnerKey/place(_:)``; two sums, so that equal neighbours do not have
+    /// to wait for each other.
+    private let mixed: UnsafeMutablePointer<UInt32>
+    private var hasMixed = false
     /// Pages in entries of 2 MB by ``OwnerKey``.
     private let large: UnsafeMutablePointer<UInt32>
     /// The low quadwords of a chunk that others may change or whose entries are not in raw form.
@@ -68,8 +71,10 @@ final class RegionScanner {
         showsItself = memory.showsItself
         isRaw = rmp.form == .raw
         self.depth = depth
-        small = .allocate(capacity: 2 * OwnerKey.count)
-        small.initialize(repeating: 0, count: 2 * OwnerKey.count)
+        small = .allocate(capacity: OwnerKey.count)
+        small.initialize(repeating: 0, count: OwnerKey.count)
+        mixed = .allocate(capacity: 2 * OwnerKey.places)
+        mixed.initialize(repeating: 0, count: 2 * OwnerKey.places)
         large = .allocate(capacity: OwnerKey.count)
         large.initialize(repeating: 0, count: OwnerKey.count)
         copy = .allocate(capacity: ChunkComparison.entries)
@@ -78,6 +83,7 @@ final class RegionScanner {
 
     deinit {
         small.deallocate()
+        mixed.deallocate()
         large.deallocate()
         copy.deallocate()
     }
@@ -124,9 +130,26 @@ final class RegionScanner {
         }
     }
 
+    /// Adds what was counted by place to the sums by key.
+    private func foldMixed() {
+        if !hasMixed { return }
+        hasMixed = false
+        for first in stride(from: 0, to: OwnerKey.places, by: Keys.scalarCount) {
+            let even = UnsafeMutableRawPointer(mixed + first)
+            let odd = UnsafeMutableRawPointer(mixed + OwnerKey.places + first)
+            let sum = even.loadUnaligned(as: Keys.self) &+ odd.loadUnaligned(as: Keys.self)
+            if sum == .zero { continue }
+            even.storeBytes(of: .zero, as: Keys.self)
+            odd.storeBytes(of: .zero, as: Keys.self)
+            for lane in 0..<Keys.scalarCount { small[OwnerKey.of(place: first + lane)] &+= sum[lane] }
+        }
+    }
+
+    private typealias Keys = SIMD16<UInt32>
+
     /// Turns the sums into owners and clears them: each ASID has 16 keys.
     private func collectOwners() {
-        typealias Keys = SIMD16<UInt32>
+        foldMixed()
         var owners: [OwnedPages] = []
         func add(_ owner: PageOwner, _ pages: (small: Int, large: Int)) {
             if pages.small + pages.large > 0 {
@@ -137,13 +160,11 @@ final class RegionScanner {
         var free = (small: 0, large: 0)
         for first in stride(from: 0, to: OwnerKey.count, by: Keys.scalarCount) {
             let pages = UnsafeMutableRawPointer(small + first)
-            let others = UnsafeMutableRawPointer(small + OwnerKey.count + first)
             let chunks = UnsafeMutableRawPointer(large + first)
-            let sum = pages.loadUnaligned(as: Keys.self) &+ others.loadUnaligned(as: Keys.self)
+            let sum = pages.loadUnaligned(as: Keys.self)
             let inChunks = chunks.loadUnaligned(as: Keys.self)
             if sum | inChunks == .zero { continue }
             pages.storeBytes(of: .zero, as: Keys.self)
-            others.storeBytes(of: .zero, as: Keys.self)
             chunks.storeBytes(of: .zero, as: Keys.self)
             var byRank: [(small: Int, large: Int)] = Array(repeating: (0, 0), count: OwnerKey.unowned.count)
             var guest = (small: 0, large: 0)
@@ -326,21 +347,23 @@ final class RegionScanner {
         of address: UInt64,
         hasPlace: Bool
     ) {
-        let fixed = fixedPages
-        let (even, odd) = (small, small + OwnerKey.count)
+        hasMixed = true
+        let (even, odd) = (mixed, mixed + OwnerKey.places)
+        var fixed: UInt64 = 0
         var assigned: UInt64 = 0
         var all: UInt64 = 0
         var index = 0
         while index < ChunkComparison.entries {
             let one = words[index &* stride]
             let two = words[(index &+ 1) &* stride]
-            even[OwnerKey.of(one)] &+= 1
-            odd[OwnerKey.of(two)] &+= 1
+            even[OwnerKey.place(one)] &+= 1
+            odd[OwnerKey.place(two)] &+= 1
+            fixed |= OwnerKey.fixedBit(one) | OwnerKey.fixedBit(two)
             assigned &+= (one & 1) &+ (two & 1)
             all |= one | two
             index &+= 2
         }
-        if fixedPages != fixed { tally.fixedChunks += 1 }
+        if fixed >> 63 != 0 { tally.fixedChunks += 1 }
         // Neither assigned nor immutable: they differ in bits that do not matter.
         if all & 5 == 0 { tally.freeChunks += 1 }
         if all & 2 != 0 { tally.oddities.irregular += 1 }
@@ -352,18 +375,9 @@ final class RegionScanner {
             let key = OwnerKey.of(words[index * stride])
             let page = address + UInt64(index) * Granularity.page
             guard OwnerKey.isUnowned(key), ownPages(page, count: 1) > 0 else { continue }
-            (index & 1 == 0 ? even : odd)[key] -= 1
+            (index & 1 == 0 ? even : odd)[OwnerKey.place(words[index * stride])] -= 1
             ofTable.small += 1
         }
-    }
-
-    /// How many pages of the region so far have an entry of their own and cannot move.
-    private var fixedPages: UInt32 {
-        var sum: UInt32 = 0
-        for key in 1..<OwnerKey.firstGuest where OwnerKey.isFixed(key) {
-            sum &+= small[key] &+ small[OwnerKey.count + key]
-        }
-        return sum
     }
 }
 

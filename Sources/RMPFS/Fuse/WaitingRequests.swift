@@ -6,9 +6,9 @@ import Glibc
 
 /// The requests of one mount that wait for records of a stream.
 ///
-/// A read is answered when there is something and the reader has rested, when its client is interrupted (EINTR), or when
-/// the mount ends or is detached (what there is, or 0 bytes, the end of the file). Replies are sent under the lock, so that none is on its way when the
-/// session ends; sending one waits for no client.
+/// A read is answered when there is something and the reader has rested, when its client is interrupted (EINTR), or
+/// when the mount ends or is detached (what there is, or 0 bytes, the end of the file). Replies are sent under the
+/// lock, so that none is on its way when the session ends; sending one waits for no client.
 ///
 /// Locks: libfuse holds a lock of the request around ``interrupt(_:)`` and takes others inside its replies, never the
 /// first inside the second.
