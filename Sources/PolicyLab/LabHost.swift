@@ -590,6 +590,8 @@ public struct LabHost: Sendable {
     public func optimizedCoreCount(ofRegion region: Int) -> Int { Int(table.setCores[region]) }
     /// Assigned pages of guests in a region.
     public func assignedPages(ofRegion region: Int) -> Int { Int(table.assigned[region]) }
+    /// Pages of ordinary memory in a region.
+    func ordinaryPages(ofRegion region: Int) -> UInt64 { table.ordinary[region] }
     /// The folios of SNP guests' memory.
     var snpBacking: Backing { settings.backing.snp }
     /// What passes have cost so far.

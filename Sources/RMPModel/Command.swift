@@ -7,6 +7,8 @@ public enum Command: Sendable, Hashable {
     case reoptimize
     /// Make a guest. No other guest has its name.
     case createGuest(name: GuestName)
+    /// Make a stopped guest an SNP guest or an ordinary one.
+    case setGuestType(GuestID, GuestType)
     /// Set a stopped guest's memory: a multiple of 4096 bytes, not more than the machine has; 0 unsets it.
     case setGuestMemory(GuestID, bytes: UInt64)
     /// Set the folios that back a stopped guest.
@@ -17,7 +19,8 @@ public enum Command: Sendable, Hashable {
     case setGuestNode(GuestID, Int?)
     /// Set the number of a stopped guest's vCPUs, 1 ... 4096.
     case setGuestVCPUs(GuestID, Int)
-    /// Make a stopped guest a KVM VM with an ASID, with nothing launched yet; does nothing to any other guest.
+    /// Make a stopped guest a KVM VM, with an ASID if it is an SNP guest, with nothing launched yet; does nothing to
+    /// any other guest.
     case createVM(GuestID)
     /// Launch a stopped or created guest; does nothing to a running one.
     case startGuest(GuestID)
@@ -42,9 +45,14 @@ public enum Command: Sendable, Hashable {
     case addMemory
     /// Hold passes where they are, or let them continue.
     case holdPasses(Bool)
-    /// Make pages of a running guest, given by guest physical address, shared or private.
+    /// Set how much memory the host itself has, in bytes, a multiple of 4096; rounded up to chunks of 2 MB. Where too
+    /// little is free, the page cache makes room.
+    case setHostMemory(bytes: UInt64)
+    /// Set how much memory the host's page cache has, in bytes, a multiple of 4096; rounded up to chunks of 2 MB.
+    case setPageCache(bytes: UInt64)
+    /// Make pages of a running SNP guest, given by guest physical address, shared or private.
     case convert(GuestID, gpa: Range<GPA>, toPrivate: Bool)
-    /// A running guest accepts private pages, given by guest physical address, with PVALIDATE of a size.
+    /// A running SNP guest accepts private pages, given by guest physical address, with PVALIDATE of a size.
     case validate(GuestID, gpa: Range<GPA>, PageSize)
     /// Leak free pages: SNP_PAGE_RECLAIM fails for them.
     case leak(Range<PFN>)

@@ -33,7 +33,7 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Invalid: Sendable, Hashable {
         /// A guest's name is empty, longer than 255 bytes, or contains NUL or `/`.
         case name
-        /// A guest's memory, in bytes, is not a multiple of 4096.
+        /// Memory of a guest or of the host, in bytes, is not a multiple of 4096.
         case memoryGranularity(UInt64)
         /// The guest has no memory yet.
         case noMemorySet
@@ -51,6 +51,8 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case outsideMemory(Range<GPA>, memoryBytes: UInt64)
         /// An empty range of pages.
         case noPages
+        /// An ordinary guest has no private memory.
+        case ordinaryGuest
     }
 
     /// Not possible in the current state.
@@ -101,7 +103,7 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case .firmwareFailed: "firmware refused SNP_INIT_EX; try again"
         case .busy(.guestNotRunning): "the guest is not running; start it first"
         case .invalid(.name): "a guest's name has 1 to \(Guests.nameLimit) bytes, none of them NUL or /"
-        case .invalid(.memoryGranularity(let bytes)): "\(bytes) bytes: a guest's memory is a multiple of 4096"
+        case .invalid(.memoryGranularity(let bytes)): "\(bytes) bytes: memory is a multiple of 4096"
         case .invalid(.noMemorySet): "the guest has no memory; set its memory first"
         case .nestedFault(.notAssigned): "the page is not this guest's at this address; assign it first"
         case .nestedFault(.sizeMismatch): "4 KB of a 2 MB entry; split it with PSMASH first"
@@ -117,6 +119,7 @@ public enum CommandError: Error, Sendable, Hashable, CustomStringConvertible {
         case .invalid(.outsideMemory(let range, let bytes)):
             "\(range.lowerBound.rawValue) to \(range.upperBound.rawValue): the guest's memory ends at \(bytes)"
         case .invalid(.noPages): "no page given; give one at least"
+        case .invalid(.ordinaryGuest): "an ordinary guest has no private memory; stop it and make it an SNP guest"
         case .placement(let error): error.description
         case .noMemory(let requested, let available):
             "\(requested) bytes asked for, \(available) available to guests; ask for less or end a guest"

@@ -8,7 +8,8 @@ extension Machine {
         switch command {
         case .startGuest(let id):
             guard let guest = guests[id], guest.state == .stopped || guest.state == .created else { return 0 }
-            return guest.chunkCount
+            // Where the page cache makes room, its chunks are looked at one by one.
+            return guest.chunkCount + Int(pageCache / Granularity.chunk) / 16
         case .convert(let id, let gpa, _), .validate(let id, let gpa, _):
             guard let guest = guests[id], guest.state == .running else { return 0 }
             // The chunks before the first one are skipped run by run.
@@ -18,6 +19,13 @@ extension Machine {
             return effort(ofBytes: bytes.lowerBound << 12..<bytes.upperBound << 12)
         case .initializeFirmware, .shutDownFirmware, .kexec:
             return regionCount + regionCount * wordsPerRow / 256 + platform.rmp.mixedChunkCount
+        case .stopGuest(let id), .removeGuest(let id):
+            // Only an ordinary guest gives its memory back at once.
+            guard let guest = guests[id], guest.type == .ordinary else { return 0 }
+            return guest.chunks.count
+        case .setHostMemory(let bytes), .setPageCache(let bytes):
+            // The page cache is looked at chunk by chunk where it makes room.
+            return Int((min(bytes, configuration.memory.bytes) + pageCache) / Granularity.chunk)
         default: return 0
         }
     }

@@ -145,7 +145,9 @@ package struct InvariantChecker {
                 found.append("guest \(id.rawValue) is listed and does not exist")
                 continue
             }
-            require((guest.asid != nil) == (guest.state != .stopped), "guest \(id.rawValue): ASID while \(guest.state)")
+            let hasVM = guest.type == .snp && guest.state != .stopped
+            require((guest.asid != nil) == hasVM, "guest \(id.rawValue): ASID of \(guest.type) while \(guest.state)")
+            require(guest.type == .snp || guest.state != .ending, "guest \(id.rawValue) is ordinary and ending")
             require(!guest.isRemoved || guest.state == .ending, "guest \(id.rawValue) is removed and \(guest.state)")
             require(
                 guest.isRemoved || machine.guests.id(named: guest.name) == id,
@@ -171,7 +173,9 @@ package struct InvariantChecker {
         for range in guests.withheld { rebuilt.reserve(chunks: range) }
         for chunk in guests.controls.chunks.map(\.chunk) { hold(chunk, &rebuilt) }
         checkLeaks(&rebuilt)
+        for run in guests.host.own + guests.host.cache { for chunk in run.range { hold(chunk, &rebuilt) } }
         var controls: Set<PFN> = []
+        var ordinary = 0
         for id in guests.order {
             guard let guest = guests[id] else { continue }
             if let context = guest.contextPage {
@@ -195,9 +199,11 @@ package struct InvariantChecker {
             checkPages(of: guest)
             guest.forEachChunk { _, chunk in
                 hold(chunk, &rebuilt)
+                ordinary += guest.type == .ordinary ? 1 : 0
                 return true
             }
         }
+        require(ordinary == guests.ordinaryChunks, "\(ordinary) ordinary chunks, counted \(guests.ordinaryChunks)")
         let leaked = guests.controls.takenPages.count { guests.leaked.overlaps($0.rawValue..<($0.rawValue + 1)) }
         let taken = guests.controls.takenPages.count
         require(taken == controls.count + leaked, "\(taken) control pages taken, \(controls.count) used")
@@ -210,7 +216,7 @@ package struct InvariantChecker {
         let name = "guest \(guest.id.rawValue)"
         let isStopped = guest.state == .stopped || guest.state == .created
         require(isStopped ? chunks == 0 : chunks == guest.chunkCount, "\(name): \(chunks) chunks while \(guest.state)")
-        let expected = guest.state == .running ? 2 + guest.vcpus : 0
+        let expected = guest.state == .running && guest.type == .snp ? 2 + guest.vcpus : 0
         let isComplete = guest.controlPages.count == expected || guest.isAdopted
         require(isComplete, "\(name): \(guest.controlPages.count) control pages")
         let unit = guest.backing.chunksPerUnit

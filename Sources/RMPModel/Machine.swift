@@ -214,6 +214,7 @@ public struct Machine: Sendable {
         switch command {
         case .reoptimize: return .pass(requestPass(.request))
         case .createGuest(let name): return .guest(try guests.create(name, &platform.events))
+        case .setGuestType(let id, let type): try guests.setType(id, type, &platform.events)
         case .setGuestMemory(let id, let bytes): try guests.setMemory(id, bytes)
         case .setGuestBacking(let id, let backing): try guests.setBacking(id, backing)
         case .setGuestPlacement(let id, let placement): try guests.setPlacement(id, placement)
@@ -242,6 +243,8 @@ public struct Machine: Sendable {
         case .failDecommission(let count): firmware.decommissionFailuresLeft = count
         case .kexec(let cpus): try kexec(online: cpus)
         case .addMemory: addMemory()
+        case .setHostMemory(let bytes): try setHostMemory(bytes)
+        case .setPageCache(let bytes): try setPageCache(bytes)
         case .holdPasses(let hold): driver.hold(hold, platform)
         case .rmpupdate(let spa, let input): try rmpupdate(spa, input)
         case .psmash(let spa):
@@ -271,17 +274,21 @@ public struct Machine: Sendable {
         return .done
     }
 
-    /// KVM_SEV_INIT2: a VM with an ASID, with nothing launched yet.
+    /// A VM with nothing launched yet. For an SNP guest, KVM_SEV_INIT2: it has an ASID.
     private mutating func createVM(_ id: GuestID) throws(CommandError) {
-        if try guests.known(id).state == .stopped && firmware.state == .uninitialized { throw .noSNP }
+        let guest = try guests.known(id)
+        if guest.type == .snp && guest.state == .stopped && firmware.state == .uninitialized { throw .noSNP }
         try guests.createVM(id, &platform.events)
     }
 
     private mutating func start(_ id: GuestID) throws(CommandError) {
-        let state = try guests.known(id).state
-        if [.stopped, .created].contains(state) && firmware.state == .uninitialized { throw .noSNP }
+        let guest = try guests.known(id)
+        let isStarting = guest.state == .stopped || guest.state == .created
+        if guest.type == .snp && isStarting && firmware.state == .uninitialized { throw .noSNP }
         defer { noteRefusals() }
         do {
+            let before = (hostMemory, pageCache)
+            defer { noteHostUse(since: before) }
             try guests.start(id, at: now, &platform, &firmware, configuration.costs)
         } catch {
             // A launch that failed halfway leaves the guest ending.
@@ -290,10 +297,11 @@ public struct Machine: Sendable {
         }
     }
 
-    /// `sev_vm_destroy()`.
+    /// `sev_vm_destroy()`, which has nothing to do for an ordinary guest.
     private mutating func stop(_ id: GuestID) throws(CommandError) {
-        let state = try guests.known(id).state
-        guard state == .running || state == .created else { return }
+        let guest = try guests.known(id)
+        guard guest.state == .running || guest.state == .created else { return }
+        if guest.type == .ordinary { return guests.endOrdinary(id, &platform.events) }
         let point = configuration.series.guestEndPoint
         guests.releaseVCPUs(id, &platform, firmware)
         noteRefusals()

@@ -66,8 +66,17 @@ extension Machine {
             digest.add(Int(guest.asid ?? 0))
             digest.add(guest.isRemoved)
             digest.add(guest.vcpus)
+            // What recordings of older versions do not have adds nothing where it is unused.
+            if guest.type != .snp { digest.add(guest.type.rawValue.utf8) }
             digest.add(guest.teardown.due)
             for run in guest.chunks {
+                digest.add(run.first)
+                digest.add(run.count)
+            }
+        }
+        for runs in [guests.host.own, guests.host.cache] where !guests.host.isEmpty {
+            digest.add(runs.count)
+            for run in runs {
                 digest.add(run.first)
                 digest.add(run.count)
             }

@@ -37,9 +37,13 @@ extension Machine {
             let ranges =
                 firmware.fixedRanges.count + firmware.layout.segments.count + firmware.pages.assigned.count + 1
             return regionCount * Storage.region + ranges * 2 * (Storage.wordList + Storage.mixedChunk)
-        case .reoptimize, .setGuestMemory, .setGuestBacking, .setGuestPlacement, .setGuestNode, .setGuestVCPUs,
-            .createVM, .stopGuest, .removeGuest, .setOnline, .failFirmware, .failDecommission, .addMemory, .holdPasses,
-            .wrmsr, .rmpopt:
+        case .setHostMemory, .setPageCache:
+            // The allocator's bits a second time, and lists of runs: memory is taken from the bottom up.
+            let runs = guests.allocator.freeRunCount(avoiding: platform.rmp.assignedChunks) + guests.host.runCount
+            return regionCount * RMP.chunkWords * MemoryLayout<UInt64>.size + Storage.grown(runs + 2, of: ChunkRun.self)
+        case .reoptimize, .setGuestType, .setGuestMemory, .setGuestBacking, .setGuestPlacement, .setGuestNode,
+            .setGuestVCPUs, .createVM, .stopGuest, .removeGuest, .setOnline, .failFirmware, .failDecommission,
+            .addMemory, .holdPasses, .wrmsr, .rmpopt:
             return 0
         }
     }
@@ -89,6 +93,11 @@ extension Machine {
         }
         if guest.backing.chunksPerUnit > 1 { need += Storage.grown(regionCount, of: Int.self) }
         need += Storage.grown(runs, of: ChunkRun.self)
+        // While the page cache makes room: the allocator before it, the allocator without it, and what is wanted.
+        if !guests.host.cache.isEmpty {
+            need += 3 * trial + Storage.grown(guests.host.runCount + chunks, of: ChunkRun.self)
+        }
+        if guest.type == .ordinary { return need }
         let controls = 2 + guest.vcpus
         need += Storage.grown(controls, of: PFN.self)
         // Control pages share chunks; the initial image and the last chunk, which may be partly used, are separate.

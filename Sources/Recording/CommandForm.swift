@@ -116,6 +116,7 @@ extension Command {
         switch self {
         case .reoptimize: return Fields(["do": .text("reoptimize")])
         case .createGuest(let name): return Fields(["do": .text("create"), "name": .text(Escaped.text(name.bytes))])
+        case .setGuestType(let id, let type): return guest(id, "type", ["type": .text(type.rawValue)])
         case .setGuestMemory(let id, let bytes): return guest(id, "memory", ["bytes": .number(bytes)])
         case .setGuestBacking(let id, let backing): return guest(id, "page_size", ["bytes": .number(backing.bytes)])
         case .setGuestPlacement(let id, let placement):
@@ -141,6 +142,8 @@ extension Command {
             let list = String(decoding: CPUList.format(cpus), as: UTF8.self)
             return Fields(["do": .text("kexec"), "cpus": .text(list), "limit": .number(UInt64(cpus.limit))])
         case .addMemory: return Fields(["do": .text("add_memory")])
+        case .setHostMemory(let bytes): return Fields(["do": .text("host_memory"), "bytes": .number(bytes)])
+        case .setPageCache(let bytes): return Fields(["do": .text("page_cache"), "bytes": .number(bytes)])
         case .holdPasses(let hold): return Fields(["do": .text("hold_passes"), "on": .flag(hold)])
         case .convert(let id, let gpa, let toPrivate):
             return range(gpa.raw, "convert", ["guest": .number(id.rawValue), "private": .flag(toPrivate)])
@@ -189,6 +192,12 @@ extension Command {
         switch try fields.text("do") {
         case "reoptimize": self = .reoptimize
         case "create": self = .createGuest(name: GuestName(bytes: try Escaped.bytes(fields.text("name"))))
+        case "type":
+            let word = try fields.text("type")
+            guard let type = GuestType(rawValue: word) else {
+                throw RecordingError("\"type\": \(word) is no type of a guest")
+            }
+            self = .setGuestType(try fields.id(), type)
         case "memory": self = .setGuestMemory(try fields.id(), bytes: try fields.number("bytes"))
         case "page_size":
             let bytes = try fields.number("bytes")
@@ -224,6 +233,8 @@ extension Command {
             guard let parsed else { throw RecordingError("\"cpus\" is not a list of CPUs") }
             self = .kexec(online: parsed)
         case "add_memory": self = .addMemory
+        case "host_memory": self = .setHostMemory(bytes: try fields.number("bytes"))
+        case "page_cache": self = .setPageCache(bytes: try fields.number("bytes"))
         case "hold_passes": self = .holdPasses(try fields.flag("on"))
         case "convert":
             self = .convert(try fields.id(), gpa: try fields.range(), toPrivate: try fields.flag("private"))

@@ -215,6 +215,7 @@ class Check:
         self.values = values
 
     def guests(self):
+        ordinary = 0
         for name in self.names("rmpsim/guests"):
             folder = f"rmpsim/guests/{name}/"
             if self.host.read(folder + "state") != "running\n":
@@ -224,10 +225,31 @@ class Check:
             memory = int(self.host.read(folder + "memory")) // 4096
             self.demand(private <= memory, f"{name}: {private} private pages of {memory}")
             asid = int(self.host.read(folder + "asid"))
+            if self.host.read(folder + "type") == "ordinary\n":
+                self.demand(asid == 0 and private == 0, f"{name} is ordinary, with ASID {asid}, {private} private pages")
+                ordinary += (memory + 511) // 512 << 21
+                continue
             self.demand(asid > 0, f"{name} is running without an ASID")
             if private == memory and "..." not in text and self.snp:
                 for region in numbers(text):
                     self.demand(f"(asid {asid}) " in self.blockers.get(region, ""), f"{name}: region {region} has no blocker")
+
+        self.memory({"guest": ordinary, "host": self.number("host"), "page_cache": self.number("page_cache")})
+
+    def number(self, file):
+        return int(self.host.read("rmpsim/memory/" + file))
+
+    def memory(self, uses):
+        """What is free, by node and in all, and who holds what is no SNP guest's."""
+        total, *nodes = self.host.read("rmpsim/memory/free").splitlines()
+        free = [[int(word.split("=")[1]) for word in line.split()] for line in nodes]
+        self.demand(sum(node[1] for node in free) == int(total), f"free: {total} in all, {nodes}")
+        self.demand(all(node[2] <= node[1] for node in free), f"free: a block is larger than its node's memory: {nodes}")
+        for use, count in uses.items():
+            value = self.values["rmpopt_ordinary_memory_bytes", use]
+            self.demand(value == count, f"metrics: {value} bytes of {use}, its files have {count}")
+        value = self.values["rmpopt_memory_free_bytes", None]
+        self.demand(value == int(total), f"metrics: {value} bytes free, the file has {total}")
 
     def entries(self):
         """Some pages, read with RMPREAD: an assigned one must block its region."""

@@ -70,6 +70,8 @@ class Values:
         name = os.path.basename(path)
         ways = {
             "action": lambda: b"1", "reenable": lambda: b"1", "clock": self.clock,
+            "type": lambda: random.choice([b"snp", b"ordinary", b"ordinary"]), "host": lambda: self.size(3),
+            "page_cache": lambda: self.size(),
             "memory": lambda: self.size(3), "page_size": lambda: random.choice([b"4K", b"2M", b"1G", b"4096"]),
             "placement": self.placement, "node": lambda: random.choice([b"-1", b"0", b"1", b"2"]),
             "vcpus": lambda: self.number(random.choice([4, 600, 5000])),
@@ -122,13 +124,14 @@ class Attack:
         """Attributes to write to; those with the most effect are listed several times."""
         guests = [f"rmpsim/guests/{name}/" for name in os.listdir(self.host.full("rmpsim/guests"))]
         faults = [f"rmpsim/faults/{name}/" for name in os.listdir(self.host.full("rmpsim/faults"))]
-        memory = ["rmpupdate", "rmpupdate", "psmash", "leak", "rmpread", "online"]
+        memory = ["rmpupdate", "rmpupdate", "psmash", "leak", "rmpread", "online", "host", "page_cache"]
         paths = ["rmpopt/reenable"] * 4 + ["rmpopt/action"] + ["rmpsim/clock"] * 8 + ["rmpsim/firmware/state"] * 5
         paths += ["rmpsim/firmware/fail_init"] * 3 + ["rmpsim/firmware/fail_decommission"]
         paths += ["rmpsim/memory/" + name for name in memory]
         paths += [f"rmpsim/cpus/cpu{self.random.randrange(self.cpus)}/online"] * 3
         for guest in guests:
-            paths += [guest + name for name in ("memory", "page_size", "placement", "node", "vcpus", "convert", "convert")]
+            paths += [guest + name for name in (
+                "type", "memory", "page_size", "placement", "node", "vcpus", "convert", "convert")]
             paths += [guest + "state"] * 5
         for fault in faults:
             names = ("path", "operation", "errno", "delay_ms", "short", "count", "probability", "seed", "active")

@@ -30,10 +30,10 @@ import Testing
             )
         }
 
-        mutating func launch(_ number: Int, pages count: Int, vcpus: Int, at time: UInt64) throws {
-            let spec = GuestSpec(arrival: time, lifetime: nil, pages: count, isSNP: true, vcpus: vcpus)
+        mutating func launch(_ number: Int, pages count: Int, vcpus: Int, isSNP: Bool, at time: UInt64) throws {
+            let spec = GuestSpec(arrival: time, lifetime: nil, pages: count, isSNP: isSNP, vcpus: vcpus)
             let runs = host.launch(number, spec, at: time)
-            let backing = host.snpBacking
+            let backing = isSNP ? host.snpBacking : .size2M
             machine.advance(to: start + time)
             guard let runs else { return }
             let guest = GuestDescription(
@@ -41,17 +41,19 @@ import Testing
                 memoryBytes: UInt64(count) << 12,
                 backing: backing,
                 placement: .ranges(runs.map { Range(raw: $0.bytes) }),
-                vcpus: vcpus
+                vcpus: vcpus,
+                type: isSNP ? .snp : .ordinary
             )
             let id = try machine.launch(guest)
             ids[number] = id
-            pages[number] = count
+            if isSNP { pages[number] = count }
         }
 
         mutating func end(_ number: Int, at time: UInt64) throws {
             host.end(number, at: time)
             if let id = ids[number] { try machine.perform(.removeGuest(id), at: start + time) }
             ids[number] = nil
+            pages[number] = nil
         }
 
         mutating func convert(_ number: Int, _ range: Range<Int>, toPrivate: Bool, at time: UInt64) throws {
@@ -66,9 +68,29 @@ import Testing
             machine.advance(to: start + time)
         }
 
+        /// Pages of ordinary guests in the machine, by region.
+        private var ordinaryPages: [UInt64] {
+            var counts = [UInt64](repeating: 0, count: machine.regionCount)
+            for id in machine.guestIDs {
+                guard let guest = machine.guest(id), guest.type == .ordinary else { continue }
+                for start in stride(from: 0, to: guest.memoryBytes, by: 2 << 20) {
+                    let pages = min(512, (guest.memoryBytes - start) >> 12)
+                    if let spa = machine.spa(ofGuest: id, gpa: GPA(start)) { counts[Int(spa.rawValue >> 30)] += pages }
+                }
+            }
+            return counts
+        }
+
         /// What they disagree about.
         var difference: String? {
+            let (free, expected) = (UInt64(host.memory.freePages) << 12, machine.freeMemory)
+            if free != expected { return "\(free) bytes free in the lab, \(expected) in the machine" }
+            let ordinary = ordinaryPages
             for region in 0..<machine.regionCount {
+                if host.ordinaryPages(ofRegion: region) != ordinary[region] {
+                    let counts = "\(host.ordinaryPages(ofRegion: region)) ordinary pages, \(ordinary[region])"
+                    return "region \(region): \(counts)"
+                }
                 let (left, right) = (
                     host.optimizedCoreCount(ofRegion: region), machine.optimizedCoreCount(ofRegion: region)
                 )
@@ -131,7 +153,8 @@ import Testing
                 case 0, 1:
                     number += 1
                     let pages = 1 + random.next(below: random.chance(3) ? 700_000 : 6_000)
-                    try pair.launch(number, pages: pages, vcpus: 1 + random.next(below: 3), at: time)
+                    let (vcpus, isSNP) = (1 + random.next(below: 3), !random.chance(3))
+                    try pair.launch(number, pages: pages, vcpus: vcpus, isSNP: isSNP, at: time)
                 case 2, 3:
                     let guest = running[random.next(below: running.count)]
                     shared[guest] = nil
@@ -142,7 +165,10 @@ import Testing
                         try pair.end(other, at: time)
                     }
                 case 4:
-                    let guest = running[random.next(below: running.count)]
+                    // Only SNP guests have pages to convert.
+                    let convertible = running.filter { pair.pages[$0] != nil }
+                    if convertible.isEmpty { break }
+                    let guest = convertible[random.next(below: convertible.count)]
                     if let range = shared[guest] {
                         try pair.convert(guest, range, toPrivate: true, at: time)
                         shared[guest] = nil

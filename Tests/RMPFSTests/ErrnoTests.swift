@@ -13,6 +13,7 @@ import Testing
             (.busy(.guestRunning), EBUSY), (.busy(.guestEnding), EBUSY), (.invalid(.name), EINVAL),
             (.invalid(.memoryGranularity(1)), EINVAL), (.invalid(.noMemorySet), EINVAL), (.invalid(.cpu(9)), EINVAL),
             (.busy(.guestNotRunning), EBUSY), (.invalid(.vcpus(0)), EINVAL), (.invalid(.noPages), EINVAL),
+            (.invalid(.ordinaryGuest), EINVAL),
             (.placement(.notFree(0..<4096)), EBUSY), (.placement(.notMemory(0..<4096)), EINVAL),
             (.placement(.noSuchNode(9)), EINVAL), (.noMemory(requested: 2, available: 1), ENOSPC), (.noASID, ENOSPC),
             (.tooManyGuests(limit: 1), ENOSPC),

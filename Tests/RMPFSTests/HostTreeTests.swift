@@ -28,7 +28,7 @@ import Testing
         try host.makeGuest("g0", memory: "1G")
         #expect(
             try host.root.folder("rmpsim/guests/g0").names.sorted()
-                == ["asid", "convert", "memory", "node", "page_size", "placement", "regions", "state", "vcpus"]
+                == ["asid", "convert", "memory", "node", "page_size", "placement", "regions", "state", "type", "vcpus"]
         )
     }
 

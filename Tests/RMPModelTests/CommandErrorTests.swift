@@ -20,7 +20,7 @@ import Testing
         (.invalid(.memoryForBacking(4096, .size1G)), ["4096 bytes", "1073741824 bytes", "give a multiple"]),
         (.invalid(.pageRange(1..<2)), ["1 to 2", "whole 4096-byte pages"]),
         (.invalid(.outsideMemory(0..<8192, memoryBytes: 4096)), ["0 to 8192", "ends at 4096"]),
-        (.invalid(.noPages), ["give one at least"]),
+        (.invalid(.noPages), ["give one at least"]), (.invalid(.ordinaryGuest), ["make it an SNP guest"]),
         (.noMemory(requested: 8192, available: 4096), ["8192 bytes", "4096 available", "ask for less or end a guest"]),
         (.placement(.noRanges), ["give one such as 0x100000000-0x140000000"]),
         (.placement(.granularity(1..<2, unit: 4096)), ["0x1-0x2", "multiples of 4096 bytes"]),
@@ -76,6 +76,7 @@ import Testing
         case .pageRange: 7
         case .outsideMemory: 8
         case .noPages: 9
+        case .ordinaryGuest: 10
         }
     }
 
@@ -94,7 +95,7 @@ import Testing
     @Test func noCaseIsMissing() {
         let busy = CommandError.Busy.allCases.indices.map { 100 + $0 }
         let unsupported = CommandError.Unsupported.allCases.indices.map { 200 + $0 }
-        let all = Array(1...11) + busy + unsupported + (0...9).map { 300 + $0 } + (0...6).map { 400 + $0 }
+        let all = Array(1...11) + busy + unsupported + (0...10).map { 300 + $0 } + (0...6).map { 400 + $0 }
         #expect(Set(all).subtracting(Self.sentences.map { Self.number($0.error) }) == [])
     }
 }

@@ -133,7 +133,8 @@ import Testing
         for command: Command in [
             .startGuest(nobody), .stopGuest(nobody), .removeGuest(nobody), .setGuestMemory(nobody, bytes: 0),
             .setGuestBacking(nobody, .size4K), .setGuestPlacement(nobody, .packed),
-            .setGuestNode(nobody, nil), .setGuestVCPUs(nobody, 1), .convert(nobody, gpa: 0..<4096, toPrivate: true),
+            .setGuestNode(nobody, nil), .setGuestVCPUs(nobody, 1), .setGuestType(nobody, .ordinary),
+            .convert(nobody, gpa: 0..<4096, toPrivate: true),
             .validate(nobody, gpa: 0..<4096, .size4K),
         ] { #expect(machine.refusal(command) == .noSuchGuest(nobody)) }
         #expect(InvariantChecker.violations(in: machine) == [])

@@ -118,13 +118,14 @@ import Testing
     }
 
     private static func setting(_ random: inout Random, _ id: GuestID) -> Command {
-        switch random.next() % 9 {
+        switch random.next() % 11 {
         case 0: .setGuestBacking(id, .size4K)
         case 1: .setGuestBacking(id, .size1G)
         case 2, 3: .setGuestBacking(id, .size2M)
         case 4: .setGuestPlacement(id, .packed)
         case 5: .setGuestPlacement(id, .aligned)
         case 6: .setGuestPlacement(id, .scattered(seed: random.next()))
+        case 9, 10: .setGuestType(id, random.chance(2) ? .ordinary : .snp)
         case 7: .setGuestVCPUs(id, Int(1 + random.next() % 600))
         default: .setGuestPlacement(id, .ranges([(1 << 30)..<((1 + random.next() % 4) << 30 + 1 << 21)]))
         }
@@ -163,7 +164,11 @@ import Testing
             let ids = machine.guestIDs
             let id = ids.isEmpty ? GuestID(1) : ids[Int(random.next() % UInt64(ids.count))]
             let command: Command =
-                switch random.next() % 20 {
+                switch random.next() % 21 {
+                case 20:
+                    random.chance(2)
+                        ? .setHostMemory(bytes: (random.next() % 1_500) << 20)
+                        : .setPageCache(bytes: (random.next() % 6_000) << 20)
                 case 0: .createGuest(name: GuestName(bytes: [UInt8(65 + random.next() % 8)]))
                 case 1, 2: .setGuestMemory(id, bytes: Self.memory(&random))
                 case 3: Self.setting(&random, id)

@@ -14,7 +14,8 @@ import Testing
     /// One of each, with the values most easily lost.
     static let commands: [Command] = [
         .reoptimize, .createGuest(name: GuestName(bytes: Array("a b\\\"\n".utf8) + [0xFF, 0x80])),
-        .setGuestMemory(id, bytes: .max),
+        .setGuestMemory(id, bytes: .max), .setGuestType(id, .ordinary), .setGuestType(id, .snp),
+        .setHostMemory(bytes: .max), .setPageCache(bytes: 4096),
         .setGuestBacking(id, .size1G), .setGuestPlacement(id, .scattered(seed: .max)),
         .setGuestPlacement(id, .ranges([0x4000_0000..<0x8000_0000, 0..<0x20_0000])), .setGuestNode(id, nil),
         .setGuestNode(id, 3), .setGuestNode(id, -5), .setGuestVCPUs(id, 0), .setGuestVCPUs(id, -1), .createVM(id),
@@ -54,6 +55,7 @@ import Testing
             "{\"do\":\"fly\"}", "{\"do\":\"start\"}", "{\"do\":\"start\",\"guest\":\"1\"}",
             "{\"do\":\"leak\",\"start\":2,\"end\":1}", "{\"do\":\"page_size\",\"guest\":1,\"bytes\":5}",
             "{\"do\":\"online\",\"cpu\":99999999999,\"on\":true}", "{\"do\":\"create\",\"name\":\"\\\\999\"}",
+            "{\"do\":\"type\",\"guest\":1,\"type\":\"fast\"}", "{\"do\":\"host_memory\"}",
             "{\"do\":\"kexec\",\"cpus\":\"5-1\",\"limit\":8}",
             "{\"do\":\"kexec\",\"cpus\":\"1\",\"limit\":99999999999}",
         ]

@@ -104,6 +104,8 @@ WAYS = {
     ("rmdir rmpsim/guests/NAME", "ENOENT"): ([], [], ("rmdir", "rmpsim/guests/g")),
     (G + "memory", "ENOENT"): (
         [], GUEST + [("open", "rmpsim/guests/g/memory"), ("rmdir", "rmpsim/guests/g")], ["1G"]),
+    (G + "type", "EBUSY"): ([], RUNNING, ["ordinary", "wrong"]),
+    (G + "type", "EINVAL"): ([], GUEST, ["sev", "Ordinary", "\n", "ordinary snp"]),
     (G + "memory", "EINVAL"): ([], GUEST, ["1000", "1Q", "all"]),
     (G + "memory", "ERANGE"): ([], GUEST, ["18446744073709551616", "16777216T"]),
     (G + "memory", "ENOSPC"): ([], GUEST, ["65G"]),
@@ -190,6 +192,9 @@ WAYS = {
     (M + "leak", "ERANGE"): ([], [], [HUGE, f"0x80000000 {HUGE}", "0x80000000 0xffffffffffffffff"]),
     (M + "leak", "ENODEV"): (V4, OFF, ["0x80000000"]),
     (M + "leak", "ENOMEM"): ([], [("limit",)], ["0x80000000"]),
+    **{(M + file, error): way for file in ("host", "page_cache") for error, way in {
+        "EINVAL": ([], [], ["1000", "1Q", "\n", "-1"]), "ERANGE": ([], [], [HUGE, "16777216T"]),
+        "ENOSPC": ([], [], ["65G", "64G"]), "ENOMEM": ([], [("limit",)], ["1G"])}.items()},
     (M + "online", "EINVAL"): ([], [], ["0", "2", "\n"]),
 }
 # Further ways to cause errors for which there are several rules.
@@ -200,6 +205,10 @@ MORE = [
                                                name="h"), ("write", "rmpsim/guests/h/state", "running"))),
     (G + "state", "EINVAL", ([], guest(("memory", "1G"), ("page_size", "1G"), ("placement", "ranges 0-0x200000")),
                              ["running"])),
+    (G + "convert", "EINVAL", ([], guest(("type", "ordinary"), ("memory", "1G"), ("state", "running")),
+                               ["private 0 4K"])),
+    (M + "host", "ENOSPC", ([], [write(M + "page_cache", "32G"), write(M + "host", "32G")]
+                            + guest(("type", "ordinary"), ("memory", "8G"), ("state", "running")), ["60G"])),
     (G + "state", "ENODEV", (V4, guest(("memory", "1G")) + OFF, ["running", "created"])),
 ]
 

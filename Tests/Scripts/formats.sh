@@ -91,7 +91,7 @@ expect 'order: guests' 'b a' "$(listing "$M/rmpsim/guests")"
 expect 'order: rmpsim' 'pace clock memory firmware cpus faults guests' "$(listing "$M/rmpsim")"
 expect 'order: rmpsim/cpus' "$({ printf '%s\n' possible online; printf 'cpu%d\n' {15..0}; } | paste -sd ' ')" \
     "$(listing "$M/rmpsim/cpus")"
-expect 'order: a guest' 'convert regions asid state vcpus node placement page_size memory' \
+expect 'order: a guest' 'convert regions asid state vcpus node placement page_size memory type' \
     "$(listing "$M/rmpsim/guests/a")"
 
 # facts PATH: mode, links, size and type.

@@ -126,7 +126,7 @@ G=$M/rmpsim/guests/big
 mkdir "$G"
 echo 64G >"$G/memory"
 expect 'a launch without room' ENOSPC "$(call write "$G/state" running)"
-free=$(cat "$M/rmpsim/memory/free")
+free=$(head -1 "$M/rmpsim/memory/free")
 line=$(tail -n 1 "$M/debug/rmpopt/log" | cut -c 16-)
 why="$((64 << 30)) bytes asked for, ([0-9]+) available to guests; ask for less or end a guest"
 available=$(sed -nE "s/^rmpfs: guest big not launched: $why; rmpsim.memory.free shows what is free$/\1/p" <<<"$line")

@@ -33,6 +33,23 @@ def test_a_guest_costs_its_regions_until_a_pass(rmpfs_host):
     assert host.cpu(0)[1] == "optimized"
 
 
+def test_ordinary_memory(rmpfs_host):
+    host = rmpfs_host(cpus=4, memory="8G", pace=0)
+    before, table, passes = host.free(), host.table(), len(host.passes())
+    guest = host.guest("vm0", memory="4G", type="ordinary")
+    assert guest.type == "ordinary"
+    guest.start()
+    host.write("rmpsim/memory/page_cache", "1G")
+    free = host.free()
+    assert free.free == before.free - (5 << 30) == sum(node.free for node in free.nodes.values())
+    assert 0 < free.nodes[0].largest_block <= free.nodes[0].free
+    assert len(guest.regions) >= 4 and host.table() == table
+    guest.stop()
+    assert guest.state == "stopped"
+    host.idle()
+    assert len(host.passes()) == passes and host.table() == table
+
+
 def test_waiting(rmpfs_host):
     host = rmpfs_host(cpus=4, memory="8G")
     since = host.clock
@@ -72,7 +89,7 @@ def test_errors_are_the_kernels(rmpfs_host):
 
 
 def test_text_that_is_none():
-    for parse in (rmpfs.parse_table, rmpfs.parse_log, rmpfs.parse_events):
+    for parse in (rmpfs.parse_table, rmpfs.parse_log, rmpfs.parse_events, rmpfs.parse_free):
         with pytest.raises(ValueError):
             parse("something else\n")
     assert rmpfs.parse_cpus("0-2,7") == {0, 1, 2, 7} and rmpfs.parse_cpus("none") == frozenset()

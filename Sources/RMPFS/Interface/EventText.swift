@@ -115,6 +115,17 @@ public enum EventText {
         case .guestCreated(_, let name):
             text.append("guest_create:")
             guest(name, &text)
+        case .guestType(_, let type):
+            text.append("guest_type:")
+            guest(logged.guest, &text)
+            text.append(" type=")
+            text.append(Array(type.rawValue.utf8))
+        case .hostMemory(let bytes):
+            text.append("host_memory:")
+            field(" bytes=", bytes, &text)
+        case .pageCache(let bytes):
+            text.append("page_cache:")
+            field(" bytes=", bytes, &text)
         case .guestRemoved(_, let isEnding):
             text.append("guest_remove:")
             guest(logged.guest, &text)

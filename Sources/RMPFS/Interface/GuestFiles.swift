@@ -19,8 +19,8 @@ struct GuestFiles {
             }
         )
         folder.add([
-            "memory": memory, "page_size": pageSize, "placement": placement, "node": node, "vcpus": vcpus,
-            "state": state, "asid": asid, "regions": regions, "convert": convert,
+            "type": type, "memory": memory, "page_size": pageSize, "placement": placement, "node": node,
+            "vcpus": vcpus, "state": state, "asid": asid, "regions": regions, "convert": convert,
         ])
         return folder
     }
@@ -43,6 +43,20 @@ struct GuestFiles {
     /// The guest of a command that only a stopped one takes: one that is not says so before its value is looked at.
     private func requireStopped() throws(Errno) {
         if try engine.guest(id).state != .stopped { throw .busy }
+    }
+
+    /// `snp` or `ordinary`.
+    private var type: Attribute {
+        attribute(
+            show: { guest, text in text.append(Array(guest.type.rawValue.utf8)) },
+            store: { value throws(Errno) in
+                try requireStopped()
+                guard let type = GuestType(rawValue: String(decoding: value.line, as: UTF8.self)) else {
+                    throw .invalid
+                }
+                try engine.perform(.setGuestType(id, type))
+            }
+        )
     }
 
     /// The folios behind the memory: `4K`, `2M` or `1G`.
@@ -88,7 +102,7 @@ struct GuestFiles {
         )
     }
 
-    /// vCPUs, each of which has a VMSA page.
+    /// vCPUs, each of which has a VMSA page in an SNP guest.
     private var vcpus: Attribute {
         attribute(
             show: { guest, text in text.append(decimal: UInt64(guest.vcpus)) },
@@ -110,8 +124,8 @@ struct GuestFiles {
         Attribute(
             owner: owner,
             show: { [engine, id] text throws(Errno) in
-                _ = try engine.guest(id)
-                let regions = try engine.survey(if: { $0.mustVisitGuests }) { machine throws(Errno) in
+                let isOrdinary = try engine.guest(id).type == .ordinary
+                let regions = try engine.survey(if: { isOrdinary || $0.mustVisitGuests }) { machine throws(Errno) in
                     var set = RegionSet(limit: machine.regionCount)
                     for region in machine.regions(ofGuest: id) { set.insert(region) }
                     return CPUList.format(set)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RMP instructions by hand, and free memory, rmpsim/memory/: what a test needs to put pages into any state.
+// RMP instructions by hand, free memory, and what the host has of it, rmpsim/memory/: what a test needs to put pages
+// into any state.
 
 import RMPModel
 import Synchronization
@@ -13,6 +14,7 @@ struct MemoryFiles {
         let folder = Directory(rules: .configfs, owner: owner)
         folder.add([
             "rmpupdate": rmpupdate, "psmash": psmash, "rmpread": rmpread, "leak": leak, "online": online, "free": free,
+            "host": host, "page_cache": pageCache,
         ])
         let image = MemoryImage(engine: engine)
         folder.add("registers", image.registers(owner: owner))
@@ -21,15 +23,53 @@ struct MemoryFiles {
         return folder
     }
 
-    /// How many more bytes guests could get.
+    /// How much memory is free, in bytes; then a line for each node with memory: how much of it is there, and how much
+    /// of that in one piece. As many nodes as fit in a page.
     private var free: Attribute {
         Attribute(
             owner: owner,
             show: { [engine] text throws(Errno) in
-                text.append(decimal: try engine.look { machine throws(Errno) in machine.freeMemory })
+                let nodes = try engine.look { machine throws(Errno) in machine.freeMemoryByNode }
+                text.append(decimal: nodes.reduce(0) { $0 + $1.bytes })
                 text.append(0x0A)
+                for free in nodes {
+                    let start = text.count
+                    text.append("node=")
+                    text.append(decimal: UInt64(free.node))
+                    text.append(" free=")
+                    text.append(decimal: free.bytes)
+                    text.append(" largest_block=")
+                    text.append(decimal: free.largestBlock)
+                    text.append(0x0A)
+                    if text.count > FileLimits.page { return text.truncate(to: start) }
+                }
             },
             store: nil
+        )
+    }
+
+    /// The memory of the host itself, in bytes; written as a size.
+    private var host: Attribute {
+        share(of: { machine in machine.hostMemory }, Command.setHostMemory)
+    }
+
+    /// The memory of the host's page cache, in bytes, which makes room where guests or the host find too little free;
+    /// written as a size.
+    private var pageCache: Attribute {
+        share(of: { machine in machine.pageCache }, Command.setPageCache)
+    }
+
+    private func share(
+        of value: @escaping @Sendable (Machine) -> UInt64,
+        _ command: @escaping @Sendable (UInt64) -> Command
+    ) -> Attribute {
+        Attribute(
+            owner: owner,
+            show: { [engine] text throws(Errno) in
+                text.append(decimal: try engine.look { machine throws(Errno) in value(machine) })
+                text.append(0x0A)
+            },
+            store: { [engine] text throws(Errno) in try engine.perform(command(text.size())) }
         )
     }
 

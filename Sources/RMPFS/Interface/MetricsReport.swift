@@ -39,7 +39,12 @@ extension Metric {
         "Regions that hold assigned pages, by owner; a region with several owners counts for each."
     )
     static let pages = Metric("rmpopt_pages", .gauge, "Assigned pages of 4 KB, by owner.")
-    static let freeBytes = Metric("rmpopt_memory_free_bytes", .gauge, "Memory in bytes that a guest could get.")
+    static let freeBytes = Metric("rmpopt_memory_free_bytes", .gauge, "Free memory in bytes, which a guest could get.")
+    static let ordinaryBytes = Metric(
+        "rmpopt_ordinary_memory_bytes",
+        .gauge,
+        "Memory in bytes in use without SNP, by holder, in whole chunks of 2 MB."
+    )
     static let passPending = Metric("rmpopt_pass_pending", .gauge, "Whether a pass is pending: 1 or 0.")
     static let passes = Metric("rmpopt_passes_total", .counter, "Passes begun since boot.")
     static let requests = Metric("rmpopt_requests_total", .counter, "Requests for a pass since boot, by outcome.")
@@ -218,6 +223,10 @@ enum MetricsReport {
         optimized(map, into: &text)
         blockers(machine, map, into: &text)
         text.append(single: .freeBytes, machine.freeMemory)
+        text.append(headOf: .ordinaryBytes)
+        text.append(.ordinaryBytes, ("by", "guest"), machine.ordinaryGuestMemory)
+        text.append(.ordinaryBytes, ("by", "host"), machine.hostMemory)
+        text.append(.ordinaryBytes, ("by", "page_cache"), machine.pageCache)
         text.append(single: .passRunning, machine.passIsRunning ? 1 : 0)
         requests(machine, into: &text)
         costs(machine.passTotals, into: &text)

@@ -133,7 +133,7 @@ public struct EventLog: Sendable {
         case .guest(let id, let state):
             guest = storage.names[id]
             if state == .stopped, storage.removed.remove(id) != nil { forget(id) }
-        case .inodeFreed(let id): guest = storage.names[id]
+        case .inodeFreed(let id), .guestType(let id, _): guest = storage.names[id]
         default: break
         }
         settle()

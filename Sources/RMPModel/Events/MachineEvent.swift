@@ -38,6 +38,12 @@ public enum MachineEvent: Sendable, Hashable {
     case pagesLeaked(Range<PFN>)
     /// A guest was made.
     case guestCreated(GuestID, name: GuestName)
+    /// A guest was made an SNP guest or an ordinary one; a new one is an SNP guest.
+    case guestType(GuestID, GuestType)
+    /// The host's own memory changed to this many bytes.
+    case hostMemory(bytes: UInt64)
+    /// The host's page cache changed to this many bytes.
+    case pageCache(bytes: UInt64)
     /// A guest was removed; one that is still ending keeps its pages until they have gone back.
     case guestRemoved(GuestID, isEnding: Bool)
     /// A guest changed its state.

@@ -164,7 +164,8 @@ struct ChunkAllocator: Sendable {
         (count >= 64 ? .max : (1 << UInt64(count)) - 1) << UInt64(first)
     }
 
-    private static func forEachWord(_ chunks: Range<Int>, _ body: (Int, UInt64) -> Void) {
+    /// Calls `body` with the number of each word that `chunks` touch, and the bits in it.
+    static func forEachWord(_ chunks: Range<Int>, _ body: (Int, UInt64) -> Void) {
         var chunk = chunks.lowerBound
         while chunk < chunks.upperBound {
             let count = min(64 - chunk & 63, chunks.upperBound - chunk)

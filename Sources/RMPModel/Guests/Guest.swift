@@ -17,11 +17,11 @@ public struct GuestID: Sendable, Hashable, Comparable {
 public enum GuestState: Sendable, Hashable, CaseIterable {
     /// It has no VM.
     case stopped
-    /// It has a VM with an ASID, but is not launched: none of its pages is assigned in the RMP.
+    /// It has a VM, with an ASID if it is an SNP guest, but is not launched: it has no memory.
     case created
-    /// Launched: all its memory was made private; what it has converted since is shared.
+    /// Launched. All memory of an SNP guest was made private; what it has converted since is shared.
     case running
-    /// Decommissioned; its pages are going back to the hypervisor.
+    /// Decommissioned; its pages are going back to the hypervisor. An ordinary guest has none and is stopped at once.
     case ending
 }
 
@@ -55,6 +55,8 @@ public struct GuestInfo: Sendable, Hashable {
     public let id: GuestID
     /// Its name.
     public let name: GuestName
+    /// An SNP guest or an ordinary one.
+    public let type: GuestType
     /// Its memory in bytes, a multiple of 4096; 0 until it is set.
     public let memoryBytes: UInt64
     /// The folios behind its memory.
@@ -65,11 +67,11 @@ public struct GuestInfo: Sendable, Hashable {
     public let placement: Placement
     /// The node that its memory must come from; nil for any.
     public let node: Int?
-    /// Its vCPUs, 1 ... 4096, each with a VMSA page.
+    /// Its vCPUs, 1 ... 4096; each of an SNP guest has a VMSA page.
     public let vcpus: Int
     /// Where it is in its life.
     public let state: GuestState
-    /// Its ASID while it has a VM.
+    /// Its ASID while it has a VM; an ordinary guest has none.
     public let asid: UInt16?
     /// The work of its last launch; all 0 before the first.
     public let launchWork: GuestWork
@@ -88,6 +90,7 @@ struct Guest: Sendable {
 
     let id: GuestID
     let name: GuestName
+    var type = GuestType.snp
     var memoryBytes: UInt64 = 0
     var backing = Backing.size2M
     var placement = Placement.packed
@@ -153,6 +156,7 @@ struct Guest: Sendable {
         GuestInfo(
             id: id,
             name: name,
+            type: type,
             memoryBytes: memoryBytes,
             backing: backing,
             placement: placement,

@@ -9,11 +9,16 @@ extension Guests {
     /// any other 2 MB entry is first split by PSMASH, and its pages are updated one by one. To private: as a fault
     /// does. Shared pages remain the guest's and return at the same place: a choice, as with in-place conversion.
     ///
-    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()` and `sev_gmem_prepare()`.
+    /// An ordinary guest's memory is shared already, and cannot become private.
+    ///
+    /// Source: Linux arch/x86/kvm/svm/sev.c, `sev_gmem_invalidate()` and `sev_gmem_prepare()`; virt/kvm/kvm_main.c,
+    /// `kvm_vm_ioctl_set_mem_attributes()` (EINVAL for an attribute that a VM without private memory does not support,
+    /// and nothing to do for none).
     ///
     /// - Parameter gpa: guest physical addresses in bytes, whole pages of its memory.
-    /// - Throws: `.busy(.guestNotRunning)` (`.guestEnding`), `.invalid(.pageRange)`, `.invalid(.outsideMemory)`; `.rmp`
-    ///   if a page refuses, as one that was changed by hand may: the pages before it are then converted.
+    /// - Throws: `.busy(.guestNotRunning)` (`.guestEnding`), `.invalid(.pageRange)`, `.invalid(.outsideMemory)`,
+    ///   `.invalid(.ordinaryGuest)`; `.rmp` if a page refuses, as one that was changed by hand may: the pages before it
+    ///   are then converted.
     mutating func convert(
         _ id: GuestID,
         _ gpa: Range<UInt64>,
@@ -23,6 +28,10 @@ extension Guests {
     ) throws(CommandError) -> GuestWork {
         let (guest, asid) = try running(id, gpa)
         var work = GuestWork()
+        guard let asid else {
+            if toPrivate { throw .invalid(.ordinaryGuest) }
+            return work
+        }
         var code = RMPCode.success
         Guests.forEachChunk(of: guest, gpa) { number, chunk, pages in
             let start = GPA(UInt64(number) * Granularity.chunk)
@@ -88,7 +97,7 @@ extension Guests {
     ///
     /// Source: APM vol 3, PVALIDATE; Linux arch/x86/kvm/svm/sev.c, `sev_handle_rmp_fault()`; arch/x86/coco/sev/core.c.
     ///
-    /// - Throws: as `convert`.
+    /// - Throws: as `convert`; `.invalid(.ordinaryGuest)` for any ordinary guest, which has no PVALIDATE.
     mutating func validate(
         _ id: GuestID,
         _ gpa: Range<UInt64>,
@@ -97,6 +106,7 @@ extension Guests {
         _ costs: CostModel
     ) throws(CommandError) -> GuestWork {
         let (guest, asid) = try running(id, gpa)
+        guard let asid else { throw .invalid(.ordinaryGuest) }
         var work = GuestWork()
         var code = RMPCode.success
         Guests.forEachChunk(of: guest, gpa) { _, chunk, pages in
@@ -122,18 +132,18 @@ extension Guests {
         return work
     }
 
-    /// The guest and its ASID, if it is running and has memory at `gpa`.
-    private func running(_ id: GuestID, _ gpa: Range<UInt64>) throws(CommandError) -> (Guest, UInt16) {
+    /// The guest, if it is running and has memory at `gpa`, and its ASID; nil for an ordinary one.
+    private func running(_ id: GuestID, _ gpa: Range<UInt64>) throws(CommandError) -> (Guest, UInt16?) {
         let guest = try known(id)
         if guest.state == .ending { throw .busy(.guestEnding) }
-        guard guest.state == .running, let asid = guest.asid else { throw .busy(.guestNotRunning) }
+        guard guest.state == .running else { throw .busy(.guestNotRunning) }
         if gpa.isEmpty || (gpa.lowerBound | gpa.upperBound) & (Granularity.page - 1) != 0 {
             throw .invalid(.pageRange(Range(raw: gpa)))
         }
         if gpa.upperBound > guest.memoryBytes {
             throw .invalid(.outsideMemory(Range(raw: gpa), memoryBytes: guest.memoryBytes))
         }
-        return (guest, asid)
+        return (guest, guest.asid)
     }
 
     /// Calls `body` with the number, the chunk and the pages of each chunk that `gpa` touches, until it returns false.

@@ -5,6 +5,8 @@
 public struct GuestDescription: Sendable, Hashable {
     /// Its name, which no other guest has. Set it if the name is not UTF-8.
     public var name: GuestName
+    /// An SNP guest or an ordinary one.
+    public var type: GuestType
     /// Its memory in bytes: a multiple of 4096, and of its folios.
     public var memoryBytes: UInt64
     /// The folios behind its memory.
@@ -23,7 +25,8 @@ public struct GuestDescription: Sendable, Hashable {
         backing: Backing = .size2M,
         placement: Placement = .packed,
         node: Int? = nil,
-        vcpus: Int = 1
+        vcpus: Int = 1,
+        type: GuestType = .snp
     ) {
         self.name = GuestName(name)
         self.memoryBytes = memoryBytes
@@ -31,6 +34,7 @@ public struct GuestDescription: Sendable, Hashable {
         self.placement = placement
         self.node = node
         self.vcpus = vcpus
+        self.type = type
     }
 }
 
@@ -48,6 +52,7 @@ extension Machine {
         try perform(.createGuest(name: guest.name), at: time)
         guard let id = guestID(named: guest.name) else { throw .invalid(.name) }
         do {
+            if guest.type != .snp { try perform(.setGuestType(id, guest.type)) }
             try perform(.setGuestMemory(id, bytes: guest.memoryBytes))
             try perform(.setGuestBacking(id, guest.backing))
             try perform(.setGuestPlacement(id, guest.placement))

@@ -6,7 +6,8 @@ extension Guests {
     /// Where the guest sees its vCPUs' VMSAs: INITIAL_VMSA_GPA of Linux arch/x86/kvm/svm/sev.c.
     static let vmsaGPA = GPA(0xffff_ffff_f000)
 
-    /// Launches a stopped guest: all its memory becomes private at once. A running guest stays as it is.
+    /// Launches a stopped guest: all memory of an SNP guest becomes private at once. An ordinary guest only takes its
+    /// memory. A running guest stays as it is.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c. Response page (`snp_guest_req_init()`), context page
     /// (`snp_context_create()`), initial image (`sev_gmem_post_populate()`), VMSAs (`snp_launch_update_vmsa()`), faults
@@ -33,11 +34,13 @@ extension Guests {
         if guest.backing == .size1G && !guest.memoryBytes.isMultiple(of: Backing.size1G.bytes) {
             throw .invalid(.memoryForBacking(guest.memoryBytes, guest.backing))
         }
-        guard let asid = guest.asid ?? asids.take(for: id) else { throw .noASID }
+        let isSNP = guest.type == .snp
+        let asid = guest.asid ?? (isSNP ? asids.take(for: id) : nil)
+        if isSNP && asid == nil { throw .noASID }
         do throws(AllocationError) {
             try allocate(&guest, platform.rmp)
         } catch {
-            if guest.asid == nil { asids.release(asid) }
+            if guest.asid == nil, let asid { asids.release(asid) }
             switch error {
             case .placement(let reason): throw .placement(reason)
             case .noRoom(let chunks):
@@ -48,7 +51,12 @@ extension Guests {
         guest.state = .running
         guest.launchWork = GuestWork()
         guest.isAdopted = false
-        let code = Guests.populate(&guest, asid, &platform, firmware, costs)
+        var code = RMPCode.success
+        if let asid {
+            code = Guests.populate(&guest, asid, &platform, firmware, costs)
+        } else {
+            ordinaryChunks += guest.chunkCount
+        }
         self[id] = guest
         platform.events.publish(.guest(id, .running))
         if code != .success {
@@ -61,27 +69,41 @@ extension Guests {
 
     // MARK: Memory
 
-    /// Takes memory and control pages for the guest; all or nothing.
-    ///
+    /// Takes memory and, for an SNP guest, control pages; all or nothing. The page cache makes room where memory is
+    /// short.
+    private mutating func allocate(_ guest: inout Guest, _ rmp: borrowing RMP) throws(AllocationError) {
+        let before = host.cache.isEmpty ? nil : (allocator, host)
+        do throws(AllocationError) {
+            try allocateParts(&guest, rmp)
+        } catch {
+            if let before { (allocator, host) = before }
+            throw error
+        }
+    }
+
     /// Control pages come first, unless they could take memory that the guest needs: explicit ranges, or the last whole
     /// gigabytes.
-    private mutating func allocate(_ guest: inout Guest, _ rmp: borrowing RMP) throws(AllocationError) {
+    private mutating func allocateParts(_ guest: inout Guest, _ rmp: borrowing RMP) throws(AllocationError) {
         let unit = guest.backing.chunksPerUnit
         var node = guest.node
         if node == nil && guest.placement == .local {
             // One more chunk for control pages, in case none on that node has room for them.
-            let count = guest.chunkCount + (unit == 1 ? 1 : 0)
+            let more = unit == 1 && guest.type == .snp ? 1 : 0
             do throws(AllocationError) {
-                node = try allocator.lowestNode(withRoomFor: count, unit: unit, avoiding: rmp.assignedChunks)
+                node = try lowestNodeReclaiming(withRoomFor: guest.chunkCount + more, unit: unit, rmp)
             } catch {
                 guard case .noRoom(let chunks) = error else { throw error }
-                throw .noRoom(chunks: max(0, chunks - (unit == 1 ? 1 : 0)))
+                throw .noRoom(chunks: max(0, chunks - more))
             }
+        }
+        if guest.type == .ordinary {
+            guest.chunks = try takeReclaiming(guest, node, rmp)
+            return
         }
         var isExplicit = false
         if case .ranges = guest.placement { isExplicit = true }
         if isExplicit || unit > 1 {
-            guest.chunks = try takeMemory(guest, node, rmp)
+            guest.chunks = try takeReclaiming(guest, node, rmp)
             guard takeControls(&guest, node, rmp) else {
                 allocator.release(guest.chunks)
                 throw .noRoom(chunks: 0)
@@ -89,7 +111,7 @@ extension Guests {
         } else {
             guard takeControls(&guest, node, rmp) else { throw .noRoom(chunks: 0) }
             do throws(AllocationError) {
-                guest.chunks = try takeMemory(guest, node, rmp)
+                guest.chunks = try takeReclaiming(guest, node, rmp)
             } catch {
                 for page in guest.controlPages { controls.release(page, to: &allocator) }
                 throw error
@@ -97,26 +119,17 @@ extension Guests {
         }
     }
 
-    private mutating func takeMemory(
-        _ guest: Guest,
-        _ node: Int?,
-        _ rmp: borrowing RMP
-    ) throws(AllocationError) -> [ChunkRun] {
-        try allocator.take(
-            guest.chunkCount,
-            guest.placement,
-            unit: guest.backing.chunksPerUnit,
-            node: node,
-            avoiding: rmp.assignedChunks
-        )
-    }
-
     /// Takes a context page, a response page and a VMSA page per vCPU; all or nothing.
     private mutating func takeControls(_ guest: inout Guest, _ node: Int?, _ rmp: borrowing RMP) -> Bool {
         let memory = allocator.memory(ofNode: node)
         var pages: [PFN] = []
         for number in 0..<(2 + guest.vcpus) {
-            guard let page = controls.take(isVMSA: number >= 2, in: memory, from: &allocator, rmp: rmp) else {
+            var page = controls.take(isVMSA: number >= 2, in: memory, from: &allocator, rmp: rmp)
+            if page == nil {
+                reclaim(1, in: memory, rmp)
+                page = controls.take(isVMSA: number >= 2, in: memory, from: &allocator, rmp: rmp)
+            }
+            guard let page else {
                 for page in pages { controls.release(page, to: &allocator) }
                 return false
             }

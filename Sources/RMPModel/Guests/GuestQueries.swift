@@ -13,12 +13,12 @@ public struct GuestEntries: Sendable, Hashable {
 }
 
 extension Machine {
-    /// The private pages of a running or ending guest by the size of their RMP entries; none for any other guest. Pages
+    /// The private pages of a running or ending SNP guest by the size of their RMP entries; none for any other. Pages
     /// of its memory that somebody assigned by hand count; VMSA and firmware pages do not.
     ///
     /// Quick, unless ``mustVisitGuests``.
     public func entries(ofGuest id: GuestID) -> GuestEntries {
-        guard let guest = guests[id], !guest.isRemoved else { return GuestEntries() }
+        guard let guest = guests[id], !guest.isRemoved, guest.type == .snp else { return GuestEntries() }
         if platform.rmp.hasStrays { return visitedEntries(of: guest) }
         guard let asid = guest.asid else { return GuestEntries() }
         let owners = platform.rmp.owners
@@ -34,13 +34,14 @@ extension Machine {
     public func privatePages(ofGuest id: GuestID) -> Int { entries(ofGuest: id).pages }
 
     /// The regions that cannot be optimized because of a guest, ascending: those with a private page of its memory or
-    /// with one of its context, response and VMSA pages. Empty for a stopped guest.
+    /// with one of its context, response and VMSA pages. Empty for a stopped guest. For an ordinary guest, which costs
+    /// no region, those that hold its memory.
     ///
-    /// Quick, unless ``mustVisitGuests``.
+    /// Quick, unless ``mustVisitGuests``, or an ordinary guest's memory is in many pieces.
     public func regions(ofGuest id: GuestID) -> [Int] {
         guard let guest = guests[id], !guest.isRemoved, guest.state != .stopped else { return [] }
         var isHeld: [Bool]
-        if platform.rmp.hasStrays {
+        if platform.rmp.hasStrays || guest.type == .ordinary {
             isHeld = visitedRegions(of: guest)
         } else {
             let owners = platform.rmp.owners
@@ -74,9 +75,16 @@ extension Machine {
         return entries
     }
 
-    /// For each region, whether a page of the guest's memory in it is private, chunk by chunk.
+    /// For each region, whether a page of the guest's memory in it is private, chunk by chunk; of an ordinary guest,
+    /// whether any of its memory is in it, piece by piece.
     func visitedRegions(of guest: Guest) -> [Bool] {
         var isHeld = [Bool](repeating: false, count: regionCount)
+        if guest.type == .ordinary {
+            for run in guest.chunks {
+                for region in (run.range.lowerBound >> 9)...((run.range.upperBound - 1) >> 9) { isHeld[region] = true }
+            }
+            return isHeld
+        }
         guest.forEachChunk { _, chunk in
             if platform.rmp.assignedPages(inChunk: chunk) > 0 { isHeld[chunk >> 9] = true }
             return true

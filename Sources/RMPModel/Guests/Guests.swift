@@ -19,6 +19,10 @@ struct Guests: Sendable {
     var allocator: ChunkAllocator
     var controls = ControlPages()
     var leaked = LeakedPages()
+    /// What the host holds for itself.
+    var host = HostUse()
+    /// How many chunks ordinary guests hold.
+    var ordinaryChunks = 0
     /// Chunks that a machine with an adopted RMP gives to no guest.
     private(set) var withheld: [Range<Int>] = []
     let memory: MemoryMap
@@ -64,8 +68,12 @@ struct Guests: Sendable {
         _modify { yield &guests[id] }
     }
 
-    /// Whether any guest is running or ending: firmware knows about such a guest.
-    var anyLeft: Bool { order.contains { guests[$0].map { $0.state == .running || $0.state == .ending } ?? false } }
+    /// Whether any SNP guest is running or ending: firmware knows about such a guest.
+    var anyLeft: Bool {
+        order.contains { id in
+            guests[id].map { $0.type == .snp && ($0.state == .running || $0.state == .ending) } ?? false
+        }
+    }
 
     /// The guest that has an ASID.
     func id(withASID asid: UInt16) -> GuestID? { asids.holder(of: asid) }
@@ -87,6 +95,13 @@ struct Guests: Sendable {
         order.append(id)
         events.publish(.guestCreated(id, name: name))
         return id
+    }
+
+    mutating func setType(_ id: GuestID, _ type: GuestType, _ events: inout EventStream) throws(CommandError) {
+        try requireStopped(id)
+        if guests[id]?.type == type { return }
+        guests[id]?.type = type
+        events.publish(.guestType(id, type))
     }
 
     mutating func setMemory(_ id: GuestID, _ bytes: UInt64) throws(CommandError) {
@@ -146,27 +161,48 @@ struct Guests: Sendable {
         }
     }
 
-    /// Takes an ASID for a stopped guest.
+    /// Makes a stopped guest a VM: an SNP guest takes an ASID.
     ///
     /// Source: Linux arch/x86/kvm/svm/sev.c, `__sev_guest_init()`.
     ///
     /// - Throws: `.noASID`.
     mutating func createVM(_ id: GuestID, _ events: inout EventStream) throws(CommandError) {
-        if try known(id).state != .stopped { return }
-        guard let asid = asids.take(for: id) else { throw .noASID }
-        guests[id]?.asid = asid
+        let guest = try known(id)
+        if guest.state != .stopped { return }
+        if guest.type == .snp {
+            guard let asid = asids.take(for: id) else { throw .noASID }
+            guests[id]?.asid = asid
+        }
         guests[id]?.state = .created
         events.publish(.guest(id, .created))
     }
 
-    /// A new kernel knows no VMs: those that were only created are gone.
-    mutating func forgetCreated(_ events: inout EventStream) {
-        for id in order where guests[id]?.state == .created {
-            if let asid = guests[id]?.asid { asids.release(asid) }
-            guests[id]?.asid = nil
-            guests[id]?.state = .stopped
-            events.publish(.guest(id, .stopped))
+    /// A new kernel knows no VMs: those that were only created are gone, and so are ordinary guests. That these end
+    /// with the kernel, where SNP guests keep it from going, is a choice.
+    mutating func forgetVMs(_ events: inout EventStream) {
+        for id in order {
+            guard let guest = guests[id] else { continue }
+            if guest.type == .ordinary {
+                endOrdinary(id, &events)
+            } else if guest.state == .created {
+                if let asid = guest.asid { asids.release(asid) }
+                guests[id]?.asid = nil
+                guests[id]?.state = .stopped
+                events.publish(.guest(id, .stopped))
+            }
         }
+    }
+
+    /// Ends an ordinary guest, if it is running or created: its memory is free at once. No page of it is assigned by
+    /// its launch, so none has to go back through RMPUPDATE.
+    mutating func endOrdinary(_ id: GuestID, _ events: inout EventStream) {
+        guard let guest = guests[id], guest.state != .stopped else { return }
+        allocator.release(guest.chunks)
+        ordinaryChunks -= guest.state == .running ? guest.chunkCount : 0
+        if guest.chunks.count >= DiscardedMemory.least { discarded = DiscardedMemory(chunks: guest.chunks) }
+        guests[id]?.chunks = []
+        guests[id]?.state = .stopped
+        events.publish(.guest(id, .stopped))
     }
 
     /// Frees the name at once; the guest itself goes once none of its pages is left.

@@ -100,8 +100,8 @@ extension Machine {
         hotplugIsForbidden = false
     }
 
-    /// Another kernel takes over: SNP_EN stays set, all state of the driver is lost. CPUs that do not come online in it
-    /// keep their registers.
+    /// Another kernel takes over: SNP_EN stays set, all state of the driver is lost. Ordinary guests have ended, and
+    /// the page cache is empty. CPUs that do not come online in it keep their registers.
     ///
     /// - Throws: `.busy(.guestsLeft)`; `.invalid(.cpu)` for a CPU that is not present, or for CPU 0 if it is left out.
     mutating func kexec(online cpus: CPUSet?) throws(CommandError) {
@@ -114,7 +114,10 @@ extension Machine {
             next = online.next(from: cpu + 1)
         }
         if firmware.state == .initialized { firmware.shutDown(&platform) }
-        guests.forgetCreated(&platform.events)
+        let before = (hostMemory, pageCache)
+        guests.forgetVMs(&platform.events)
+        guests.dropPageCache()
+        noteHostUse(since: before)
         driver.cancel(&platform.events)
         driver = Driver(configuration)
         warned = []

@@ -90,6 +90,12 @@ extension NaiveMachine {
         check("passes begun", machine.passCount, passCount)
         check("#UD", machine.undefinedOpcodes, opcodeFaults)
         check("online", (0..<machine.cpuCount).filter { machine.onlineCPUs.contains($0) }, online.sorted())
+        check("free memory", machine.freeMemoryByNode, freeMemory)
+        check("sum of free memory", machine.freeMemory, freeMemory.reduce(0) { $0 + $1.bytes })
+        let uses = (own.count, cache.count, guests.values.filter { $0.type == .ordinary }.flatMap(\.chunks).count)
+        check("host's memory", machine.hostMemory, UInt64(uses.0) << 21)
+        check("page cache", machine.pageCache, UInt64(uses.1) << 21)
+        check("ordinary guests' memory", machine.ordinaryGuestMemory, UInt64(uses.2) << 21)
         check("leaked", machine.leaked.flatMap { Array($0.raw) }, leaked.sorted())
         for (cpu, core) in machine.coreOfCPU.enumerated() {
             check("RMPOPT_BASE of CPU \(cpu)", machine.rmpoptBase(ofCPU: cpu)?.rawValue, rmpoptTables.bases[core])
@@ -109,10 +115,11 @@ extension NaiveMachine {
         guard let guest = guests[id.rawValue], !guest.isRemoved else {
             return machine.guest(id) == nil ? [] : ["guest \(id.rawValue) is still there"]
         }
-        let asid = guest.state == .stopped ? nil : guest.asid
+        let asid = guest.state == .stopped || guest.type == .ordinary ? nil : guest.asid
         let expected = GuestInfo(
             id: id,
             name: guest.name,
+            type: guest.type,
             memoryBytes: guest.memory,
             backing: guest.backing,
             placement: guest.placement,
@@ -133,7 +140,9 @@ extension NaiveMachine {
         if controls != guest.controls {
             found.append("guest \(id.rawValue): control pages \(controls), expected \(guest.controls)")
         }
-        let touched = chunks.filter { rmp.assignedPages(ofChunk: $0) > 0 } + guest.controls.map { $0 / 512 }
+        // Nothing of an ordinary guest is assigned; its list is where it lies.
+        let listed = guest.type == .ordinary ? chunks : chunks.filter { rmp.assignedPages(ofChunk: $0) > 0 }
+        let touched = listed + guest.controls.map { $0 / 512 }
         let regions = Set(touched.map { Int($0 / 512) }).sorted()
         if machine.regions(ofGuest: id) != regions {
             found.append("guest \(id.rawValue): regions \(machine.regions(ofGuest: id)), expected \(regions)")

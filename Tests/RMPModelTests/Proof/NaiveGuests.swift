@@ -6,6 +6,7 @@
 /// A guest.
 struct NaiveGuest: Sendable, Hashable {
     let name: GuestName
+    var type = GuestType.snp
     var memory: UInt64 = 0
     var backing = Backing.size2M
     var placement = Placement.packed
@@ -117,6 +118,7 @@ extension NaiveMachine {
     mutating func stop(_ id: GuestID) throws(CommandError) {
         let state = try known(id).state
         if state != .running && state != .created { return }
+        if guests[id.rawValue]?.type == .ordinary { return endOrdinary(id.rawValue) }
         releaseVCPUs(id.rawValue)
         guestCame(to: .beforeDecommission)
         // Without a context there is nothing to decommission: `snp_decommission_context()` returns 0 at once.
@@ -128,6 +130,12 @@ extension NaiveMachine {
             guests[id.rawValue]?.asid = 0
         }
         if isDecommissioned { guestCame(to: .afterDecommission) }
+    }
+
+    /// An ordinary guest asks for nothing and has nothing to give back but memory.
+    mutating func endOrdinary(_ id: UInt64) {
+        guests[id]?.chunks = []
+        guests[id]?.state = .stopped
     }
 
     /// VMSA pages and the response page go back.

@@ -137,7 +137,9 @@ extension NaiveMachine {
     }
 
     /// Guests that firmware knows.
-    private var hasGuests: Bool { guests.values.contains { $0.state == .running || $0.state == .ending } }
+    private var hasGuests: Bool {
+        guests.values.contains { $0.type == .snp && ($0.state == .running || $0.state == .ending) }
+    }
 
     mutating func shutDownFirmware(x86: Bool) throws(CommandError) {
         if !firmwareIsInitialized { return }
@@ -186,6 +188,8 @@ extension NaiveMachine {
             guests[id]?.state = .stopped
             guests[id]?.asid = 0
         }
+        for (id, guest) in guests where guest.type == .ordinary { endOrdinary(id) }
+        cache = []
         pass = nil
         pending = nil
         sleepDue = nil

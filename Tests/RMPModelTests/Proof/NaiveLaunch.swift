@@ -10,14 +10,16 @@ extension NaiveMachine {
     mutating func createVM(_ id: GuestID) throws(CommandError) {
         var guest = try known(id)
         if guest.state != .stopped { return }
-        if !firmwareIsInitialized { throw .noSNP }
-        guest.asid = try freeASID()
+        if guest.type == .snp {
+            if !firmwareIsInitialized { throw .noSNP }
+            guest.asid = try freeASID()
+        }
         guest.state = .created
         guests[id.rawValue] = guest
     }
 
     private func freeASID() throws(CommandError) -> UInt16 {
-        let taken = lostASIDs.union(guests.values.filter { $0.state != .stopped }.map(\.asid))
+        let taken = lostASIDs.union(guests.values.filter { $0.type == .snp && $0.state != .stopped }.map(\.asid))
         let limit = min(setup.configuration.processor.asidCount, 1023)
         guard let asid = (0..<limit).map({ $0 + 1 }).first(where: { !taken.contains($0) }) else { throw .noASID }
         return asid
@@ -25,12 +27,21 @@ extension NaiveMachine {
 
     mutating func start(_ id: GuestID, _ given: LaunchGiven?) throws(CommandError) {
         var guest = try known(id)
-        if (guest.state == .stopped || guest.state == .created) && !firmwareIsInitialized { throw .noSNP }
+        let isNew = guest.state == .stopped || guest.state == .created
+        if guest.type == .snp && isNew && !firmwareIsInitialized { throw .noSNP }
         if guest.state == .running { return }
         if guest.state == .ending { throw .busy(.guestEnding) }
         if guest.memory == 0 { throw .invalid(.noMemorySet) }
         if guest.backing == .size1G && guest.memory % (1 << 30) != 0 {
             throw .invalid(.memoryForBacking(guest.memory, guest.backing))
+        }
+        if guest.type == .ordinary {
+            try allocate(&guest, given)
+            guest.state = .running
+            guest.work = GuestWork()
+            guest.launchFailed = false
+            guests[id.rawValue] = guest
+            return
         }
         let asid = guest.state == .created ? guest.asid : try freeASID()
         try allocate(&guest, given)
@@ -131,6 +142,8 @@ extension NaiveMachine {
     mutating func convert(_ id: GuestID, _ gpa: Range<UInt64>, _ toPrivate: Bool) throws(CommandError) -> GuestWork {
         let guest = try running(id, gpa)
         var work = GuestWork()
+        if guest.type == .ordinary && toPrivate { throw .invalid(.ordinaryGuest) }
+        if guest.type == .ordinary { return work }
         for (index, pages) in parts(of: gpa) {
             let code = toPrivate ? fault(guest, index, pages, &work) : share(guest.chunks[index], pages, &work)
             if code != .success { throw .rmp(code) }
@@ -165,6 +178,7 @@ extension NaiveMachine {
 
     mutating func validate(_ id: GuestID, _ gpa: Range<UInt64>, _ size: PageSize) throws(CommandError) -> GuestWork {
         let guest = try running(id, gpa)
+        if guest.type == .ordinary { throw .invalid(.ordinaryGuest) }
         let costs = setup.configuration.costs
         var work = GuestWork()
         for (index, pages) in parts(of: gpa) {

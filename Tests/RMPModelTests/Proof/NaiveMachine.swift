@@ -48,6 +48,9 @@ struct NaiveMachine: Sendable {
     /// By number, including those that were removed and are still ending.
     var guests: [UInt64: NaiveGuest] = [:]
     var guestCount: UInt64 = 0
+    /// Chunks of the host itself in the order in which it took them, and of the page cache, the oldest first.
+    var own: [UInt64] = []
+    var cache: [UInt64] = []
     /// Pages that could not be taken back, and those among them that were control pages.
     var leaked: Set<UInt64> = []
     var leakedControls: Set<UInt64> = []
@@ -141,6 +144,9 @@ struct NaiveMachine: Sendable {
         switch command {
         case .reoptimize: return .pass(requestPass(.request))
         case .createGuest(let name): return .guest(try create(name))
+        case .setGuestType(let id, let type): try stopped(id) { $0.type = type }
+        case .setHostMemory(let bytes): try setHostMemory(bytes)
+        case .setPageCache(let bytes): try setPageCache(bytes)
         case .setGuestMemory(let id, let bytes): try setMemory(id, bytes)
         case .setGuestBacking(let id, let backing): try stopped(id) { $0.backing = backing }
         case .setGuestPlacement(let id, let placement): try setPlacement(id, placement)

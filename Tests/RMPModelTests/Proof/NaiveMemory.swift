@@ -16,9 +16,9 @@ extension NaiveMachine {
             .map { ($0.start.rawValue >> 21)..<(($0.start.rawValue + $0.bytes) >> 21) }
     }
 
-    /// Chunks that somebody holds: guests, their control pages, and those with leaked pages.
+    /// Chunks that somebody holds: the host, guests, their control pages, and those with leaked pages.
     func heldChunks() -> Set<UInt64> {
-        var held = Set(leaked.map { $0 / 512 })
+        var held = Set(leaked.map { $0 / 512 }).union(own).union(cache)
         for guest in guests.values {
             held.formUnion(guest.chunks[guest.done...])
             held.formUnion(guest.controls.map { $0 / 512 })
@@ -63,8 +63,18 @@ extension NaiveMachine {
 
     // MARK: A guest's memory
 
-    /// Gives a guest its memory and control pages.
+    /// Gives a guest its memory and control pages, or leaves everything as it is.
     mutating func allocate(_ guest: inout NaiveGuest, _ given: LaunchGiven?) throws(CommandError) {
+        let before = cache
+        do throws(CommandError) {
+            try allocateParts(&guest, given)
+        } catch {
+            cache = before
+            throw error
+        }
+    }
+
+    private mutating func allocateParts(_ guest: inout NaiveGuest, _ given: LaunchGiven?) throws(CommandError) {
         let unit = guest.backing == .size1G ? 512 : 1
         let count = guest.chunkCount
         func noRoom(_ chunks: Int) -> CommandError {
@@ -74,8 +84,11 @@ extension NaiveMachine {
         if node == nil && guest.placement == .local {
             let nodes = Set(setup.configuration.memory.spans.map(\.node)).sorted()
             // Single chunks need one more, for control pages.
-            let more = unit == 1 ? 1 : 0
-            let rooms = nodes.map { room($0, unit, heldChunks()) }
+            let more = unit == 1 && guest.type == .snp ? 1 : 0
+            var rooms = nodes.map { room($0, unit, heldChunks()) }
+            if rooms.allSatisfy({ $0 < count + more }) {
+                rooms = nodes.map { room($0, unit, heldChunks().subtracting(cache)) }
+            }
             guard let index = rooms.firstIndex(where: { $0 >= count + more }) else {
                 throw noRoom(max(0, (rooms.max() ?? 0) - more))
             }
@@ -83,7 +96,9 @@ extension NaiveMachine {
         }
         var held = heldChunks()
         let isExplicit = if case .ranges = guest.placement { true } else { false }
-        if isExplicit || unit > 1 {
+        if guest.type == .ordinary {
+            guest.chunks = try choose(guest, node, unit, held, given, noRoom)
+        } else if isExplicit || unit > 1 {
             guest.chunks = try choose(guest, node, unit, held, given, noRoom)
             held.formUnion(guest.chunks)
             guard takeControls(&guest, node, &held) else { throw noRoom(0) }
@@ -95,7 +110,7 @@ extension NaiveMachine {
 
     /// Context, response and VMSA pages: the lowest pages that are free in chunks with such pages, else the first of
     /// the lowest free chunk. A VMSA page is never 2 MB-aligned.
-    private func takeControls(_ guest: inout NaiveGuest, _ node: Int?, _ held: inout Set<UInt64>) -> Bool {
+    private mutating func takeControls(_ guest: inout NaiveGuest, _ node: Int?, _ held: inout Set<UInt64>) -> Bool {
         var taken = leakedControls.union(guests.values.flatMap(\.controls))
         var pages: [UInt64] = []
         let memory = chunks(ofNode: node)
@@ -110,6 +125,7 @@ extension NaiveMachine {
             if let page {
                 pages.append(page)
             } else {
+                if freeChunks(node, held, atMost: 1).isEmpty { held.subtract(reclaim(1, node)) }
                 guard let chunk = freeChunks(node, held, atMost: 1).first else { return false }
                 pages.append(chunk * 512 + (isVMSA ? 1 : 0))
                 held.insert(chunk)
@@ -122,7 +138,43 @@ extension NaiveMachine {
         return true
     }
 
-    private func choose(
+    /// Chooses among what is free. If that is too little, single chunks of the page cache go, the oldest first, as many
+    /// as are missing; or the guest chooses as if there were no cache, which then loses what the guest got.
+    private mutating func choose(
+        _ guest: NaiveGuest,
+        _ node: Int?,
+        _ unit: Int,
+        _ held: Set<UInt64>,
+        _ given: LaunchGiven?,
+        _ noRoom: (Int) -> CommandError
+    ) throws(CommandError) -> [UInt64] {
+        do throws(CommandError) {
+            return try chooseFree(guest, node, unit, held, given, noRoom)
+        } catch {
+            if cache.isEmpty { throw error }
+        }
+        let isExplicit = if case .ranges = guest.placement { true } else { false }
+        if !isExplicit && unit == 1 {
+            let gone = reclaim(guest.chunkCount - freeChunks(node, held).count, node)
+            return try chooseFree(guest, node, unit, held.subtracting(gone), given, noRoom)
+        }
+        let chosen = try chooseFree(guest, node, unit, held.subtracting(cache), given, noRoom)
+        cache.removeAll { chosen.contains($0) }
+        return chosen
+    }
+
+    /// Takes the oldest `count` chunks from the page cache that are on a node and have no page assigned by hand.
+    private mutating func reclaim(_ count: Int, _ node: Int?) -> Set<UInt64> {
+        let memory = chunks(ofNode: node)
+        let gone = cache.filter { chunk in
+            memory.contains { $0.contains(chunk) } && rmp.assignedPages(ofChunk: chunk) == 0
+        }
+        .prefix(max(0, count))
+        cache.removeAll { gone.contains($0) }
+        return Set(gone)
+    }
+
+    private func chooseFree(
         _ guest: NaiveGuest,
         _ node: Int?,
         _ unit: Int,
@@ -178,6 +230,52 @@ extension NaiveMachine {
         }
         if chosen.count < count { throw noRoom(chosen.count) }
         return Array(chosen[..<count])
+    }
+
+    // MARK: The host's memory
+
+    /// Free memory of each node with memory, and its longest row of adjacent chunks, in bytes.
+    var freeMemory: [FreeMemory] {
+        let held = heldChunks()
+        return Set(setup.configuration.memory.spans.map(\.node)).sorted().map { node in
+            let free = freeChunks(node, held)
+            var (length, longest) = (0, 0)
+            for (index, chunk) in free.enumerated() {
+                length = index > 0 && free[index - 1] + 1 == chunk ? length + 1 : 1
+                longest = max(longest, length)
+            }
+            return FreeMemory(node: node, bytes: UInt64(free.count) << 21, largestBlock: UInt64(longest) << 21)
+        }
+    }
+
+    private func chunkCount(_ bytes: UInt64) throws(CommandError) -> Int {
+        let all = setup.configuration.memory.spans.reduce(0) { $0 + $1.bytes }
+        if bytes % 4096 != 0 { throw .invalid(.memoryGranularity(bytes)) }
+        if bytes > all { throw .noMemory(requested: bytes, available: all) }
+        return Int((bytes + (2 << 20) - 1) >> 21)
+    }
+
+    mutating func setHostMemory(_ bytes: UInt64) throws(CommandError) {
+        let more = try chunkCount(bytes) - own.count
+        if more <= 0 { return own.removeLast(-more) }
+        let before = cache
+        let gone = reclaim(more - freeChunks(nil, heldChunks()).count, nil)
+        let free = freeChunks(nil, heldChunks().subtracting(gone))
+        if free.count < more {
+            cache = before
+            throw .noMemory(requested: bytes, available: UInt64(own.count + free.count) << 21)
+        }
+        own += free[..<more]
+    }
+
+    mutating func setPageCache(_ bytes: UInt64) throws(CommandError) {
+        let more = try chunkCount(bytes) - cache.count
+        if more <= 0 { return cache.removeFirst(-more) }
+        let free = freeChunks(nil, heldChunks())
+        if free.count < more {
+            throw .noMemory(requested: bytes, available: UInt64(cache.count + free.count) << 21)
+        }
+        cache += free[..<more]
     }
 
     // MARK: Leaks

@@ -8,7 +8,7 @@ enum Required {
     private static let settings: Set<String> = ["done", "busy guestRunning", "busy guestEnding", "noSuchGuest"]
     private static let pages: Set<String> = [
         "work", "busy guestNotRunning", "busy guestEnding", "noSuchGuest", "invalid pageRange", "invalid outsideMemory",
-        "FAIL_PERMISSION", "FAIL_INUSE",
+        "invalid ordinaryGuest", "FAIL_PERMISSION", "FAIL_INUSE",
     ]
 
     /// Outcomes by kind of step. Left out: `tooManyGuests`, which takes 65,536 guests, and `unsupported snp`, which
@@ -26,6 +26,9 @@ enum Required {
         "lock": ["done", "invalid pageState"],
         "request": ["begun", "scheduled", "absorbed", "lost", "ignored"],
         "create": ["guest", "exists", "invalid name"],
+        "type": settings,
+        "host": ["done", "invalid memoryGranularity", "noMemory"],
+        "cache": ["done", "invalid memoryGranularity", "noMemory"],
         "memory": settings.union(["invalid memoryGranularity", "noMemory"]),
         "backing": settings,
         "placement": settings.union(["placement noRanges", "placement granularity", "placement notMemory"]),

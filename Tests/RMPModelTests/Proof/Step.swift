@@ -30,8 +30,9 @@ extension Command {
     /// The guest that the command is about.
     var guestID: GuestID? {
         switch self {
-        case .setGuestMemory(let id, _), .setGuestBacking(let id, _), .setGuestPlacement(let id, _),
-            .setGuestNode(let id, _), .setGuestVCPUs(let id, _), .createVM(let id), .startGuest(let id),
+        case .setGuestType(let id, _), .setGuestMemory(let id, _), .setGuestBacking(let id, _),
+            .setGuestPlacement(let id, _), .setGuestNode(let id, _), .setGuestVCPUs(let id, _), .createVM(let id),
+            .startGuest(let id),
             .stopGuest(let id), .removeGuest(let id), .convert(let id, _, _), .validate(let id, _, _):
             id
         default: nil
@@ -41,6 +42,7 @@ extension Command {
     /// The same command for another guest.
     func about(_ other: GuestID) -> Command {
         switch self {
+        case .setGuestType(_, let type): .setGuestType(other, type)
         case .setGuestMemory(_, let bytes): .setGuestMemory(other, bytes: bytes)
         case .setGuestBacking(_, let backing): .setGuestBacking(other, backing)
         case .setGuestPlacement(_, let placement): .setGuestPlacement(other, placement)

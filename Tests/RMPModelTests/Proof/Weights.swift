@@ -50,6 +50,11 @@ extension Generator {
                 name: GuestName(bytes: generator.random.chance(20) ? [0] : [UInt8(97 + generator.random.next() % 9)])
             )
         },
+        .command(8, "type") { generator, naive in
+            .setGuestType(generator.guest(naive), generator.random.chance(3) ? .ordinary : .snp)
+        },
+        .command(4, "host") { generator, naive in .setHostMemory(bytes: hostMemory(&generator, naive)) },
+        .command(6, "cache") { generator, naive in .setPageCache(bytes: hostMemory(&generator, naive)) },
         .command(20, "memory") { generator, naive in
             let id = generator.guest(naive)
             return .setGuestMemory(id, bytes: generator.memory(naive, id))
@@ -206,6 +211,16 @@ extension Generator {
         chosen.insert(0)
         for cpu in 0..<count where !naive.setup.present.contains(cpu) { chosen.remove(cpu) }
         return chosen
+    }
+
+    /// Often most of what is free, so that the page cache must make room.
+    private static func hostMemory(_ generator: inout Generator, _ naive: NaiveMachine) -> UInt64 {
+        switch generator.random.next() % 8 {
+        case 0: 0
+        case 1: generator.random.next() >> (generator.random.next() % 40)
+        case 2, 3: UInt64(naive.cache.count) << 21 + naive.freeMemory.reduce(0) { $0 + $1.bytes }
+        default: (generator.random.next() % 512) << 20
+        }
     }
 
     private static func rmpopt(_ generator: inout Generator, _ naive: NaiveMachine) -> Command {

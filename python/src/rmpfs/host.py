@@ -187,10 +187,16 @@ class Host:
         """The last passes."""
         return parsed.parse_passes(self.read("debug/rmpopt/passes"))
 
+    # Memory
+
+    def free(self) -> parsed.FreeMemory:
+        """The memory that is free, by node."""
+        return parsed.parse_free(self.read("rmpsim/memory/free"))
+
     # Guests and faults
 
     def guest(self, name: str, memory: Optional[Size] = None, **settings: object) -> "Guest":
-        """Makes a guest; settings are page_size, placement, node and vcpus."""
+        """Makes a guest; settings are type, page_size, placement, node and vcpus."""
         (self.path / "rmpsim/guests" / name).mkdir()
         guest = Guest(self, name)
         for key, value in {"memory": memory, **settings}.items():
@@ -225,6 +231,11 @@ class Guest:
     def state(self) -> str:
         """stopped, created, running or ending."""
         return self.get("state")
+
+    @property
+    def type(self) -> str:
+        """snp or ordinary."""
+        return self.get("type")
 
     @property
     def regions(self) -> FrozenSet[int]:

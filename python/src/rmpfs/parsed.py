@@ -28,8 +28,25 @@ class Event:
         return self.fields[key]
 
 
+@dataclass(frozen=True)
+class NodeMemory:
+    """The free memory of a node in bytes, and how much of it is in one piece."""
+
+    free: int
+    largest_block: int
+
+
+@dataclass(frozen=True)
+class FreeMemory:
+    """The free memory of a host in bytes, and by node."""
+
+    free: int
+    nodes: Dict[int, NodeMemory]
+
+
 _LINE = re.compile(r"Memory @ *(\d+)GB: CPU\(s\): (.*)")
 _LOG = re.compile(r"(?:<\d>)?\[ *(\d+)\.(\d{6})\] (.*)")
+_NODE = re.compile(r"node=(\d+) free=(\d+) largest_block=(\d+)")
 _EVENT = re.compile(r" *(\d+)\.(\d{9}): (\w+):(.*)")
 
 
@@ -52,6 +69,20 @@ def parse_table(text: str) -> Dict[int, FrozenSet[int]]:
             raise ValueError(f"not a line of rmpopt-table: {line!r}")
         table[int(match[1])] = parse_cpus(match[2])
     return table
+
+
+def parse_free(text: str) -> FreeMemory:
+    """`rmpsim/memory/free`: the sum, then a line for each node."""
+    lines = text.splitlines()
+    if not lines or not lines[0].isdigit():
+        raise ValueError("free does not begin with a number of bytes")
+    nodes = {}
+    for line in lines[1:]:
+        match = _NODE.fullmatch(line)
+        if match is None:
+            raise ValueError(f"not a line of free: {line!r}")
+        nodes[int(match[1])] = NodeMemory(int(match[2]), int(match[3]))
+    return FreeMemory(int(lines[0]), nodes)
 
 
 def parse_log(text: str) -> List[LogLine]:
