@@ -70,7 +70,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     @Test func aFileLongerThanAllowedIsNotReadWhole() throws {
         try withFile(String(repeating: "#", count: 3 << 20)) { path in
             let ending = try Program.run(["machine", path])
-            #expect(ending.errors == "rmpfs: \(path): 1048577 bytes are too many; a machine file has at most 1048576\n")
+            #expect(ending.errors == "rmpfs: \(path): 1048577 bytes are too many; a file has at most 1048576\n")
         }
     }
 }
