@@ -37,7 +37,7 @@ import Testing
         Case(check: "kernel-version", what: "5.4", status: .pass, says: "5.4.0") {
             try $0.write("proc/sys/kernel/osrelease", "5.4.0\n")
         },
-        Case(check: "kernel-version", what: "nonsense", says: "no version") {
+        Case(check: "kernel-version", what: "nonsense", says: "not a version") {
             try $0.write("proc/sys/kernel/osrelease", "next\n")
         },
         Case(check: "fuse-module", what: "not there", says: "modprobe fuse") {

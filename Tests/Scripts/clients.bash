@@ -75,7 +75,7 @@ write_expected_lists() {
     {
         printf 'rmpopt/%s\n' action reenable
         printf 'rmpsim/%s\n' clock pace firmware/fail_decommission firmware/fail_init firmware/state
-        printf 'rmpsim/memory/%s\n' leak online psmash rmpread rmpupdate
+        printf 'rmpsim/memory/%s\n' host leak online page_cache psmash rmpread rmpupdate
         printf 'rmpsim/cpus/cpu%d/online\n' {0..15}
     } | sort >"$E/writable-files"
     {

@@ -85,7 +85,7 @@ for version in "${versions[@]}"; do
     check "$version: the same after a launch" same_table
     check "$version: the same in cpuN" same_cpus
     expect "$version: metrics show it" 'rmpopt_regions_optimized{cpus="none"} 21' \
-        "$(grep none "$K/debug/rmpopt/metrics")"
+        "$(grep '^[^#].*none' "$K/debug/rmpopt/metrics")"
     expect "$version: blockers too" 'Memory @ 20GB: reason unknown, not optimized on CPU(s) 0-15' \
         "$(tail -n 1 "$K/debug/rmpopt/blockers")"
     check "$version: status reads both" eval 'limit 60 "$RMPFS" status "$K" | grep -q "not optimized  *21 regions"'
