@@ -69,7 +69,11 @@ ended_behind() {
     loader=$!
     within 10 test -d "$M/rmpsim/guests/own3" && echo stopped >"$M/rmpsim/guests/keeper1/state" || return
     wait "$loader"
-    [ $? = 1 ] && grep -q '^wrong: client .*: region .* is optimized' "$work/wrong.log"
+    local status=$?
+    [ "$status" = 1 ] && grep -q '^wrong: client .*: region .* is optimized' "$work/wrong.log" && return
+    echo "exit status $status"
+    cat "$work/wrong.log"
+    return 1
 }
 check 'an optimized region under a running guest is detected' ended_behind
 check 'it unmounts, and nothing is left' gone
