@@ -8,7 +8,7 @@
 # shellcheck source=Tests/Kernel/lib.bash disable=SC2154 # lib.bash sets work and guest.
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 14
+plan 15
 
 # The image: guests in both sizes of entry, 2 GB, whose RMP lies in 16 MB from 0x8700000 on.
 mount_host host --pace instant --cpus 4 --memory 2G
@@ -19,20 +19,21 @@ echo 4K >"$guests/b/page_size"
 echo 100M >"$guests/b/memory"
 echo 'ranges 0x40000000-0x46400000' >"$guests/b/placement"
 for one in a b; do echo running >"$guests/$one/state"; done
-value() { printf '%d' "$(sed -n "s/^$1 //p" "$M/rmpsim/memory/registers")"; }
+value() { printf '0x%x' "$(sed -n "s/^$1 //p" "$M/rmpsim/memory/registers")"; }
 base=$(value rmp_base) cfg=$(value rmp_cfg)
 limit 60 cp --sparse=always "$M/rmpsim/memory/image" "$work/image"
 registers=(--rmp-base "$base" --rmp-cfg "$cfg" --end 2G)
 mkdir -p "$guest/root/dev/cpu/0" "$guest/root/sys/kernel" "$guest/root/proc" "$guest/mnt"
 python3 - "$work/image" "$base" "$work/piece" <<'PYTHON'
 import sys
-image, base, piece = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+image, base, piece = sys.argv[1], int(sys.argv[2], 0), sys.argv[3]
 with open(image, "rb") as source, open(piece, "wb") as target:
     source.seek(base)
     target.write(source.read(16 << 20))
 PYTHON
-# What an RMP without its place in a machine says.
+# What an RMP without its place in a machine says; two errors would be equal as well.
 limit 60 "$RMPFS" rmp --memory "$work/image" "${registers[@]}" >"$guest/wanted" 2>&1
+check 'the file has an RMP' grep -q '^pages: ' "$guest/wanted"
 limit 60 "$RMPFS" rmp --memory "$work/image" "${registers[@]}" --page 0x40001000 >"$guest/page" 2>&1
 sed 's/guest [^ ]* (/guest ? (/g' "$M/debug/rmpopt/blockers" | sort >"$guest/blockers"
 unmount_host
