@@ -36,8 +36,8 @@ load=$work/load
 check 'the load generator compiles' \
     cc -O2 -Wall -Wextra -Werror -std=gnu11 -o "$load" "$top"/Tests/Load/*.c
 
-# run NAME SECONDS CPUS GB [OPTION...]: mounts a host and loads it; what the generator prints is in $work/NAME.log. In so
-# few seconds the events, which are kept up to a bound, still grow: on a fast machine by 2.5 MB.
+# run NAME SECONDS CPUS GB [OPTION...]: mounts a host and loads it; what the generator prints is in $work/NAME.log. In
+# so few seconds the events, which are kept up to a bound, still grow: on a fast machine by 2.5 MB.
 run() {
     local name=$1 for=$2 cpus=$3 gigabytes=$4
     shift 4
