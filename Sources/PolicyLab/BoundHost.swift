@@ -83,7 +83,7 @@ struct BoundHost: WorkloadHost {
             return false
         }
         // As a host's page cache gives way: the oldest of it, more than is needed.
-        while held > freePages { cache(-min(cachedPages, max(held, cachedPages / 8))) }
+        while held > freePages { cache(-PageCache.step(wanted: held, pages: cachedPages)) }
         guests[number] = Guest(isSNP: isSNP, pages: spec.pages, held: held, control: control)
         freePages -= held
         launched += 1

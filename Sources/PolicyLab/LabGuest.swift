@@ -39,18 +39,6 @@ struct LabGuest: Sendable {
     }
 }
 
-/// An ending guest whose memory goes back.
-struct LabTeardown: Sendable {
-    let guest: Int
-    /// When its end was asked for.
-    let asked: UInt64
-    var place = LabGuest.Place()
-    /// When the piece in progress will be done.
-    var due: UInt64 = 0
-    /// The cost of that piece.
-    var cost: UInt64 = 0
-}
-
 /// How soon the regions of an ended guest are fast again.
 struct Recovery: Sendable {
     /// When its end was asked for.

@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 cmp
-plan 40
+plan 41
 cd "$work" || exit
 
 # A host on which a run takes a fraction of a second, 12 runs.
@@ -52,6 +52,9 @@ check 'a shard that was run twice counts once' cmp one/results.csv <("$RMPFS" re
 check 'as JSON' cmp one/results.json <("$RMPFS" report --json part0 part1 part2)
 "$RMPFS" report --html merged.html part0 part1 part2
 check 'as HTML' cmp one/report.html merged.html
+limit 60 "$RMPFS" simulate small.yaml --shard 0/12 --out single >/dev/null
+check 'one run of many: the table says which seed' \
+    grep -q '^snp_percent  placement  seed ' <("$RMPFS" report single 2>&1)
 check 'a missing shard is told' grep -q '^rmpfs: 8 of 12 runs are finished' <("$RMPFS" report part0 part1 2>&1)
 refused 'a missing folder' 1 '^rmpfs: missing: there are no results of rmpfs simulate here' "$RMPFS" report one missing
 sed 's/^seeds: .*/seeds: 1/' small.yaml >other.yaml

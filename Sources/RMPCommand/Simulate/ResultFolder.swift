@@ -53,6 +53,7 @@ struct ResultFolder {
         if !scenario.files.isEmpty {
             let folder = "\(path)/\(ScenarioFile.folder)"
             if mkdir(folder.systemName, 0o777) != 0 && errno != EEXIST { throw failure(folder) }
+            // Read again: a trace can have a gigabyte, which nobody needs while it runs.
             for file in scenario.files {
                 let bytes = try ScenarioSource.bytes(of: file.path, limit: Trace.largest)
                 try StandardOutput.write(bytes, toFile: "\(folder)/\(file.name)")

@@ -89,15 +89,6 @@ public struct TextBuffer: ~Copyable {
         count += bytes.count
     }
 
-    /// Appends the low bytes of a word, the lowest first.
-    /// - Parameter bytes: how many, 0 ... 8.
-    @inline(__always)
-    mutating func append(_ word: UInt64, bytes: Int) {
-        reserve(8)
-        (base + count).storeBytes(of: word.littleEndian, as: UInt64.self)
-        count += bytes
-    }
-
     /// Appends the bytes of an array.
     public mutating func append(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { append($0) }

@@ -308,7 +308,8 @@ enum MetricsReport {
 }
 
 extension HeldBack {
-    /// The owner of a region's pages who stays longest; nil if it has none.
+    /// The owner of a region's pages who stays longest, which is the first in the order of the cases; nil if it has
+    /// none.
     fileprivate init?(_ pages: OwnerPages) {
         if pages.rmpTable > 0 {
             self = .rmpTable
