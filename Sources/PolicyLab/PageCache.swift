@@ -26,9 +26,9 @@ struct PageCache: Sendable {
         return max(0, most - pages) / Pages.perChunk * Pages.perChunk
     }
 
-    /// How many pages it gives up at a time for a request of `wanted` pages, of the `pages` that it holds. What is given
-    /// back need not be what the request can use: the steps grow with the cache, so that a request that gets nothing
-    /// in the end does not ask for long.
+    /// How many pages it gives up at a time for a request of `wanted` pages, of the `pages` that it holds. What is
+    /// given back need not be what the request can use: the steps grow with the cache, so that a request that gets
+    /// nothing in the end does not ask for long.
     static func step(wanted: Int, pages: Int) -> Int { min(pages, max(wanted, pages / 8)) }
 
     /// Remembers memory as its youngest.
