@@ -39,8 +39,9 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "RMPModelTestSupport", dependencies: ["RMPModel"], swiftSettings: strict),
+        .target(name: "CEntries"),
         .target(name: "CMapping"),
-        .target(name: "RMPImage", dependencies: ["CMapping", "RMPModel"], swiftSettings: strict),
+        .target(name: "RMPImage", dependencies: ["CEntries", "CMapping", "RMPModel"], swiftSettings: strict),
         .target(name: "Recording", dependencies: ["CZlib", "RMPModel"], swiftSettings: strict),
         .target(name: "RMPFS", dependencies: ["CFuse", "RMPImage", "RMPModel"], swiftSettings: strict),
         .target(
@@ -78,7 +79,7 @@ let package = Package(
         ),
         .testTarget(
             name: "RMPImageTests",
-            dependencies: ["RMPImage", "RMPModel", "RMPModelTestSupport"],
+            dependencies: ["CEntries", "RMPImage", "RMPModel", "RMPModelTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

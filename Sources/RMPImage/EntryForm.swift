@@ -56,20 +56,13 @@ enum OwnerKey {
     /// The number of places.
     static let places = 1 << 16
 
-    /// The key's bits, and two that do not matter, in an order that costs one instruction: bits 51 ... 63, then
-    /// 0 ... 2. For counting entry by entry; guests, who differ in the lowest bits, lie close together.
+    /// The key's bits, and two that do not matter, in an order that costs little: bits 51 ... 63, then 0 ... 2. For
+    /// counting entry by entry (``ChunkEntries``); guests, who differ in the lowest bits, lie close together.
     @inline(__always)
     static func place(_ low: UInt64) -> Int { Int(truncatingIfNeeded: (low << 13 | low >> 51) & 0xffff) }
 
     /// The key that belongs to a place.
     static func of(place: Int) -> Int { of(UInt64(place) << 51 | UInt64(place) >> 13) }
-
-    /// Its highest bit says that the page of an entry is fixed, as ``isFixed(_:)`` does of a key.
-    @inline(__always)
-    static func fixedBit(_ low: UInt64) -> UInt64 {
-        // The ASID less 1 has it if the ASID is 0, and the negative of two bits if one of them is set.
-        ((low & 0x3ff << asidShift) &- 1) & (0 &- (low & 5))
-    }
 
     /// Whether no row of the table of page states describes the entry, whatever its GPA.
     ///
@@ -85,8 +78,8 @@ enum OwnerKey {
     /// Whether the page cannot move: unowned or HV-fixed.
     static func isFixed(_ key: Int) -> Bool { key < firstGuest && key & (assigned | immutable) != 0 }
 
-    /// Owners of pages without an ASID, except for free pages.
-    static let unowned: [PageOwner] = [.firmware, .reclaim, .locked, .hypervisorFixed]
+    /// The owners of pages that are not a guest's.
+    static let unowned: [PageOwner] = [.firmware, .reclaim, .locked, .hypervisorFixed, .free]
 
     static func owner(_ key: Int) -> PageOwner {
         if key & assigned == 0 { return key & immutable == 0 ? .free : .hypervisorFixed }

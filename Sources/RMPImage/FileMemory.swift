@@ -23,8 +23,8 @@ public struct FileMemory: PhysicalMemory {
     /// Whether SEEK_DATA finds holes.
     private let hasHoles: Bool
     private let pageSize = UInt64(sysconf(Int32(_SC_PAGESIZE)))
-    /// Mappings begin at multiples of it: those of a file at multiples of 2 MB, so that folios of that size in the page
-    /// cache are mapped as a whole. Of a device no more is mapped than is asked for, as it may be refused.
+    /// Mappings begin and end at multiples of it: those of a file at multiples of 2 MB, so that folios of that size in
+    /// the page cache are mapped as a whole. Of a device no more is mapped than is asked for, as it may be refused.
     private let alignment: UInt64
 
     /// - Parameters:
@@ -90,16 +90,16 @@ public struct FileMemory: PhysicalMemory {
         _ body: (UnsafeRawBufferPointer) throws(MemoryError) -> Void
     ) throws(MemoryError) {
         let start = range.lowerBound / alignment * alignment
-        let count = Int(range.upperBound - start)
         try checkEnd(range)
         guard let offset = off_t(exactly: start) else { throw MemoryError(.map, address: start, number: EOVERFLOW) }
+        let count = Int((range.upperBound + alignment - 1) / alignment * alignment - start)
         // Without MAP_POPULATE: a fault maps a whole folio, and a quick scan needs few pages.
         guard let place = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, offset), place != MAP_FAILED else {
             throw MemoryError(.map, address: range.lowerBound, number: errno)
         }
         defer { munmap(place, count) }
         let skipped = Int(range.lowerBound - start)
-        let bytes = UnsafeRawBufferPointer(start: place + skipped, count: count - skipped)
+        let bytes = UnsafeRawBufferPointer(start: place + skipped, count: Int(range.upperBound - range.lowerBound))
         rmpfs_guard_begin(place, count, Int(pageSize))
         let result = Result { () throws(MemoryError) in try body(bytes) }
         let isLost = rmpfs_guard_end() != 0

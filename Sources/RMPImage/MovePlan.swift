@@ -80,9 +80,11 @@ public struct MovePlan: Sendable, Hashable {
             }
             lost[tally.region] = Room(tally)
             if tally.isPinned || tally.uncovered > 0 { continue }
-            let asids = tally.owners.compactMap { item -> UInt16? in
+            var asids = tally.owners.compactMap { item -> UInt16? in
                 if case .guest(let asid) = item.owner { asid } else { nil }
-            }.sorted()
+            }
+            if asids.count > MovePlan.mostGuests { continue }
+            asids.sort()
             groups[asids, default: Group(asids: asids)].regions.append(tally.region)
             groups[asids]?.pages += guests.small + guests.large
             groups[asids]?.largePages += guests.large
@@ -91,7 +93,7 @@ public struct MovePlan: Sendable, Hashable {
             .map { Move(asids: $0.asids, regions: $0.regions, pages: $0.pages, largePages: $0.largePages) }
             .sorted(by: MovePlan.isCheaper)
         var left = Array(
-            groups.values.filter { $0.asids.count <= MovePlan.mostGuests }.sorted { one, other in
+            groups.values.sorted { one, other in
                 (one.pages * other.regions.count, one.asids.count) < (
                     other.pages * one.regions.count, other.asids.count
                 )

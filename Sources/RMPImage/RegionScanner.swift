@@ -47,18 +47,19 @@ final class RegionScanner {
     private let depth: ScanDepth
     private let buffer = ScanBuffer(count: Int(RMPLayout.bytesPerRegion))
     /// Space for reading one chunk again.
-    private let again = ScanBuffer(count: ChunkComparison.bytes)
-    private let piece = ScanBuffer(count: ChunkComparison.bytes)
+    private let again = ScanBuffer(count: ChunkEntries.bytes)
+    private let piece = ScanBuffer(count: ChunkEntries.bytes)
     /// Pages with an entry of 4 KB by ``OwnerKey``.
     private let small: UnsafeMutablePointer<UInt32>
     /// Those of chunks whose entries differ, by ``OwnerKey/place(_:)``; two sums, so that equal neighbours do not have
     /// to wait for each other.
     private let mixed: UnsafeMutablePointer<UInt32>
-    private var hasMixed = false
+    /// The bits of the places that have been counted in `mixed`.
+    private var usedByMixed = 0
     /// Pages in entries of 2 MB by ``OwnerKey``.
     private let large: UnsafeMutablePointer<UInt32>
-    /// The low quadwords of a chunk that others may change or whose entries are not in raw form.
-    private let copy: UnsafeMutablePointer<UInt64>
+    /// Those of a chunk whose entries differ.
+    private let entries: ChunkEntries
     private var tally = RegionTally(region: 0)
     private var ofTable = (small: 0, large: 0)
     /// How many bytes of table were looked at.
@@ -77,15 +78,13 @@ final class RegionScanner {
         mixed.initialize(repeating: 0, count: 2 * OwnerKey.places)
         large = .allocate(capacity: OwnerKey.count)
         large.initialize(repeating: 0, count: OwnerKey.count)
-        copy = .allocate(capacity: ChunkComparison.entries)
-        copy.initialize(repeating: 0, count: ChunkComparison.entries)
+        entries = ChunkEntries(rmp.form)
     }
 
     deinit {
         small.deallocate()
         mixed.deallocate()
         large.deallocate()
-        copy.deallocate()
     }
 
     // MARK: A region
@@ -122,7 +121,7 @@ final class RegionScanner {
         try memory.withBytes(of: range, buffer: buffer) { bytes throws(MemoryError) in
             guard let base = bytes.baseAddress else { return }
             for chunk in 0..<pages / Granularity.pagesPerChunk {
-                let offset = chunk &* ChunkComparison.bytes
+                let offset = chunk &* ChunkEntries.bytes
                 let address = part.lowerBound + UInt64(chunk) * Granularity.chunk
                 let place = hasPlaces ? rmp.places.first { $0.overlaps(address..<address + Granularity.chunk) } : nil
                 try scanChunk(base + offset, at: entries + UInt64(offset), of: address, hasPlace: place != nil)
@@ -132,9 +131,11 @@ final class RegionScanner {
 
     /// Adds what was counted by place to the sums by key.
     private func foldMixed() {
-        if !hasMixed { return }
-        hasMixed = false
-        for first in stride(from: 0, to: OwnerKey.places, by: Keys.scalarCount) {
+        if usedByMixed == 0 { return }
+        // Only places whose bits have been used: with few of them that is a small part.
+        let unused = ~usedByMixed
+        usedByMixed = 0
+        for first in stride(from: 0, to: OwnerKey.places, by: Keys.scalarCount) where first & unused == 0 {
             let even = UnsafeMutableRawPointer(mixed + first)
             let odd = UnsafeMutableRawPointer(mixed + OwnerKey.places + first)
             let sum = even.loadUnaligned(as: Keys.self) &+ odd.loadUnaligned(as: Keys.self)
@@ -157,44 +158,45 @@ final class RegionScanner {
             }
         }
         add(.rmpTable, ofTable)
-        var free = (small: 0, large: 0)
+        var others = [(small: Int, large: Int)](repeating: (0, 0), count: PageOwner.ranks)
         for first in stride(from: 0, to: OwnerKey.count, by: Keys.scalarCount) {
             let pages = UnsafeMutableRawPointer(small + first)
             let chunks = UnsafeMutableRawPointer(large + first)
-            let sum = pages.loadUnaligned(as: Keys.self)
-            let inChunks = chunks.loadUnaligned(as: Keys.self)
-            if sum | inChunks == .zero { continue }
+            let inSmall = pages.loadUnaligned(as: Keys.self)
+            let inLarge = chunks.loadUnaligned(as: Keys.self)
+            if inSmall | inLarge == .zero { continue }
             pages.storeBytes(of: .zero, as: Keys.self)
             chunks.storeBytes(of: .zero, as: Keys.self)
-            var byRank: [(small: Int, large: Int)] = Array(repeating: (0, 0), count: OwnerKey.unowned.count)
-            var guest = (small: 0, large: 0)
-            for lane in 0..<Keys.scalarCount where sum[lane] | inChunks[lane] != 0 {
-                let key = first + lane
-                let (inSmall, inLarge) = (Int(sum[lane]), Int(inChunks[lane]))
-                // An entry of 2 MB is one entry.
-                if OwnerKey.isUndescribed(key) {
-                    tally.oddities.undescribed += inSmall + inLarge / Granularity.pagesPerChunk
-                }
-                switch OwnerKey.owner(key) {
-                case .guest:
-                    guest.small += inSmall
-                    guest.large += inLarge
-                case .free:
-                    free.small += inSmall
-                    free.large += inLarge
-                case let owner:
-                    for (rank, other) in OwnerKey.unowned.enumerated() where other == owner {
-                        byRank[rank].small += inSmall
-                        byRank[rank].large += inLarge
+            var sum = (small: 0, large: 0)
+            // A guest's as a whole if all of them are assigned: such entries are described.
+            if first >= OwnerKey.firstGuest && (inSmall | inLarge) & Self.unassignedLanes == .zero {
+                sum = (Int(inSmall.wrappedSum()), Int(inLarge.wrappedSum()))
+            } else {
+                for lane in 0..<Keys.scalarCount where inSmall[lane] | inLarge[lane] != 0 {
+                    let key = first + lane
+                    let (small, large) = (Int(inSmall[lane]), Int(inLarge[lane]))
+                    // An entry of 2 MB is one entry.
+                    if OwnerKey.isUndescribed(key) {
+                        tally.oddities.undescribed += small + large / Granularity.pagesPerChunk
+                    }
+                    let owner = OwnerKey.owner(key)
+                    if case .guest = owner {
+                        sum.small += small
+                        sum.large += large
+                    } else {
+                        others[owner.rank].small += small
+                        others[owner.rank].large += large
                     }
                 }
             }
-            add(OwnerKey.owner(first | OwnerKey.assigned), guest)
-            for (owner, pages) in zip(OwnerKey.unowned, byRank) { add(owner, pages) }
+            add(OwnerKey.owner(first | OwnerKey.assigned), sum)
         }
-        add(.free, free)
-        tally.owners = owners.sorted { ($1.pages, $0.owner.rank) < ($0.pages, $1.owner.rank) }
+        for owner in OwnerKey.unowned { add(owner, others[owner.rank]) }
+        tally.owners = owners.mostPagesFirst()
     }
+
+    /// Keys without ``OwnerKey/assigned``, which is their lowest bit.
+    private static let unassignedLanes = Keys((0..<Keys.scalarCount).map { $0 & OwnerKey.assigned == 0 ? .max : 0 })
 
     // MARK: A chunk
 
@@ -221,13 +223,13 @@ final class RegionScanner {
                 // It changed each time: count what was read last, and mark it.
                 if !isStill { tally.oddities.changed += 1 }
             }
-            return count(outcome, place, head, of: address, hasPlace: hasPlace)
+            return count(outcome, head, of: address, hasPlace: hasPlace)
         }
     }
 
     /// Reads a chunk's entries again, into their own space.
     private func readAgain(_ entries: UInt64) throws(MemoryError) -> UnsafeRawPointer {
-        let range = entries..<entries + UInt64(ChunkComparison.bytes)
+        let range = entries..<entries + UInt64(ChunkEntries.bytes)
         try memory.withBytes(of: range, buffer: piece) { bytes throws(MemoryError) in
             again.bytes.copyMemory(from: bytes)
         }
@@ -242,8 +244,8 @@ final class RegionScanner {
         case uniform
         /// The first, and 511 that are not assigned and have not been read.
         case alone
-        /// They differ; they are in the chunk itself or in `copy`.
-        case mixed(isCopied: Bool)
+        /// They differ; they are in `entries`.
+        case mixed
     }
 
     @inline(__always)
@@ -260,21 +262,17 @@ final class RegionScanner {
             if isLarge { return .large(isRegular: true) }
             if head & OwnerKey.countMask == 0 { return .alone }
         }
-        bytesRead &+= UInt64(ChunkComparison.bytes)
+        bytesRead &+= UInt64(ChunkEntries.bytes)
         if isRaw {
             if isLarge {
-                return .large(isRegular: ChunkComparison.isUniform(chunk, as: head & 1, mask: .max))
+                return .large(isRegular: ChunkEntries.isUniform(chunk, as: head & 1, mask: .max))
             }
-            if ChunkComparison.isUniform(chunk, as: head, mask: OwnerKey.mask) { return .uniform }
-            if !isLive { return .mixed(isCopied: false) }
+            if ChunkEntries.isUniform(chunk, as: head, mask: OwnerKey.mask) { return .uniform }
         } else if isLarge {
             return .large(isRegular: true)
         }
-        let words = chunk.assumingMemoryBound(to: UInt64.self)
-        for entry in 0..<ChunkComparison.entries {
-            copy[entry] = rmp.form.rawLow(words[2 &* entry], words[2 &* entry &+ 1])
-        }
-        return .mixed(isCopied: true)
+        entries.read(chunk)
+        return .mixed
     }
 
     /// Whether the first entry has not changed.
@@ -286,7 +284,6 @@ final class RegionScanner {
 
     private func count(
         _ outcome: Outcome,
-        _ chunk: UnsafeRawPointer,
         _ head: UInt64,
         of address: UInt64,
         hasPlace: Bool
@@ -312,14 +309,8 @@ final class RegionScanner {
             ofTable.small += own
             small[key] += UInt32(1 - own)
             tally.unread += pages - 1
-        case .mixed(let isCopied):
-            // Two calls, so that the stride is a constant in each.
-            if isCopied {
-                countEach(UnsafePointer(copy), stride: 1, head, of: address, hasPlace: hasPlace)
-            } else {
-                let words = chunk.assumingMemoryBound(to: UInt64.self)
-                countEach(words, stride: 2, head, of: address, hasPlace: hasPlace)
-            }
+        case .mixed:
+            countEach(head, of: address, hasPlace: hasPlace)
         }
     }
 
@@ -339,43 +330,25 @@ final class RegionScanner {
     }
 
     /// 512 entries one by one.
-    @inline(__always)
-    private func countEach(
-        _ words: UnsafePointer<UInt64>,
-        stride: Int,
-        _ head: UInt64,
-        of address: UInt64,
-        hasPlace: Bool
-    ) {
-        hasMixed = true
+    private func countEach(_ head: UInt64, of address: UInt64, hasPlace: Bool) {
         let (even, odd) = (mixed, mixed + OwnerKey.places)
-        var fixed: UInt64 = 0
-        var assigned: UInt64 = 0
-        var all: UInt64 = 0
-        var index = 0
-        while index < ChunkComparison.entries {
-            let one = words[index &* stride]
-            let two = words[(index &+ 1) &* stride]
-            even[OwnerKey.place(one)] &+= 1
-            odd[OwnerKey.place(two)] &+= 1
-            fixed |= OwnerKey.fixedBit(one) | OwnerKey.fixedBit(two)
-            assigned &+= (one & 1) &+ (two & 1)
-            all |= one | two
-            index &+= 2
-        }
-        if fixed >> 63 != 0 { tally.fixedChunks += 1 }
+        entries.count(even: even, odd: odd)
+        let used = entries.used
+        // All lanes of a vector count as used, and a place without bits lies among the first ones.
+        usedByMixed |= used | Keys.scalarCount - 1
+        if entries.hasFixed { tally.fixedChunks += 1 }
         // Neither assigned nor immutable: they differ in bits that do not matter.
-        if all & 5 == 0 { tally.freeChunks += 1 }
-        if all & 2 != 0 { tally.oddities.irregular += 1 }
+        if used & OwnerKey.place(5) == 0 { tally.freeChunks += 1 }
+        if used & OwnerKey.place(2) != 0 { tally.oddities.irregular += 1 }
         let stated = Int(head & OwnerKey.countMask) >> 3
-        let others = Int(assigned) - Int(head & 1)
+        let others = entries.assigned - Int(head & 1)
         if isRaw ? stated != others : (stated != 0) != (others != 0) { tally.oddities.miscounted += 1 }
         if !hasPlace { return }
-        for index in 0..<ChunkComparison.entries {
-            let key = OwnerKey.of(words[index * stride])
+        for index in 0..<ChunkEntries.count {
+            let place = entries.place(index)
             let page = address + UInt64(index) * Granularity.page
-            guard OwnerKey.isUnowned(key), ownPages(page, count: 1) > 0 else { continue }
-            (index & 1 == 0 ? even : odd)[OwnerKey.place(words[index * stride])] -= 1
+            guard OwnerKey.isUnowned(OwnerKey.of(place: place)), ownPages(page, count: 1) > 0 else { continue }
+            (index & 1 == 0 ? even : odd)[place] -= 1
             ofTable.small += 1
         }
     }

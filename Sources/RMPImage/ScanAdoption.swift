@@ -27,15 +27,15 @@ extension ScannedRMP {
             while entries < segment.table.upperBound {
                 // Holes are chunks that nobody has touched.
                 guard let data = memory.nextData(from: entries), data < segment.table.upperBound else { break }
-                let skipped = (max(data, entries) - segment.table.lowerBound) / UInt64(ChunkComparison.bytes)
-                let start = segment.table.lowerBound + skipped * UInt64(ChunkComparison.bytes)
+                let skipped = (max(data, entries) - segment.table.lowerBound) / UInt64(ChunkEntries.bytes)
+                let start = segment.table.lowerBound + skipped * UInt64(ChunkEntries.bytes)
                 let end = min(start + RMPLayout.bytesPerRegion, segment.table.upperBound)
                 var failure: AdoptionError?
                 do throws(MemoryError) {
                     try memory.withBytes(of: start..<end, buffer: buffer) { bytes in
                         let words = bytes.bindMemory(to: UInt64.self)
-                        for chunk in 0..<bytes.count / ChunkComparison.bytes where failure == nil {
-                            let size = 2 * ChunkComparison.entries
+                        for chunk in 0..<bytes.count / ChunkEntries.bytes where failure == nil {
+                            let size = 2 * ChunkEntries.count
                             let part = UnsafeBufferPointer(rebasing: words[chunk * size..<(chunk + 1) * size])
                             do throws(AdoptionError) {
                                 try adoption.add(Int(truncatingIfNeeded: first + skipped) + chunk, part)

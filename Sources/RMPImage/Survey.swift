@@ -35,22 +35,21 @@ public struct Survey: Sendable {
         self.depth = depth
         regions = result.regions
         bytesRead = result.bytesRead
-        var sums: [PageOwner: OwnedPages] = [:]
+        var sums = [OwnedPages?](repeating: nil, count: PageOwner.ranks)
         var odd = Oddities()
         var unread = 0
         var uncovered = 0
         for tally in regions {
             for item in tally.owners {
-                var sum = sums[item.owner] ?? OwnedPages(owner: item.owner, small: 0, large: 0)
-                sum.small += item.small
-                sum.large += item.large
-                sums[item.owner] = sum
+                let rank = item.owner.rank
+                let sum = sums[rank] ?? OwnedPages(owner: item.owner, small: 0, large: 0)
+                sums[rank] = OwnedPages(owner: item.owner, small: sum.small + item.small, large: sum.large + item.large)
             }
             odd += tally.oddities
             unread += tally.unread
             uncovered += tally.uncovered
         }
-        totals = sums.values.sorted { ($1.pages, $0.owner.rank) < ($0.pages, $1.owner.rank) }
+        totals = sums.compactMap(\.self).mostPagesFirst()
         oddities = odd
         self.unread = unread
         self.uncovered = uncovered

@@ -36,7 +36,6 @@ import Testing
                 let state = PageState(entry)
                 #expect(OwnerKey.isUndescribed(OwnerKey.of(low)) == (state == nil), "\(entry)")
                 #expect(OwnerKey.of(place: OwnerKey.place(low)) == OwnerKey.of(low), "\(entry)")
-                #expect(OwnerKey.fixedBit(low) >> 63 == (OwnerKey.isFixed(OwnerKey.of(low)) ? 1 : 0), "\(entry)")
                 let owner = OwnerKey.owner(OwnerKey.of(low))
                 #expect(owner.isAssigned == entry.assigned)
                 let expected: PageOwner? =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads of a mapped file behind its end raise SIGBUS. While a thread guards a mapping, they read zeros instead, and the
-// thread is told afterwards. And the comparison of the entries in it.
+// thread is told afterwards.
 #ifndef RMPFS_CMAPPING_H
 #define RMPFS_CMAPPING_H
 
@@ -12,9 +12,5 @@ void rmpfs_guard_begin(const void *start, size_t size, size_t page);
 
 /* Ends it; whether a read found nothing behind the mapping since the beginning. */
 int rmpfs_guard_end(void);
-
-/* Whether the low quadwords of all entries of a chunk (512 of 16 bytes, aligned to 16) but the first have the bits of
- * `expected` in `mask`. */
-int rmpfs_is_uniform(const void *chunk, uint64_t expected, uint64_t mask);
 
 #endif

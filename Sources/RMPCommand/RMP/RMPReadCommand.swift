@@ -107,14 +107,14 @@ struct RMPReadCommand: ParsableCommand {
             if let page { return try show(page, of: rmp, in: source) }
             let survey = try scan(rmp, in: source)
             let screen = Screen.current
-            let snapshot = RegionSnapshot(survey)
             if let svg {
-                let picture = RegionPicture(snapshot, columns: Self.columnsOfSVG)
+                let picture = RegionPicture(RegionSnapshot(survey), columns: Self.columnsOfSVG)
                 try StandardOutput.write(picture.svg(title: "RMP of \(source.name)"), toFile: svg)
                 if !json && !csv && !map { return }
             }
             if map {
-                let lines = RegionPicture(snapshot, columns: screen.columns, rows: screen.rows).lines(on: screen)
+                let picture = RegionPicture(RegionSnapshot(survey), columns: screen.columns, rows: screen.rows)
+                let lines = picture.lines(on: screen)
                 return try StandardOutput.write(lines.map { $0 + "\n" }.joined())
             }
             try StandardOutput.write(

@@ -20,7 +20,7 @@ extension PageOwner {
 }
 
 extension OwnedPages {
-    /// `asid 5 262144 pages (2 MB)`; sizes of entries are told where they say something.
+    /// `asid 5 262144 pages (2 MB)`; sizes of entries only where there are 2 MB ones.
     var text: String {
         let size =
             switch (small, large) {
@@ -29,6 +29,17 @@ extension OwnedPages {
             default: " (\(large) in 2 MB)"
             }
         return "\(owner.words) \(pages) pages\(size)"
+    }
+
+    /// The same for a picture; pages that nobody owns are leaked.
+    fileprivate var blocker: HostBlocker {
+        let pages = UInt64(pages)
+        return switch owner {
+        case .rmpTable: .rmpTable(pages: pages)
+        case .firmware: .firmware(pages: pages)
+        case .guest(let asid): .guest(name: "asid\(asid)", asid: UInt64(asid), pages: pages)
+        case .reclaim, .locked, .hypervisorFixed, .free: .leaked(pages: pages)
+        }
     }
 }
 
@@ -124,16 +135,7 @@ extension RegionSnapshot {
                 var state = RegionState(region: UInt64(tally.region))
                 state.isFree = tally.isOptimizable
                 // The picture takes the first.
-                state.reasons = tally.owners.compactMap { item in
-                    let pages = UInt64(item.pages)
-                    return switch item.owner {
-                    case .rmpTable: .rmpTable(pages: pages)
-                    case .firmware: .firmware(pages: pages)
-                    case .guest(let asid): .guest(name: "asid\(asid)", asid: UInt64(asid), pages: pages)
-                    case .reclaim, .locked: .leaked(pages: pages)
-                    case .hypervisorFixed, .free: nil
-                    }
-                }
+                state.reasons = tally.owners.first(where: \.owner.isAssigned).map { [$0.blocker] } ?? []
                 return state
             },
             cpus: 0,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compares the entries of a chunk at the speed of memory, for which Swift lacks prefetching and wide vectors.
-#include "CMapping.h"
+// Whether the entries of a chunk are alike: the common case of every scan.
+#include "CEntries.h"
 
 /* So far ahead the processor is told what comes: its own prefetching ends at each page. */
 #define AHEAD 4096
@@ -34,7 +34,7 @@ __attribute__((target("avx2"))) static uint64_t differences_avx2(const char *chu
 #endif
 
 /* The low quadwords only, for other processors. */
-static uint64_t differences(const char *chunk, uint64_t expected)
+static uint64_t differences_portable(const char *chunk, uint64_t expected)
 {
 	uint64_t a = 0, b = 0, c = 0, d = 0;
 	const char *entry;
@@ -51,19 +51,27 @@ static uint64_t differences(const char *chunk, uint64_t expected)
 	return (a | b) | (c | d);
 }
 
-int rmpfs_is_uniform(const void *chunk, uint64_t expected, uint64_t mask)
+/* If entries differ, the first ones usually do. */
+static int begins_uniform(const void *chunk, uint64_t expected, uint64_t mask)
 {
 	const uint64_t *words = chunk;
 	uint64_t found = 0;
 
-	/* If entries differ, the first ones usually do. */
 	for (int entry = 1; entry < FIRST / 16; entry++)
 		found |= words[2 * entry] ^ expected;
-	if (found & mask)
-		return 0;
+	return !(found & mask);
+}
+
+int rmpfs_is_uniform_portable(const void *chunk, uint64_t expected, uint64_t mask)
+{
+	return begins_uniform(chunk, expected, mask) && !(differences_portable(chunk, expected) & mask);
+}
+
+int rmpfs_is_uniform(const void *chunk, uint64_t expected, uint64_t mask)
+{
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx2"))
-		return (differences_avx2(chunk, expected) & mask) == 0;
+		return begins_uniform(chunk, expected, mask) && !(differences_avx2(chunk, expected) & mask);
 #endif
-	return (differences(chunk, expected) & mask) == 0;
+	return rmpfs_is_uniform_portable(chunk, expected, mask);
 }
