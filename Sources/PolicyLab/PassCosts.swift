@@ -47,7 +47,7 @@ struct PassCosts: Sendable {
         table[PassCosts.place(turn, stop: stop, cores: cores, isContended: isContended)]
     }
 
-    /// Where a cost stands in the table.
+    /// Where a cost lies in the table.
     @inline(__always)
     static func place(_ turn: Turn, stop: Int, cores: Int, isContended: Bool) -> Int {
         ((turn.rawValue * windows + min(cores, windows - 1)) * 2 + (isContended ? 1 : 0)) * stops + stop

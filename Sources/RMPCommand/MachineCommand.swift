@@ -47,7 +47,7 @@ struct MachineCommand: ParsableCommand {
             throw ExitCode.failure
         }
         for name in names {
-            let about = (try? MachineSource.load(name).line) ?? "(cannot be used: rmpfs machine \(name) tells why)"
+            let about = (try? MachineSource.load(name).line) ?? "(cannot be used: rmpfs machine \(name) says why)"
             let shown = Printable.text(name)
             print(about.isEmpty ? shown : "\(shown): \(about)")
         }

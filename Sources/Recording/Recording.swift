@@ -46,7 +46,7 @@ public struct Recording: Sendable {
         time = try header.number("start")
     }
 
-    /// Whether a file looks like a recording; ``init(_:)`` tells.
+    /// Whether a file looks like a recording; ``init(_:)`` decides.
     public static func isOne(_ bytes: [UInt8]) -> Bool { bytes.first == UInt8(ascii: "{") || Gzip.isOne(bytes) }
 
     /// A whole line; nil at the end, or where the rest was cut off.

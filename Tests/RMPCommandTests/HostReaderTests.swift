@@ -62,7 +62,7 @@ import Testing
     @Test(arguments: [
         ("Memory @  0GB: fast\n", 1, "optimized, checked, outside"),
         ("Memory @  0GB: checked \n", 1, "optimized, checked, outside"),
-        ("Memory @  1GB: checked\nMemory @  1GB: checked\n", 2, "stands behind"),
+        ("Memory @  1GB: checked\nMemory @  1GB: checked\n", 2, "comes after"),
         ("Memory @  1GB: checked\nMemory @  2GB: che", 2, "cut"),
     ])
     func wrongCPUFile(content: String, line: Int, says: String) {
@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test func blockersMustAscend() {
-        expectError(2, "stands behind") {
+        expectError(2, "comes after") {
             _ = try BlockersReader.rows(text("Memory @  1GB: not scanned\nMemory @  1GB: not scanned\n"))
         }
     }

@@ -27,10 +27,7 @@ enum BlockersReader {
         var rows: [Row] = []
         for line in try text.lines() {
             var reader = TextReader(line.line)
-            guard let region = reader.takeRegion() else { throw text.error(line, "'Memory @...GB: ...'") }
-            if let last = rows.last?.region, region <= last {
-                throw HostFileError(text.name, line: line.number, "region \(region) stands behind region \(last)")
-            }
+            let region = try text.takeRegion(of: line, with: &reader, after: rows.last?.region)
             var reasons: [HostBlocker] = []
             // Comes before the CPUs of a region for which a running kernel gives no reason.
             for part in parts(reader.rest) where !part.elementsEqual("reason unknown".utf8) && !isUncovered(part) {

@@ -81,7 +81,7 @@ enum CPUFileReader {
         case optimized, checked, outside
         /// SNP is not enabled: nothing is checked.
         case unchecked
-        /// What an RMP alone tells: whether RMPOPT can optimize it.
+        /// What an RMP alone shows: whether RMPOPT can optimize it.
         case free, held
     }
 
@@ -101,10 +101,7 @@ enum CPUFileReader {
         var rows: [Row] = []
         for line in try text.lines() {
             var reader = TextReader(line.line)
-            guard let region = reader.takeRegion() else { throw text.error(line, "'Memory @...GB: ...'") }
-            if let last = rows.last?.region, region <= last {
-                throw HostFileError(text.name, line: line.number, "region \(region) stands behind region \(last)")
-            }
+            let region = try text.takeRegion(of: line, with: &reader, after: rows.last?.region)
             guard let status = words.first(where: { reader.rest.elementsEqual($0.word.utf8) })?.status else {
                 throw text.error(line, "optimized, checked, outside, unchecked, free or held")
             }

@@ -73,4 +73,17 @@ struct HostText {
     func error(_ line: (number: Int, line: ArraySlice<UInt8>), _ expected: String) -> HostFileError {
         HostFileError(name, line: line.number, "\(HostFileError.quote(line.line)) is not \(expected)")
     }
+
+    /// The region that a line begins with; they ascend.
+    func takeRegion(
+        of line: (number: Int, line: ArraySlice<UInt8>),
+        with reader: inout TextReader,
+        after last: UInt64?
+    ) throws(HostFileError) -> UInt64 {
+        guard let region = reader.takeRegion() else { throw error(line, "'Memory @...GB: ...'") }
+        if let last, region <= last {
+            throw HostFileError(name, line: line.number, "region \(region) comes after region \(last)")
+        }
+        return region
+    }
 }

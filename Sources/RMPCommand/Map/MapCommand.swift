@@ -100,7 +100,7 @@ struct MapCommand: ParsableCommand {
 struct WatchInterval: ExpressibleByArgument, CustomStringConvertible, Sendable, Equatable {
     /// NaN for a word that is not a number.
     let seconds: Double
-    /// As it was given, and as it stands in help texts.
+    /// As it was given, and as help texts have it.
     let description: String
 
     static let limits = 0.1...3600.0

@@ -22,7 +22,7 @@ struct RMPSource {
     let registers: RMPRegisters
     let layout: RMPLayout
     let memory: any PhysicalMemory
-    /// Where memory ends, in bytes; nil when nothing tells.
+    /// Where memory ends, in bytes; nil when nothing says.
     let end: UInt64?
     /// The host whose memory it is, for what a refusal means.
     private let host: Host?

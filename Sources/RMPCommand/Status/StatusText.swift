@@ -23,14 +23,14 @@ extension StatusReport {
         } else if let holders {
             lines += self.lines(of: holders)
         } else {
-            lines.append("held back by                  unknown: this mount has no file that tells")
+            lines.append("held back by                  unknown: this mount has no file that says")
         }
         lines.append("last pass                     \(lastPassText)")
         lines.append("next pass                     \(scheduleText)")
         return lines.map { $0 + "\n" }.joined()
     }
 
-    /// What an RMP alone tells.
+    /// What an RMP alone shows.
     private var textOfRMP: String {
         let free = snapshot.regions.count(where: \.isFree)
         var lines = [
@@ -52,7 +52,7 @@ extension StatusReport {
             lines.append(Self.line(name, Int(clamping: holder.regions), pages))
         }
         let more = holders.count - Self.shownHolders
-        if more > 0 { lines.append("  and \(more) more; --json tells all") }
+        if more > 0 { lines.append("  and \(more) more; --json lists all") }
         return lines
     }
 
@@ -65,7 +65,7 @@ extension StatusReport {
 
     private var lastPassText: String {
         guard let pass = lastPass else {
-            return hasPasses ? "none so far" : "unknown: this mount has no file that tells"
+            return hasPasses ? "none so far" : "unknown: this mount has no file that says"
         }
         guard let end = pass.end else {
             return "#\(pass.number) (\(pass.trigger)), running since \(seconds(pass.start))"
@@ -89,7 +89,7 @@ extension StatusReport {
     }
 
     private var scheduleText: String {
-        guard let schedule else { return "unknown: this mount has no file that tells" }
+        guard let schedule else { return "unknown: this mount has no file that says" }
         let asked = schedule.askedBy.map { ", asked by \($0)" } ?? ""
         let running = schedule.isRunning ? "one is running" : ""
         guard schedule.isPending else { return running.isEmpty ? "none is pending" : running + asked }

@@ -33,7 +33,7 @@ public protocol Engine: Sendable {
     var reports: [Report] { get }
     /// Writes a report.
     func show(_ report: Report, into text: inout TextBuffer) throws(Errno)
-    /// The events that come, for `events_pipe`; nil where nobody tells.
+    /// The events that come, for `events_pipe`; nil where nothing says.
     var eventStream: (any StreamSource)? { get }
     /// Whether the kernel's `rmpopt-table` exists now.
     var hasDebugfsTable: Bool { get }

@@ -37,7 +37,7 @@ struct EventLines: StreamSource {
 }
 
 extension SharedMachine {
-    /// Brings the machine up to date, and tells how far its events have come and when to look again.
+    /// Brings the machine up to date, and says how far its events have come and when to look again.
     func lookForEvents() -> EventWatch.View? {
         try? withState { state throws(Errno) in
             let next = state.isTaken ? nil : state.nextEvent

@@ -112,7 +112,7 @@ struct HostClock: Sendable {
         (offset, origin, running) = (stop, HostClock.monotonic, .manual)
     }
 
-    /// When virtual time will be `time`, as the monotonic clock tells it; nil if that takes a hand, or centuries.
+    /// When virtual time will be `time`, by the monotonic clock; nil if that takes a hand, or centuries.
     func wallTime(of time: UInt64) -> UInt64? {
         let elapsed: UInt64
         let ahead = time > offset ? time - offset : 0

@@ -32,7 +32,7 @@ final class HostMemory: Sendable {
     /// - Throws: ``Errno/noMemory``.
     static func require(_ bytes: Int) throws(Errno) { if !has(bytes) { throw .noMemory } }
 
-    /// Whether so much memory can be had, as ``require(_:)`` tells.
+    /// Whether so much memory can be had, as ``require(_:)`` decides.
     static func has(_ bytes: Int) -> Bool {
         if bytes == 0 { return true }
         let (sum, overflow) = bytes.addingReportingOverflow(headroom)

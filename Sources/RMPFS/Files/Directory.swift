@@ -149,7 +149,7 @@ public final class Directory: Node, @unchecked Sendable {
         (node as? Directory)?.parentNumber.store(inodeNumber, ordering: .relaxed)
     }
 
-    /// Adds a file that is found by its name and stands in no listing, for good: what reads whatever it finds must not
+    /// Adds a file that is found by its name and is in no listing, for good: what reads whatever it finds must not
     /// come by it. For building trees: the name must be free.
     public func addUnlisted(_ name: String, _ node: Node) {
         node.place.withLock { $0 = NodePlace(folder: self, name: Array(name.utf8)) }
@@ -213,7 +213,7 @@ public final class Directory: Node, @unchecked Sendable {
     }
 
     /// rmdir(2): removes an item of this group.
-    /// - Returns: what was in it, of which stat(2) tells something else from here on.
+    /// - Returns: what was in it, of which stat(2) says something else from here on.
     /// - Throws: ``Errno/noSuchFile``, ``Errno/notDirectory``, and ``Errno/notPermitted`` for what no client made.
     @discardableResult
     public func removeItem(named name: [UInt8]) throws(Errno) -> [Node] {

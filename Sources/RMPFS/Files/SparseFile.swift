@@ -11,7 +11,7 @@ public protocol SparseContent: Sendable {
     func read(at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) throws(Errno)
 }
 
-/// A read-only file with a size that is true, whose holes lseek(2) tells.
+/// A read-only file with a size that is true, whose holes lseek(2) finds.
 public final class SparseFile: File, @unchecked Sendable {
     fileprivate let content: any SparseContent
 

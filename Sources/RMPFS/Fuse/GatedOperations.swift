@@ -79,11 +79,7 @@ func gatedReadFolder(
     _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
-    guard let strike = FaultGate.strike(request, .list, id, isFirst: offset == 0) else {
-        return readFolder(request, id, size, offset, info)
-    }
-    let kept = KeptInfo(info)
-    strike.carryOut(request) { request in kept.withPointer { readFolder(request, id, size, offset, $0) } }
+    gate(readFolder, request, id, size, offset, info)
 }
 
 func gatedReadFolderPlus(
@@ -93,9 +89,22 @@ func gatedReadFolderPlus(
     _ offset: off_t,
     _ info: UnsafeMutablePointer<fuse_file_info>?
 ) {
+    gate(readFolderPlus, request, id, size, offset, info)
+}
+
+/// A list, with attributes or without.
+private func gate(
+    _ list:
+        @escaping @Sendable (fuse_req_t?, fuse_ino_t, Int, off_t, UnsafeMutablePointer<fuse_file_info>?) -> Void,
+    _ request: fuse_req_t?,
+    _ id: fuse_ino_t,
+    _ size: Int,
+    _ offset: off_t,
+    _ info: UnsafeMutablePointer<fuse_file_info>?
+) {
     guard let strike = FaultGate.strike(request, .list, id, isFirst: offset == 0) else {
-        return readFolderPlus(request, id, size, offset, info)
+        return list(request, id, size, offset, info)
     }
     let kept = KeptInfo(info)
-    strike.carryOut(request) { request in kept.withPointer { readFolderPlus(request, id, size, offset, $0) } }
+    strike.carryOut(request) { request in kept.withPointer { list(request, id, size, offset, $0) } }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who uses a mount, as far as /proc tells: readers that wait for events do not keep it from being unmounted.
+// Who uses a mount, as far as /proc shows: readers that wait for events do not keep it from being unmounted.
 
 import Glibc
 

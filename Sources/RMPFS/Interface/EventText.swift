@@ -5,7 +5,7 @@ public import RMPModel
 
 /// The lines of `events`. Names and fields are an interface: what exists stays, and a change of it is another version.
 public enum EventText {
-    /// The version of names and fields, which the first line tells.
+    /// The version of names and fields, which the first line gives.
     public static let version: UInt64 = 1
 
     /// The comment that the text begins with.

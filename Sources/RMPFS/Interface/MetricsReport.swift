@@ -174,7 +174,7 @@ enum MetricsReport {
         text.append("\"} 1\n")
     }
 
-    // MARK: What a running kernel's table tells
+    // MARK: What a running kernel's table shows
 
     /// The metrics of a running kernel.
     /// - Parameters:

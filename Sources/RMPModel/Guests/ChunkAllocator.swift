@@ -28,12 +28,14 @@ struct ChunkAllocator: Sendable {
     /// How many holders a chunk has, if more than one: only a machine that adopted another's RMP has such chunks.
     private var holders: [Int: Int] = [:]
     /// The memory, ascending, with its nodes.
-    let spans: [(chunks: Range<Int>, node: Int)]
+    let spans: [HostMemory.Span]
 
     /// All memory of `memory` is free, and everything else is in use.
     init(memory: MemoryMap) {
         used = [UInt64](repeating: .max, count: memory.regionCount * RMP.chunkWords)
-        spans = memory.spans.map { span in (ChunkAllocator.chunks(span.range), span.node) }
+        spans = memory.spans.map { span in
+            HostMemory.Span(chunks: ChunkAllocator.chunks(span.range), node: span.node)
+        }
         for span in spans { ChunkAllocator.forEachWord(span.chunks) { index, mask in used[index] &= ~mask } }
     }
 
@@ -44,17 +46,7 @@ struct ChunkAllocator: Sendable {
     }
 
     /// The memory of a node, or all of it, ascending; pieces that touch are one.
-    func memory(ofNode node: Int?) -> [Range<Int>] {
-        var ranges: [Range<Int>] = []
-        for span in spans where node == nil || span.node == node {
-            if let last = ranges.last, last.upperBound == span.chunks.lowerBound {
-                ranges[ranges.count - 1] = last.lowerBound..<span.chunks.upperBound
-            } else {
-                ranges.append(span.chunks)
-            }
-        }
-        return ranges
-    }
+    func memory(ofNode node: Int?) -> [Range<Int>] { spans.chunks(ofNode: node) }
 
     /// Removes every chunk that a range of bytes touches from the free memory.
     mutating func reserve(_ range: Range<UInt64>) { reserve(chunks: ChunkAllocator.chunks(range)) }

@@ -111,17 +111,7 @@ public struct HostMemory: Sendable {
     // MARK: Questions
 
     /// The memory of a node, or all of it, ascending; pieces that touch are one.
-    public func chunks(ofNode node: Int?) -> [Range<Int>] {
-        var ranges: [Range<Int>] = []
-        for span in spans where node == nil || span.node == node {
-            if let last = ranges.last, last.upperBound == span.chunks.lowerBound {
-                ranges[ranges.count - 1] = last.lowerBound..<span.chunks.upperBound
-            } else {
-                ranges.append(span.chunks)
-            }
-        }
-        return ranges
-    }
+    public func chunks(ofNode node: Int?) -> [Range<Int>] { spans.chunks(ofNode: node) }
 
     /// The nodes that have memory, ascending.
     public var nodes: [Int] { Set(spans.map(\.node)).sorted() }
@@ -307,5 +297,20 @@ public struct HostMemory: Sendable {
 
     @inlinable package static func mask(_ first: Int, _ count: Int) -> UInt64 {
         (count >= 64 ? .max : (1 << UInt64(count)) - 1) << UInt64(first)
+    }
+}
+
+extension [HostMemory.Span] {
+    /// The chunks of a node, or all of them; pieces that touch are one.
+    func chunks(ofNode node: Int?) -> [Range<Int>] {
+        var ranges: [Range<Int>] = []
+        for span in self where node == nil || span.node == node {
+            if let last = ranges.last, last.upperBound == span.chunks.lowerBound {
+                ranges[ranges.count - 1] = last.lowerBound..<span.chunks.upperBound
+            } else {
+                ranges.append(span.chunks)
+            }
+        }
+        return ranges
     }
 }
