@@ -24,8 +24,8 @@ public struct MovePlan: Sendable, Hashable {
     /// For each guest that alone keeps regions from being optimized: what moving it alone would gain, cheapest region
     /// first, by ASID if equal.
     public let singles: [Move]
-    /// Moves in sequence, each with the fewest pages per region, given the earlier ones; as many as the regions that
-    /// stay lost have room for.
+    /// Moves in sequence, at most 16, each with the fewest pages per region, given the earlier ones, of those for which
+    /// the regions that stay lost have room.
     public let steps: [Move]
     /// Whether moves were left out for lack of room.
     public let isCutShort: Bool
@@ -104,17 +104,22 @@ public struct MovePlan: Sendable, Hashable {
         var taken = (pages: 0, large: 0)
         var room = lost.values.reduce(into: Room()) { $0 += $1 }
         var isCutShort = false
+        /// What stays lost after a move: the regions gained no longer count as room.
+        func rest(_ move: Move) -> Room { move.regions.reduce(into: room) { $0 -= lost[$1] ?? Room() } }
         while !left.isEmpty && steps.count < MovePlan.limit {
-            guard let move = MovePlan.cheapest(left, moved) else { break }
-            // The regions gained no longer count as room.
-            let without = move.regions.reduce(into: room) { $0 -= lost[$1] ?? Room() }
-            let wanted = (pages: taken.pages + move.pages, large: taken.large + move.largePages)
-            if wanted.pages > without.pages || wanted.large > without.chunks * Granularity.pagesPerChunk {
-                isCutShort = true
-                break
+            // What has no room now has none later: room only shrinks.
+            let found = MovePlan.cheapest(left, moved) { move in
+                let rest = rest(move)
+                let fits =
+                    taken.pages + move.pages <= rest.pages
+                    && taken.large + move.largePages <= rest.chunks * Granularity.pagesPerChunk
+                if !fits { isCutShort = true }
+                return fits
             }
-            room = without
-            taken = wanted
+            guard let move = found else { break }
+            room = rest(move)
+            taken.pages += move.pages
+            taken.large += move.largePages
             moved.formUnion(move.asids)
             let won = Set(move.regions)
             left.removeAll { $0.regions.first.map(won.contains) ?? true }
@@ -139,8 +144,8 @@ public struct MovePlan: Sendable, Hashable {
         return left.asids.lexicographicallyPrecedes(right.asids)
     }
 
-    /// The set whose move costs the fewest pages for each region gained.
-    private static func cheapest(_ groups: [Group], _ moved: Set<UInt16>) -> Move? {
+    /// The set whose move costs the fewest pages for each region gained, of those that fit.
+    private static func cheapest(_ groups: [Group], _ moved: Set<UInt16>, where fits: (Move) -> Bool) -> Move? {
         var best: Move?
         // Which guests each group still has to move; groups that need the same guests are gained together.
         let needs = groups.map { group in group.asids.filter { !moved.contains($0) } }
@@ -155,7 +160,7 @@ public struct MovePlan: Sendable, Hashable {
                 largePages += group.largePages
             }
             let move = Move(asids: candidate, regions: regions.sorted(), pages: pages, largePages: largePages)
-            if best.map({ isCheaper(move, $0) }) ?? true { best = move }
+            if best.map({ isCheaper(move, $0) }) ?? true, fits(move) { best = move }
         }
         return best
     }

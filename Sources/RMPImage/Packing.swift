@@ -13,6 +13,8 @@ public struct PlacementLoss: Sendable, Hashable {
     public let pinned: Int
     /// How many would hold no assigned page if guests lay as close together as possible.
     public let optimizableIfPacked: Int
+    /// Whether that is proved to be the best; else there may be a packing that frees more.
+    public let isBest: Bool
     /// Pages of guests.
     public let guestPages: Int
 
@@ -51,8 +53,9 @@ extension PlacementLoss {
     /// Packs the guests of some regions.
     ///
     /// Pinned regions are filled first, since they are lost anyway, then those with the most room. Entries of 2 MB need
-    /// chunks in which no page has to stay; entries of 4 KB can use any page. The result is optimal if the regions with
-    /// the most chunks also have the most pages, which only scattered HV-fixed pages can prevent.
+    /// chunks in which no page has to stay; entries of 4 KB can use any page. Where the regions with the most chunks are
+    /// not those with the most pages, as with scattered HV-fixed pages, more than one order is tried; no packing needs
+    /// fewer regions than its chunks alone, or its pages alone.
     public init(_ tallies: [RegionTally]) {
         var small = 0
         var large = 0
@@ -74,21 +77,35 @@ extension PlacementLoss {
         }
         // A region that is not covered as a whole is never optimized.
         let candidates = others.count
-        others.sort { ($0.pages, $0.chunks) > ($1.pages, $1.chunks) }
-        var used = 0
-        var room = pinnedRoom
-        while used < candidates
-            && (room.chunks * Granularity.pagesPerChunk < large || room.pages < small + large)
-        {
-            room.chunks += others[used].chunks
-            room.pages += others[used].pages
-            used += 1
-        }
+        let chunks = (large + Granularity.pagesPerChunk - 1) / Granularity.pagesPerChunk - pinnedRoom.chunks
+        let pages = small + large - pinnedRoom.pages
+        let byPages = others.sorted { ($0.pages, $0.chunks) > ($1.pages, $1.chunks) }
+        let byChunks = others.sorted { ($0.chunks, $0.pages) > ($1.chunks, $1.pages) }
+        let used = min(
+            Self.needed(byPages, chunks: chunks, pages: pages),
+            Self.needed(byChunks, chunks: chunks, pages: pages)
+        )
+        let least = max(
+            Self.needed(byPages, chunks: 0, pages: pages),
+            Self.needed(byChunks, chunks: chunks, pages: 0)
+        )
         regions = tallies.count
         optimizable = tallies.count(where: \.isOptimizable)
         self.pinned = pinned
         // Never worse than now: everything can stay where it lies.
         optimizableIfPacked = max(candidates - used, optimizable)
+        isBest = optimizableIfPacked == max(candidates - least, optimizable)
         guestPages = small + large
+    }
+
+    /// How many of some regions, in their order, have room for so many chunks and pages; all if even these do not.
+    private static func needed(_ regions: [(chunks: Int, pages: Int)], chunks: Int, pages: Int) -> Int {
+        var (chunks, pages) = (chunks, pages)
+        for (used, region) in regions.enumerated() {
+            if chunks <= 0 && pages <= 0 { return used }
+            chunks -= region.chunks
+            pages -= region.pages
+        }
+        return regions.count
     }
 }

@@ -64,7 +64,7 @@ extension Survey {
                 "pinned": .count(placement.pinned),
                 "free_if_packed": .count(placement.optimizableIfPacked),
                 "guest_pages": .count(placement.guestPages),
-                "exact": .bool(depth == .full),
+                "exact": .bool(depth == .full && placement.isBest),
             ]),
             "moves": .members([
                 "alone": .array(moves.singles.map(Self.json)),

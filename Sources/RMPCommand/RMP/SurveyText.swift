@@ -78,7 +78,7 @@ extension Survey {
         )
         for move in moves.singles.prefix(5) { lines.append("alone: \(move.text)") }
         for (number, move) in moves.steps.enumerated() { lines.append("move \(number + 1): \(move.text)") }
-        if moves.isCutShort { lines.append("further moves have no room in regions that stay held") }
+        if moves.isCutShort { lines.append("other moves have no room in regions that stay held") }
         return lines + warnings
     }
 
