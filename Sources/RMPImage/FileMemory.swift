@@ -67,9 +67,15 @@ public struct FileMemory: PhysicalMemory {
         guard hasHoles, let offset = off_t(exactly: address) else { return address }
         let found = lseek(descriptor, offset, FileMemory.seekData)
         if found >= 0 { return UInt64(found) }
+        guard errno == ENXIO, let size else { return address }
+        return max(address, size)
+    }
+
+    /// How large a file is; nil for a device, whose end nothing states.
+    private var size: UInt64? {
         var status = stat()
-        guard errno == ENXIO, fstat(descriptor, &status) == 0 else { return address }
-        return max(address, UInt64(status.st_size))
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return UInt64(status.st_size)
     }
 
     /// The bytes of a range: mapped, or read into the buffer.
@@ -113,11 +119,7 @@ public struct FileMemory: PhysicalMemory {
 
     /// Whether a file has all of a range; what is cut off later is noticed when it is read.
     private func checkEnd(_ range: Range<UInt64>) throws(MemoryError) {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw MemoryError(.map, address: range.lowerBound, number: errno) }
-        if status.st_mode & S_IFMT == S_IFREG && UInt64(status.st_size) < range.upperBound {
-            throw MemoryError(.end, address: UInt64(status.st_size))
-        }
+        if let size, size < range.upperBound { throw MemoryError(.end, address: size) }
     }
 
     /// Eight bytes, always by pread(2).
@@ -140,7 +142,7 @@ public struct FileMemory: PhysicalMemory {
             let count = pread(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, offset)
             if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw MemoryError(.read, address: position, number: errno) }
-            if count == 0 { throw MemoryError(.end, address: position) }
+            if count == 0 { throw MemoryError(.end, address: size.map { min($0, position) } ?? position) }
             done += count
         }
     }

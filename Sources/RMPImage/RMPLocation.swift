@@ -29,6 +29,8 @@ public struct RMPRegisters: Sendable, Hashable {
 public enum LocationError: Error, Sendable {
     /// RMP_BASE is 0: the BIOS has reserved nothing.
     case notReserved
+    /// RMP_END is 0, but RMP_CFG does not say that the RMP is segmented.
+    case noEnd
     /// A register or an entry of the RST has an invalid value.
     case value(ConfigurationError)
     /// Bits 63:52 of an entry of the RST are not zero: the address does not hold an RST.
@@ -54,7 +56,9 @@ extension RMPLayout {
         let base = registers.base & 0xf_ffff_ffff_e000
         if base == 0 { throw .notReserved }
         guard registers.isSegmented else {
-            let end = registers.end & 0xf_ffff_ffff_e000 | 0x1fff
+            let last = registers.end & 0xf_ffff_ffff_e000
+            if last == 0 { throw .noEnd }
+            let end = last | 0x1fff
             do throws(ConfigurationError) { return try contiguous(base: base, end: end) } catch { throw .value(error) }
         }
         let table = base + bookkeepingBytes

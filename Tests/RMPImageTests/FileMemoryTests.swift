@@ -54,6 +54,8 @@ import Testing
             #expect(throws: MemoryError(.end, address: 0x50_8000)) {
                 _ = try ScannedRMP(layout).scan(1..<2, in: memory)
             }
+            // The end is that of the file, not the address that was asked for.
+            #expect(throws: MemoryError(.end, address: 0x50_8000)) { _ = try memory.word(at: 0x60_0000) }
         }
     }
 

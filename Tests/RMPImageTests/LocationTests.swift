@@ -46,7 +46,8 @@ import Testing
     @Test func whatIsWrong() {
         guard case .notReserved = error(RMPRegisters(base: 0)) else { return #expect(Bool(false)) }
         guard case .value = error(RMPRegisters(base: 0x2000, end: 0x1f_ffff)) else { return #expect(Bool(false)) }
-        guard case .value = error(RMPRegisters(base: 0x20_0000, end: 0)) else { return #expect(Bool(false)) }
+        guard case .noEnd = error(RMPRegisters(base: 0x20_0000, end: 0x1fff)) else { return #expect(Bool(false)) }
+        guard case .value = error(RMPRegisters(base: 0x20_0000, end: 0x20_3fff)) else { return #expect(Bool(false)) }
         let segmented = RMPRegisters(base: 0x10_0000, configuration: 1 | 37 << 8)
         guard case .noSegments(0x10_4000) = error(segmented) else { return #expect(Bool(false)) }
         guard case .rst(2, 1 << 52, 0x10_4000) = error(segmented, [0x10_4010: 1 << 52]) else {

@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 47
+plan 50
 
 rmp() { limit 60 "$RMPFS" rmp "$@"; }
 # held: the lines of blockers in the words of rmp: guests by ASID alone, sizes and "not scanned" left out, and in the
@@ -178,6 +178,8 @@ refused 'not a mount' 1 'Give the mountpoint' "$RMPFS" rmp "$work"
 refused 'no segment table' 1 'has no segments' "$RMPFS" rmp --memory "$work/root/dev/mem" --rmp-base 0x3f000000 \
     --rmp-cfg 0x2501
 refused 'no RMP' 1 'RMP_BASE is 0' "$RMPFS" rmp --memory "$work/root/dev/mem" --rmp-base 0
+refused 'no end' 1 'RMP_END is 0, .*--rmp-end or, if segmented, --rmp-cfg' "$RMPFS" rmp --memory \
+    "$work/root/dev/mem" --rmp-base 0x3f000000
 refused 'a register as rdmsr prints it' 64 'rmp-base.*rdmsr -c' "$RMPFS" rmp --memory "$work/root/dev/mem" \
     --rmp-base 8700000
 refused 'no address' 64 'write an address such as 0x40000000, 1073741824 or 1G' "$RMPFS" rmp --page x "$M"
@@ -190,6 +192,11 @@ refused 'an end in a gigabyte, mounted' 64 '--memory 1500M: .*Write 1G or 2G' "$
 refused 'a page without an entry' 1 'Default' "$RMPFS" rmp --page 0xffff00000000 "$M"
 rm "$work/root/dev/mem"
 refused 'no /dev/mem' 1 'there is no /dev/mem.*CONFIG_DEVMEM' "$RMPFS" rmp --sysroot "$work/root"
+mkfifo "$work/root/dev/mem"
+refused 'a FIFO in a tree' 1 'root/dev/mem: this has no offsets' "$RMPFS" rmp --sysroot "$work/root"
+rm "$work/root/dev/cpu/0/msr"
+mkfifo "$work/root/dev/cpu/0/msr"
+refused 'another one' 1 '/dev/cpu/0/msr: .* at SYSCFG' "$RMPFS" rmp --sysroot "$work/root"
 rm "$work/root/dev/cpu/0/msr"
 refused 'no msr module' 1 'modprobe msr' "$RMPFS" rmp --sysroot "$work/root"
 unmount_host

@@ -33,7 +33,8 @@ struct Host: Sendable {
 
     /// The text of a small file without blanks at its ends; nil if it cannot be read.
     func text(_ path: String) -> String? {
-        SystemFiles.contents(of: self.path(path)).map { bytes in
+        if isFIFO(path) { return nil }
+        return SystemFiles.contents(of: self.path(path)).map { bytes in
             let blanks: Set<UInt8> = [0x20, 0x09, 0x0A]
             let front = bytes.drop { blanks.contains($0) }
             let end = front.lastIndex { !blanks.contains($0) }.map { $0 + 1 } ?? front.startIndex
@@ -49,6 +50,17 @@ struct Host: Sendable {
     /// The value behind `NAME:` in a file such as /proc/self/status.
     func field(_ name: String, in path: String) -> [Substring]? {
         lines(path)?.first { $0.hasPrefix(name + ":") }?.dropFirst(name.count + 1).split { " \t".contains($0) }
+    }
+
+    /// Whether opening it would wait for a writer: in a tree anything can lie anywhere.
+    private func isFIFO(_ path: String) -> Bool {
+        var status = stat()
+        return !isLive && stat(self.path(path).systemName, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO
+    }
+
+    /// A descriptor, or -1 and errno; does not wait for the writer of a FIFO.
+    func openForReading(_ path: String) -> Int32 {
+        open(self.path(path).systemName, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     }
 
     func exists(_ path: String) -> Bool { access(self.path(path).systemName, F_OK) == 0 }
@@ -131,7 +143,7 @@ struct Host: Sendable {
     /// Reads record `number`. In a device the offset is the number itself; in a plain file, where records cannot
     /// overlap, it is the number times the record's size.
     private func record<Word>(_ file: String, _ number: UInt32, as empty: [Word]) -> Result<[Word], Errno> {
-        let descriptor = open(path(file).systemName, O_RDONLY | O_CLOEXEC)
+        let descriptor = openForReading(file)
         guard descriptor >= 0 else { return .failure(.current) }
         defer { close(descriptor) }
         var status = stat()

@@ -26,6 +26,12 @@ struct RMPObstacle: Sendable, Equatable {
         remedy: "Let the firmware's setup reserve an RMP that covers all memory."
     )
 
+    /// RMP_END is 0, and the RMP is not segmented.
+    static let noEnd = RMPObstacle(
+        message: "RMP_END is 0, but RMP_CFG does not say that the RMP is segmented",
+        remedy: "Let the firmware's setup reserve an RMP that covers all memory."
+    )
+
     /// A register cannot be read.
     ///
     /// Source: Linux arch/x86/kernel/msr.c, `msr_open()` (CAP_SYS_RAWIO), `msr_read()` (EIO where RDMSR faults).
@@ -97,7 +103,7 @@ struct RMPObstacle: Sendable, Equatable {
 extension Host {
     /// What keeps memory from being read at an address; nil: nothing.
     func obstacle(readingAt address: UInt64) -> RMPObstacle? {
-        let descriptor = Glibc.open(path(RMPObstacle.memoryDevice).systemName, O_RDONLY | O_CLOEXEC)
+        let descriptor = openForReading(RMPObstacle.memoryDevice)
         if descriptor < 0 { return .memory(.current, at: nil, on: self) }
         defer { close(descriptor) }
         do throws(MemoryError) {

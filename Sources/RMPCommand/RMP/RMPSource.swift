@@ -85,8 +85,9 @@ struct RMPSource {
         // A processor without the segmented RMP does not have the register.
         let configuration = (try? host.register(MSRs.Number.rmpConfiguration).get()) ?? 0
         let registers = RMPRegisters(base: base, end: end, configuration: configuration)
-        let descriptor = Glibc.open(host.path(RMPObstacle.memoryDevice).systemName, O_RDONLY | O_CLOEXEC)
+        let descriptor = host.openForReading(RMPObstacle.memoryDevice)
         if descriptor < 0 { throw RMPSourceError(.memory(.current, at: nil, on: host)) }
+        try Self.check(descriptor, host.path(RMPObstacle.memoryDevice))
         let memory = FileMemory(
             descriptor: descriptor,
             isOwned: true,
@@ -121,12 +122,17 @@ struct RMPSource {
         // A FIFO without a writer must not block.
         let descriptor = Glibc.open(path.systemName, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw RMPSourceError(path, "\(Errno.current)") }
+        try check(descriptor, path)
+        return descriptor
+    }
+
+    /// Closes what has no offsets: a folder, a FIFO, a socket.
+    private static func check(_ descriptor: Int32, _ path: String) throws(RMPSourceError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0, [S_IFREG, S_IFCHR, S_IFBLK].contains(status.st_mode & S_IFMT) else {
             close(descriptor)
             throw RMPSourceError(path, "this has no offsets. Give a file or a device")
         }
-        return descriptor
     }
 
     // MARK: Failures
@@ -148,6 +154,9 @@ struct RMPSource {
         let remedy = host == nil ? "Give the registers of the host that the file is from" : "Look at rmpfs doctor"
         switch error {
         case .notReserved: return RMPSourceError(.notReserved)
+        case .noEnd:
+            if host != nil { return RMPSourceError(.noEnd) }
+            return RMPSourceError(name, "\(RMPObstacle.noEnd.message). Give its --rmp-end or, if segmented, --rmp-cfg")
         case .value(let error): return RMPSourceError(name, "\(error). \(remedy)")
         case .rst(let index, let value, let address):
             return RMPSourceError(
