@@ -53,8 +53,8 @@ extension PlacementLoss {
     /// Packs the guests of some regions.
     ///
     /// Pinned regions are filled first, since they are lost anyway, then those with the most room. Entries of 2 MB need
-    /// chunks in which no page has to stay; entries of 4 KB can use any page. The regions with the most chunks may not be
-    /// those with the most pages, as with scattered HV-fixed pages: both orders are tried. No packing needs fewer
+    /// chunks in which no page has to stay; entries of 4 KB can use any page. The regions with the most chunks may not
+    /// be those with the most pages, as with scattered HV-fixed pages: both orders are tried. No packing needs fewer
     /// regions than its chunks alone, or its pages alone.
     public init(_ tallies: [RegionTally]) {
         var small = 0
