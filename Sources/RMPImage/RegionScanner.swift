@@ -335,7 +335,7 @@ final class RegionScanner {
         entries.count(even: even, odd: odd)
         let used = entries.used
         // All lanes of a vector count as used, and a place without bits lies among the first ones.
-        usedByMixed |= used | Keys.scalarCount - 1
+        usedByMixed |= used | (Keys.scalarCount - 1)
         if entries.hasFixed { tally.fixedChunks += 1 }
         // Neither assigned nor immutable: they differ in bits that do not matter.
         if used & OwnerKey.place(5) == 0 { tally.freeChunks += 1 }

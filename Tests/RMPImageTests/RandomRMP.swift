@@ -12,10 +12,12 @@ struct RandomRMP {
     /// By page number: owner and whether the entry is of 2 MB. Missing pages are free.
     private(set) var pages: [UInt64: (owner: PageOwner, isLarge: Bool)] = [:]
     private var random: Random
+    private let guests: RandomGuests
 
     /// Covers few regions, which keeps the tests short.
     init(seed: UInt64, form: EntryForm = .raw, isLive: Bool = false) throws {
         random = Random(seed: seed)
+        guests = RandomGuests(&random)
         self.form = form
         layout = try Self.layout(&random)
         memory = WordMemory(isLive: isLive)
@@ -66,34 +68,44 @@ struct RandomRMP {
                 if random.below(512) < odd { one = RMPEntry() }
                 return one
             }
-        case 3: return small(chunk) { random, _ in Self.entry(large: false, &random) }
+        case 3: return small(chunk) { [guests] random, _ in guests.entry(large: false, &random) }
         // Only the first, or only the last.
         case 4:
-            return small(chunk) { random, index in
-                index == 0 ? Self.entry(large: false, &random) : RMPEntry()
+            return small(chunk) { [guests] random, index in
+                index == 0 ? guests.entry(large: false, &random) : RMPEntry()
             }
         case 5:
-            return small(chunk) { random, index in
-                index == 511 ? Self.entry(large: false, &random) : RMPEntry()
+            return small(chunk) { [guests] random, index in
+                index == 511 ? guests.entry(large: false, &random) : RMPEntry()
             }
         default: return small(chunk) { random, _ in RMPEntry(immutable: random.chance(2)) }
         }
     }
 
-    private mutating func entry(large: Bool) -> RMPEntry { Self.entry(large: large, &random) }
+    private mutating func entry(large: Bool) -> RMPEntry { guests.entry(large: large, &random) }
 
-    /// An entry that the table of page states describes.
-    private static func entry(large: Bool, _ random: inout Random) -> RMPEntry {
-        var entry = RMPEntry(pageSize: large ? .size2M : .size4K)
-        entry.assigned = large || !random.chance(3)
-        entry.immutable = random.chance(3)
-        entry.locked = random.chance(5)
-        guard entry.assigned else { return entry }
-        entry.asid = random.chance(2) ? 0 : UInt16(1 + random.below(random.chance(2) ? 3 : 1023))
-        entry.vmsa = random.chance(4)
-        entry.validated = entry.asid > 0 && random.chance(2)
-        entry.gpa = GPA(random.chance(2) ? 0 : random.next() & 0x7_ffff_ffff_f000)
-        return entry
+    /// The guests of one RMP: one, so that no other's sums hide a mistake in its own, or any.
+    private struct RandomGuests {
+        let only: UInt16?
+
+        init(_ random: inout Random) {
+            only = [nil, UInt16(1 << random.below(10)), UInt16(1 + random.below(1023))][random.below(3)]
+        }
+
+        /// An entry that the table of page states describes.
+        func entry(large: Bool, _ random: inout Random) -> RMPEntry {
+            var entry = RMPEntry(pageSize: large ? .size2M : .size4K)
+            entry.assigned = large || !random.chance(3)
+            entry.immutable = random.chance(3)
+            entry.locked = random.chance(5)
+            guard entry.assigned else { return entry }
+            let asid = only ?? UInt16(1 + random.below(random.chance(2) ? 3 : 1023))
+            entry.asid = random.chance(2) ? 0 : asid
+            entry.vmsa = random.chance(4)
+            entry.validated = entry.asid > 0 && random.chance(2)
+            entry.gpa = GPA(random.chance(2) ? 0 : random.next() & 0x7_ffff_ffff_f000)
+            return entry
+        }
     }
 
     private mutating func large(_ chunk: UInt64, _ entry: RMPEntry) {

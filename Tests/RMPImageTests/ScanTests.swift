@@ -93,6 +93,23 @@ import Testing
         ]
     }
 
+    /// Each bit of an ASID, in a region whose other pages are free: no sum hides behind another guest's.
+    @Test(arguments: EntryForm.allCases)
+    func oneGuestAlone(_ form: EntryForm) throws {
+        let layout = RMPLayout(regionCount: 1)
+        for bit in 0..<10 {
+            let memory = WordMemory()
+            let asid = UInt16(1 << bit)
+            let entry = RMPEntry(assigned: true, asid: asid)
+            let words = RMPUpdateInput(assigned: true, asid: UInt32(asid)).words(status: false)
+            let low = form == .raw ? entry.rawLow() : words[0]
+            memory.write(low, high: form == .raw ? 0 : words[1], page: 512, layout)
+            let found = try ScannedRMP(layout, form: form).scan(0..<1, in: memory)
+            #expect(found.regions[0].pages(of: .guest(asid: asid)) == 1 && !found.regions[0].isOptimizable)
+            #expect(found.regions[0].pages(of: .free) == 262_143)
+        }
+    }
+
     @Test func whatIsNotCovered() throws {
         let layout = try RMPLayout.segmented(
             base: 1 << 20,
