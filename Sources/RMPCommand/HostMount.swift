@@ -13,6 +13,15 @@ struct HostMount {
         case dead
         /// Its rmpfs is stopped, or hangs.
         case hung
+
+        /// Asks the server of a mount.
+        init(_ path: String) {
+            switch MountPoint.ask(path) {
+            case nil: self = .hung
+            case .some(ENOTCONN): self = .dead
+            default: self = .alive
+            }
+        }
     }
 
     let path: String
@@ -38,11 +47,7 @@ struct HostMount {
         path = entry.mountPoint
         source = entry.source
         user = entry.user
-        switch MountPoint.ask(path) {
-        case nil: state = .hung
-        case .some(ENOTCONN): state = .dead
-        default: state = .alive
-        }
+        state = State(path)
         guard state == .alive else { (series, age) = (nil, nil); return }
         let lines =
             SystemFiles.contents(of: path + "/debug/rmpopt/series")

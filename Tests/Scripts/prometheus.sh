@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 26
+plan 34
 
 kit=$top/packaging/prometheus
 collector=$work/collector
@@ -46,10 +46,53 @@ textfile "$A" "$C"
 expect 'a dead mount is down, and says no more' '0 1' \
     "$(value "$c" "rmpopt_up{mount=\"$C\"}") $(grep -vc '^#' "$collector/$c")"
 unmount_host "$C"
-touch "$collector/other.prom"
+touch "$collector/other.prom" "$collector/$c.new" "$collector/$a.new" "$collector/rmpfs-other.new"
 textfile
-check 'all mounts: the file of one that has gone goes' \
-    eval '[ ! -e "$collector/$c" ] && [ -e "$collector/$a" ] && [ -e "$collector/other.prom" ]'
+expect 'all mounts: the file of one that has gone goes, and what a crash left of it' \
+    "$(printf '%s\n' other.prom rmpfs-other.new "$a" | sort)" "$(ls "$collector")"
+
+# One that takes long makes no other wait.
+mount_host slow --pace 0 --cpus 2 --memory 4G
+L=$M
+l=$(file "$L")
+mkdir "$L/rmpsim/faults/late"
+echo debug/rmpopt/metrics >"$L/rmpsim/faults/late/path"
+echo 15000 >"$L/rmpsim/faults/late/delay_ms"
+rm -f "$collector"/*
+limit 30 "$RMPFS" status --textfile "$collector" "$L" "$A" &
+late=$!
+check 'metrics that take long make no other wait' within 8 [ -e "$collector/$a" ]
+check 'they are waited for' [ ! -e "$collector/$l" ]
+wait "$late"
+expect 'and written when they come' 1 "$(value "$l" "rmpopt_up{mount=\"$L\"}")"
+rmdir "$L/rmpsim/faults/late"
+
+# Many at once, and some that are killed: a reader always sees a whole file.
+python3 - "$RMPFS" "$collector" "$A" "$L" <<'PYTHON' >"$work/halves"
+import pathlib, random, subprocess, sys, time
+program, folder, *mounts = sys.argv[1:]
+for number in range(60):
+    writers = [subprocess.Popen([program, "status", "--textfile", folder, *mounts], stderr=subprocess.DEVNULL)
+               for _ in range(3)]
+    time.sleep(random.random() / 100)
+    writers[number % 3].kill()
+    for one in writers:
+        one.wait(30)
+    for path in pathlib.Path(folder).glob("*.prom"):
+        lines = path.read_text().splitlines()
+        if not (lines[0].startswith("# HELP rmpopt_up ") and lines[-1].startswith("rmpopt_uptime_seconds")):
+            print(path)
+PYTHON
+expect 'no reader sees half a file' '' "$(cat "$work/halves")"
+if [ "$(id -u)" = 0 ] && mkdir "$work/full" && mount -t tmpfs -o size=4k tmpfs "$work/full" 2>/dev/null; then
+    refused 'a full disk' 1 'No space left on device' "$RMPFS" status --textfile "$work/full" "$L"
+    expect 'half a file does not stay there' '' "$(ls "$work/full")"
+    umount "$work/full"
+else
+    skip 'a full disk' 'no tmpfs can be mounted'
+    skip 'half a file does not stay there' 'no tmpfs can be mounted'
+fi
+unmount_host "$L"
 rm -f "$collector"/*
 mkdir "$work/typo"
 textfile "$work/typo" 2>"$work/said"
@@ -76,6 +119,15 @@ expect 'which wait for a pass' 'rmpopt_regions_held_back{reason="not_scanned"} 2
     "$(grep not_scanned "$A/debug/rmpopt/metrics")"
 expect 'passes as a histogram' "$(awk '/^rmpopt_passes_total / { print $2 }' "$A/debug/rmpopt/metrics")" \
     "$(awk '/^rmpopt_pass_duration_seconds_count / { print $2 }' "$A/debug/rmpopt/metrics")"
+
+# A large host has no more series than a small one but for its CPUs, as docs/real-hosts.md says.
+mount_host large --pace 0 --cpus 8192 --memory 64T
+textfile "$M" "$A"
+series() { grep -v '^#' "$collector/$(file "$1")" | grep -vc '^rmpopt_cpu_'; }
+expect 'series do not grow with memory' "$(series "$A")" "$(series "$M")"
+check 'there are fewer than 80, and one for each CPU' \
+    eval '[ "$(series "$M")" -lt 80 ] && [ "$(grep -c "^rmpopt_cpu_" "$collector/$(file "$M")")" = 8192 ]'
+unmount_host
 
 # --- Rules and dashboard ---
 
@@ -124,7 +176,7 @@ wanted = [t["expr"] for p in board["panels"] for t in p["targets"]]
 assert len(wanted) > 10
 wanted += re.findall(r"expr: (.*)|^ +((?:\(|and ).*)", texts, re.M) and re.findall(r"[a-z_:]*rmpopt[a-z_0-9:]*", texts)
 for text in wanted:
-    for name in re.findall(r"(?:mount:)?rmpopt_[a-z0-9_:]+|node_[a-z_]+", text):
+    for name in re.findall(r"(?:(?:mount|instance):)?rmpopt_[a-z0-9_:]+|node_[a-z_]+", text):
         assert name in names, name
 PYTHON
 }

@@ -56,6 +56,9 @@ enum Style {
 
 /// Writing to standard output, unbuffered.
 enum StandardOutput {
+    /// What the name of a file has at its end until the file is complete.
+    static let unfinished = ".new"
+
     /// Writes all of `text`.
     /// - Throws: ``OutputError`` when it cannot be written, as on a full disk; a pipe whose reader has gone ends the
     ///   process by SIGPIPE, as it does with other tools.
@@ -76,18 +79,21 @@ enum StandardOutput {
     static func write(_ bytes: [UInt8], toFile path: String) throws(OutputError) {
         var status = stat()
         let isReplaced = stat(path.systemName, &status) != 0 || status.st_mode & S_IFMT == S_IFREG
-        let target = isReplaced ? path + ".new" : path
+        let target = isReplaced ? path + unfinished : path
         let descriptor = open(target.systemName, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw OutputError(path) }
-        do {
+        do throws(OutputError) {
             defer { close(descriptor) }
             try write(bytes, to: descriptor, name: path)
+        } catch {
+            // Half a file is of no use, and would take what little room there may be.
+            if isReplaced { unlink(target.systemName) }
+            throw error
         }
         if !isReplaced { return }
-        let temporary = target
-        guard rename(temporary.systemName, path.systemName) == 0 else {
+        guard rename(target.systemName, path.systemName) == 0 else {
             let error = OutputError(path)
-            unlink(temporary.systemName)
+            unlink(target.systemName)
             throw error
         }
     }

@@ -14,19 +14,20 @@ struct Textfile {
     /// Why there are none.
     let obstacle: String
 
-    /// Reads a mount; one that is not there, is dead, hangs or is closed to this user has no metrics.
-    /// - Parameter state: nil if there is no such mount.
-    init(_ path: String, state: HostMount.State?) {
-        self.path = path
+    /// Reads a mount; one that is dead, hangs or is closed to this user has no metrics.
+    init(mount path: String) {
         let file = MountFolder.ours + "/metrics"
-        switch state {
+        switch HostMount.State(path) {
         case .alive:
-            metrics = SystemFiles.contents(of: path + "/" + file)
-            obstacle = metrics == nil ? "\(file): \(Errno.current)" : ""
-        case .dead: (metrics, obstacle) = (nil, "its rmpfs has died")
-        case .hung: (metrics, obstacle) = (nil, "it does not answer")
-        case nil: (metrics, obstacle) = (nil, "no rmpfs is mounted here")
+            let contents = SystemFiles.contents(of: path + "/" + file)
+            self.init(path, contents, contents == nil ? "\(file): \(Errno.current)" : "")
+        case .dead: self.init(path, nil, "its rmpfs has died")
+        case .hung: self.init(path, nil, "it does not answer")
         }
+    }
+
+    private init(_ path: String, _ metrics: [UInt8]?, _ obstacle: String) {
+        (self.path, self.metrics, self.obstacle) = (path, metrics, obstacle)
     }
 
     /// Each sample with the label `mount`, and `rmpopt_up` before them.
@@ -87,6 +88,10 @@ struct Textfile {
         return Self.prefix + name + Self.suffix
     }
 
+    /// For how many seconds metrics are waited for: what is there soon is written then, so that a mount that takes long
+    /// makes no other wait. The service has 50 seconds.
+    private static let patience = [4, 36]
+
     /// Writes the files of some mounts. A mount that is down has a file that says so, for whoever watches it; why is
     /// told on standard error.
     /// - Parameters:
@@ -94,26 +99,55 @@ struct Textfile {
     ///   - mounts: where they are mounted; nil: all that are here. Files of other mounts are then removed, so that
     ///     nothing goes on telling of a mount that has gone.
     static func write(to folder: String, mounts: [String]?) throws {
-        let here = try HostMount.all(under: nil)
-        let files: [Textfile]
-        if let mounts {
-            files = mounts.map { given in
-                let path = MountPoint.resolve(given) ?? given
-                return Textfile(path, state: here.first { $0.path == path }?.state)
-            }
-        } else {
-            files = here.map { Textfile($0.path, state: $0.state) }
-        }
-        for file in files {
-            try StandardOutput.write(file.text, toFile: folder + "/" + file.fileName)
-            if file.metrics != nil { continue }
+        let here = try MountTable.ours(under: nil).map(\.mountPoint)
+        let paths = mounts?.map { MountPoint.resolve($0) ?? $0 } ?? here
+        var names: Set<String> = []
+        func put(_ file: Textfile) throws {
+            names.insert(file.fileName)
+            try locked(folder) { try StandardOutput.write(file.text, toFile: folder + "/" + file.fileName) }
+            if file.metrics != nil { return }
             StandardError.write("rmpfs: \(Printable.text(file.path)): \(file.obstacle); rmpopt_up is 0\n")
         }
-        if mounts != nil { return }
-        let kept = Set(files.map(\.fileName))
-        for name in SystemFiles.names(in: folder) ?? []
-        where name.hasPrefix(prefix) && name.hasSuffix(suffix) && !kept.contains(name) {
+        // All are asked at once.
+        var asked = paths.map { path in
+            let isHere = here.contains { $0.utf8.elementsEqual(path.utf8) }
+            let question = Question {
+                isHere ? Textfile(mount: path) : Textfile(path, nil, "no rmpfs is mounted here")
+            }
+            return (path, question)
+        }
+        for seconds in patience {
+            let end = ContinuousClock.now + .seconds(seconds)
+            try asked.removeAll { _, question in
+                guard let file = question.answer(within: max(0, Int((end - .now).components.seconds))) else {
+                    return false
+                }
+                try put(file)
+                return true
+            }
+        }
+        for (path, _) in asked { try put(Textfile(path, nil, "its metrics take too long")) }
+        if mounts == nil { locked(folder) { removeOthers(names, in: folder) } }
+    }
+
+    /// Removes the files of mounts that have gone, whole or, after a crash, not.
+    private static func removeOthers(_ kept: Set<String>, in folder: String) {
+        for name in SystemFiles.names(in: folder) ?? [] where name.hasPrefix(prefix) {
+            let whole =
+                name.hasSuffix(StandardOutput.unfinished)
+                ? String(name.dropLast(StandardOutput.unfinished.count)) : name
+            guard whole.hasSuffix(suffix), whole != name || !kept.contains(name) else { continue }
             unlink((folder + "/" + name).systemName)
         }
+    }
+
+    /// Does something while no other rmpfs writes into a folder: the timer's and one started by hand would write the
+    /// same unfinished file.
+    private static func locked(_ folder: String, _ work: () throws -> Void) rethrows {
+        let descriptor = open(folder.systemName, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { if descriptor >= 0 { close(descriptor) } }
+        // Where folders have no locks, one writer is all that there should be.
+        if descriptor >= 0 { while flock(descriptor, LOCK_EX) != 0 && errno == EINTR {} }
+        try work()
     }
 }

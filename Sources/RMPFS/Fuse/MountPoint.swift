@@ -3,7 +3,6 @@
 // dead mount of ours.
 
 import Glibc
-import Synchronization
 
 /// A folder that a tree can be mounted on.
 public struct MountPoint: Sendable {
@@ -99,15 +98,11 @@ public struct MountPoint: Sendable {
     /// Uses statvfs(3): the kernel may answer from cached attributes when the server is long dead. Uses a thread of its
     /// own: a stopped server never answers.
     public static func ask(_ path: String) -> Int32? {
-        let question = Question(path)
-        var thread = pthread_t()
-        let reference = Unmanaged.passRetained(question)
-        guard pthread_create(&thread, nil, askServer, reference.toOpaque()) == 0 else {
-            reference.release()
-            return 0
+        Question {
+            var status = statvfs()
+            return statvfs(path.systemName, &status) == 0 ? 0 : errno
         }
-        pthread_detach(thread)
-        return question.answer(within: 5)
+        .answer(within: 5)
     }
 
     private static func checkFolder(_ place: Place, _ path: String, _ options: MountOptions) throws(MountError) {
@@ -140,34 +135,6 @@ private final class HeldPlace: Sendable {
     init(_ place: Place?) {
         self.place = Lock(place)
     }
-}
-
-/// A question to the server of a path, and its answer.
-private final class Question: Sendable {
-    private let path: String
-    private let result = Atomic<Int32>(0)
-    private let done = Semaphore()
-
-    init(_ path: String) {
-        self.path = path
-    }
-
-    func ask() {
-        var status = statvfs()
-        result.store(statvfs(path.systemName, &status) == 0 ? 0 : errno, ordering: .releasing)
-        done.signal()
-    }
-
-    /// The answer; nil if it does not arrive in time.
-    func answer(within seconds: Int) -> Int32? {
-        done.wait(seconds: seconds) ? result.load(ordering: .acquiring) : nil
-    }
-}
-
-private func askServer(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let argument else { return nil }
-    Unmanaged<Question>.fromOpaque(argument).takeRetainedValue().ask()
-    return nil
 }
 
 /// fusermount3, which mounts and unmounts for users who are not root.
