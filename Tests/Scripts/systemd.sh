@@ -57,6 +57,10 @@ options=(--quiet "--directory=$root" --boot --register=no --private-network --co
 while read -r folder; do options+=("--bind-ro=$folder"); done \
     < <(ldd "$RMPFS" | sed -n 's/.*=> \(\/.*\)\/[^/]* (.*/\1/p' | grep -vE '^/(usr|lib)' | sort -u)
 mkdir "$work/results"
+# The RMP of a host, which is mounted at boot.
+mount_host image --pace 0 --memory 4G
+cp --sparse=always "$M/rmpsim/memory/image" "$work/results/image"
+unmount_host
 groups=()
 if [ -d /run/systemd/system ]; then
     options+=('--property=DeviceAllow=/dev/fuse rw' '--property=DeviceAllow=/dev/autofs rw')

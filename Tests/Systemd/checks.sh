@@ -6,7 +6,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/../Scripts/lib.bash"
 [ "$(systemd-detect-virt)" = systemd-nspawn ] || { echo 'Bail out! only for the container of systemd.sh'; exit 1; }
-plan 34
+plan 41
 trap 'journalctl --no-pager --boot >/results/journal; clean_up' EXIT
 
 active() { limit 30 systemctl is-active "$@" | paste -sd ' '; }
@@ -52,6 +52,8 @@ check 'the journal says what is wrong' grep -q '0 CPUs: a machine has 1 to 8192'
 expect 'mounted at boot' 'host4 fuse.rmpfs' "$(who /mnt/boot)"
 expect 'with its options' 'series: v8' "$(head -n 1 /mnt/boot/debug/rmpopt/series)"
 check 'nofail: a line that is wrong does not keep the machine from booting' is failed mnt-missing.mount
+expect 'an RMP, after the modules that it needs' 'host-rmp fuse.rmpfs' "$(who /mnt/rmp)"
+expect 'with its group and mode' '750 60' "$(stat -c '%a %g' /mnt/rmp/debug)"
 check 'systemctl stop' limit 30 systemctl stop mnt-boot.mount
 check 'ends it' within 10 none_at /mnt/boot
 check 'systemctl start' limit 30 systemctl start mnt-boot.mount
@@ -67,6 +69,24 @@ kill -KILL "$(systemctl show -P MainPID rmpfs@mnt-service)"
 again() { [ "$(systemctl show -P NRestarts rmpfs@mnt-service)" = 1 ] && now_active active rmpfs@mnt-service; }
 check 'after kill -9 it is started again' within 20 again
 expect 'and answers' 6 "$(cpus /mnt/service)"
+
+# --- rmpfs-textfile.service and its timer ---
+
+# Its files would be looked at while it is idle.
+limit 30 systemctl stop mnt-idle.automount
+within 10 none_at /mnt/idle
+mkdir -p /etc/default /run/collector
+echo 'RMPFS_TEXTFILE=/run/collector' >/etc/default/rmpfs-textfile
+up() { sed -n 's/^rmpopt_up{mount="\(.*\)"} /\1 /p' /run/collector/*.prom | sort | paste -sd ' '; }
+check 'rmpfs-textfile.service writes' limit 60 systemctl start rmpfs-textfile
+expect 'of all mounts' '/mnt/boot 1 /mnt/rmp 1 /mnt/service 1' "$(up)"
+check 'its timer waits' eval 'limit 30 systemctl start rmpfs-textfile.timer && is active rmpfs-textfile.timer'
+rm /run/collector/*
+echo 'RMPFS_MOUNTS=/mnt/service /mnt/none' >>/etc/default/rmpfs-textfile
+check 'mounts can be named' limit 60 systemctl start rmpfs-textfile
+expect 'one that is not mounted is down' '/mnt/none 0 /mnt/service 1' "$(up)"
+limit 30 systemctl stop rmpfs-textfile.timer
+
 check 'stop' limit 30 systemctl stop rmpfs@mnt-service
 check 'ends it' within 10 none_at /mnt/service
 expect 'and the journal complains of nothing' '' "$(said rmpfs@mnt-service | grep 'nothing is mounted')"
