@@ -160,7 +160,8 @@ public struct MovePlan: Sendable, Hashable {
                 largePages += group.largePages
             }
             let move = Move(asids: candidate, regions: regions.sorted(), pages: pages, largePages: largePages)
-            if best.map({ isCheaper(move, $0) }) ?? true, fits(move) { best = move }
+            // Asked of each: the answer must not depend on the order of a set.
+            if fits(move), best.map({ isCheaper(move, $0) }) ?? true { best = move }
         }
         return best
     }
