@@ -13,7 +13,7 @@ fi
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3 dpkg-deb dpkg-shlibdeps strip
-plan 58
+plan 59
 
 package=$(limit 120 "$top/scripts/package" --program "$RMPFS" --output "$work/package" 2>"$work/package.log")
 check 'a package is built' test -f "$package"
@@ -124,7 +124,11 @@ fi
 if [ -n "$installed" ] && command -v systemd-analyze >/dev/null; then
     expect 'systemd accepts the unit' '' \
         "$(limit 30 systemd-analyze verify --man=no "$unit" 2>&1 | grep -v 'root privileges')"
+    expect 'those of the textfile collector, too' '' \
+        "$(limit 30 systemd-analyze verify --man=no "${unit%/*}"/rmpfs-textfile.{service,timer} 2>&1 \
+            | grep -v 'root privileges')"
 else
+    skip 'those of the textfile collector, too' 'not root, no overlayfs, or no systemd-analyze'
     skip 'systemd accepts the unit' 'not root, no overlayfs, or no systemd-analyze'
 fi
 if systemd-analyze security --help 2>/dev/null | grep -q -- --offline; then

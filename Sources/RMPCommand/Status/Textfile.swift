@@ -19,14 +19,18 @@ struct Textfile {
         let file = MountFolder.ours + "/metrics"
         switch HostMount.State(path) {
         case .alive:
-            let contents = SystemFiles.contents(of: path + "/" + file)
+            let contents = SystemFiles.contents(of: path + "/" + file, limit: Self.longestText)
             self.init(path, contents, contents == nil ? "\(file): \(Errno.current)" : "")
         case .dead: self.init(path, nil, "its rmpfs has died")
         case .hung: self.init(path, nil, "it does not answer")
         }
     }
 
-    private init(_ path: String, _ metrics: [UInt8]?, _ obstacle: String) {
+    /// Metrics of 8,192 CPUs have half a megabyte. Whoever may mount can call a file system of their own `fuse.rmpfs`,
+    /// and this is read by root.
+    private static let longestText = 16 << 20
+
+    init(_ path: String, _ metrics: [UInt8]?, _ obstacle: String) {
         (self.path, self.metrics, self.obstacle) = (path, metrics, obstacle)
     }
 
@@ -36,8 +40,11 @@ struct Textfile {
         var text = "# HELP rmpopt_up Whether the mount answers and gives metrics: 1 or 0.\n# TYPE rmpopt_up gauge\n"
         text += "rmpopt_up{\(label)} \(metrics == nil ? 0 : 1)\n"
         for line in String(decoding: metrics ?? [], as: UTF8.self).split(separator: "\n") {
-            if line.hasPrefix("#") {
+            // No other metrics come in by this way: nobody's mount speaks of the exporter's host.
+            if Self.heads.contains(where: { line.hasPrefix($0) }) {
                 text += line
+            } else if !line.hasPrefix("rmpopt_") {
+                continue
             } else if let brace = line.firstIndex(of: "{") {
                 text += "\(line[..<brace]){\(label),\(line[line.index(after: brace)...])"
             } else if let blank = line.firstIndex(of: " ") {
@@ -47,6 +54,8 @@ struct Textfile {
         }
         return text
     }
+
+    private static let heads = ["# HELP rmpopt_", "# TYPE rmpopt_"]
 
     /// A label's value, as the text format has it.
     private static func escaped(_ value: String) -> String {

@@ -5,8 +5,8 @@ import Glibc
 
 /// Reads the running system's own files.
 public enum SystemFiles {
-    /// All bytes of a file; nil if it cannot be read.
-    public static func contents(of path: String) -> [UInt8]? {
+    /// All bytes of a file; nil if it cannot be read, or has more bytes than `limit`.
+    public static func contents(of path: String, limit: Int = .max) -> [UInt8]? {
         let descriptor = open(path.systemName, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -18,6 +18,10 @@ public enum SystemFiles {
             guard count >= 0 else { return nil }
             if count == 0 { return bytes }
             bytes += chunk[..<count]
+            if bytes.count > limit {
+                errno = EFBIG
+                return nil
+            }
         }
     }
 
