@@ -8,7 +8,7 @@
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
-need python3
+need python3 setpriv
 plan 20
 
 board=$top/packaging/prometheus/rmpfs-dashboard.json
@@ -104,6 +104,9 @@ C=$M
 
 # --- Prometheus ---
 
+# watched SECONDS COMMAND...: a server that ends with this test, even if that is killed.
+watched() { exec timeout -k 2 "$1" setpriv --pdeathsig KILL "${@:2}"; }
+
 # shellcheck disable=SC2034 # used by name
 read -r port_a port_b port_c server < <(python3 -c '
 import socket
@@ -126,13 +129,13 @@ sed -E 's/^( +for:) .*/\1 1s/; s/\[15m\]/[5s]/' "$top/packaging/prometheus/rmpfs
 servers=()
 for host in a b c; do
     port=port_$host
-    timeout -k 2 200 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
+    watched 200 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
         --collector.textfile.directory="$work/$host" --web.listen-address="127.0.0.1:${!port}" \
         >"$work/exporter-$host.log" 2>&1 &
     servers+=($!)
 done
 mkdir "$work/data"
-timeout -k 2 200 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
+watched 200 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
     --web.listen-address="127.0.0.1:$server" >"$work/server.log" 2>&1 &
 servers+=($!)
 

@@ -6,7 +6,7 @@
 
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
-need python3
+need python3 setpriv
 plan 34
 
 kit=$top/packaging/prometheus
@@ -191,6 +191,8 @@ if [ -n "$missing" ]; then
     for name in "${names[@]}"; do skip "$name" "$missing is not installed"; done
     finish
 fi
+# watched SECONDS COMMAND...: a server that ends with this test, even if that is killed.
+watched() { exec timeout -k 2 "$1" setpriv --pdeathsig KILL "${@:2}"; }
 read -r exporter server < <(python3 -c '
 import socket
 sockets = [socket.socket() for _ in range(2)]
@@ -206,10 +208,10 @@ scrape_configs:
   - job_name: node
     static_configs: [{targets: ['127.0.0.1:$exporter']}]
 CONFIG
-timeout -k 2 120 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
+watched 120 prometheus-node-exporter --collector.disable-defaults --collector.textfile \
     --collector.textfile.directory="$collector" --web.listen-address="127.0.0.1:$exporter" >"$work/exporter.log" 2>&1 &
-first=$! # Not by limit, whose shell would take the signal in place of timeout(1).
-timeout -k 2 120 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
+first=$!
+watched 120 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
     --web.listen-address="127.0.0.1:$server" >"$work/server.log" 2>&1 &
 second=$!
 # get PORT PATH: what a server says.
