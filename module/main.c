@@ -46,13 +46,17 @@ static int __init rmpopt_init(void)
 		pr_err("debugfs has refused the folder rmpopt: error %d\n", error);
 		goto undo_pass;
 	}
-	rmpopt_table_create(folder);
-	rmpopt_statistics_create(folder);
 	error = rmpopt_request_init();
 	if (error) {
 		pr_err("configfs has refused the folder rmpopt: error %d\n", error);
 		goto undo_folder;
 	}
+	/*
+	 * Nothing fails from here on: a module that fails to load is freed even
+	 * while a user has one of its files open.
+	 */
+	rmpopt_table_create(folder);
+	rmpopt_statistics_create(folder);
 	pr_info("RMPOPT is enabled on %u of %u CPUs\n", rmpopt_enabled_cpus(), num_online_cpus());
 	return 0;
 

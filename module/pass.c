@@ -49,6 +49,8 @@ static bool stopping;
 static struct workqueue_struct *queue;
 /* Those of the running pass, one for each possible CPU. */
 static struct part *parts;
+/* Its leader's core, and the threads that it interrupts. */
+static cpumask_var_t leaders, followers;
 
 /* Verifies the regions from first to before last on this CPU. */
 static void verify(struct part *part, u64 first, u64 last)
@@ -105,13 +107,13 @@ static void verify_call(void *data)
 }
 
 /* The worker's own core. Others run between two regions. */
-static void lead(u64 end, struct cpumask *core)
+static void lead(u64 end)
 {
 	struct part *part;
 	u64 region;
 
 	migrate_disable();
-	cpumask_copy(core, topology_sibling_cpumask(smp_processor_id()));
+	cpumask_copy(leaders, topology_sibling_cpumask(smp_processor_id()));
 	part = &parts[smp_processor_id()];
 	for (region = 0; region < end && !READ_ONCE(stopping); region++) {
 		u64 start = ktime_get_ns();
@@ -124,30 +126,29 @@ static void lead(u64 end, struct cpumask *core)
 }
 
 /*
- * The first online thread of each core but one. Without a lock against
- * hotplug: a core that comes or goes just now is taken or left.
+ * The first online thread of each core but the leader's. Without a lock
+ * against hotplug: a core that comes or goes just now is taken or left.
  */
-static void choose_followers(struct cpumask *followers, const struct cpumask *but)
+static void choose_followers(void)
 {
 	unsigned int cpu;
 
 	cpumask_clear(followers);
 	for_each_online_cpu(cpu)
-		if (!cpumask_test_cpu(cpu, but) &&
+		if (!cpumask_test_cpu(cpu, leaders) &&
 		    cpumask_first(topology_sibling_cpumask(cpu)) == cpu)
 			__cpumask_set_cpu(cpu, followers);
 }
 
 /* All other cores, a few regions at a time. */
-static void follow(struct rmpopt_pass *pass, u64 end,
-		   const struct cpumask *leaders, struct cpumask *followers)
+static void follow(struct rmpopt_pass *pass, u64 end)
 {
 	unsigned int step = READ_ONCE(batch);
 	struct call call = { .first = 0 };
 
 	for (; call.first < end && !READ_ONCE(stopping); call.first = call.last) {
 		call.last = step ? min(end, call.first + step) : end;
-		choose_followers(followers, leaders);
+		choose_followers();
 		if (cpumask_empty(followers))
 			continue;
 		on_each_cpu_mask(followers, verify_call, &call, true);
@@ -206,29 +207,19 @@ static void count(struct rmpopt_pass *pass, u64 end)
 
 static void do_pass(struct work_struct *work)
 {
-	cpumask_var_t leaders, followers;
 	struct rmpopt_pass pass = {};
 	u64 end = rmpopt_memory_end();
 
-	if (!zalloc_cpumask_var(&leaders, GFP_KERNEL))
-		goto out;
-	if (!zalloc_cpumask_var(&followers, GFP_KERNEL))
-		goto out_leaders;
-
 	pass.start = ktime_get_ns();
-	lead(end, leaders);
+	lead(end);
 	pass.leader = ktime_get_ns() - pass.start;
-	follow(&pass, end, leaders, followers);
+	follow(&pass, end);
 	pass.end = ktime_get_ns();
 	if (!READ_ONCE(stopping)) {
 		count(&pass, end);
 		rmpopt_statistics_add(&pass);
 	}
 
-	free_cpumask_var(followers);
-out_leaders:
-	free_cpumask_var(leaders);
-out:
 	kvfree(parts);
 	parts = NULL;
 	/* After the last use of parts: a request may come at once. */
@@ -269,8 +260,20 @@ int rmpopt_pass_request(void)
 
 int rmpopt_pass_init(void)
 {
+	if (!zalloc_cpumask_var(&leaders, GFP_KERNEL))
+		return -ENOMEM;
+	if (!zalloc_cpumask_var(&followers, GFP_KERNEL))
+		goto undo_leaders;
 	queue = alloc_workqueue(KBUILD_MODNAME, WQ_UNBOUND, 1);
-	return queue ? 0 : -ENOMEM;
+	if (!queue)
+		goto undo_followers;
+	return 0;
+
+undo_followers:
+	free_cpumask_var(followers);
+undo_leaders:
+	free_cpumask_var(leaders);
+	return -ENOMEM;
 }
 
 /* No request comes any more. */
@@ -279,4 +282,6 @@ void rmpopt_pass_exit(void)
 	WRITE_ONCE(stopping, true);
 	/* Ends the running pass at its next region. */
 	destroy_workqueue(queue);
+	free_cpumask_var(followers);
+	free_cpumask_var(leaders);
 }

@@ -18,6 +18,10 @@
 #include <linux/smp.h>
 
 #include <asm/asm.h>
+/* Where later kernels have cpuid_eax(), which asm/processor.h had before. */
+#if __has_include("asm/cpuid/api.h")
+#include <asm/cpuid/api.h>
+#endif
 #include <asm/msr.h>
 #include <asm/processor.h>
 

@@ -55,7 +55,8 @@ boot() {
     rm -rf "$work/out" && mkdir "$work/out"
     (cd "$guest" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd.gz" || return
     line='console=ttyS0 panic=-1 oops=panic quiet loglevel=4 mitigations=off rcupdate.rcu_cpu_stall_timeout=200'
-    line+=" watchdog_thresh=60 ${KERNEL_QUICK:+test.quick=1}"
+    # Without merging, /proc/slabinfo shows what each kind of object is.
+    line+=" slab_nomerge memhp_default_state=online watchdog_thresh=60 ${KERNEL_QUICK:+test.quick=1}"
     # No KVM: the processor's own RMPOPT or CLZERO must not get into the test.
     nice timeout -k 5 "$seconds" qemu-system-x86_64 -accel tcg,thread=multi -cpu max,vendor=AuthenticAMD -smp 2 \
         -m 1024 -display none -monitor none -no-reboot -nic none -kernel "$image" -initrd "$work/initrd.gz" \

@@ -6,9 +6,11 @@
 
 # shellcheck source=Tests/Kernel/lib.bash
 . "$(dirname "$0")/lib.bash"
-plan 49
+plan 81
 
-cc -O1 -static -Wall -Wextra -o "$guest/bin/reader" "$kernel/reader.c" || exit
+for program in reader rewind; do
+    cc -O1 -static -Wall -Wextra -o "$guest/bin/$program" "$kernel/$program.c" || exit
+done
 cp "$KERNEL_MODULES"/rmpopt.ko "$KERNEL_MODULES"/rmpopt_emulator.ko "$guest/lib/"
 mkdir "$guest/kselftest"
 cp "$top"/scripts/kselftest/*.sh "$guest/kselftest/"

@@ -12,6 +12,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/configfs.h>
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -19,6 +20,7 @@
 #include <linux/kprobes.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/topology.h>
 #include <linux/uaccess.h>
@@ -28,9 +30,33 @@
 #include <asm/trapnr.h>
 
 /* What CPUID and the MSRs say. */
+static unsigned int max_leaf = 0x80000025;
+module_param(max_leaf, uint, 0644);
+MODULE_PARM_DESC(max_leaf, "the last extended leaf of CPUID");
+
+static unsigned int features = 1;
+module_param(features, uint, 0644);
+MODULE_PARM_DESC(features, "CPUID Fn8000_0025 EDX");
+
+static int set_vendor(const char *text, const struct kernel_param *param)
+{
+	return kstrtou8(text, 0, &boot_cpu_data.x86_vendor);
+}
+
+static const struct kernel_param_ops vendor_ops = {
+	.set = set_vendor,
+};
+
+module_param_cb(vendor, &vendor_ops, NULL, 0200);
+MODULE_PARM_DESC(vendor, "who made the processor, as the kernel counts: 2 is AMD");
+
 static bool snp = true;
 module_param(snp, bool, 0644);
 MODULE_PARM_DESC(snp, "SYSCFG.SNP_EN, on all cores");
+
+static int snpless_cpu = -1;
+module_param(snpless_cpu, int, 0644);
+MODULE_PARM_DESC(snpless_cpu, "a CPU whose core has SYSCFG.SNP_EN clear all the same; -1: none");
 
 static int disabled_cpu = -1;
 module_param(disabled_cpu, int, 0644);
@@ -51,7 +77,11 @@ MODULE_PARM_DESC(assigned, "the regions that hold assigned pages, a bit each fro
 
 static unsigned int slow_us;
 module_param(slow_us, uint, 0644);
-MODULE_PARM_DESC(slow_us, "how long a scan takes where interrupts are on");
+MODULE_PARM_DESC(slow_us, "how long a scan takes where interrupts are on, and how long configfs to take a folder");
+
+static int slow_region = -1;
+module_param(slow_region, int, 0644);
+MODULE_PARM_DESC(slow_region, "a region whose scan takes as long with interrupts off, too; -1: none");
 
 static bool undefined;
 module_param(undefined, bool, 0644);
@@ -59,7 +89,9 @@ MODULE_PARM_DESC(undefined, "leave the #UD alone, as if RMPOPT had just been dis
 
 /* What was wrong with an RMPOPT that was executed: must stay 0. */
 static atomic_t wrong = ATOMIC_INIT(0);
+/* All of them, and how often a CPU has looked whether it may execute any. */
 static atomic_t executed = ATOMIC_INIT(0);
+static atomic_t looks = ATOMIC_INIT(0);
 
 static int get_counter(char *text, const struct kernel_param *param)
 {
@@ -73,7 +105,9 @@ static const struct kernel_param_ops counter = {
 module_param_cb(wrong, &counter, &wrong, 0444);
 MODULE_PARM_DESC(wrong, "RMPOPTs that must not have been executed");
 module_param_cb(executed, &counter, &executed, 0444);
-MODULE_PARM_DESC(executed, "RMPOPTs that were executed");
+MODULE_PARM_DESC(executed, "RMPOPTs that were executed, also those that faulted");
+module_param_cb(looks, &counter, &looks, 0444);
+MODULE_PARM_DESC(looks, "how often SYSCFG was read");
 
 /*
  * How many passes have begun: for the probe of the recordings, which asks at
@@ -108,6 +142,62 @@ static const struct kernel_param_ops scans_ops = {
 
 module_param_cb(scans, &scans_ops, NULL, 0200);
 MODULE_PARM_DESC(scans, "1: makes the file rmpopt/scans, for the probe of the recordings");
+
+static struct dentry *kernels;
+static bool is_registered;
+
+static const struct config_item_type kernels_type = {
+	.ct_owner = THIS_MODULE,
+};
+
+static struct configfs_subsystem subsystem = {
+	.su_group = {
+		.cg_item = {
+			.ci_namebuf = "rmpopt",
+			.ci_type = &kernels_type,
+		},
+	},
+};
+
+static int register_subsystem(void)
+{
+	int error;
+
+	config_group_init(&subsystem.su_group);
+	mutex_init(&subsystem.su_mutex);
+	error = configfs_register_subsystem(&subsystem);
+	is_registered = !error;
+	return error;
+}
+
+static void remove_kernels(void)
+{
+	debugfs_remove_recursive(kernels);
+	kernels = NULL;
+	if (is_registered)
+		configfs_unregister_subsystem(&subsystem);
+	is_registered = false;
+}
+
+/* What a kernel of the series has: to be made before the module is loaded. */
+static int make_kernels(const char *text, const struct kernel_param *param)
+{
+	remove_kernels();
+	if (sysfs_streq(text, "configfs"))
+		return register_subsystem();
+	if (sysfs_streq(text, "x86"))
+		kernels = debugfs_create_dir("rmpopt", arch_debugfs_dir);
+	else if (sysfs_streq(text, "debugfs"))
+		kernels = debugfs_create_dir("rmpopt", NULL);
+	return PTR_ERR_OR_ZERO(kernels);
+}
+
+static const struct kernel_param_ops kernels_ops = {
+	.set = make_kernels,
+};
+
+module_param_cb(kernels, &kernels_ops, NULL, 0200);
+MODULE_PARM_DESC(kernels, "makes a folder rmpopt as if it were the kernel's, in x86, debugfs or configfs; none: removes it");
 
 /* The bits of each core, at its first thread: at most 64 regions. */
 static DEFINE_PER_CPU(unsigned long, bits);
@@ -147,22 +237,27 @@ static bool recorded_bit(u64 region, int cpu)
 	return region % 5 == 1 || (region % 5 && (region * 7 + cpu * 3) % 5 < 3);
 }
 
-static bool perform(u64 address, u64 function, bool interrupts_on)
+/* By the clock: loops that are counted end early in QEMU. */
+static void be_slow(void)
 {
 	ktime_t end = ktime_add_us(ktime_get(), READ_ONCE(slow_us));
+
+	while (ktime_before(ktime_get(), end))
+		cpu_relax();
+}
+
+static bool perform(u64 address, u64 function, bool interrupts_on)
+{
 	u64 region = address >> 30;
 	int cpu = raw_smp_processor_id();
 
-	atomic_inc(&executed);
 	if (address & (BIT_ULL(30) - 1) || function > 1 || region < base || region - base >= 2048)
 		atomic_inc(&wrong);
 	/* The leader alone has interrupts on. */
-	if (function == 0 && interrupts_on) {
-		if (region == base)
+	if (function == 0 && (interrupts_on || (int)region == READ_ONCE(slow_region))) {
+		if (region == base && interrupts_on)
 			atomic_inc(&begun);
-		/* By the clock: loops that are counted end early in QEMU. */
-		while (ktime_before(ktime_get(), end))
-			cpu_relax();
+		be_slow();
 	}
 	if (recorded)
 		return recorded_bit(region, cpu);
@@ -186,7 +281,9 @@ static int on_die(struct notifier_block *block, unsigned long event, void *data)
 	if (copy_from_kernel_nofault(bytes, (void *)regs->ip, sizeof(bytes)) ||
 	    memcmp(bytes, rmpopt, sizeof(bytes)))
 		return NOTIFY_DONE;
-	if (raw_smp_processor_id() == READ_ONCE(disabled_cpu)) {
+	atomic_inc(&executed);
+	if (raw_smp_processor_id() == READ_ONCE(disabled_cpu) ||
+	    raw_smp_processor_id() == READ_ONCE(snpless_cpu)) {
 		atomic_inc(&wrong);
 		return NOTIFY_DONE;
 	}
@@ -219,7 +316,9 @@ static int on_read_msr(struct kprobe *probe, struct pt_regs *regs)
 {
 	switch ((u32)regs->di) {
 	case 0xc0010010:
-		regs->ax = (u64)READ_ONCE(snp) << 24;
+		atomic_inc(&looks);
+		regs->ax = (u64)(READ_ONCE(snp) &&
+				 raw_smp_processor_id() != READ_ONCE(snpless_cpu)) << 24;
 		break;
 	case 0xc0010139:
 		regs->ax = (u64)READ_ONCE(base) << 30 |
@@ -239,16 +338,22 @@ static int on_cpuid(struct kprobe *probe, struct pt_regs *regs)
 
 	switch (*eax) {
 	case 0x80000000:
-		*eax = 0x80000025;
+		*eax = READ_ONCE(max_leaf);
 		break;
 	case 0x80000025:
 		*eax = 0;
-		*edx = 1;
+		*edx = READ_ONCE(features);
 		break;
 	default:
 		return 0;
 	}
 	return return_early(regs);
+}
+
+static int on_register(struct kprobe *probe, struct pt_regs *regs)
+{
+	be_slow();
+	return 0;
 }
 
 /* A probe with a post handler is not turned into a jump, which could not return early. */
@@ -266,6 +371,11 @@ static struct kprobe cpuid_probe = {
 	.post_handler = on_nothing,
 };
 
+static struct kprobe register_probe = {
+	.symbol_name = "configfs_register_subsystem",
+	.pre_handler = on_register,
+};
+
 static int __init emulator_init(void)
 {
 	int error;
@@ -278,11 +388,16 @@ static int __init emulator_init(void)
 	error = register_kprobe(&cpuid_probe);
 	if (error)
 		goto undo_msr;
-	error = register_die_notifier(&die_block);
+	error = register_kprobe(&register_probe);
 	if (error)
 		goto undo_cpuid;
+	error = register_die_notifier(&die_block);
+	if (error)
+		goto undo_register;
 	return 0;
 
+undo_register:
+	unregister_kprobe(&register_probe);
 undo_cpuid:
 	unregister_kprobe(&cpuid_probe);
 undo_msr:
@@ -292,7 +407,9 @@ undo_msr:
 
 static void __exit emulator_exit(void)
 {
+	remove_kernels();
 	unregister_die_notifier(&die_block);
+	unregister_kprobe(&register_probe);
 	unregister_kprobe(&cpuid_probe);
 	unregister_kprobe(&read_msr_probe);
 }
