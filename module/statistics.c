@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * debugfs' passes and cpus: what the module's own passes did and cost. passes
- * has the columns of the file of that name in a mount of rmpfs; "-" is what
- * the module cannot know.
+ * debugfs' passes, totals and cpus: what the module's own passes did and cost.
+ * passes has the columns of the file of that name in a mount of rmpfs; "-" is
+ * what the module cannot know. totals is for monitoring, which would miss
+ * passes that come between two looks.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
+#include <linux/time64.h>
 
 #include "rmpopt.h"
 
@@ -17,7 +21,39 @@
 
 static struct rmpopt_pass passes[KEPT];
 static u64 ended;
+
+/* Durations in ms that totals counts up to, as rmpfs does. */
+static const unsigned int limits[] = {
+	1, 5, 10, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000,
+};
+
+/* Sums over all passes that have ended. */
+static struct {
+	u64 time, broadcasts, interrupts, executions, in_vain, stolen;
+	/* The longest of any. */
+	u64 interrupts_off;
+	/* Passes that took at most so long. */
+	u64 up_to[ARRAY_SIZE(limits)];
+} totals;
+
 static DEFINE_MUTEX(passes_mutex);
+
+static void add_to_totals(const struct rmpopt_pass *pass)
+{
+	u64 time = pass->end - pass->start;
+	unsigned int i;
+
+	totals.time += time;
+	totals.broadcasts += pass->broadcasts;
+	totals.interrupts += pass->interrupts;
+	totals.executions += pass->executions;
+	totals.in_vain += pass->in_vain;
+	totals.stolen += pass->stolen;
+	totals.interrupts_off = max(totals.interrupts_off, pass->interrupts_off);
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		if (time <= (u64)limits[i] * NSEC_PER_MSEC)
+			totals.up_to[i]++;
+}
 
 /* Numbers a pass that has ended, and keeps it. */
 void rmpopt_statistics_add(struct rmpopt_pass *pass)
@@ -26,6 +62,7 @@ void rmpopt_statistics_add(struct rmpopt_pass *pass)
 	pass->number = ended + 1;
 	passes[ended % KEPT] = *pass;
 	ended++;
+	add_to_totals(pass);
 	mutex_unlock(&passes_mutex);
 }
 
@@ -54,6 +91,23 @@ static int passes_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(passes);
 
+static int totals_show(struct seq_file *file, void *unused)
+{
+	unsigned int i;
+
+	mutex_lock(&passes_mutex);
+	seq_printf(file, "passes %llu\ntime_ns %llu\n", ended, totals.time);
+	seq_printf(file, "broadcasts %llu\ninterrupts %llu\ninterrupts_off_ns %llu\n",
+		   totals.broadcasts, totals.interrupts, totals.interrupts_off);
+	seq_printf(file, "executions %llu\nin_vain %llu\nstolen_ns %llu\n",
+		   totals.executions, totals.in_vain, totals.stolen);
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		seq_printf(file, "up_to_%ums %llu\n", limits[i], totals.up_to[i]);
+	mutex_unlock(&passes_mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(totals);
+
 static int cpus_show(struct seq_file *file, void *unused)
 {
 	unsigned int cpu;
@@ -75,5 +129,6 @@ DEFINE_SHOW_ATTRIBUTE(cpus);
 void rmpopt_statistics_create(struct dentry *folder)
 {
 	debugfs_create_file("passes", 0444, folder, NULL, &passes_fops);
+	debugfs_create_file("totals", 0444, folder, NULL, &totals_fops);
 	debugfs_create_file("cpus", 0444, folder, NULL, &cpus_fops);
 }

@@ -5,7 +5,7 @@
 
 # shellcheck source=Tests/Kernel/lib.bash
 . "$(dirname "$0")/lib.bash"
-plan 19
+plan 20
 
 cp "$KERNEL_MODULES"/rmpopt.ko "$KERNEL_MODULES"/rmpopt_emulator.ko "$guest/lib/"
 add_module fuse
@@ -44,6 +44,7 @@ same 'a request through the mount' 0 "$(store "$mount/rmpopt/reenable" '1\n')"
 idle
 check 'runs a pass of the module' cmp /sys/kernel/debug/rmpopt/passes "$mount/debug/rmpopt/passes"
 same 'the second one' 2 "$(column pass)"
+check 'metrics have both' grep -qx 'rmpopt_pass_duration_seconds_count 2' "$mount/debug/rmpopt/metrics"
 rmmod rmpopt
 check 'with the module gone it is an error' eval '! cat "$mount/debug/rmpopt/passes"'
 rmpfs unmount "$mount"

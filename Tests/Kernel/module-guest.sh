@@ -62,8 +62,8 @@ check 'and leaves nothing' gone
 # --- Table and passes ---
 
 load assigned=1
-same 'modes of the files' '444 444 444 644 644 444' "$(stat -c %a "$debug/rmpopt-table" "$debug/passes" "$debug/cpus" \
-    "$config/reenable" "$config/action" "$config/description" | paste -sd ' ' -)"
+same 'modes of the files' '444 444 444 444 644 644 444' "$(stat -c %a "$debug"/rmpopt-table "$debug"/passes \
+    "$debug/totals" "$debug/cpus" "$config/reenable" "$config/action" "$config/description" | paste -sd ' ' -)"
 check 'a line counts the CPUs' said 'RMPOPT is enabled on 2 of 2 CPUs'
 same 'before a pass nothing is optimized' "$(lists none none none)" "$(table)"
 same 'for which each CPU executes one RMPOPT a region' 6 "$(parameter executed)"
@@ -130,6 +130,26 @@ same 'during a pass 1' 1 "$(cat "$config/reenable")"
 same 'a second request is absorbed' 0 "$(store "$config/reenable" '1\n')"
 check 'the pass ends' idle
 same 'and was one' 5 "$(column pass)"
+# What totals must have, from passes: none of the five has been dropped there.
+added_up() {
+    awk 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        {
+            time = $at["end_ns"] - $at["start_ns"]; all += time; passes++
+            broadcasts += $at["broadcasts"]; interrupts += $at["interrupts"]
+            if ($at["interrupts_off_ns"] > off) off = $at["interrupts_off_ns"]
+            executions += $at["executions"]; vain += $at["in_vain"]; stolen += $at["stolen_ns"]
+            for (i = 1; i <= limits; i++) if (time <= limit[i] * 1000000) up_to[i]++
+        }
+        BEGIN { limits = split("1 5 10 50 100 250 500 1000 2500 5000 10000 30000", limit) }
+        END {
+            printf "passes %d\ntime_ns %.0f\nbroadcasts %d\ninterrupts %d\n", passes, all, broadcasts, interrupts
+            printf "interrupts_off_ns %.0f\nexecutions %d\nin_vain %d\n", off, executions, vain
+            printf "stolen_ns %.0f\n", stolen
+            for (i = 1; i <= limits; i++) printf "up_to_%dms %d\n", limit[i], up_to[i]
+        }' "$debug/passes"
+}
+same 'totals adds up what passes has' "$(added_up)" "$(cat "$debug/totals")"
+check 'of which some were quick and one was not' eval 'grep -q "^up_to_500ms [1-4]$" "$debug/totals"'
 echo 300000 >"$emulator/slow_us"
 echo 1 >"$config/reenable"
 usleep 100000

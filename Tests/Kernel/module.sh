@@ -6,7 +6,7 @@
 
 # shellcheck source=Tests/Kernel/lib.bash
 . "$(dirname "$0")/lib.bash"
-plan 81
+plan 83
 
 for program in reader rewind; do
     cc -O1 -static -Wall -Wextra -o "$guest/bin/$program" "$kernel/$program.c" || exit

@@ -16,7 +16,7 @@ if "$RMPFS" mount --help | grep -q -- '--series'; then
     series=yes
     versions=(v1 v2 v3 v4 v5 v6 v7 v8)
 fi
-plan $((${#versions[@]} * 14 + 66))
+plan $((${#versions[@]} * 14 + 73))
 
 mkdir "$work/cpu"
 echo 0-15 >"$work/cpu/online"
@@ -224,7 +224,7 @@ expect 'a table that lost a line: EIO' EIO "$(call read "$work/fake-mount/debug/
 rm -f "$T"
 expect 'a table that has gone: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/rmpopt-table")"
 unmount_host "$work/fake-mount"
-# The kernel module: v1's files, and two of its own.
+# The kernel module: v1's files, and three of its own.
 fake rmpopt 444 yes
 echo 'cpu last_pass_ns pass_ns read_ns verified reported faults' >"$F/debug/rmpopt/cpus"
 {
@@ -235,6 +235,31 @@ echo 'cpu last_pass_ns pass_ns read_ns verified reported faults' >"$F/debug/rmpo
 kernel "$work/fake-mount"
 check 'the module: its passes' cmp "$F/debug/rmpopt/passes" "$work/fake-mount/debug/rmpopt/passes"
 check 'status reads them' eval 'limit 60 "$RMPFS" status "$work/fake-mount" | grep -q "last pass  *#7 (request) ended"'
+expect 'without totals metrics have no passes' '' \
+    "$(grep ^rmpopt_pass_duration "$work/fake-mount/debug/rmpopt/metrics")"
+{
+    printf '%s\n' 'passes 9' 'time_ns 31000000500' 'broadcasts 90' 'interrupts 180' 'interrupts_off_ns 900' \
+        'executions 54' 'in_vain 20' 'stolen_ns 5000'
+    for limit in 1 5 10 50 100 250 500 1000 2500 5000 10000; do echo "up_to_${limit}ms 7"; done
+    echo 'up_to_30000ms 8'
+} >"$F/debug/rmpopt/totals"
+# metric NAME: its value in the metrics of the mount.
+metric() { sed -n "s/^$1 //p" "$work/fake-mount/debug/rmpopt/metrics"; }
+expect 'its totals are metrics' '7 7 8 9 31.000000500 9' "$(for name in '_bucket{le="0.001"}' \
+    '_bucket{le="10"}' '_bucket{le="30"}' '_bucket{le="+Inf"}' _sum _count; do
+    metric "rmpopt_pass_duration_seconds$name"
+done | xargs)"
+expect 'and the other sums' '9 90 180 54 20 0.000005000 0.000000900' "$(for name in passes_total pass_broadcasts_total \
+    pass_interrupts_total pass_executions_total pass_executions_in_vain_total pass_stolen_seconds_total \
+    pass_interrupts_off_max_seconds; do metric "rmpopt_$name"; done | xargs)"
+expect 'and its last pass' '0.000003000 0.000004000' \
+    "$(metric rmpopt_last_pass_duration_seconds) $(metric rmpopt_last_pass_end_seconds)"
+check 'the clock of both' eval '[[ $(metric rmpopt_uptime_seconds) =~ ^[0-9]+[.]?[0-9]*$ ]]'
+sed -i 's/^up_to_5ms 7/up_to_5ms 6/' "$F/debug/rmpopt/totals"
+expect 'totals that cannot be: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/metrics")"
+sed -i 's/^up_to_5ms 6/up_to_5ms 7/; /^in_vain/d' "$F/debug/rmpopt/totals"
+expect 'a line too few: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/metrics")"
+rm "$F/debug/rmpopt/totals"
 expect 'reenable is there' 0 "$(cat "$work/fake-mount/rmpopt/reenable")"
 sed -i 's/blocked/bad/' "$F/debug/rmpopt/passes"
 expect 'other columns: EIO' EIO "$(call read "$work/fake-mount/debug/rmpopt/passes")"

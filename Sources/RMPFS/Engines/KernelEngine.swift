@@ -95,10 +95,14 @@ public final class KernelEngine: Engine {
         case .metrics:
             let map = try optimizationMap()
             let isRunning = files.series.hasAction ? try passIsRunning() : nil
+            let passes =
+                files.series.isModule
+                ? try ask { () throws(KernelError) in try files.modulePasses() } : nil
             MetricsReport.write(
                 map,
                 versions: versions,
                 passIsRunning: isRunning,
+                ofModule: passes,
                 isOutside: { isBeyondWindow(region: $0) },
                 into: &text
             )

@@ -145,6 +145,20 @@ struct KernelFiles: Sendable {
         return text
     }
 
+    /// What the module's passes did; nil if it does not add them up.
+    func modulePasses() throws(KernelError) -> ModulePasses? {
+        let path = "\(roots.debug)/\(ModuleFiles.totals)"
+        if access(path.systemName, F_OK) != 0 && errno == ENOENT { return nil }
+        // Totals first: a pass that ends in between is then only missing from them until the next look.
+        let totals = try Self.read(path)
+        let passes = try passes()
+        do {
+            return try ModulePasses(totals: totals, passes: passes)
+        } catch {
+            throw .unknownText(path: error.isOfTotals ? path : "\(roots.debug)/\(ModuleFiles.passes)", error.reason)
+        }
+    }
+
     /// Asks for a pass, as `echo 1 > action` does.
     func reoptimize() throws(KernelError) {
         let file = open(actionPath.systemName, O_WRONLY | O_CLOEXEC)

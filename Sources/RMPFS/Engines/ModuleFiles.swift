@@ -7,4 +7,6 @@ public enum ModuleFiles {
     public static let cpus = "rmpopt/cpus"
     /// The last passes of the module's own.
     static let passes = "rmpopt/passes"
+    /// What all of them did; a module without it is older.
+    static let totals = "rmpopt/totals"
 }

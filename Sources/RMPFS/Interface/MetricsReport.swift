@@ -51,7 +51,7 @@ extension Metric {
     static let passDuration = Metric(
         "rmpopt_pass_duration_seconds",
         .histogram,
-        "Durations of the passes finished since boot, in virtual time."
+        "Durations of the passes finished since boot."
     )
     static let broadcasts = Metric(
         "rmpopt_pass_broadcasts_total",
@@ -86,12 +86,12 @@ extension Metric {
     static let lastPass = Metric(
         "rmpopt_last_pass_duration_seconds",
         .gauge,
-        "Duration of the latest finished pass, in virtual time."
+        "Duration of the latest finished pass."
     )
     static let lastPassEnd = Metric(
         "rmpopt_last_pass_end_seconds",
         .gauge,
-        "Virtual time since boot at which the latest finished pass ended; compare with rmpopt_uptime_seconds."
+        "Time since boot at which the latest finished pass ended; compare with rmpopt_uptime_seconds."
     )
     static let lastLeader = Metric(
         "rmpopt_last_pass_leader_seconds",
@@ -129,7 +129,7 @@ extension Metric {
         "#UD faults of RMPOPT since boot, on cores without RMPOPT enabled."
     )
     static let guests = Metric("rmpopt_guests", .gauge, "Guests that exist, running or not.")
-    static let uptime = Metric("rmpopt_uptime_seconds", .gauge, "Virtual time since boot.")
+    static let uptime = Metric("rmpopt_uptime_seconds", .gauge, "Time since boot.")
     static let free = Metric(
         "rmpopt_regions_free",
         .gauge,
@@ -179,11 +179,13 @@ enum MetricsReport {
     /// The metrics of a running kernel.
     /// - Parameters:
     ///   - isRunning: whether a pass is running; nil if the kernel does not say.
+    ///   - passes: what the kernel module says of its passes, whose times are those of the monotonic clock.
     ///   - isOutside: whether a region is known to lie beyond the window of every core.
     static func write(
         _ map: OptimizationMap,
         versions: String,
         passIsRunning isRunning: Bool?,
+        ofModule passes: ModulePasses?,
         isOutside: (_ region: Int) -> Bool,
         into text: inout TextBuffer
     ) {
@@ -191,6 +193,11 @@ enum MetricsReport {
         optimized(map, into: &text)
         HeldBackCounts(map, isOutside: isOutside).write(into: &text)
         if let isRunning { text.append(single: .passRunning, isRunning ? 1 : 0) }
+        guard let passes else { return }
+        text.append(single: .passes, passes.ended + (isRunning == true ? 1 : 0))
+        costs(passes.totals, into: &text)
+        if let last = passes.last { pass(last, into: &text) }
+        text.append(seconds: .uptime, HostClock.monotonic)
     }
 
     private static func optimized(_ map: OptimizationMap, into text: inout TextBuffer) {
@@ -230,7 +237,7 @@ enum MetricsReport {
         text.append(single: .passRunning, machine.passIsRunning ? 1 : 0)
         requests(machine, into: &text)
         costs(machine.passTotals, into: &text)
-        if let last = machine.passes.last, let end = last.end { pass(last, end, into: &text) }
+        if let last = machine.passes.last.flatMap(FinishedPass.init) { pass(last, into: &text) }
         host(machine, into: &text)
     }
 
@@ -289,14 +296,14 @@ enum MetricsReport {
         text.append(seconds: .interruptsOffMax, totals.interruptsOffNanoseconds)
     }
 
-    private static func pass(_ last: PassRecord, _ end: UInt64, into text: inout TextBuffer) {
-        text.append(seconds: .lastPass, end - last.start)
-        text.append(seconds: .lastPassEnd, end)
-        text.append(seconds: .lastLeader, last.scanNanoseconds)
-        text.append(seconds: .lastFollower, last.followerNanoseconds)
-        text.append(seconds: .lastBroadcast, last.broadcastNanoseconds)
+    private static func pass(_ last: FinishedPass, into text: inout TextBuffer) {
+        text.append(seconds: .lastPass, last.nanoseconds)
+        text.append(seconds: .lastPassEnd, last.end)
+        text.append(seconds: .lastLeader, last.scan)
+        text.append(seconds: .lastFollower, last.follower)
+        if let broadcast = last.broadcast { text.append(seconds: .lastBroadcast, broadcast) }
         text.append(single: .lastBroadcasts, last.broadcasts)
-        text.append(seconds: .lastInterruptsOff, last.interruptsOffNanoseconds)
+        text.append(seconds: .lastInterruptsOff, last.interruptsOff)
     }
 
     private static func host(_ machine: borrowing Machine, into text: inout TextBuffer) {
@@ -304,6 +311,35 @@ enum MetricsReport {
         text.append(single: .undefinedOpcodes, machine.undefinedOpcodes)
         text.append(single: .guests, UInt64(machine.guestIDs.count))
         text.append(seconds: .uptime, machine.now)
+    }
+}
+
+/// The last pass that has ended, for metrics; times in ns.
+struct FinishedPass: Sendable {
+    let nanoseconds: UInt64
+    /// Since boot.
+    let end: UInt64
+    let scan: UInt64
+    let follower: UInt64
+    /// nil if nobody measures it.
+    let broadcast: UInt64?
+    let broadcasts: UInt64
+    let interruptsOff: UInt64
+}
+
+extension FinishedPass {
+    /// A simulated machine's; nil while it runs.
+    fileprivate init?(_ pass: PassRecord) {
+        guard let end = pass.end else { return nil }
+        self.init(
+            nanoseconds: end - pass.start,
+            end: end,
+            scan: pass.scanNanoseconds,
+            follower: pass.followerNanoseconds,
+            broadcast: pass.broadcastNanoseconds,
+            broadcasts: pass.broadcasts,
+            interruptsOff: pass.interruptsOffNanoseconds
+        )
     }
 }
 

@@ -57,6 +57,30 @@ public struct PassTotals: Sendable, Hashable {
     /// The longest time for which a core had interrupts off without a break, in ns.
     package private(set) var interruptsOffNanoseconds: UInt64 = 0
 
+    init() {}
+
+    /// Totals that somebody else has added up.
+    /// - Parameter durationCounts: one for each of ``durationLimits``, and one more.
+    package init(
+        durationCounts: [UInt64],
+        nanoseconds: UInt64,
+        broadcasts: UInt64,
+        interrupts: UInt64,
+        executions: UInt64,
+        executionsInVain: UInt64,
+        stolenNanoseconds: UInt64,
+        interruptsOffNanoseconds: UInt64
+    ) {
+        self.durationCounts = durationCounts
+        self.nanoseconds = nanoseconds
+        self.broadcasts = broadcasts
+        self.interrupts = interrupts
+        self.executions = executions
+        self.executionsInVain = executionsInVain
+        self.stolenNanoseconds = stolenNanoseconds
+        self.interruptsOffNanoseconds = interruptsOffNanoseconds
+    }
+
     mutating func add(_ record: PassRecord) {
         let time = (record.end ?? record.start) - record.start
         nanoseconds = nanoseconds.addingClamped(time)
