@@ -97,10 +97,12 @@ import Testing
         ("(asid", "(asid"), ("?", "?"),
     ])
     func guestNames(escaped: String, name: String) throws {
-        let line = "Memory @ 10GB: firmware 9 pages, guest \(escaped) (asid 7) 5 pages, leaked 1 pages\n"
+        let guests = "guest \(escaped) (asid 7) 5 pages"
+        let line = "Memory @ 10GB: firmware 9 pages, \(guests), leaked 1 pages, not covered 512 pages\n"
         let rows = try BlockersReader.rows(text(line + "Memory @ 11GB: not scanned\n"))
         #expect(rows.map(\.region) == [10, 11])
-        #expect(rows[0].reasons == [.firmware(pages: 9), .guest(name: name, asid: 7, pages: 5), .leaked(pages: 1)])
+        let guest = HostBlocker.guest(name: name, asid: 7, pages: 5)
+        #expect(rows[0].reasons == [.firmware(pages: 9), guest, .leaked(pages: 1), .uncovered(pages: 512)])
     }
 
     @Test(arguments: [

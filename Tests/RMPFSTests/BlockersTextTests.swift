@@ -51,4 +51,34 @@ import Testing
         let line = try host.lines("debug/rmpopt/blockers").first { $0.contains("guest vm") }
         #expect(line?.hasPrefix("Memory @  0GB: RMP table 2053 pages, guest vm (asid 1) 10") == true, "\(line ?? "")")
     }
+
+    /// A hole in memory for which the RMP has no entries, as a segment's: no pass ever optimizes it.
+    @Test func memoryWithoutEntries() throws {
+        let entries = [0, 1, 4, 5].map {
+            RSTEntry(index: $0, base: UInt64(0x1000_0000 + $0 << 23), gigabytes: 1)
+        }
+        let configuration = try MachineConfiguration(
+            topology: try Topology(cpus: 4),
+            memory: try MemoryMap(
+                spans: [
+                    MemorySpan(start: SPA(0), bytes: 2 << 30, node: 0),
+                    MemorySpan(start: SPA(4 << 30), bytes: 2 << 30, node: 0),
+                ],
+                nodeCount: 1
+            ),
+            rmp: try RMPLayout.segmented(base: 0x870_0000, shift: 30, entries: entries)
+        )
+        let host = Host(configuration)
+        let expected = """
+            Memory @  0GB: RMP table 4101 pages
+            Memory @  2GB: not covered 262144 pages
+            Memory @  3GB: not covered 262144 pages
+            Memory @  4GB: firmware 514 pages
+
+            """
+        #expect(try host.read("debug/rmpopt/blockers") == expected)
+        let metrics = try host.read("debug/rmpopt/metrics")
+        #expect(metrics.contains("rmpopt_regions_held_back{reason=\"uncovered\"} 2\n"))
+        #expect(metrics.contains("rmpopt_regions_held_back{reason=\"not_scanned\"} 0\n"))
+    }
 }

@@ -7,6 +7,8 @@ enum HostBlocker: Sendable, Hashable {
     case firmware(pages: UInt64)
     case guest(name: String, asid: UInt64, pages: UInt64)
     case leaked(pages: UInt64)
+    /// Nothing holds these pages, and there is no RMP entry that could say so.
+    case uncovered(pages: UInt64)
     case notScanned
     case outside(cpus: String)
     case notEnabled(cpus: String)
@@ -30,7 +32,7 @@ enum BlockersReader {
             let region = try text.takeRegion(of: line, with: &reader, after: rows.last?.region)
             var reasons: [HostBlocker] = []
             // Comes before the CPUs of a region for which a running kernel gives no reason.
-            for part in parts(reader.rest) where !part.elementsEqual("reason unknown".utf8) && !isUncovered(part) {
+            for part in parts(reader.rest) where !part.elementsEqual("reason unknown".utf8) {
                 guard let reason = reason(part) else {
                     throw text.error((line.number, part), "a reason why a region is not optimized")
                 }
@@ -58,20 +60,15 @@ enum BlockersReader {
         if text.elementsEqual("not scanned".utf8) { return .notScanned }
         if reader.take("RMP table ") { return pages(reader).map { .rmpTable(pages: $0) } }
         if reader.take("firmware ") { return pages(reader).map { .firmware(pages: $0) } }
-        // An RMP alone does not tell whether they are on their way back.
+        // An RMP alone does not say whether they are on their way back.
         if reader.take("reclaim ") || reader.take("locked ") { return pages(reader).map { .leaked(pages: $0) } }
+        if reader.take("not covered ") { return pages(reader).map { .uncovered(pages: $0) } }
         if reader.take("leaked ") { return pages(reader).map { .leaked(pages: $0) } }
         if reader.take("outside the window of CPU(s) ") { return cpus(reader).map { .outside(cpus: $0) } }
         if reader.take("RMPOPT not enabled on CPU(s) ") { return cpus(reader).map { .notEnabled(cpus: $0) } }
         if reader.take("not optimized on CPU(s) ") { return cpus(reader).map { .unexplained(cpus: $0) } }
         if reader.take("guest ") { return guest(reader) }
         return nil
-    }
-
-    /// `not covered N pages`: nothing holds them, and there is no entry that could say so.
-    private static func isUncovered(_ text: ArraySlice<UInt8>) -> Bool {
-        var reader = TextReader(text)
-        return reader.take("not covered ") && pages(reader) != nil
     }
 
     /// `N pages` and nothing else.

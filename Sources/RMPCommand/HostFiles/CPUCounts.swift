@@ -39,7 +39,7 @@ struct CPUGroups {
                 switch reason {
                 case .outside(let cpus), .notEnabled(let cpus), .unexplained(let cpus): lists.insert(cpus)
                 case .notScanned: open.insert(row.region)
-                case .rmpTable, .firmware, .guest, .leaked: break
+                case .rmpTable, .firmware, .guest, .leaked, .uncovered: break
                 }
             }
         }

@@ -11,6 +11,8 @@ enum RegionKind: Int, CaseIterable, Sendable {
     case firmware
     case guest
     case leaked
+    /// The RMP has no entries for some of its pages.
+    case uncovered
     case notScanned
     case outside
     /// RMPOPT is not enabled on the CPUs.
@@ -58,6 +60,8 @@ enum RegionKind: Int, CaseIterable, Sendable {
         case .firmware: Look(letter: "F", terminal: "97;48;5;97", fill: "#875faf", ink: "#fff", words: "firmware")
         case .guest: Look(letter: "G", terminal: "97;48;5;166", fill: "#d75f00", ink: "#fff", words: "guest")
         case .leaked: Look(letter: "L", terminal: "97;48;5;160", fill: "#d70000", ink: "#fff", words: "leaked pages")
+        case .uncovered:
+            Look(letter: "C", terminal: "30;48;5;140", fill: "#af87d7", ink: "#000", words: "not covered by the RMP")
         case .notScanned: Look(letter: "N", terminal: "30;48;5;252", fill: "#d0d0d0", ink: "#000", words: "not scanned")
         case .outside:
             Look(letter: "O", terminal: "97;48;5;240", fill: "#585858", ink: "#fff", words: "outside all windows")
@@ -100,6 +104,7 @@ enum RegionKind: Int, CaseIterable, Sendable {
         case .firmware: self = .firmware
         case .guest: self = .guest
         case .leaked: self = .leaked
+        case .uncovered: self = .uncovered
         case .notScanned: self = .notScanned
         case .outside: self = .outside
         case .notEnabled: self = .notEnabled

@@ -135,7 +135,11 @@ extension RegionSnapshot {
                 var state = RegionState(region: UInt64(tally.region))
                 state.isFree = tally.isOptimizable
                 // The picture takes the first.
-                state.reasons = tally.owners.first(where: \.owner.isAssigned).map { [$0.blocker] } ?? []
+                if let item = tally.owners.first(where: \.owner.isAssigned) {
+                    state.reasons = [item.blocker]
+                } else if tally.uncovered > 0 {
+                    state.reasons = [.uncovered(pages: UInt64(tally.uncovered))]
+                }
                 return state
             },
             cpus: 0,

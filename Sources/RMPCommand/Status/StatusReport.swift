@@ -74,7 +74,8 @@ struct StatusReport: Sendable {
         static func of(_ reason: HostBlocker) -> (Key, pages: UInt64?) {
             let kind = RegionKind(reason)
             switch reason {
-            case .rmpTable(let pages), .firmware(let pages), .leaked(let pages): return (Key(kind: kind), pages)
+            case .rmpTable(let pages), .firmware(let pages), .leaked(let pages), .uncovered(let pages):
+                return (Key(kind: kind), pages)
             case .guest(let name, let asid, let pages): return (Key(kind: kind, guest: name, asid: asid), pages)
             case .notScanned, .outside, .notEnabled, .unexplained: return (Key(kind: kind), nil)
             }

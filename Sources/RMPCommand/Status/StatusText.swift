@@ -186,6 +186,7 @@ extension RegionKind {
         case .firmware: "firmware"
         case .guest: "guest"
         case .leaked: "leaked"
+        case .uncovered: "uncovered"
         case .notScanned: "not_scanned"
         case .outside: "outside"
         case .notEnabled: "not_enabled"

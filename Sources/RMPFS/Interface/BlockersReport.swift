@@ -20,8 +20,16 @@ enum BlockersReport {
                 text.append(decimal: UInt64(blocker.pages))
                 text.append(" pages")
             }
+            let uncovered = machine.uncoveredPages(ofRegion: region)
+            if uncovered > 0 {
+                line.add("not covered ", &text)
+                text.append(decimal: UInt64(uncovered))
+                text.append(" pages")
+            }
             let reason = reasons.reason(region, set)
-            if reason.isUnscanned && machine.assignedPages(ofRegion: region) == 0 { line.add("not scanned", &text) }
+            if reason.isUnscanned && uncovered == 0 && machine.assignedPages(ofRegion: region) == 0 {
+                line.add("not scanned", &text)
+            }
             if !reason.outside.isEmpty { line.add("outside the window of CPU(s) ", reason.outside, &text) }
             if !reason.disabled.isEmpty { line.add("RMPOPT not enabled on CPU(s) ", reason.disabled, &text) }
             line.end(&text)

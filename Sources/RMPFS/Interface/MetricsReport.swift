@@ -256,7 +256,8 @@ enum MetricsReport {
             pages.add(sums)
             regions.add(sums.isHeld)
             guard isChecked, let set = map.set(ofRegion: region), !reasons.missing[set].isEmpty else { return }
-            held.add(HeldBack(sums) ?? reasons.reason(region, set).first)
+            let isCovered = machine.uncoveredPages(ofRegion: region) == 0
+            held.add(HeldBack(sums, isCovered: isCovered) ?? reasons.reason(region, set).first)
         }
         held.write(into: &text)
         text.append(headOf: .blocked)
@@ -344,13 +345,15 @@ extension FinishedPass {
 }
 
 extension HeldBack {
-    /// The owner of a region's pages who stays longest, which is the first in the order of the cases; nil if it has
-    /// none.
-    fileprivate init?(_ pages: OwnerPages) {
+    /// The owner of a region's pages who stays longest, or that it has pages without entries, which is the first in the
+    /// order of the cases; nil if neither holds it.
+    fileprivate init?(_ pages: OwnerPages, isCovered: Bool) {
         if pages.rmpTable > 0 {
             self = .rmpTable
         } else if pages.firmware > 0 {
             self = .firmware
+        } else if !isCovered {
+            self = .uncovered
         } else if pages.leaked > 0 {
             self = .leaked
         } else if pages.guests > 0 {

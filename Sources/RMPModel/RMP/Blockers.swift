@@ -38,6 +38,13 @@ extension Machine {
         return tally(ofRegion: region).blockers(guests)
     }
 
+    /// How many pages of a region the RMP has no entries for, 0 ... 262,144.
+    ///
+    /// RMPOPT never optimizes a region that has such pages: a choice, as AMD has not published what it does.
+    public func uncoveredPages(ofRegion region: Int) -> Int {
+        hasRegion(region) ? platform.rmp.uncoveredPages(ofRegion: region) : Granularity.pagesPerRegion
+    }
+
     /// How many owners all regions have together, about: what a report of all ``blockers(ofRegion:)`` costs depends on
     /// it.
     public var ownerCount: Int { platform.rmp.owners.count }

@@ -50,6 +50,9 @@ struct RMP: Sendable {
     /// Whether RMPOPT finds the region hypervisor-owned. A region that is not covered as a whole never is (a choice).
     func isOptimizable(_ region: Int) -> Bool { !hasAssigned(region) && coverage.containsRegion(region) }
 
+    /// How many pages of a region have no entries.
+    func uncoveredPages(ofRegion region: Int) -> Int { coverage.uncoveredPages(ofRegion: region) }
+
     /// How many of some regions RMPOPT does not find hypervisor-owned.
     func blockedRegions(in regions: Range<Int>) -> Int {
         if coverage.containsRegions(regions) { return owners.assignedRegions(in: regions) }

@@ -51,6 +51,14 @@ struct RMPCoverage: Sendable, Hashable {
         return range.upperBound >= first + Granularity.chunksPerRegion
     }
 
+    /// How many pages of a region have no entries.
+    func uncoveredPages(ofRegion region: Int) -> Int {
+        if containsRegion(region) { return 0 }
+        let first = region * Granularity.chunksPerRegion
+        let covered = chunks.reduce(0) { $0 + $1.clamped(to: first..<first + Granularity.chunksPerRegion).count }
+        return (Granularity.chunksPerRegion - covered) * Granularity.pagesPerChunk
+    }
+
     /// Whether all pages of some regions have entries and one comparison shows it.
     func containsRegions(_ regions: Range<Int>) -> Bool {
         UInt64(regions.upperBound * Granularity.pagesPerRegion) <= leadingPages
