@@ -210,6 +210,7 @@ static void do_pass(struct work_struct *work)
 	struct rmpopt_pass pass = {};
 	u64 end = rmpopt_memory_end();
 
+	rmpopt_statistics_begin();
 	pass.start = ktime_get_ns();
 	lead(end);
 	pass.leader = ktime_get_ns() - pass.start;

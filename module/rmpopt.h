@@ -101,6 +101,7 @@ bool rmpopt_pass_running(void);
 /* table.c, statistics.c, request.c */
 void rmpopt_table_create(struct dentry *folder);
 void rmpopt_statistics_create(struct dentry *folder);
+void rmpopt_statistics_begin(void);
 void rmpopt_statistics_add(struct rmpopt_pass *pass);
 int rmpopt_request_init(void);
 void rmpopt_request_exit(void);

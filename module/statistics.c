@@ -20,7 +20,7 @@
 #define KEPT 64
 
 static struct rmpopt_pass passes[KEPT];
-static u64 ended;
+static u64 begun, ended;
 
 /* Durations in ms that totals counts up to, as rmpfs does. */
 static const unsigned int limits[] = {
@@ -53,6 +53,14 @@ static void add_to_totals(const struct rmpopt_pass *pass)
 	for (i = 0; i < ARRAY_SIZE(limits); i++)
 		if (time <= (u64)limits[i] * NSEC_PER_MSEC)
 			totals.up_to[i]++;
+}
+
+/* Counts a pass that begins. */
+void rmpopt_statistics_begin(void)
+{
+	mutex_lock(&passes_mutex);
+	begun++;
+	mutex_unlock(&passes_mutex);
 }
 
 /* Numbers a pass that has ended, and keeps it. */
@@ -96,7 +104,7 @@ static int totals_show(struct seq_file *file, void *unused)
 	unsigned int i;
 
 	mutex_lock(&passes_mutex);
-	seq_printf(file, "passes %llu\ntime_ns %llu\n", ended, totals.time);
+	seq_printf(file, "begun %llu\npasses %llu\ntime_ns %llu\n", begun, ended, totals.time);
 	seq_printf(file, "broadcasts %llu\ninterrupts %llu\ninterrupts_off_ns %llu\n",
 		   totals.broadcasts, totals.interrupts, totals.interrupts_off);
 	seq_printf(file, "executions %llu\nin_vain %llu\nstolen_ns %llu\n",

@@ -142,7 +142,8 @@ added_up() {
         }
         BEGIN { limits = split("1 5 10 50 100 250 500 1000 2500 5000 10000 30000", limit) }
         END {
-            printf "passes %d\ntime_ns %.0f\nbroadcasts %d\ninterrupts %d\n", passes, all, broadcasts, interrupts
+            printf "begun %d\npasses %d\ntime_ns %.0f\n", passes, passes, all
+            printf "broadcasts %d\ninterrupts %d\n", broadcasts, interrupts
             printf "interrupts_off_ns %.0f\nexecutions %d\nin_vain %d\n", off, executions, vain
             printf "stolen_ns %.0f\n", stolen
             for (i = 1; i <= limits; i++) printf "up_to_%dms %d\n", limit[i], up_to[i]

@@ -45,18 +45,6 @@ guest() {
     echo "$5" >"$1/rmpsim/guests/$2/placement"
     echo running >"$1/rmpsim/guests/$2/state"
 }
-# renew IMAGE HOST: an image in use gets the present RMP of a host, holes as zeros, too.
-renew() {
-    limit 60 cp --sparse=always "$2/rmpsim/memory/image" "$work/next"
-    python3 - "$work/next" "$1" "$(register "$2" rmp_base)" <<'PYTHON'
-import sys
-start = int(sys.argv[3], 16)
-with open(sys.argv[1], "rb") as source, open(sys.argv[2], "r+b") as target:
-    source.seek(start)
-    target.seek(start)
-    target.write(source.read(64 << 20))
-PYTHON
-}
 mkdir "$work"/{a,b,c}
 
 # a: a gigabyte that waits for a pass, the last of which is long over; a pass that does not end; a mount that has died.
@@ -198,7 +186,7 @@ echo idle >"$K/rmpsim/clock"
 echo '0x1ffe03000 assigned=0' >"$G/rmpsim/memory/rmpupdate"
 for name in a b; do echo stopped >"$G/rmpsim/guests/$name/state"; done
 echo idle >"$G/rmpsim/clock"
-renew "$work/image-c" "$G"
+renew_image "$work/image-c" "$G"
 echo 1 >"$C/rmpopt/refresh"
 hosts
 for alert in RegionsSlow PassOverdue PassStuck MountDown; do check "$alert ends" within 30 quiet "a $alert"; done

@@ -221,6 +221,19 @@ nothing_left() {
     return 1
 }
 
+# renew_image IMAGE HOST: a copy of a host's RMP that somebody has open gets the present one, holes as zeros, too.
+renew_image() {
+    limit 60 cp --sparse=always "$2/rmpsim/memory/image" "$work/next"
+    python3 - "$work/next" "$1" "$(sed -n 's/^rmp_base //p' "$2/rmpsim/memory/registers")" <<'PYTHON'
+import sys
+start = int(sys.argv[3], 16)
+with open(sys.argv[1], "rb") as source, open(sys.argv[2], "r+b") as target:
+    source.seek(start)
+    target.seek(start)
+    target.write(source.read(64 << 20))
+PYTHON
+}
+
 # --- Requirements ---
 
 need() {

@@ -78,16 +78,7 @@ check 'map knows it' eval 'limit 30 "$RMPFS" map "$R" | grep -qE "^free: $((8 - 
 
 # The host changes: its memory is the image.
 echo stopped >"$S/rmpsim/guests/a/state"
-limit 60 cp --sparse=always "$S/rmpsim/memory/image" "$work/next"
-python3 - "$work/next" "$work/image" "$(value rmp_base)" <<'PYTHON'
-# Holes as zeros, too.
-import sys
-start = int(sys.argv[3], 16)
-with open(sys.argv[1], "rb") as source, open(sys.argv[2], "r+b") as target:
-    source.seek(start)
-    target.seek(start)
-    target.write(source.read(64 << 20))
-PYTHON
+renew_image "$work/image" "$S"
 expect 'what is young is told again' 'rmpopt_guests 2' "$(grep '^rmpopt_guests' "$R/debug/rmpopt/metrics")"
 check 'a refresh' eval 'echo 1 >"$R/rmpopt/refresh"'
 expect 'and then it is the present' 'rmpopt_guests 1' "$(grep '^rmpopt_guests' "$R/debug/rmpopt/metrics")"

@@ -7,7 +7,7 @@
 # shellcheck source=Tests/Scripts/lib.bash
 . "$(dirname "$0")/lib.bash"
 need python3
-plan 50
+plan 51
 
 rmp() { limit 60 "$RMPFS" rmp "$@"; }
 # held: the lines of blockers in the words of rmp: guests by ASID alone, sizes and "not scanned" left out, and in the
@@ -167,6 +167,9 @@ expect 'an end is exact' 3 "$(rmp --end 3G --json "$M" | python3 -c 'import json
 print(len(json.load(sys.stdin)["regions"]))')"
 picture() { rmp --map "$M" | grep -qE '^free: 0 .*, held: 8' && rmp --svg "$work/svg" "$M"; }
 check 'a picture, and one as SVG' picture
+beyond=$((($(value memory_end) >> 30) + 2))G
+expect 'memory without entries in it' "$(rmp --csv --end "$beyond" "$M" | grep -c ',uncovered,,262144,')" \
+    "$(rmp --map --end "$beyond" "$M" | sed -n 's/^CC* not covered by the RMP: //p')"
 check 'the SVG is XML' python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$work/svg"
 
 # What is wrong, each with its remedy.

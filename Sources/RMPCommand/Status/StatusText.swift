@@ -23,7 +23,7 @@ extension StatusReport {
         } else if let holders {
             lines += self.lines(of: holders)
         } else {
-            lines.append("held back by                  unknown: this mount has no file that says")
+            lines.append("held back by                  unknown: this mount has no file that says so")
         }
         lines.append("last pass                     \(lastPassText)")
         lines.append("next pass                     \(scheduleText)")
@@ -65,7 +65,7 @@ extension StatusReport {
 
     private var lastPassText: String {
         guard let pass = lastPass else {
-            return hasPasses ? "none so far" : "unknown: this mount has no file that says"
+            return hasPasses ? "none so far" : "unknown: this mount has no file that says so"
         }
         guard let end = pass.end else {
             return "#\(pass.number) (\(pass.trigger)), running since \(seconds(pass.start))"
@@ -89,7 +89,7 @@ extension StatusReport {
     }
 
     private var scheduleText: String {
-        guard let schedule else { return "unknown: this mount has no file that says" }
+        guard let schedule else { return "unknown: this mount has no file that says so" }
         let asked = schedule.askedBy.map { ", asked by \($0)" } ?? ""
         let running = schedule.isRunning ? "one is running" : ""
         guard schedule.isPending else { return running.isEmpty ? "none is pending" : running + asked }

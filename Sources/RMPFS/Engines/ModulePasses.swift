@@ -5,8 +5,8 @@ import RMPModel
 
 /// The module's passes since it was loaded.
 struct ModulePasses: Sendable {
-    /// How many have ended.
-    let ended: UInt64
+    /// How many have begun: the module's own count, so that it never falls, whatever ends between two files' readings.
+    let begun: UInt64
     let totals: PassTotals
     /// The last one that ended.
     let last: FinishedPass?
@@ -26,7 +26,8 @@ struct ModulePasses: Sendable {
             guard let value = values[name] else { throw Fault(isOfTotals: true, "there is no line '\(name) NUMBER'") }
             return value
         }
-        ended = try value("passes")
+        begun = try value("begun")
+        let ended = try value("passes")
         var counts: [UInt64] = []
         var below: UInt64 = 0
         for limit in PassTotals.durationLimits {

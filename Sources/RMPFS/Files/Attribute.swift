@@ -71,6 +71,8 @@ public final class Attribute: File, @unchecked Sendable {
 }
 
 /// An open attribute, with its text once it was read.
+///
+/// Unchecked, as ``OpenFile`` says: its state is behind one `Lock`.
 private final class OpenAttribute: OpenFile, TextHolder, @unchecked Sendable {
     private struct State: Sendable {
         var snapshot: Snapshot?

@@ -8,6 +8,8 @@ import Synchronization
 /// Rules (fs/configfs/dir.c, fs/libfs.c, and the recorded kernel): children are listed newest first; mkdir works only
 /// in a group with item operations, ignores the mode and makes 0755; rmdir of an item always works; nothing else can be
 /// made, removed or renamed by a client.
+///
+/// Unchecked, as ``Node`` says: what changes is behind a `Lock` or `Atomic`.
 public final class Directory: Node, @unchecked Sendable {
     /// Makes the folder of a new item called `name` (1 to 255 bytes, any but `/` and NUL), or refuses it: the make_item
     /// of `struct configfs_group_operations`.

@@ -172,6 +172,8 @@ public struct RecordPage: ~Copyable {
 /// Unlike in the kernel, where each open file keeps its buffer, the memory of buffers is bounded (``HeldTexts``): a
 /// buffer with nothing left to read is freed, and if there are too many others, those idle longest are freed too. The
 /// next read then acts as at a position other than the end of the last one.
+///
+/// Unchecked, as ``Node`` says: its own state is constant.
 public final class SequenceFile: File, @unchecked Sendable {
     fileprivate let source: any RecordSource
     fileprivate let texts: HeldTexts
@@ -224,6 +226,8 @@ public final class SequenceFile: File, @unchecked Sendable {
 }
 
 /// An open sequence file: `struct seq_file`.
+///
+/// Unchecked, as ``OpenFile`` says: its state is behind one `Lock`.
 private final class OpenSequence: OpenFile, TextHolder, @unchecked Sendable {
     private struct State: Sendable {
         var snapshot: Snapshot?

@@ -12,6 +12,8 @@ public protocol SparseContent: Sendable {
 }
 
 /// A read-only file with a size that is true, whose holes lseek(2) finds.
+///
+/// Unchecked, as ``Node`` says: its own state is constant.
 public final class SparseFile: File, @unchecked Sendable {
     fileprivate let content: any SparseContent
 
@@ -52,7 +54,9 @@ public final class SparseFile: File, @unchecked Sendable {
     private static let longestWalk = 64
 }
 
-/// An open sparse file: nothing of its own.
+/// An open sparse file: has no state.
+///
+/// Unchecked, as ``OpenFile`` says.
 private final class OpenSparseFile: OpenFile, @unchecked Sendable {
     private let sparse: SparseFile
 

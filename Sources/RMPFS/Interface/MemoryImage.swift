@@ -44,7 +44,7 @@ struct MemoryImage: SparseContent {
         return counters
     }
 
-    /// A reader's own memory, which the call under the engine's lock fills before it returns.
+    /// Unchecked: a reader's own memory, which the call under the engine's lock fills before it returns.
     private struct SendableBytes: @unchecked Sendable {
         let bytes: UnsafeMutableRawBufferPointer
     }

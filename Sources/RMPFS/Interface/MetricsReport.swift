@@ -194,7 +194,7 @@ enum MetricsReport {
         HeldBackCounts(map, isOutside: isOutside).write(into: &text)
         if let isRunning { text.append(single: .passRunning, isRunning ? 1 : 0) }
         guard let passes else { return }
-        text.append(single: .passes, passes.ended + (isRunning == true ? 1 : 0))
+        text.append(single: .passes, passes.begun)
         costs(passes.totals, into: &text)
         if let last = passes.last { pass(last, into: &text) }
         text.append(seconds: .uptime, HostClock.monotonic)
